@@ -1,0 +1,64 @@
+import type { ArtifactRef, FloatingRef, RepoId } from '../model/artifact.ts';
+import type { FileDigest } from '../model/content-digest.ts';
+
+export interface TreeEntry {
+  readonly path: string;
+  /** bytes */
+  readonly size: number;
+  /** sha256 of a file that the Hub keeps as a large file; of a small one it is not known without reading it */
+  readonly sha256: string | undefined;
+}
+
+export interface Refs {
+  readonly branches: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** `file` is taken in by hard link where Hub and file share a disk, and must not be written to any more. */
+export type Addition =
+  | { readonly path: string; readonly content: string | Uint8Array }
+  | { readonly path: string; readonly file: string; readonly sha256?: string };
+
+export interface CommitRequest {
+  readonly repo: RepoId;
+  readonly branch: string;
+  /** The head that the caller decided on (compare-and-swap). */
+  readonly parent: string;
+  readonly message: string;
+  readonly add: readonly Addition[];
+  /** Paths to remove; `all` leaves nothing but what is added. */
+  readonly remove?: readonly string[] | 'all';
+}
+
+export type CommitOutcome =
+  | { readonly ok: true; readonly commit: string }
+  /** The branch moved: read it again, decide again. */
+  | { readonly ok: false; readonly reason: 'moved' };
+
+/** A Hugging Face Hub as zephyr needs it: the embedded one in this process, or any other over HTTP. */
+export interface Hub {
+  /** For messages: a folder or an address. */
+  readonly name: string;
+  /** The folder on the Hub's own disk for a run's call log, where Hub and zephyr share a disk. */
+  journalFolder(repo: RepoId, run: string): string | undefined;
+  list(): Promise<readonly RepoId[]>;
+  /** Creates a private repo with an empty first commit on `main`; an existing one is left alone. */
+  createRepo(repo: RepoId): Promise<void>;
+  /** `undefined` when there is no such repo (or the token may not see it). */
+  refs(repo: RepoId): Promise<Refs | undefined>;
+  /** The commit that a branch, a tag or a commit names; `undefined` when there is none. */
+  resolve(ref: FloatingRef): Promise<string | undefined>;
+  /** All files of the commit, recursively, sorted by path. */
+  tree(ref: ArtifactRef): Promise<readonly TreeEntry[]>;
+  /** One file's bytes; `undefined` when the commit has no such file. For small files. */
+  read(ref: ArtifactRef, path: string): Promise<Uint8Array | undefined>;
+  createBranch(repo: RepoId, branch: string, from: string): Promise<'created' | 'exists'>;
+  createTag(repo: RepoId, tag: string, commit: string): Promise<'created' | 'exists'>;
+  commit(request: CommitRequest): Promise<CommitOutcome>;
+  /**
+   * Lays the commit out under `cache` the way huggingface_hub does (`models--ORG--NAME/snapshots/<commit>/...`, relative
+   * links into `blobs/`), by hard link where it can, and hashes every byte on the way. Returns the snapshot folder and
+   * what was read. Throws a `ZephyrError` when a file's hash is not the one that the commit records.
+   */
+  materialise(ref: ArtifactRef, cache: string): Promise<{ readonly folder: string; readonly files: readonly FileDigest[] }>;
+}

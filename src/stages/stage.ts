@@ -1,0 +1,55 @@
+import type { Json } from '../base/canonical-json.ts';
+import type { RepoId } from '../model/artifact.ts';
+import type { CallsProgress } from '../model/event.ts';
+import type { JobProgram } from '../model/job.ts';
+import type { Teacher } from '../teachers/teacher.ts';
+
+/** In the order in which they run. `setup` and `exam` exist in a rehearsal only. */
+export const STAGE_NAMES = ['setup', 'dsft', 'aif', 'ddpo', 'exam'] as const;
+export type StageName = (typeof STAGE_NAMES)[number];
+
+/** Where a step gets an input from: the Hub, an earlier step of its stage, or what another stage published. */
+export type StepInput =
+  | { readonly from: 'hub'; readonly ref: string }
+  | { readonly from: 'step'; readonly step: string }
+  | { readonly from: 'stage'; readonly stage: StageName; readonly step?: string };
+
+/** A step as planned: data, no function; two equal steps give equal artifacts. */
+export interface Step {
+  readonly stage: StageName;
+  readonly name: string;
+  /** one line for the plan: `train 7B, 1 epoch, global batch 128` */
+  readonly summary: string;
+  readonly inputs: Readonly<Record<string, StepInput>>;
+  /** Part of the fingerprint; becomes `config` of job.json. */
+  readonly config: Json;
+  /** The files that do the work, relative to scripts/train; their digests are part of the fingerprint. */
+  readonly files: readonly string[];
+  readonly output: RepoId;
+  readonly work:
+    | { readonly kind: 'job'; readonly program: JobProgram; readonly globalBatch: number | undefined; readonly saveSteps: number }
+    | { readonly kind: 'task'; readonly task: string };
+}
+
+/** What an in-process step may use. It writes its files under `out` and nothing else. */
+export interface TaskContext {
+  readonly config: Json;
+  /** verified folders, by input name */
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly out: string;
+  /** the step's call log lives here, durable from the first call on */
+  readonly journal: string;
+  /** Hands the journal's finished files to the Hub, so that another machine can go on from them. */
+  readonly flush: () => Promise<void>;
+  readonly teacher: (id: string) => Promise<Teacher>;
+  readonly signal: AbortSignal;
+  readonly progress: (progress: CallsProgress) => void;
+  readonly note: (message: string) => void;
+}
+
+export interface TaskResult {
+  readonly metrics: Readonly<Record<string, Json>>;
+  readonly costUsd: number;
+}
+
+export type Task = (context: TaskContext) => Promise<TaskResult>;
