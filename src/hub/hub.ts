@@ -56,6 +56,14 @@ export interface Hub {
   createTag(repo: RepoId, tag: string, commit: string): Promise<'created' | 'exists'>;
   commit(request: CommitRequest): Promise<CommitOutcome>;
   /**
+   * Makes sure that the commit still holds these bytes, before it is used again: where Hub and zephyr share a disk every
+   * byte is hashed, elsewhere the Hub's own record of sizes and hashes is compared. Throws a `ZephyrError` that names the
+   * first file that differs.
+   */
+  verify(ref: ArtifactRef, files: readonly FileDigest[]): Promise<void>;
+  /** Gives back the space of large files that no branch and no tag of any repo holds any more; a Hub may do nothing. */
+  prune(repo: RepoId): Promise<void>;
+  /**
    * Lays the commit out under `cache` the way huggingface_hub does (`models--ORG--NAME/snapshots/<commit>/...`, relative
    * links into `blobs/`), by hard link where it can, and hashes every byte on the way. Returns the snapshot folder and
    * what was read. Throws a `ZephyrError` when a file's hash is not the one that the commit records.
