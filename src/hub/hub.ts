@@ -66,7 +66,8 @@ export interface Hub {
   /**
    * Lays the commit out under `cache` the way huggingface_hub does (`models--ORG--NAME/snapshots/<commit>/...`, relative
    * links into `blobs/`), by hard link where it can, and hashes every byte on the way. Returns the snapshot folder and
-   * what was read. Throws a `ZephyrError` when a file's hash is not the one that the commit records.
+   * what was read. With `under`, only the files below that folder of the repo. Throws a `ZephyrError` when a file's hash
+   * is not the one that the commit records.
    */
-  materialise(ref: ArtifactRef, cache: string): Promise<{ readonly folder: string; readonly files: readonly FileDigest[] }>;
+  materialise(ref: ArtifactRef, cache: string, under?: string): Promise<{ readonly folder: string; readonly files: readonly FileDigest[] }>;
 }
