@@ -1,0 +1,63 @@
+// Bundles src/cli.ts into dist/: one entry that imports next to nothing, and a chunk for each verb.
+// `node scripts/build.mjs [--out FOLDER]`
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+import { bundleStamp, root } from './stamp.mjs';
+
+const { values } = parseArgs({ options: { out: { type: 'string', default: join(root, 'dist') } } });
+const out = resolve(values.out);
+const stamp = bundleStamp();
+
+/** esbuild's stand-in for require() in bundled CommonJS looks for a `require` in its own file. */
+const REQUIRE = "import{createRequire as zephyrRequire}from'node:module';const require=zephyrRequire(import.meta.url);";
+
+const result = await build({
+  absWorkingDir: root,
+  entryPoints: { cli: 'src/cli.ts' },
+  outdir: out,
+  chunkNames: 'chunks/[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22',
+  // names stay, so that the stack of a bug can be read
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: 'none',
+  metafile: true,
+  write: false,
+  logLevel: 'warning',
+});
+
+// The entry goes last and a file appears whole, so that a CLI started meanwhile finds the old bundle or the new one.
+const entry = join(out, 'cli.js');
+const files = result.outputFiles.sort((a, b) => Number(a.path === entry) - Number(b.path === entry));
+for (const file of files) {
+  const needsRequire = file.text.includes('Dynamic require of');
+  replace(file.path, needsRequire ? REQUIRE + file.text : file.contents);
+}
+replace(join(out, 'meta.json'), JSON.stringify(result.metafile));
+replace(join(out, 'stamp'), stamp);
+removeStale(new Set(files.map((file) => file.path)));
+
+const bytes = files.reduce((sum, file) => sum + file.contents.length, 0);
+console.log(`${relative(root, entry)}: ${files.length} files, ${Math.round(bytes / 1024)} KiB`);
+
+function replace(path, content) {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, content);
+  renameSync(temporary, path);
+}
+
+/** Chunks of earlier bundles; one younger than an hour may still be wanted by a CLI that runs. */
+function removeStale(current) {
+  const folder = join(out, 'chunks');
+  const names = readdirSync(out).includes('chunks') ? readdirSync(folder) : [];
+  for (const path of names.map((name) => join(folder, name))) {
+    if (!current.has(path) && Date.now() - statSync(path).mtimeMs > 3_600_000) rmSync(path);
+  }
+}
