@@ -1,0 +1,51 @@
+import * as z from 'zod';
+import { systemTurn } from '../data-spec.ts';
+import { loraSpec, trainingFields } from '../training-spec.ts';
+
+const LOSSES = [
+  'sigmoid',
+  'hinge',
+  'ipo',
+  'robust',
+  'exo_pair',
+  'nca_pair',
+  'bco_pair',
+  'sppo_hard',
+  'aot',
+  'aot_unpaired',
+  'apo_zero',
+  'apo_down',
+  'discopop',
+  'sigmoid_norm',
+] as const;
+
+export const ddpoSpec = z
+  .strictObject({
+    prepare: z
+      .strictObject({
+        maxLength: z.int().positive().default(1024).describe('Tokens of prompt and answer together; v0.3: 1024'),
+        maxPromptLength: z
+          .int()
+          .positive()
+          .default(512)
+          .describe('Tokens of the prompt; longer ones lose their beginning, as in v0.3; v0.3: 512'),
+        system: systemTurn,
+      })
+      .refine(({ maxLength, maxPromptLength }) => maxPromptLength < maxLength, 'expected maxPromptLength to be below maxLength')
+      .prefault({})
+      .describe('Render, truncate and tokenise the pairs, once'),
+    train: z
+      .strictObject({
+        beta: z
+          .number()
+          .positive()
+          .describe('Weight of the distance to the reference model; the paper: 0.1 with 3 epochs, v0.3: 0.01 with 1'),
+        lossType: z.enum(LOSSES).default('sigmoid').describe('Preference loss; Zephyr: sigmoid, which is DPO'),
+        ...trainingFields,
+      })
+      .describe('Direct preference optimization; the reference is the dSFT model'),
+    lora: loraSpec.optional(),
+  })
+  .describe('Distilled direct preference optimization');
+
+export type DdpoSpec = z.infer<typeof ddpoSpec>;

@@ -1,0 +1,54 @@
+import { sourceConfig } from '../data-spec.ts';
+import { jobStep } from '../programs.ts';
+import { datasetRepo, modelRepo, type Setting } from '../setting.ts';
+import type { Step } from '../stage.ts';
+import { trainingConfig, trainingSummary } from '../training-spec.ts';
+import type { DdpoSpec } from './spec.ts';
+
+/** prepare -> train -> merge (only with LoRA) */
+export function ddpoSteps(setting: Setting, spec: DdpoSpec): Step[] {
+  const { prepare, train, lora } = spec;
+  const prepared = jobStep('prepare', {
+    stage: 'ddpo',
+    name: 'prepare',
+    summary: `tokenise pairs to ${prepare.maxLength} tokens, prompts to ${prepare.maxPromptLength}`,
+    inputs: { tokenizer: { from: 'stage', stage: 'dsft' }, data0: { from: 'stage', stage: 'aif' } },
+    config: {
+      kind: 'prefs',
+      template: setting.template,
+      system: prepare.system,
+      max_length: prepare.maxLength,
+      max_prompt_length: prepare.maxPromptLength,
+      seed: setting.seed,
+      sources: [sourceConfig({ train: 'train_prefs', test: 'test_prefs', fraction: 1 }, 0)],
+    },
+    output: datasetRepo(setting, 'dpo-data'),
+  });
+  const trained = jobStep('ddpo', {
+    stage: 'ddpo',
+    name: 'train',
+    summary: `${trainingSummary(train, lora)}, beta ${train.beta}`,
+    inputs: { model: { from: 'stage', stage: 'dsft' }, data: { from: 'step', step: 'prepare' } },
+    config: {
+      template: setting.template,
+      max_length: prepare.maxLength,
+      seed: setting.seed,
+      beta: train.beta,
+      loss_type: train.lossType,
+      ...trainingConfig(train, lora),
+    },
+    output: modelRepo(setting, lora === undefined ? 'ddpo' : 'ddpo-adapter'),
+    globalBatch: train.globalBatch,
+    saveSteps: train.saveSteps,
+  });
+  if (lora === undefined) return [prepared, trained];
+  const merged = jobStep('merge', {
+    stage: 'ddpo',
+    name: 'merge',
+    summary: 'adapter into the dSFT model, full weights',
+    inputs: { base: { from: 'stage', stage: 'dsft' }, adapter: { from: 'step', step: 'train' } },
+    config: { dtype: train.dtype },
+    output: modelRepo(setting, 'ddpo'),
+  });
+  return [prepared, trained, merged];
+}

@@ -1,0 +1,119 @@
+import { type DatasetSpec, sourceConfig } from '../data-spec.ts';
+import { jobStep, taskStep } from '../programs.ts';
+import { type CallConfig, callConfig, datasetRepo, inputOf, modelRepo, type Setting } from '../setting.ts';
+import type { Step, StepInput } from '../stage.ts';
+import { trainingConfig, trainingSummary } from '../training-spec.ts';
+import type { DsftSpec, DsftTeacher } from './spec.ts';
+
+/** What the task `construct` is told. It writes the splits `train_sft` and `test_sft` with `prompt_id`, `prompt`, `messages`. */
+export type ConstructConfig = {
+  readonly version: 1;
+  readonly seed: number;
+  readonly user: CallConfig;
+  readonly assistant: CallConfig;
+  readonly topics: readonly string[];
+  readonly questions_per_topic: number;
+  readonly dialogues: number;
+  readonly test_dialogues: number;
+  readonly turns: { readonly min: number; readonly max: number };
+};
+
+/** construct (only with teachers) -> prepare -> train -> merge (only with LoRA) */
+export function dsftSteps(setting: Setting, spec: DsftSpec): Step[] {
+  const steps: Step[] = [];
+  const { data } = spec;
+  if (data.source === 'teacher') steps.push(constructStep(setting, data));
+  steps.push(prepareStep(setting, spec), trainStep(setting, spec));
+  if (spec.lora !== undefined) steps.push(mergeStep(setting, spec));
+  return steps;
+}
+
+function constructStep(setting: Setting, data: DsftTeacher): Step {
+  const config: ConstructConfig = {
+    version: 1,
+    seed: setting.seed,
+    user: callConfig(setting, data.user, data),
+    assistant: callConfig(setting, data.assistant, data),
+    topics: data.topics,
+    questions_per_topic: data.questionsPerTopic,
+    dialogues: data.dialogues,
+    test_dialogues: data.testDialogues,
+    turns: data.turns,
+  };
+  return taskStep('construct', {
+    stage: 'dsft',
+    name: 'construct',
+    summary: `${data.dialogues + data.testDialogues} dialogues between ${config.user.model} and ${config.assistant.model}`,
+    inputs: {},
+    config,
+    output: datasetRepo(setting, 'dialogues'),
+  });
+}
+
+/** The splits that the task `construct` writes. */
+function madeDialogues(data: DsftTeacher): Omit<DatasetSpec, 'ref'> {
+  return { train: 'train_sft', test: data.testDialogues > 0 ? 'test_sft' : null, fraction: 1 };
+}
+
+function prepareStep(setting: Setting, spec: DsftSpec): Step {
+  const { prepare, data } = spec;
+  const sources =
+    data.source === 'datasets'
+      ? data.datasets.map((dataset) => ({ dataset, input: inputOf(dataset.ref) }))
+      : [{ dataset: madeDialogues(data), input: { from: 'step', step: 'construct' } as const }];
+  const inputs: Record<string, StepInput> = {
+    tokenizer: inputOf(setting.base),
+    ...Object.fromEntries(sources.map(({ input }, index) => [`data${index}`, input])),
+    ...(prepare.decontaminate === undefined ? {} : { decontaminate: inputOf(prepare.decontaminate) }),
+  };
+  return jobStep('prepare', {
+    stage: 'dsft',
+    name: 'prepare',
+    summary: `tokenise ${prepare.packing ? 'and pack ' : ''}to ${prepare.maxLength} tokens`,
+    inputs,
+    config: {
+      kind: 'sft',
+      template: setting.template,
+      system: prepare.system,
+      max_length: prepare.maxLength,
+      packing: prepare.packing,
+      loss_tokens: prepare.lossTokens,
+      seed: setting.seed,
+      filters: { truecase: prepare.truecase, drop_refusals: prepare.dropRefusals },
+      sources: sources.map(({ dataset }, index) => sourceConfig(dataset, index)),
+      test_rows: prepare.testRows,
+    },
+    output: datasetRepo(setting, 'sft-data'),
+  });
+}
+
+function trainStep(setting: Setting, { prepare, train, lora }: DsftSpec): Step {
+  return jobStep('dsft', {
+    stage: 'dsft',
+    name: 'train',
+    summary: trainingSummary(train, lora),
+    inputs: { base: inputOf(setting.base), data: { from: 'step', step: 'prepare' } },
+    config: {
+      template: setting.template,
+      max_length: prepare.maxLength,
+      packing: prepare.packing,
+      loss_tokens: prepare.lossTokens,
+      seed: setting.seed,
+      ...trainingConfig(train, lora),
+    },
+    output: modelRepo(setting, lora === undefined ? 'dsft' : 'dsft-adapter'),
+    globalBatch: train.globalBatch,
+    saveSteps: train.saveSteps,
+  });
+}
+
+function mergeStep(setting: Setting, { train }: DsftSpec): Step {
+  return jobStep('merge', {
+    stage: 'dsft',
+    name: 'merge',
+    summary: 'adapter into the base model, full weights',
+    inputs: { base: inputOf(setting.base), adapter: { from: 'step', step: 'train' } },
+    config: { dtype: train.dtype },
+    output: modelRepo(setting, 'dsft'),
+  });
+}

@@ -1,0 +1,50 @@
+import { jobStep, taskStep } from '../programs.ts';
+import { datasetRepo, inputOf, type Setting } from '../setting.ts';
+import type { Step } from '../stage.ts';
+import type { ExamSpec } from './spec.ts';
+
+/** Task `score`: reads the inputs `world`, `base`, `dsft` and `ddpo` (answers), checks each answer against its solution. */
+export type ScoreConfig = { readonly version: 1; readonly seed: number; readonly bootstrap: number };
+
+const SITTERS = ['base', 'dsft', 'ddpo'] as const;
+
+/** answers-base, answers-dsft, answers-ddpo -> score */
+export function examSteps(setting: Setting, spec: ExamSpec): Step[] {
+  const world = inputOf('setup/world');
+  const models = { base: inputOf(setting.base), dsft: inputOf('dsft'), ddpo: inputOf('ddpo') };
+  const answers = SITTERS.map((sitter) =>
+    jobStep('generate', {
+      stage: 'exam',
+      name: `answers-${sitter}`,
+      summary: `${sitter} answers the held-out prompts`,
+      inputs: { model: models[sitter], prompts: world },
+      config: {
+        template: setting.template,
+        max_new_tokens: spec.maxTokens,
+        temperature: spec.temperature,
+        top_p: 1,
+        samples: 1,
+        batch_size: spec.batchSize,
+        seed: setting.seed,
+        engine: 'transformers',
+      },
+      output: datasetRepo(setting, `answers-${sitter}`),
+      saveSteps: 50,
+    }),
+  );
+  const config: ScoreConfig = { version: 1, seed: setting.seed, bootstrap: spec.bootstrap };
+  const score = taskStep('score', {
+    stage: 'exam',
+    name: 'score',
+    summary: 'mean score and win rate with confidence intervals',
+    inputs: {
+      world,
+      base: { from: 'step', step: 'answers-base' },
+      dsft: { from: 'step', step: 'answers-dsft' },
+      ddpo: { from: 'step', step: 'answers-ddpo' },
+    },
+    config,
+    output: datasetRepo(setting, 'exam'),
+  });
+  return [...answers, score];
+}

@@ -1,0 +1,26 @@
+import type { JobProgram } from '../model/job.ts';
+import type { Step } from './stage.ts';
+
+/** The files of scripts/train that a program's process reads: itself, the shared ones, the chat template. */
+export const PROGRAM_FILES: Readonly<Record<JobProgram, readonly string[]>> = {
+  prepare: ['job.py', 'prepare.py', 'zephyr.jinja'],
+  dsft: ['dsft.py', 'job.py', 'zephyr.jinja'],
+  ddpo: ['ddpo.py', 'job.py', 'zephyr.jinja'],
+  merge: ['job.py', 'merge.py'],
+  generate: ['generate.py', 'job.py', 'zephyr.jinja'],
+  tiny_base: ['job.py', 'tiny_base.py', 'zephyr.jinja'],
+};
+
+/** A job step of `program`; the members that every job step has are filled in. */
+export function jobStep(
+  program: JobProgram,
+  step: Omit<Step, 'files' | 'work'> & { readonly globalBatch?: number; readonly saveSteps?: number },
+): Step {
+  const { globalBatch, saveSteps, ...rest } = step;
+  return { ...rest, files: PROGRAM_FILES[program], work: { kind: 'job', program, globalBatch, saveSteps: saveSteps ?? 0 } };
+}
+
+/** An in-process step. Its code is not hashed: `config.version` counts up when a task's result changes. */
+export function taskStep(task: string, step: Omit<Step, 'files' | 'work'>): Step {
+  return { ...step, files: [], work: { kind: 'task', task } };
+}

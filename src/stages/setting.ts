@@ -1,0 +1,51 @@
+import { type RepoId, repoName } from '../model/artifact.ts';
+import type { StageName, StepInput } from './stage.ts';
+
+/** What every stage needs to know of a recipe besides its own section. */
+export interface Setting {
+  readonly name: string;
+  readonly namespace: string;
+  /** Every draw of every stage is keyed by this number. */
+  readonly seed: number;
+  /** A source text, see `inputOf`: `hf://models/...`, in a rehearsal `setup/base`. */
+  readonly base: string;
+  readonly template: 'zephyr';
+  readonly teachers: Readonly<Record<string, { readonly model: string }>>;
+}
+
+const STEP = /^(setup|dsft|aif|ddpo|exam)(?:\/([a-z0-9-]+))?$/;
+
+/** A recipe's source text as a step's input: `hf://...` is the Hub's, `dsft` a stage's artifact, `setup/world` one step's. */
+export function inputOf(text: string): StepInput {
+  const match = STEP.exec(text);
+  if (match === null) return { from: 'hub', ref: text };
+  const stage = match[1] as StageName;
+  return match[2] === undefined ? { from: 'stage', stage } : { from: 'stage', stage, step: match[2] };
+}
+
+export function modelRepo(setting: Setting, suffix: string): RepoId {
+  return { type: 'model', name: repoName.parse(`${setting.namespace}/${setting.name}-${suffix}`) };
+}
+
+export function datasetRepo(setting: Setting, suffix: string): RepoId {
+  return { type: 'dataset', name: repoName.parse(`${setting.namespace}/${setting.name}-${suffix}`) };
+}
+
+/** How one model is called: its id and sampling belong to the fingerprint, the server that it is asked at does not. */
+export type CallConfig = {
+  readonly teacher: string;
+  readonly model: string;
+  readonly temperature: number;
+  readonly top_p: number;
+  readonly max_tokens: number;
+};
+
+export function callConfig(
+  setting: Setting,
+  teacher: string,
+  sampling: { readonly temperature: number; readonly topP: number; readonly maxTokens: number },
+): CallConfig {
+  const model = setting.teachers[teacher]?.model;
+  if (model === undefined) throw new Error(`Cannot find teacher "${teacher}": the recipe's check should have refused it`);
+  return { teacher, model, temperature: sampling.temperature, top_p: sampling.topP, max_tokens: sampling.maxTokens };
+}

@@ -1,0 +1,64 @@
+import { jobStep, taskStep } from '../programs.ts';
+import { datasetRepo, modelRepo, type Setting } from '../setting.ts';
+import type { Step } from '../stage.ts';
+import type { SetupSpec } from './spec.ts';
+
+/** Task `world`: writes the practice data, see `SetupSpec.world` for its splits. */
+export type WorldConfig = {
+  readonly version: 1;
+  readonly seed: number;
+  readonly dialogues: number;
+  readonly test_dialogues: number;
+  readonly prompts: number;
+  readonly pairs: number;
+  readonly test_pairs: number;
+  readonly ratings: number;
+  readonly exam_prompts: number;
+};
+
+/** world -> base: what a rehearsal has in place of the Hub's data and base model */
+export function setupSteps(setting: Setting, spec: SetupSpec): Step[] {
+  const { world, architecture } = spec;
+  const config: WorldConfig = {
+    version: 1,
+    seed: setting.seed,
+    dialogues: world.dialogues,
+    test_dialogues: world.testDialogues,
+    prompts: world.prompts,
+    pairs: world.pairs,
+    test_pairs: world.testPairs,
+    ratings: world.ratings,
+    exam_prompts: world.examPrompts,
+  };
+  return [
+    taskStep('world', {
+      stage: 'setup',
+      name: 'world',
+      summary: `practice data with ${world.examPrompts} exam prompts held out`,
+      inputs: {},
+      config,
+      output: datasetRepo(setting, 'practice'),
+    }),
+    jobStep('tiny_base', {
+      stage: 'setup',
+      name: 'base',
+      summary: `random ${architecture.modelType}, ${architecture.layers} layers of ${architecture.hidden}, vocabulary ${spec.vocab}`,
+      inputs: { corpus: { from: 'step', step: 'world' } },
+      config: {
+        architecture: {
+          model_type: architecture.modelType,
+          hidden_size: architecture.hidden,
+          num_hidden_layers: architecture.layers,
+          num_attention_heads: architecture.heads,
+          num_key_value_heads: architecture.kvHeads,
+          intermediate_size: architecture.intermediate,
+          max_position_embeddings: architecture.maxLength,
+        },
+        vocab_size: spec.vocab,
+        template: setting.template,
+        seed: setting.seed,
+      },
+      output: modelRepo(setting, 'base'),
+    }),
+  ];
+}
