@@ -26,7 +26,7 @@ export interface ChatReply {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly requestId: string | undefined;
-  /** the body of the answer as the server sent it, parsed JSON */
+  /** The body of the answer as the server sent it, parsed JSON: a chat completion that `readReply` reads again. */
   readonly raw: unknown;
 }
 
@@ -34,17 +34,29 @@ export interface ChatReply {
 export interface ChatFailure {
   readonly kind: 'again' | 'final' | 'stop';
   readonly message: string;
+  /** HTTP status; 0 when no connection came about; `undefined` when it broke, so that nobody knows whether the call was billed */
   readonly status: number | undefined;
   readonly afterMs: number | undefined;
 }
 
 export type ChatAnswer = { readonly ok: true; readonly reply: ChatReply } | { readonly ok: false; readonly failure: ChatFailure };
 
+/** United States dollars per million tokens. */
+export interface Price {
+  readonly input: number;
+  readonly output: number;
+}
+
 /** One server with one key. It sends one request once: no retry, no parsing, no log. */
 export interface Teacher {
   /** `gpt-4 at https://...`: for messages, never with a key */
   readonly name: string;
+  /** calls in flight at most */
+  readonly concurrency: number;
+  readonly price: Price | undefined;
+  /** For so long after a call was sent its answer may still turn up in the server's store; 0 where nothing is kept. */
+  readonly settleMs: number;
   complete(request: ChatRequest, signal: AbortSignal): Promise<ChatAnswer>;
-  /** A stored reply to this key, where the server keeps replies; `undefined` when it has none or cannot tell. */
-  recover(key: string, model: string, signal: AbortSignal): Promise<ChatReply | undefined>;
+  /** A stored reply to this key; `undefined` when the server has none or keeps none; a failure when it could not be asked. */
+  recover(key: string, model: string, signal: AbortSignal): Promise<ChatAnswer | undefined>;
 }

@@ -1,0 +1,21 @@
+import { ZephyrError } from '../errors.ts';
+import { hfInferenceTeacher } from './hf-inference.ts';
+import { openaiTeacher } from './openai.ts';
+import type { TeacherSpec } from './spec.ts';
+import type { Teacher } from './teacher.ts';
+
+const OPENAI = 'https://api.openai.com/v1';
+
+/** Opens a teacher of the recipe; `secret` is its key. The practice teacher is asked like any other server, at the `baseUrl` where it was started. */
+export function openTeacher(spec: TeacherSpec, secret: string | undefined): Teacher {
+  if (spec.provider === 'huggingface') return hfInferenceTeacher(spec, secret);
+  const baseUrl = spec.baseUrl ?? (spec.provider === 'openai' ? OPENAI : undefined);
+  if (baseUrl === undefined) throw new Error('Cannot open the practice teacher before it was started: its baseUrl is not set');
+  if (secret === undefined && baseUrl === OPENAI) {
+    throw new ZephyrError(`Cannot ask teacher "${spec.model}": no key, expected one in ${spec.keyFrom ?? 'OPENAI_API_KEY'}`, {
+      exit: 'preflight',
+      hint: `Set ${spec.keyFrom ?? 'OPENAI_API_KEY'} in the environment.`,
+    });
+  }
+  return openaiTeacher(spec, baseUrl, secret);
+}

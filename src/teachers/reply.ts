@@ -1,0 +1,31 @@
+import * as z from 'zod';
+import type { ChatReply } from './teacher.ts';
+
+/** As much of a chat completion as zephyr reads; servers differ in the rest. */
+const completion = z.looseObject({
+  choices: z
+    .array(
+      z.looseObject({
+        finish_reason: z.string().nullish(),
+        message: z.looseObject({ content: z.string().nullish(), refusal: z.string().nullish() }),
+      }),
+    )
+    .min(1),
+  usage: z.looseObject({ prompt_tokens: z.number().nullish(), completion_tokens: z.number().nullish() }).nullish(),
+});
+
+/** Reads the body of a chat completion (parsed JSON); `undefined` when it is none. Pure: the call log is read with it again. */
+export function readReply(raw: unknown, requestId: string | undefined): ChatReply | undefined {
+  const body = completion.safeParse(raw);
+  const choice = body.data?.choices[0];
+  if (body.data === undefined || choice === undefined) return undefined;
+  return {
+    text: choice.message.content ?? '',
+    finishReason: choice.finish_reason ?? 'unknown',
+    refusal: choice.message.refusal ?? undefined,
+    promptTokens: body.data.usage?.prompt_tokens ?? 0,
+    completionTokens: body.data.usage?.completion_tokens ?? 0,
+    requestId,
+    raw,
+  };
+}
