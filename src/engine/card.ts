@@ -1,0 +1,34 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { formatRef } from '../model/artifact.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { Step } from '../stages/stage.ts';
+
+/**
+ * The card of an artifact: what the step wrote itself (a dataset names its configs in the YAML header), then where it
+ * comes from. It is not part of the content digest.
+ */
+export async function cardOf(step: Step, manifest: Manifest, folder: string): Promise<string> {
+  const own = await readFile(join(folder, 'README.md'), 'utf8').catch(() => header(step));
+  const inputs = Object.entries(manifest.inputs).map(([name, input]) => `| ${name} | \`${formatRef(input)}\` | \`${input.digest.slice(0, 16)}\` |`);
+  const metrics = Object.entries(manifest.metrics)
+    .filter(([, value]) => typeof value !== 'object')
+    .map(([name, value]) => `| ${name} | ${value} |`);
+  return [
+    own.trimEnd(),
+    '',
+    '## Provenance',
+    '',
+    `Made by zephyr ${manifest.zephyr}, step \`${manifest.stage}/${manifest.step}\`, ${manifest.run}.`,
+    `Fingerprint \`${manifest.fingerprint}\`, content \`${manifest.digest}\`.`,
+    '',
+    ...(inputs.length === 0 ? [] : ['| input | artifact | content |', '| --- | --- | --- |', ...inputs, '']),
+    ...(metrics.length === 0 ? [] : ['| metric | value |', '| --- | --- |', ...metrics, '']),
+  ].join('\n');
+}
+
+function header(step: Step): string {
+  const about = step.output.type === 'model' ? { library_name: 'transformers', pipeline_tag: 'text-generation' } : {};
+  return `---\n${stringify({ ...about, tags: ['zephyr', step.stage] })}---\n\n# ${step.output.name}\n\n${step.summary}\n`;
+}

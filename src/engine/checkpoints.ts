@@ -1,0 +1,99 @@
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sha256File } from '../base/sha256.ts';
+import type { Hub } from '../hub/hub.ts';
+import { type CheckpointManifest, checkpointManifest } from '../model/job.ts';
+import { type Checkpoint, checkpointFolder, type RunState, withCheckpoint } from '../runs/run-state.ts';
+import type { StageRun } from './stage-run.ts';
+
+const MANIFEST = 'manifest.json';
+
+/**
+ * Takes a checkpoint of a job folder over to the run branch: its files, its place in the state and the removal of the
+ * ones that give way, in one commit. Returns false when the checkpoint is not complete (any more).
+ */
+export async function keepCheckpoint(hub: Hub, run: StageRun, step: string, folder: string): Promise<boolean> {
+  const manifest = await readManifest(folder);
+  if (manifest === undefined || !(await complete(folder, manifest))) return false;
+  const { state, dropped } = withCheckpoint(run.state, { step, at: manifest.step, worldSize: manifest.world_size });
+  const target = checkpointFolder(step, manifest.step);
+  const add = manifest.files.map((file) => ({ path: `${target}/${file.path}`, file: join(folder, file.path), sha256: file.sha256 }));
+  const remove = (await Promise.all(dropped.map((old) => pathsOf(hub, run, old)))).flat();
+  await run.advance(state, `checkpoint ${step} at ${manifest.step}`, {
+    add: [...add, { path: `${target}/${MANIFEST}`, content: await readFile(join(folder, MANIFEST)) }],
+    remove,
+  });
+  if (remove.length > 0) await hub.prune(run.state.repo);
+  return true;
+}
+
+/** Checkpoints that a dead job left in its folder, oldest first. */
+export async function leftBehind(jobFolder: string): Promise<string[]> {
+  const names = await readdir(join(jobFolder, 'checkpoints')).catch(() => []);
+  const numbered = names.flatMap((name) => {
+    const at = /^checkpoint-(\d+)$/.exec(name)?.[1];
+    return at === undefined ? [] : [{ at: Number(at), folder: join(jobFolder, 'checkpoints', name) }];
+  });
+  return numbered.sort((a, b) => a.at - b.at).map(({ folder }) => folder);
+}
+
+/**
+ * The newest checkpoint of the step whose every file verifies, laid out under `scratch`; a broken one is told through
+ * `note` and passed over.
+ */
+export async function restoreCheckpoint(
+  hub: Hub,
+  state: RunState,
+  head: string,
+  step: string,
+  worldSize: number,
+  scratch: string,
+  note: (message: string) => void,
+): Promise<{ readonly folder: string; readonly at: number } | undefined> {
+  const candidates = state.checkpoints.filter((c) => c.step === step).sort((a, b) => b.at - a.at);
+  for (const { at, worldSize: saved } of candidates) {
+    if (saved !== worldSize) {
+      note(`the checkpoint at step ${at} was saved by ${saved} processes and cannot be gone on from with ${worldSize}`);
+      continue;
+    }
+    await mkdir(scratch, { recursive: true });
+    try {
+      const { folder: snapshot } = await hub.materialise({ ...state.repo, commit: head }, scratch, checkpointFolder(step, at));
+      const folder = join(snapshot, checkpointFolder(step, at));
+      const manifest = await readManifest(folder);
+      if (manifest !== undefined && (await verified(folder, manifest))) return { folder, at };
+      note(`the checkpoint at step ${at} is not complete and is passed over`);
+    } catch (error) {
+      note(`the checkpoint at step ${at} is passed over: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  return undefined;
+}
+
+async function pathsOf(hub: Hub, run: StageRun, old: Checkpoint): Promise<string[]> {
+  const prefix = `${checkpointFolder(old.step, old.at)}/`;
+  return (await hub.tree({ ...run.state.repo, commit: run.head })).map(({ path }) => path).filter((path) => path.startsWith(prefix));
+}
+
+async function readManifest(folder: string): Promise<CheckpointManifest | undefined> {
+  const text = await readFile(join(folder, MANIFEST), 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    return checkpointManifest.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Sizes only: the hashes were taken by the job a moment ago and are checked when the checkpoint is used. */
+async function complete(folder: string, manifest: CheckpointManifest): Promise<boolean> {
+  const sizes = await Promise.all(manifest.files.map(({ path }) => stat(join(folder, path)).catch(() => undefined)));
+  return manifest.files.every(({ size }, i) => sizes[i]?.size === size);
+}
+
+async function verified(folder: string, manifest: CheckpointManifest): Promise<boolean> {
+  for (const { path, sha256 } of manifest.files) {
+    if ((await sha256File(join(folder, path)).catch(() => undefined)) !== sha256) return false;
+  }
+  return true;
+}

@@ -1,0 +1,30 @@
+import type { Backend } from '../backends/backend.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { Emit } from '../model/event.ts';
+import type { Target } from '../recipe/target.ts';
+import type { Task } from '../stages/stage.ts';
+import type { Teacher } from '../teachers/teacher.ts';
+import type { Machine } from './hardware.ts';
+
+/** Everything outside that a run needs, built by commands/context.ts and nowhere else. */
+export interface Engine {
+  readonly hub: Hub;
+  readonly backend: Backend;
+  readonly target: Target;
+  readonly machine: Machine;
+  readonly teacher: (id: string) => Promise<Teacher>;
+  readonly tasks: Readonly<Record<string, Task>>;
+  /** Job folders and staged inputs; on the Hub's disk where there is a choice, so that nothing is copied. */
+  readonly workFolder: string;
+  /** scripts/train of this zephyr */
+  readonly codeFolder: string;
+  readonly emit: Emit;
+  /** Aborted when the user turns away: jobs go on, calls in flight are finished and recorded. */
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+  readonly version: string;
+  /** The user says that the owner of the run, on a machine out of sight, is gone. */
+  readonly takeOver: boolean;
+  /** Begin again instead of going on with an unfinished run of the same key. */
+  readonly newRun: boolean;
+}

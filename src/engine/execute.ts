@@ -1,0 +1,124 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ZephyrError } from '../errors.ts';
+import { formatRef } from '../model/artifact.ts';
+import type { Artifact, Failure } from '../model/outcome.ts';
+import { findCandidate } from '../plan/find.ts';
+import type { Plan, PlannedStep } from '../plan/plan.ts';
+import type { StageName } from '../stages/stage.ts';
+import { type Bound, bind } from './bind.ts';
+import type { Engine } from './engine.ts';
+import { sweepRun } from './job-folder.ts';
+import { ownStage } from './own-stage.ts';
+import { publish } from './publish.ts';
+import { release } from './release.ts';
+import { runJob } from './run-job.ts';
+import { runTask } from './run-task.ts';
+import type { StageRun } from './stage-run.ts';
+
+export type StageOutcome =
+  | { readonly ok: true; readonly stage: StageName; readonly run: string | undefined; readonly artifact: Artifact; readonly reused: boolean }
+  | { readonly ok: false; readonly stage: StageName; readonly step: string; readonly run: string; readonly failure: Failure };
+
+/**
+ * Walks the stages of a plan in order: what an equal step has published before is verified and used again, the rest is
+ * run and published. Stops at the first stage that fails. `resume` names the run to go on with, by stage.
+ */
+export async function executePlan(engine: Engine, plan: Plan, resume: { readonly stage: StageName; readonly run: string } | undefined): Promise<readonly StageOutcome[]> {
+  const outcomes: StageOutcome[] = [];
+  const produced = new Map<string, Artifact>(Object.entries(plan.stageInputs).map(([stage, artifact]) => [stage, artifact]));
+  for (const stage of plan.goal) {
+    const outcome = await executeStage(engine, plan, stage, produced, resume?.stage === stage ? resume.run : undefined);
+    outcomes.push(outcome);
+    if (!outcome.ok) break;
+  }
+  return outcomes;
+}
+
+async function executeStage(engine: Engine, plan: Plan, stage: StageName, produced: Map<string, Artifact>, resume: string | undefined): Promise<StageOutcome> {
+  const began = engine.now().getTime();
+  const steps = plan.steps.filter((step) => step.stage === stage);
+  let run: StageRun | undefined;
+  let last: Artifact | undefined;
+  for (const step of steps) {
+    const bound = bind(plan, step, produced);
+    last = await reuse(engine, step, bound);
+    if (last === undefined) {
+      run ??= await ownStage(engine, plan, stage, produced, resume);
+      const outcome = await make(engine, run, step, bound).catch((error: unknown) => release(run as StageRun, step, error));
+      if ('failure' in outcome) return await failed(engine, run, step, outcome.failure);
+      last = outcome;
+    }
+    produced.set(`${stage}/${step.name}`, last);
+  }
+  if (last === undefined) throw new Error(`Cannot run stage ${stage}: its plan has no step`);
+  produced.set(stage, last);
+  if (run !== undefined) await finished(engine, run);
+  const seconds = (engine.now().getTime() - began) / 1000;
+  engine.emit({ type: 'stage-done', stage, run: run?.state.run, artifact: last.ref, reused: run === undefined, seconds });
+  return { ok: true, stage, run: run?.state.run, artifact: last, reused: run === undefined };
+}
+
+/** What an equal step published, if its bytes are still what they were. */
+async function reuse(engine: Engine, step: PlannedStep, bound: Bound): Promise<Artifact | undefined> {
+  const candidate = await findCandidate(engine.hub, step.output, bound.fingerprint);
+  if (candidate === undefined) return undefined;
+  try {
+    await engine.hub.verify(candidate.artifact.ref, candidate.manifest.files);
+  } catch (error) {
+    if (!(error instanceof ZephyrError)) throw error;
+    engine.emit({ type: 'warning', message: `${error.message}; ${step.stage}/${step.name} is made again` });
+    return undefined;
+  }
+  engine.emit({ type: 'step-reused', stage: step.stage, step: step.name, artifact: candidate.artifact.ref, fingerprint: bound.fingerprint });
+  return candidate.artifact;
+}
+
+async function make(engine: Engine, run: StageRun, step: PlannedStep, bound: Bound): Promise<Artifact | { failure: Failure }> {
+  const began = engine.now().getTime();
+  engine.emit({ type: 'step-started', stage: step.stage, step: step.name, fingerprint: bound.fingerprint });
+  const made = await work(engine, run, step, bound);
+  if ('failure' in made) return made;
+  const { artifact, manifest } = await publish(
+    engine.hub,
+    { step, run: run.state.run, ...bound, ...made, attempts: run.state.attempts[step.name] ?? [] },
+    engine.now(),
+    engine.version,
+  );
+  await run.advance(
+    { ...run.state, steps: { ...run.state.steps, [step.name]: { fingerprint: bound.fingerprint, artifact } } },
+    `publish ${step.name} as ${formatRef(artifact.ref)}`,
+  );
+  await rm(join(engine.workFolder, run.state.run, step.name), { recursive: true, force: true });
+  const seconds = (engine.now().getTime() - began) / 1000;
+  engine.emit({ type: 'step-done', stage: step.stage, step: step.name, artifact: artifact.ref, metrics: manifest.metrics, seconds });
+  return artifact;
+}
+
+type Work = { readonly folder: string; readonly metrics: Readonly<Record<string, unknown>>; readonly versions: Readonly<Record<string, string>>; readonly costUsd: number };
+
+async function work(engine: Engine, run: StageRun, step: PlannedStep, bound: Bound): Promise<Work | { failure: Failure }> {
+  if (step.work.kind === 'task') {
+    const { folder, result } = await runTask(engine, run, { ...step, work: step.work }, bound.inputs);
+    return { folder, metrics: result.metrics, versions: {}, costUsd: result.costUsd };
+  }
+  const job = await runJob(engine, run, { ...step, work: step.work }, bound.inputs);
+  if (!job.ok) return { failure: job.failure };
+  return { folder: job.folder, metrics: job.result.metrics, versions: job.result.versions, costUsd: 0 };
+}
+
+async function failed(engine: Engine, run: StageRun, step: PlannedStep, failure: Failure): Promise<StageOutcome> {
+  const phase = failure.reason === 'cancelled' ? 'cancelled' : 'failed';
+  await run.advance({ ...run.state, phase, owner: null, failure: { ...failure } }, `${phase}: ${failure.message}`.slice(0, 200));
+  engine.emit({ type: 'stage-failed', stage: step.stage, step: step.name, run: formatRef({ ...run.state.repo, revision: run.state.run }), failure });
+  return { ok: false, stage: step.stage, step: step.name, run: formatRef({ ...run.state.repo, revision: run.state.run }), failure };
+}
+
+/** The run is over: checkpoints and calls leave the branch's head, the history keeps what happened. */
+async function finished(engine: Engine, run: StageRun): Promise<void> {
+  const tree = await engine.hub.tree({ ...run.state.repo, commit: run.head });
+  const remove = tree.map(({ path }) => path).filter((path) => path.startsWith('.zephyr/checkpoints/'));
+  await run.advance({ ...run.state, phase: 'done', owner: null, job: null, checkpoints: [] }, 'done', { remove });
+  if (remove.length > 0) await engine.hub.prune(run.state.repo);
+  await sweepRun(engine.workFolder, run.state.run);
+}

@@ -1,0 +1,67 @@
+import { canonicalJson } from '../base/canonical-json.ts';
+import { sha256 } from '../base/sha256.ts';
+import { ZephyrError } from '../errors.ts';
+import { formatRef } from '../model/artifact.ts';
+import type { Artifact } from '../model/outcome.ts';
+import type { Plan } from '../plan/plan.ts';
+import { diffRecords } from '../plan/why.ts';
+import type { StageName } from '../stages/stage.ts';
+import type { Engine } from './engine.ts';
+import { adoptRun, beginRun, findUnfinished, readRun, type StageRun } from './stage-run.ts';
+
+/**
+ * The run that this process works in: the one to resume, else an unfinished one that began with the very same steps and
+ * inputs, else a new one. Throws a `ZephyrError` when somebody else owns it, or when it began with other ingredients.
+ */
+export async function ownStage(engine: Engine, plan: Plan, stage: StageName, produced: ReadonlyMap<string, Artifact>, resume: string | undefined): Promise<StageRun> {
+  const steps = plan.steps.filter((step) => step.stage === stage);
+  const repo = steps.at(-1)?.output;
+  if (repo === undefined) throw new Error(`Cannot run stage ${stage}: its plan has no step`);
+  const keyRecord = keyRecordOf(plan, stage, produced);
+  const key = sha256(canonicalJson(keyRecord));
+  const found = resume !== undefined ? await readRun(engine.hub, repo, resume) : engine.newRun ? undefined : await findUnfinished(engine.hub, repo, key);
+  if (found !== undefined) {
+    const difference = diffRecords(found.state.keyRecord, keyRecord);
+    if (found.state.key !== key) {
+      throw new ZephyrError(`Cannot resume ${formatRef({ ...repo, revision: found.state.run })}: ${difference ?? 'its plan'} is not what it began with`, {
+        exit: 'conflict',
+        hint: 'use the zephyr that began it, or begin again with --new-run',
+      });
+    }
+    const run = await adoptRun(engine.hub, engine.now, found, engine.takeOver);
+    engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: true });
+    return run;
+  }
+  const run = await beginRun(engine.hub, engine.now, {
+    stage,
+    repo,
+    goal: [...plan.goal],
+    recipe: plan.recipe,
+    target: engine.target,
+    stageInputs: Object.fromEntries(Object.entries(plan.stageInputs)),
+    pins: Object.fromEntries(plan.pins),
+    key,
+    keyRecord,
+  });
+  engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: false });
+  return run;
+}
+
+/** What makes two runs of a stage the same: its steps as planned and the bytes that come in from outside of it. */
+function keyRecordOf(plan: Plan, stage: StageName, produced: ReadonlyMap<string, Artifact>): unknown {
+  return plan.steps
+    .filter((step) => step.stage === stage)
+    .map((step) => ({
+      step: step.name,
+      config: step.config,
+      files: Object.fromEntries(step.files.map((file) => [file, plan.fileDigests[file] ?? null])),
+      environment: step.work.kind === 'job' ? plan.environment : null,
+      inputs: Object.fromEntries(
+        Object.entries(step.inputs).map(([name, input]) => {
+          if (input.from === 'step') return [name, { step: input.step }];
+          const key = input.from === 'hub' ? undefined : input.step === undefined ? input.stage : `${input.stage}/${input.step}`;
+          return [name, (input.from === 'hub' ? plan.pins.get(input.ref) : produced.get(key as string))?.digest ?? null];
+        }),
+      ),
+    }));
+}

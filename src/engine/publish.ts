@@ -1,0 +1,80 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ZephyrError } from '../errors.ts';
+import type { Addition, Hub } from '../hub/hub.ts';
+import { type ArtifactRef, formatRepo } from '../model/artifact.ts';
+import { contentDigest } from '../model/content-digest.ts';
+import { fingerprintTag, type Ingredients } from '../model/fingerprint.ts';
+import { type Attempt, MANIFEST_FILE, type Manifest } from '../model/manifest.ts';
+import type { Artifact } from '../model/outcome.ts';
+import type { Step } from '../stages/stage.ts';
+import { cardOf } from './card.ts';
+import { digestFolder } from './files.ts';
+
+/** Formats that execute code when they are read: never part of an artifact. */
+const PICKLES = /\.(bin|pt|pth|pkl|pickle|ckpt)$/;
+/** A branch that moves between two commits of ours is read again this often. */
+const TRIES = 8;
+
+export interface Made {
+  readonly step: Step;
+  readonly run: string;
+  readonly fingerprint: string;
+  readonly ingredients: Ingredients;
+  readonly inputs: Readonly<Record<string, Artifact>>;
+  /** The files of the artifact; they are taken in by hard link and must not be written to any more. */
+  readonly folder: string;
+  readonly metrics: Readonly<Record<string, unknown>>;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly costUsd: number;
+  readonly attempts: readonly Attempt[];
+}
+
+/**
+ * Files, card and manifest in one commit on `main` of the step's output repo, then the fingerprint's tag. Either all of
+ * it is there or nothing; a crash between commit and tag is healed by whoever looks for the fingerprint next.
+ */
+export async function publish(hub: Hub, made: Made, now: Date, version: string): Promise<{ artifact: Artifact; manifest: Manifest }> {
+  const files = (await digestFolder(made.folder)).filter(({ path }) => path !== MANIFEST_FILE);
+  const pickle = files.find(({ path }) => PICKLES.test(path));
+  if (pickle !== undefined) throw new Error(`Cannot publish "${pickle.path}" of ${made.step.stage}/${made.step.name}: pickles are never part of an artifact`);
+  if (files.length === 0) throw new Error(`Cannot publish ${made.step.stage}/${made.step.name}: "${made.folder}" holds no file`);
+  const manifest: Manifest = {
+    version: 1,
+    stage: made.step.stage,
+    step: made.step.name,
+    run: made.run,
+    fingerprint: made.fingerprint,
+    ingredients: made.ingredients,
+    inputs: Object.fromEntries(Object.entries(made.inputs).map(([name, { ref, digest }]) => [name, { ...ref, digest }])),
+    digest: contentDigest(files),
+    files: files.filter(({ path }) => path !== 'README.md'),
+    metrics: { ...made.metrics },
+    versions: { ...made.versions },
+    costUsd: made.costUsd,
+    attempts: [...made.attempts],
+    zephyr: version,
+    createdAt: now.toISOString(),
+  };
+  const add: Addition[] = manifest.files.map((file) => ({ path: file.path, file: join(made.folder, file.path), sha256: file.sha256 }));
+  add.push({ path: MANIFEST_FILE, content: `${JSON.stringify(manifest, null, 2)}\n` });
+  add.push({ path: 'README.md', content: await cardOf(made.step, manifest, made.folder) });
+  const ref = await commitOnMain(hub, made.step, add, `zephyr: ${made.step.stage}/${made.step.name} ${made.fingerprint.slice(0, 16)}`);
+  await hub.createTag(ref, fingerprintTag(made.fingerprint), ref.commit);
+  await rm(made.folder, { recursive: true, force: true });
+  return { artifact: { ref, digest: manifest.digest }, manifest };
+}
+
+async function commitOnMain(hub: Hub, step: Step, add: readonly Addition[], message: string): Promise<ArtifactRef> {
+  await hub.createRepo(step.output);
+  for (let attempt = 0; attempt < TRIES; attempt += 1) {
+    const parent = await hub.resolve({ ...step.output, revision: 'main' });
+    if (parent === undefined) break;
+    const outcome = await hub.commit({ repo: step.output, branch: 'main', parent, message, add, remove: 'all' });
+    if (outcome.ok) return { ...step.output, commit: outcome.commit };
+  }
+  throw new ZephyrError(`Cannot publish to "${formatRepo(step.output)}" on ${hub.name}: its main branch moved ${TRIES} times meanwhile`, {
+    exit: 'temporary',
+    hint: 'the work is kept; run zephyr resume with the run id above',
+  });
+}

@@ -1,0 +1,39 @@
+import { ZephyrError } from '../errors.ts';
+import { formatRef } from '../model/artifact.ts';
+import type { PlannedStep } from '../plan/plan.ts';
+import type { StageRun } from './stage-run.ts';
+
+/**
+ * A step could not go on: writes down why, gives the run up, and throws the error again with the way back. What the
+ * run has is kept. A run that belongs to somebody else by now is left alone.
+ */
+export async function release(run: StageRun, step: PlannedStep, thrown: unknown): Promise<never> {
+  const id = formatRef({ ...run.state.repo, revision: run.state.run });
+  const error = diskFull(thrown, step) ?? thrown;
+  if (error instanceof ZephyrError && error.exit === 'conflict') throw error;
+  const detached = error instanceof ZephyrError && error.exit === 'detached';
+  const message = error instanceof Error ? error.message : String(error);
+  const failure = detached ? null : { reason: error instanceof ZephyrError ? error.exit : 'bug', message };
+  try {
+    await run.advance({ ...run.state, phase: detached ? 'detached' : 'failed', owner: null, failure }, `${detached ? 'detached' : 'failed'}: ${message}`.slice(0, 200));
+  } catch {
+    // The Hub may be what failed: the next zephyr sees an owner that is dead and takes the run over.
+  }
+  if (!(error instanceof ZephyrError)) throw error;
+  const way = `go on with: zephyr resume ${id}`;
+  throw new ZephyrError(error.message, { exit: error.exit, hint: error.hint === undefined ? way : `${error.hint}; ${way}`, cause: error });
+}
+
+function diskFull(error: unknown, step: PlannedStep): ZephyrError | undefined {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== 'ENOSPC' && code !== 'EDQUOT') continue;
+    const where = (cause as NodeJS.ErrnoException).path;
+    return new ZephyrError(`Cannot go on with ${step.stage}/${step.name}: no space left on the disk${where === undefined ? '' : ` of "${where}"`}`, {
+      exit: 'temporary',
+      hint: 'nothing half-written was published; free some space',
+      cause: error,
+    });
+  }
+  return undefined;
+}

@@ -1,0 +1,174 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { followJob } from '../backends/follow.ts';
+import { ZephyrError } from '../errors.ts';
+import { formatRef } from '../model/artifact.ts';
+import { JOB_EXIT, type JobHandle, type JobLabels, type JobResult, type JobState } from '../model/job.ts';
+import type { Artifact, Failure } from '../model/outcome.ts';
+import { hostId } from '../runs/owner.ts';
+import { attemptEnded, newestCheckpoint, submitting } from '../runs/run-state.ts';
+import type { Step } from '../stages/stage.ts';
+import { keepCheckpoint, leftBehind, restoreCheckpoint } from './checkpoints.ts';
+import type { Engine } from './engine.ts';
+import { hardwareOf } from './hardware.ts';
+import { jobFolderOf, layOutJob } from './job-folder.ts';
+import type { StageRun } from './stage-run.ts';
+
+type JobStep = Step & { readonly work: { readonly kind: 'job' } };
+
+export type JobOutcome = { readonly ok: true; readonly folder: string; readonly result: JobResult } | { readonly ok: false; readonly failure: Failure };
+
+/** A job that was stopped or killed is started again this often, as long as each attempt saved something new. */
+const FRUITFUL_RESTARTS = 3;
+
+/**
+ * Brings the job of a step to its end: adopts the one that is alive, else goes on from the newest checkpoint that
+ * verifies, else begins. Throws the `detached` error when the user turns away; the job goes on.
+ */
+export async function runJob(engine: Engine, run: StageRun, step: JobStep, inputs: Readonly<Record<string, Artifact>>): Promise<JobOutcome> {
+  for (let restarts = 0; ; restarts += 1) {
+    const handle = (await adopt(engine, run, step)) ?? (await start(engine, run, step, inputs));
+    const savedBefore = newestSaved(run, step);
+    const outcome = await watch(engine, run, step, handle);
+    const fruitful = (newestSaved(run, step) ?? 0) > (savedBefore ?? 0);
+    if (outcome.ok || outcome.failure.reason !== 'interrupted' || !fruitful || restarts >= FRUITFUL_RESTARTS) return outcome;
+    note(engine, step, `${outcome.failure.message}; going on from step ${newestSaved(run, step)}`);
+  }
+}
+
+/** The job that the run state speaks of, if the backend still knows it; what a dead one left behind is saved first. */
+async function adopt(engine: Engine, run: StageRun, step: JobStep): Promise<JobHandle | undefined> {
+  const { job } = run.state;
+  if (job === null || job.step !== step.name) return undefined;
+  const labels: JobLabels = { run: run.state.run, stage: step.stage, step: step.name, epoch: job.epoch };
+  if (job.handle !== null && (job.handle.backend !== engine.backend.name || job.handle.host !== hostId())) await elsewhere(engine, run, job.handle);
+  const handle = job.handle ?? (await engine.backend.find(labels));
+  const state: JobState = handle === undefined ? { state: 'absent' } : await engine.backend.state(handle);
+  if (handle !== undefined && state.state !== 'absent') {
+    if (job.handle === null) await run.advance({ ...run.state, job: { ...job, handle } }, `adopt ${step.name} e${job.epoch}`);
+    engine.emit({ type: 'job-adopted', stage: step.stage, step: step.name, handle });
+    return handle;
+  }
+  await rescue(engine, run, step, jobFolderOf(engine.workFolder, labels));
+  await run.advance(attemptEnded(run.state, step.name, 'lost', engine.now().toISOString()), `lost ${step.name} e${job.epoch}`);
+  return undefined;
+}
+
+/** A job that can only be seen from another machine or through another backend is not dead because we cannot see it. */
+async function elsewhere(engine: Engine, run: StageRun, handle: JobHandle): Promise<void> {
+  if (engine.takeOver || (handle.host.split('/')[0] === hostId().split('/')[0] && handle.host !== hostId())) return;
+  throw new ZephyrError(
+    `Cannot go on with ${formatRef({ ...run.state.repo, revision: run.state.run })}: its job runs on ${handle.host} through ${handle.backend}, out of sight from here`,
+    { exit: 'conflict', hint: 'resume it there, or add --take-over if that job is gone for good' },
+  );
+}
+
+async function start(engine: Engine, run: StageRun, step: JobStep, inputs: Readonly<Record<string, Artifact>>): Promise<JobHandle> {
+  const hardware = hardwareOf(step, engine.target, engine.machine);
+  const scratch = join(engine.workFolder, run.state.run, `${step.name}-restore`);
+  const restored = await restoreCheckpoint(engine.hub, run.state, run.head, step.name, hardware.processes, scratch, (message) => note(engine, step, message));
+  const begun = engine.now().toISOString();
+  await run.advance(
+    submitting(run.state, step.name, begun, engine.backend.name, hostId(), restored?.at),
+    `submit ${step.name} e${run.state.epoch + 1}`,
+  );
+  const labels: JobLabels = { run: run.state.run, stage: step.stage, step: step.name, epoch: run.state.epoch };
+  const folder = jobFolderOf(engine.workFolder, labels);
+  await layOutJob({
+    hub: engine.hub,
+    folder,
+    codeFolder: engine.codeFolder,
+    step,
+    program: step.work.program,
+    labels,
+    inputs,
+    hardware,
+    cadence: {
+      save_steps: engine.target.cadence.saveSteps ?? step.work.saveSteps,
+      log_steps: engine.target.cadence.logSteps,
+      heartbeat_s: engine.target.cadence.heartbeatSeconds,
+    },
+    checkpoint: restored?.folder,
+  });
+  await rm(scratch, { recursive: true, force: true });
+  const handle = await engine.backend.submit({ folder, program: step.work.program, labels, hardware });
+  await run.advance({ ...run.state, job: { step: step.name, epoch: labels.epoch, handle } }, `run ${step.name} e${labels.epoch}`);
+  engine.emit({ type: 'job-submitted', stage: step.stage, step: step.name, handle, resumedFromStep: restored?.at });
+  return handle;
+}
+
+async function watch(engine: Engine, run: StageRun, step: JobStep, handle: JobHandle): Promise<JobOutcome> {
+  let said: string | undefined;
+  for await (const item of followJob(engine.backend, handle, { signal: engine.signal })) {
+    if (item.type === 'note') note(engine, step, item.message);
+    else if (item.type === 'event') {
+      engine.emit({ type: 'job', stage: step.stage, step: step.name, event: item.event });
+      if (item.event.type === 'error') said = item.event.message;
+      if (item.event.type === 'save') await save(engine, run, step, join(handle.folder, item.event.path));
+    } else return await settle(engine, run, step, handle, item.state, item.result, item.logTail, said);
+  }
+  throw new ZephyrError(`Turned away from ${step.stage}/${step.name}; its job goes on`, { exit: 'detached' });
+}
+
+async function settle(
+  engine: Engine,
+  run: StageRun,
+  step: JobStep,
+  handle: JobHandle,
+  state: JobState,
+  result: JobResult | undefined,
+  logTail: readonly string[],
+  said: string | undefined,
+): Promise<JobOutcome> {
+  const outcome = judge(state, result, logTail, said);
+  if (!outcome.ok) await rescue(engine, run, step, handle.folder);
+  await engine.backend.forget(handle);
+  await run.advance(
+    attemptEnded(run.state, step.name, outcome.ok ? 'done' : outcome.failure.reason, engine.now().toISOString()),
+    `${step.name} e${handle.labels.epoch} ended: ${outcome.ok ? 'done' : outcome.failure.reason}`,
+  );
+  return outcome.ok ? { ok: true, folder: join(handle.folder, 'out'), result: outcome.result } : outcome;
+}
+
+/** Success is proved by result.json and the last step, never by the exit code alone. */
+function judge(
+  state: JobState,
+  result: JobResult | undefined,
+  logTail: readonly string[],
+  said: string | undefined,
+): { ok: true; result: JobResult } | { ok: false; failure: Failure } {
+  if (state.state !== 'exited') return { ok: false, failure: { reason: 'lost', message: 'the backend does not know the job any more' } };
+  const { code } = state;
+  if (code === 0 && result !== undefined && result.global_step === result.max_steps) return { ok: true, result };
+  if (code === 0) return { ok: false, failure: { reason: 'job-failed', code, message: 'the program ended without its last step', logTail } };
+  if (state.outOfMemory) return { ok: false, failure: { reason: 'out-of-memory', message: 'the job took more memory than it may' } };
+  if (code === JOB_EXIT.interrupted) return { ok: false, failure: { reason: 'interrupted', message: 'the job was stopped and saved its state' } };
+  if (code === 74) return { ok: false, failure: { reason: 'disk-full', message: said ?? 'the job could not write its files' } };
+  if (code >= JOB_EXIT.configOrData.from && code <= JOB_EXIT.configOrData.to) {
+    return { ok: false, failure: { reason: 'bad-data', message: said ?? `the program refused its input (exit ${code})` } };
+  }
+  if (code > 128) return { ok: false, failure: { reason: 'interrupted', message: `the job was killed by signal ${code - 128}` } };
+  return { ok: false, failure: { reason: 'job-failed', code, message: said ?? `the program ended with exit code ${code}`, logTail } };
+}
+
+async function save(engine: Engine, run: StageRun, step: JobStep, folder: string): Promise<void> {
+  if (!(await keepCheckpoint(engine.hub, run, step.name, folder))) return;
+  const at = newestSaved(run, step);
+  if (at !== undefined) engine.emit({ type: 'checkpoint', stage: step.stage, step: step.name, at });
+}
+
+/** Complete checkpoints that nobody took over because the follower died before the job did. */
+async function rescue(engine: Engine, run: StageRun, step: JobStep, folder: string): Promise<void> {
+  for (const checkpoint of await leftBehind(folder)) {
+    const at = Number(checkpoint.slice(checkpoint.lastIndexOf('-') + 1));
+    if (at > (newestSaved(run, step) ?? 0)) await save(engine, run, step, checkpoint);
+  }
+}
+
+function newestSaved(run: StageRun, step: Step): number | undefined {
+  return newestCheckpoint(run.state, step.name)?.at;
+}
+
+function note(engine: Engine, step: Step, message: string): void {
+  engine.emit({ type: 'note', stage: step.stage, step: step.name, message });
+}

@@ -1,0 +1,47 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ZephyrError } from '../errors.ts';
+import type { Artifact } from '../model/outcome.ts';
+import type { Step, TaskResult } from '../stages/stage.ts';
+import type { Engine } from './engine.ts';
+import { stageInputs } from './job-folder.ts';
+import { openJournal } from './journal.ts';
+import type { StageRun } from './stage-run.ts';
+
+type TaskStep = Step & { readonly work: { readonly kind: 'task' } };
+
+/** Runs an in-process step in a folder of its own; its call log outlives it, on the Hub's disk or on the run branch. */
+export async function runTask(
+  engine: Engine,
+  run: StageRun,
+  step: TaskStep,
+  inputs: Readonly<Record<string, Artifact>>,
+): Promise<{ readonly folder: string; readonly result: TaskResult }> {
+  const task = engine.tasks[step.work.task];
+  if (task === undefined) throw new Error(`Cannot run ${step.stage}/${step.name}: there is no task "${step.work.task}"`);
+  const folder = join(engine.workFolder, run.state.run, step.name);
+  await rm(folder, { recursive: true, force: true });
+  const out = join(folder, 'out');
+  await mkdir(out, { recursive: true });
+  const staged = await stageInputs(engine.hub, inputs, folder);
+  const journal = await openJournal(engine, run, step.name);
+  try {
+    const result = await task({
+      config: step.config,
+      inputs: Object.fromEntries(Object.entries(staged).map(([name, path]) => [name, join(folder, path)])),
+      out,
+      journal: journal.folder,
+      flush: journal.flush,
+      teacher: engine.teacher,
+      signal: engine.signal,
+      progress: (progress) => engine.emit({ type: 'calls', stage: step.stage, step: step.name, progress }),
+      note: (message) => engine.emit({ type: 'note', stage: step.stage, step: step.name, message }),
+    });
+    return { folder: out, result };
+  } catch (error) {
+    if (engine.signal.aborted) throw new ZephyrError(`Turned away from ${step.stage}/${step.name}; every answered call is kept`, { exit: 'detached', cause: error });
+    throw error;
+  } finally {
+    await journal.flush();
+  }
+}

@@ -1,0 +1,131 @@
+import { ulid } from '../base/ulid.ts';
+import { ZephyrError } from '../errors.ts';
+import type { Addition, Hub } from '../hub/hub.ts';
+import { formatRef, formatRepo, type RepoId } from '../model/artifact.ts';
+import { ownerLiveness, thisProcess } from '../runs/owner.ts';
+import { type RunState, runState, STATE_FILE } from '../runs/run-state.ts';
+
+/** How far back an unfinished run of the same key is looked for. */
+const RUNS_LOOKED_AT = 20;
+
+/** A run that this process owns: the state, and the head of its branch that the state was read from or written to. */
+export class StageRun {
+  state: RunState;
+  #head: string;
+  readonly #hub: Hub;
+  readonly #now: () => Date;
+
+  constructor(hub: Hub, now: () => Date, state: RunState, head: string) {
+    this.#hub = hub;
+    this.#now = now;
+    this.state = state;
+    this.#head = head;
+  }
+
+  get head(): string {
+    return this.#head;
+  }
+
+  /** One transition, one commit, on top of the head that we know. A branch that moved belongs to somebody else now. */
+  async advance(next: RunState, message: string, files: { add?: readonly Addition[]; remove?: readonly string[] } = {}): Promise<void> {
+    const state: RunState = { ...next, updatedAt: this.#now().toISOString() };
+    const outcome = await this.#hub.commit({
+      repo: state.repo,
+      branch: state.run,
+      parent: this.#head,
+      message: `zephyr: ${message}`,
+      add: [...(files.add ?? []), { path: STATE_FILE, content: `${JSON.stringify(state, null, 2)}\n` }],
+      ...(files.remove === undefined ? {} : { remove: files.remove }),
+    });
+    if (!outcome.ok) throw takenOver(state);
+    this.state = state;
+    this.#head = outcome.commit;
+  }
+}
+
+type NewRun = Omit<RunState, 'version' | 'run' | 'phase' | 'owner' | 'epoch' | 'job' | 'steps' | 'checkpoints' | 'attempts' | 'failure' | 'updatedAt'>;
+
+/** Starts a run on a branch of its own; the branch is created, never re-used. */
+export async function beginRun(hub: Hub, now: () => Date, fields: NewRun): Promise<StageRun> {
+  await hub.createRepo(fields.repo);
+  const from = (await hub.refs(fields.repo))?.branches['main'];
+  if (from === undefined) throw new ZephyrError(`Cannot open "${formatRepo(fields.repo)}" on ${hub.name}: it has no branch main`, { exit: 'preflight' });
+  const run = `run-${ulid(now().getTime())}`;
+  await hub.createBranch(fields.repo, run, from);
+  const opened = new StageRun(hub, now, initial(run, fields, now), from);
+  await opened.advance(opened.state, `begin ${fields.stage}`, { remove: await filesOf(hub, fields.repo, from) });
+  return opened;
+}
+
+/** The run on this branch, whoever owns it; `undefined` when there is none. */
+export async function readRun(hub: Hub, repo: RepoId, run: string): Promise<{ state: RunState; head: string } | undefined> {
+  const head = await hub.resolve({ ...repo, revision: run });
+  if (head === undefined) return undefined;
+  const bytes = await hub.read({ ...repo, commit: head }, STATE_FILE);
+  if (bytes === undefined) return undefined;
+  const parsed = runState.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  if (parsed.success) return { state: parsed.data, head };
+  throw new ZephyrError(`Cannot read the state of ${formatRef({ ...repo, revision: run })}: it was written by another version of zephyr`, {
+    exit: 'preflight',
+    hint: `first difference: ${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`,
+  });
+}
+
+/** The newest run of this repo with this key that has not come to an end. */
+export async function findUnfinished(hub: Hub, repo: RepoId, key: string): Promise<{ state: RunState; head: string } | undefined> {
+  const branches = Object.keys((await hub.refs(repo))?.branches ?? {}).filter((name) => name.startsWith('run-'));
+  for (const branch of branches.sort().reverse().slice(0, RUNS_LOOKED_AT)) {
+    const found = await readRun(hub, repo, branch).catch(() => undefined);
+    if (found !== undefined && found.state.key === key && found.state.phase !== 'done') return found;
+  }
+  return undefined;
+}
+
+/** Makes this process the owner of the run, or says who is. */
+export async function adoptRun(hub: Hub, now: () => Date, found: { state: RunState; head: string }, takeOver: boolean): Promise<StageRun> {
+  const { owner, run, repo } = found.state;
+  const liveness = owner === null ? 'dead' : ownerLiveness(owner);
+  const id = formatRef({ ...repo, revision: run });
+  if (liveness === 'alive' && owner?.pid !== process.pid) {
+    throw new ZephyrError(`Cannot work on ${id}: process ${owner?.pid} on this machine owns it`, {
+      exit: 'conflict',
+      hint: `watch it with: zephyr status ${id}`,
+    });
+  }
+  if (liveness === 'unknown' && !takeOver) {
+    throw new ZephyrError(`Cannot work on ${id}: a zephyr on ${owner?.host} owns it, and whether it lives cannot be seen from here`, {
+      exit: 'conflict',
+      hint: 'if that machine is gone for good, add --take-over',
+    });
+  }
+  const adopted = new StageRun(hub, now, found.state, found.head);
+  await adopted.advance({ ...found.state, phase: 'running', owner: thisProcess(), failure: null }, `own ${found.state.stage}`);
+  return adopted;
+}
+
+function initial(run: string, fields: NewRun, now: () => Date): RunState {
+  return {
+    version: 1,
+    run,
+    ...fields,
+    phase: 'running',
+    owner: thisProcess(),
+    epoch: 0,
+    job: null,
+    steps: {},
+    checkpoints: [],
+    attempts: {},
+    failure: null,
+    updatedAt: now().toISOString(),
+  };
+}
+
+/** A run branch starts from main, whose artifact it does not repeat. */
+async function filesOf(hub: Hub, repo: RepoId, commit: string): Promise<string[]> {
+  return (await hub.tree({ ...repo, commit })).map(({ path }) => path).filter((path) => path !== '.gitattributes');
+}
+
+function takenOver(state: RunState): ZephyrError {
+  const id = formatRef({ ...state.repo, revision: state.run });
+  return new ZephyrError(`Cannot go on with ${id}: another zephyr has written to it`, { exit: 'conflict', hint: `see who: zephyr status ${id}` });
+}
