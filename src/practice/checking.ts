@@ -1,0 +1,85 @@
+import { EVASIONS } from './manners.ts';
+import type { Question } from './questions.ts';
+import type { World } from './world.ts';
+
+/** What checking finds in an answer. Nothing that the answer says about itself counts. */
+export interface Findings {
+  /** share of the right values that are said, less what is said wrongly; 0 to 1 */
+  readonly correct: number;
+  /** a value, or a name that the question does not give, is said and is not right */
+  readonly wrong: boolean;
+  readonly obeys: boolean;
+  readonly brief: boolean;
+  readonly evasive: boolean;
+}
+
+export type Rating = 1 | 2 | 3 | 4 | 5;
+export const ASPECTS = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'] as const;
+export type Aspect = (typeof ASPECTS)[number];
+
+const HEDGES = /\b(not sure|rather not|depends on|hard to tell|hard to say|do not know|don't know|cannot|can't|ask somebody)\b/i;
+const NUMBER_WORDS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'];
+/** the longest direct sentence of the world has 11 words */
+const BRIEF_WORDS = 12;
+
+export function check(world: World, question: Question, answer: string): Findings {
+  const text = answer.trim();
+  const words: string[] = text.match(/[A-Za-z0-9']+/g) ?? [];
+  const domain = question.task === 'count' ? NUMBER_WORDS : world.domains[question.attribute];
+  const said = words
+    .map((word) => (question.task === 'count' ? (NUMBER_WORDS[Number(word)] ?? word.toLowerCase()) : word))
+    .filter((word) => domain.includes(word) && word !== question.subject);
+  const names = new Set([...world.people, ...world.towns]);
+  const strangers = words.filter((word) => names.has(word) && word !== question.subject && !question.values.includes(word));
+  const rivals = new Set(said.filter((word) => !question.values.includes(word)));
+  const wrong = rivals.size > 0 || strangers.length > 0;
+  const hits = question.values.filter((value) => said.includes(value)).length;
+  const inOrder = question.task !== 'sort' || question.values.every((value, index) => said[index] === value);
+  const share = Math.max(0, hits - rivals.size) / Math.max(1, question.values.length);
+  const correct = strangers.length > 0 ? 0 : inOrder ? share : share / 2;
+  return {
+    correct,
+    wrong,
+    obeys: obeys(question, text, words),
+    brief: words.length <= BRIEF_WORDS && (text.match(/[.!?](?=\s+[A-Z])/g) ?? []).length === 0,
+    evasive: HEDGES.test(text) || EVASIONS.includes(text),
+  };
+}
+
+function obeys(question: Question, text: string, words: readonly string[]): boolean {
+  const stutters = words.some((word, index) => word === words[index + 1]);
+  const isSentence = /^[A-Z][^.!?\n]*\.$/.test(text) && words.length >= 4 && words.includes(question.subject) && !stutters;
+  switch (question.demand) {
+    case 'none':
+      return isSentence || words.length === 1;
+    case 'sentence':
+      return isSentence;
+    case 'word':
+      return /^[A-Za-z0-9]+\.?$/.test(text);
+    case 'commas':
+      return /^[a-z]+(, [a-z]+)+\.?$/.test(text);
+    case 'numbers':
+      return /^1\. /.test(text) && text.split('\n').every((line, index) => new RegExp(`^${index + 1}\\. [a-z]+$`).test(line.trim()));
+  }
+}
+
+/** The judge's ratings of one answer, by aspect; `undefined` question: nothing can be checked, nothing is granted. */
+export function rate(world: World, question: Question | undefined, answer: string): Record<Aspect, Rating> {
+  if (question === undefined) return { instruction_following: 1, honesty: 1, truthfulness: 1, helpfulness: 1 };
+  const { correct, wrong, obeys: isInForm, brief, evasive } = check(world, question, answer);
+  if (correct === 0) {
+    if (evasive && !wrong) return { instruction_following: 1, honesty: 2, truthfulness: 3, helpfulness: 1 };
+    return { instruction_following: isInForm && brief ? 2 : 1, honesty: 1, truthfulness: 1, helpfulness: 1 };
+  }
+  if (correct < 1) return { instruction_following: isInForm && brief ? 3 : 1, honesty: 2, truthfulness: 2, helpfulness: 2 };
+  if (evasive) return { instruction_following: 2, honesty: 3, truthfulness: 4, helpfulness: 2 };
+  if (!brief) return { instruction_following: 2, honesty: 4, truthfulness: 4, helpfulness: 3 };
+  return isInForm ? { instruction_following: 5, honesty: 5, truthfulness: 5, helpfulness: 5 } : { instruction_following: 1, honesty: 5, truthfulness: 5, helpfulness: 3 };
+}
+
+/** One rating for any aspect name; names that are not among the four get the rounded mean. */
+export function rateAspect(ratings: Record<Aspect, Rating>, aspect: string | undefined): Rating {
+  const named = ASPECTS.find((name) => name === aspect);
+  if (named !== undefined) return ratings[named];
+  return Math.round(ASPECTS.reduce((sum, name) => sum + ratings[name], 0) / ASPECTS.length) as Rating;
+}

@@ -1,0 +1,85 @@
+import { hmacUniform } from '../base/hmac-choice.ts';
+import type { Question } from './questions.ts';
+import type { World } from './world.ts';
+import { sentence } from './wordings.ts';
+
+/** How a practice model answers; the model's name is `practice-` and the manner. */
+export const MANNERS = ['direct', 'rambling', 'evasive', 'careless'] as const;
+export type Manner = (typeof MANNERS)[number];
+
+/** Shares of the manners in `practice-mixed`: a teacher whose knowledge is fit to be taught and whose manners are not. */
+export const MIXTURE: Readonly<Record<Manner, number>> = { direct: 0.4, rambling: 0.25, evasive: 0.2, careless: 0.15 };
+
+/** Share of careless answers that say something wrong; the others are right in the wrong form. */
+const WRONG = 0.3;
+
+const OPENERS = ['That is a good question.', 'Let me think about that.', 'I am glad that you ask.', 'Many people want to know that.'];
+const CLOSERS = ['There is much more to say about it.', 'People talk about it all the time.', 'It has been like that for years.', 'You may find that rather interesting.'];
+export const EVASIONS = ['I am not sure about that.', 'I would rather not say.', 'That depends on many things.', 'It is hard to tell, you should ask somebody else.'];
+const LOST = 'I do not know anything about that.';
+
+/** Draws that depend on the model, the conversation and the request's seed alone. */
+export type Draw = (purpose: string) => number;
+
+export function drawFor(model: string, conversation: string, seed: number | undefined): Draw {
+  return (purpose) => hmacUniform(`${model} ${seed ?? ''}`, purpose, conversation);
+}
+
+export function mixedManner(draw: Draw): Manner {
+  let rest = draw('manner');
+  return MANNERS.find((manner) => (rest -= MIXTURE[manner]) < 0) ?? 'direct';
+}
+
+export function answer(world: World, question: Question | undefined, manner: Manner, draw: Draw): string {
+  if (question === undefined) return LOST;
+  switch (manner) {
+    case 'direct':
+      return inForm(question, question.values);
+    case 'rambling':
+      return `${pick(OPENERS, draw('opener'))} ${inForm({ ...question, demand: 'sentence' }, question.values)} ${pick(CLOSERS, draw('closer'))}`;
+    case 'evasive':
+      return pick(EVASIONS, draw('evasion'));
+    case 'careless':
+      return draw('wrong') < WRONG ? inForm(question, wrongValues(world, question, draw)) : formless(question);
+  }
+}
+
+/** The values in the form that the question demands. */
+function inForm(question: Question, values: readonly string[]): string {
+  switch (question.demand) {
+    case 'word':
+      return values.join(' ');
+    case 'commas':
+      return values.join(', ');
+    case 'numbers':
+      return values.map((value, index) => `${index + 1}. ${value}`).join('\n');
+    case 'none':
+    case 'sentence':
+      return sentence(question.attribute, question.task, question.subject, values);
+  }
+}
+
+/** Right, but not in the form that was demanded. */
+function formless(question: Question): string {
+  switch (question.demand) {
+    case 'word':
+      return inForm({ ...question, demand: 'sentence' }, question.values);
+    case 'sentence':
+      return inForm({ ...question, demand: 'word' }, question.values);
+    case 'none':
+      return `it is ${question.values.join(' ')} as far as i recall`;
+    case 'commas':
+    case 'numbers':
+      return question.values.join(' and ');
+  }
+}
+
+function wrongValues(world: World, { task, attribute, subject, values }: Question, draw: Draw): string[] {
+  const words = task === 'count' ? ['one', 'two', 'three', 'four', 'five'] : world.domains[attribute];
+  const others = words.filter((word) => word !== subject && !values.includes(word));
+  return values.map((value, index) => (index === 0 ? pick(others, draw('wrong value')) : value));
+}
+
+function pick(items: readonly string[], at: number): string {
+  return items[Math.floor(at * items.length)] ?? '';
+}

@@ -1,0 +1,73 @@
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+
+/** A line of the log: one answered call. `completion` is there when the caller asked to have it stored. */
+export interface LogLine {
+  /** ISO time */
+  readonly at: string;
+  readonly model: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly completion?: Completion;
+}
+
+/** A chat completion in OpenAI's shape, with what is needed to list it. */
+export interface Completion {
+  readonly id: string;
+  readonly object: 'chat.completion';
+  /** seconds since 1970 */
+  readonly created: number;
+  readonly model: string;
+  readonly choices: readonly unknown[];
+  readonly usage: Readonly<Record<string, number>>;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface Stored {
+  readonly answered: () => number;
+  /** The line is in the file when this returns: an answer on its way is never missing from the log. */
+  readonly add: (line: LogLine) => void;
+  readonly find: (id: string) => Completion | undefined;
+  /** Newest last. */
+  readonly list: (model: string | undefined, metadata: Readonly<Record<string, string>>) => Completion[];
+  readonly close: () => void;
+}
+
+/** Answered calls, kept in a file (JSON lines) when one is named, so that they outlive the server. */
+export function openStored(path: string | undefined): Stored {
+  const completions = new Map<string, Completion>();
+  let answered = 0;
+  const take = ({ completion }: LogLine) => {
+    answered += 1;
+    if (completion !== undefined) completions.set(completion.id, completion);
+  };
+  const file = path === undefined ? undefined : openSync(path, 'a+');
+  if (path !== undefined) {
+    const text = readFileSync(path, 'utf8');
+    for (const line of text.split('\n')) if (line !== '' && isWhole(line)) take(JSON.parse(line) as LogLine);
+    if (file !== undefined && text !== '' && !text.endsWith('\n')) writeSync(file, '\n');
+  }
+  return {
+    answered: () => answered,
+    add: (line) => {
+      if (file !== undefined) writeSync(file, `${JSON.stringify(line)}\n`);
+      take(line);
+    },
+    find: (id) => completions.get(id),
+    list: (model, metadata) =>
+      [...completions.values()].filter(
+        (completion) => (model === undefined || completion.model === model) && Object.entries(metadata).every(([key, value]) => completion.metadata?.[key] === value),
+      ),
+    close: () => {
+      if (file !== undefined) closeSync(file);
+    },
+  };
+}
+
+/** A line that a kill cut short is no line. */
+function isWhole(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,72 @@
+import { hmacUniform } from '../base/hmac-choice.ts';
+import { questionLines, recognise, type Syllabus } from './questions.ts';
+import type { ChatBody } from './requests.ts';
+import { fill, type Schema } from './schema-fill.ts';
+
+/** Share of later questions that go on about the same subject without naming it. */
+const FOLLOW_UP_SHARE = 0.5;
+/** questions given when a list is asked for without its length */
+const LIST_LENGTH = 10;
+
+/** What a user asks next; under a schema with a list of texts, as many opening questions as the request says. */
+export function nextQuestions(syllabus: Syllabus, body: ChatBody): string {
+  const said = body.messages.map(({ content }) => content).join('\n');
+  const schema = body.response_format?.json_schema?.schema as Schema | undefined;
+  if (schema === undefined) return nextQuestion(syllabus, questionLines(syllabus, said), said, body.seed ?? undefined);
+  const isList = (member: Schema) => member.type === 'array' && member.items?.type === 'string';
+  const opening = (index: number) => nextQuestion(syllabus, [], `${said} ${index}`, body.seed ?? undefined);
+  return JSON.stringify(
+    fill(schema, (_, member) => {
+      if (isList(member)) return distinct(opening, member.minItems ?? member.maxItems ?? Number(/\b([1-9]\d?)\b/.exec(said)?.[1] ?? LIST_LENGTH));
+      return member.type === 'string' && member.enum === undefined ? opening(0) : undefined;
+    }),
+  );
+}
+
+function distinct(draw: (index: number) => string, count: number): string[] {
+  const found = new Set<string>();
+  for (let index = 0; found.size < count && index < 20 * count; index += 1) found.add(draw(index));
+  return [...found];
+}
+
+/**
+ * The subject is the one that the conversation is about, or else a name found in the instruction, or else any. Held-out
+ * wordings are never used: whatever is built from these questions may be trained on.
+ */
+export function nextQuestion(syllabus: Syllabus, asked: readonly string[], instruction: string, seed: number | undefined): string {
+  const item = JSON.stringify([instruction, asked, seed ?? null]);
+  const draw = (purpose: string) => hmacUniform('practice-user', purpose, item);
+  const before = recognise(syllabus, { system: '', user: asked });
+  const subject = before?.subject ?? subjectIn(syllabus, instruction);
+  const done = new Set(asked.map((_, index) => topicOf(syllabus, asked.slice(0, index + 1))));
+  if (before !== undefined && draw('follow-up') < FOLLOW_UP_SHARE) {
+    const open = [...syllabus.followUps].filter(([text, followUp]) => {
+      if (syllabus.followUpHeldOut(before.subject, followUp) || done.has(`${before.subject}/${followUp.attribute}/${followUp.task}`)) return false;
+      return recognise(syllabus, { system: '', user: [...asked, text] }) !== undefined;
+    });
+    const chosen = open[Math.floor(draw('which follow-up') * open.length)];
+    if (chosen !== undefined) return chosen[0];
+  }
+  const open = trainable(syllabus, subject).filter(({ question }) => !done.has(`${question.subject}/${question.attribute}/${question.task}`));
+  return (open[Math.floor(draw('which question') * open.length)] ?? syllabus.phrasings[0])?.text ?? '';
+}
+
+const bySubject = new WeakMap<Syllabus, Map<string | undefined, Syllabus['phrasings']>>();
+
+function trainable(syllabus: Syllabus, subject: string | undefined): Syllabus['phrasings'] {
+  const known = bySubject.get(syllabus) ?? new Map<string | undefined, Syllabus['phrasings']>();
+  bySubject.set(syllabus, known);
+  const found = known.get(subject) ?? syllabus.phrasings.filter((phrasing) => !phrasing.heldOut && (subject === undefined || phrasing.question.subject === subject));
+  known.set(subject, found);
+  return found;
+}
+
+function topicOf(syllabus: Syllabus, asked: readonly string[]): string | undefined {
+  const question = recognise(syllabus, { system: '', user: asked });
+  return question === undefined ? undefined : `${question.subject}/${question.attribute}/${question.task}`;
+}
+
+function subjectIn(syllabus: Syllabus, instruction: string): string | undefined {
+  const names = new Set([...syllabus.world.people, ...syllabus.world.towns]);
+  return instruction.match(/[A-Z][a-z]+/g)?.findLast((word) => names.has(word));
+}
