@@ -1,9 +1,10 @@
 import * as z from 'zod';
-import { parseRef } from '../model/artifact.ts';
 import { aifSpec } from '../stages/aif/spec.ts';
 import { ddpoSpec } from '../stages/ddpo/spec.ts';
 import { dsftSpec } from '../stages/dsft/spec.ts';
-import type { StagedRecipe } from '../stages/registry.ts';
+import { examSpec } from '../stages/exam/spec.ts';
+import { sourceText } from '../stages/setting.ts';
+import { setupSpec } from '../stages/setup/spec.ts';
 import { teacherSpec } from '../teachers/spec.ts';
 
 const part = (what: string) =>
@@ -23,10 +24,7 @@ export const recipeSpec = z
       .nonnegative()
       .default(42)
       .describe('Seed of every draw: mixing, splits, pools, training; alignment-handbook: 42'),
-    base: z
-      .string()
-      .refine((text) => parseRef(text)?.type === 'model', 'expected hf://models/ORG/NAME[@REVISION]')
-      .describe('Base model; Zephyr: hf://models/mistralai/Mistral-7B-v0.1'),
+    base: sourceText('model', ['setup/base']).describe('Base model; Zephyr: hf://models/mistralai/Mistral-7B-v0.1'),
     template: z
       .literal('zephyr')
       .default('zephyr')
@@ -41,5 +39,6 @@ export const recipeSpec = z
   })
   .describe('From a base model to an aligned chat model in three stages');
 
-/** A recipe with every default filled in; a rehearsal adds `setup` and `exam`. */
-export type Recipe = z.infer<typeof recipeSpec> & Pick<StagedRecipe, 'setup' | 'exam'>;
+/** A recipe with every default filled in, as a run records it; a rehearsal adds `setup` and `exam`. */
+export const fullRecipe = recipeSpec.extend({ setup: setupSpec.optional(), exam: examSpec.optional() });
+export type Recipe = z.infer<typeof fullRecipe>;

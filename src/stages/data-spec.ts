@@ -1,12 +1,12 @@
 import * as z from 'zod';
-import { refText } from '../model/artifact.ts';
+import { datasetText } from './setting.ts';
 
 const splitName = z.string().min(1);
 
 /** Published rows: which splits of which dataset, and how much of them. */
 export function datasetSpec(train: string, test: string) {
   return z.strictObject({
-    ref: refText.describe('Dataset on the Hub, hf://datasets/ORG/NAME[@REVISION]; pinned to a commit before anything runs'),
+    ref: datasetText.describe('Dataset on the Hub, hf://datasets/ORG/NAME[@REVISION]; pinned to a commit before anything runs'),
     train: splitName.default(train).describe(`Training split; Zephyr: ${train}`),
     test: splitName.nullable().default(test).describe(`Held-out split, null for none; Zephyr: ${test}`),
     fraction: z

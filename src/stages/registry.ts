@@ -13,11 +13,11 @@ import type { StageName, Step } from './stage.ts';
 
 /** A recipe as the stages read it. `setup` and `exam` are there in a rehearsal only. */
 export interface StagedRecipe extends Setting {
-  readonly setup?: SetupSpec;
+  readonly setup?: SetupSpec | undefined;
   readonly dsft: DsftSpec;
   readonly aif: AifSpec;
   readonly ddpo: DdpoSpec;
-  readonly exam?: ExamSpec;
+  readonly exam?: ExamSpec | undefined;
 }
 
 /** The steps of every stage, in the order in which they run; the last one's artifact is the stage's. None: not in this recipe. */

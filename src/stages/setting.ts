@@ -1,4 +1,5 @@
-import { type RepoId, repoName } from '../model/artifact.ts';
+import * as z from 'zod';
+import { parseRef, type RepoId, type RepoType, repoName } from '../model/artifact.ts';
 import type { StageName, StepInput } from './stage.ts';
 
 /** What every stage needs to know of a recipe besides its own section. */
@@ -14,6 +15,18 @@ export interface Setting {
 }
 
 const STEP = /^(setup|dsft|aif|ddpo|exam)(?:\/([a-z0-9-]+))?$/;
+
+/** The schema of a source text: a reference to the Hub, or one of the names of `inputOf` that `own` lists. */
+export function sourceText(type: RepoType, own: readonly string[]) {
+  const reference = `hf://${type}s/ORG/NAME[@REVISION]`;
+  const names = own.filter((name) => !name.startsWith('setup/'));
+  return z
+    .string()
+    .refine((text) => own.includes(text) || parseRef(text)?.type === type, `expected ${[...names, reference].join(' or ')}`);
+}
+
+/** A dataset on the Hub; in a rehearsal the practice data. */
+export const datasetText = sourceText('dataset', ['setup/world']);
 
 /** A recipe's source text as a step's input: `hf://...` is the Hub's, `dsft` a stage's artifact, `setup/world` one step's. */
 export function inputOf(text: string): StepInput {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { parseRef, refText } from '../../model/artifact.ts';
+import { datasetText, sourceText } from '../setting.ts';
 
 export const ASPECTS = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'] as const;
 export const PRINCIPLES = ['helpfulness', 'harmlessness', 'honesty', 'verbalized_calibration', 'truthfulness'] as const;
@@ -10,17 +10,10 @@ const sampling = {
   maxTokens: z.int().positive().default(1024).describe('Tokens of one answer at most; UltraFeedback: 1024'),
 };
 
-const poolModel = z
-  .string()
-  .refine(
-    (text) => text === 'dsft' || parseRef(text)?.type === 'model',
-    'expected dsft (the model that this recipe makes) or hf://models/ORG/NAME[@REVISION]',
-  );
-
 const poolMember = z
   .strictObject({
     teacher: z.string().optional().describe('Id of a teacher that answers over an API'),
-    model: poolModel
+    model: sourceText('model', ['dsft'])
       .optional()
       .describe('A model artifact that answers in a job of its own: `dsft` (on-policy answers) or hf://models/...'),
     weight: z
@@ -64,7 +57,9 @@ const binarizeFields = {
 
 const prompts = z
   .strictObject({
-    ref: refText.optional().describe('Dataset on the Hub that holds prompts, e.g. hf://datasets/HuggingFaceH4/ultrachat_200k'),
+    ref: datasetText
+      .optional()
+      .describe('Dataset on the Hub that holds prompts, e.g. hf://datasets/HuggingFaceH4/ultrachat_200k'),
     split: z
       .string()
       .min(1)
@@ -83,7 +78,7 @@ const prompts = z
       .default(null)
       .describe('Prompts to use at most, chosen by the seed; null for all; UltraFeedback: 63,967'),
     maxCharacters: z.int().positive().default(8000).describe('Longer prompts are dropped, in characters'),
-    decontaminate: refText.optional().describe('Dataset of benchmark prompts; prompts that contain one are dropped'),
+    decontaminate: datasetText.optional().describe('Dataset of benchmark prompts; prompts that contain one are dropped'),
   })
   .refine(
     ({ ref, list, file }) => [ref !== undefined, list.length > 0 || file !== undefined].filter(Boolean).length === 1,
@@ -148,13 +143,13 @@ export const aifTeachers = z
 export const aifRatings = z
   .strictObject({
     source: z.literal('ratings'),
-    ref: refText.describe('Dataset with rated answers, e.g. hf://datasets/openbmb/UltraFeedback'),
+    ref: datasetText.describe('Dataset with rated answers, e.g. hf://datasets/openbmb/UltraFeedback'),
     split: z.string().min(1).default('train').describe('Its split'),
     dropSources: z
       .array(z.string())
       .default([])
       .describe('Values of its column `source` to leave out; ultrafeedback_binarized: truthful_qa'),
-    decontaminate: refText
+    decontaminate: datasetText
       .optional()
       .describe('Dataset of benchmark prompts; prompts equal to one are dropped; ultrafeedback_binarized: TruthfulQA'),
     binarize: z.strictObject(binarizeFields),
@@ -164,7 +159,7 @@ export const aifRatings = z
 export const aifPairs = z
   .strictObject({
     source: z.literal('pairs'),
-    ref: refText.describe('Dataset of pairs, e.g. hf://datasets/HuggingFaceH4/ultrafeedback_binarized'),
+    ref: datasetText.describe('Dataset of pairs, e.g. hf://datasets/HuggingFaceH4/ultrafeedback_binarized'),
     train: z.string().min(1).default('train_prefs').describe('Training split'),
     test: z.string().min(1).nullable().default('test_prefs').describe('Held-out split, null for none'),
     rows: z

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { refText } from '../../model/artifact.ts';
 import { datasetSpec, systemTurn } from '../data-spec.ts';
+import { datasetText } from '../setting.ts';
 import { loraSpec, trainingFields } from '../training-spec.ts';
 
 export const dsftDatasets = z
@@ -53,7 +53,7 @@ export const dsftPrepare = z.strictObject({
     .boolean()
     .default(false)
     .describe('Drop dialogues whose assistant disclaims emotions or opinions; already done in ultrachat_200k'),
-  decontaminate: refText
+  decontaminate: datasetText
     .optional()
     .describe('Dataset of benchmark prompts; rows that contain one are dropped; v0.3: HumanEval, 143 rows'),
   testRows: z

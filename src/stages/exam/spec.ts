@@ -1,11 +1,11 @@
+import * as z from 'zod';
+
 /** How a rehearsal's three models are asked the held-out prompts. Never in a user's recipe. */
-export interface ExamSpec {
-  /** tokens of one answer at most */
-  readonly maxTokens: number;
-  /** prompts answered at once */
-  readonly batchSize: number;
-  /** 0 is greedy: an exam has no luck in it */
-  readonly temperature: number;
-  /** resamplings behind a confidence interval */
-  readonly bootstrap: number;
-}
+export const examSpec = z.strictObject({
+  maxTokens: z.int().positive().describe('Tokens of one answer at most'),
+  batchSize: z.int().positive().describe('Prompts answered at once'),
+  temperature: z.number().min(0).max(2).describe('Sampling temperature; 0 is greedy: an exam has no luck in it'),
+  bootstrap: z.int().positive().describe('Resamplings behind a confidence interval'),
+});
+
+export type ExamSpec = z.infer<typeof examSpec>;

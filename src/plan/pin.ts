@@ -1,0 +1,76 @@
+import PQueue from 'p-queue';
+import { sha256 } from '../base/sha256.ts';
+import { ZephyrError } from '../errors.ts';
+import type { Hub, TreeEntry } from '../hub/hub.ts';
+import { type ArtifactRef, type FloatingRef, formatRef, formatRepo, parseRef } from '../model/artifact.ts';
+import { contentDigest, type FileDigest } from '../model/content-digest.ts';
+import type { Artifact } from '../model/outcome.ts';
+import { readManifest } from './read-manifest.ts';
+
+/** Requests to the Hub at a time: what a free account may send without being told to wait. */
+const AT_ONCE = 8;
+
+/**
+ * What the references mean now: a commit, and the digest of its content. By the reference's text. Throws a `ZephyrError`
+ * (preflight) that names every reference without a meaning.
+ */
+export async function pinRefs(refs: Iterable<string>, hub: Hub): Promise<Map<string, Artifact>> {
+  const texts = [...new Set(refs)];
+  const settled = await Promise.allSettled(texts.map((text) => pinRef(text, hub)));
+  const failures = settled.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+  const bug = failures.find((failure) => !(failure instanceof ZephyrError));
+  if (bug !== undefined) throw bug;
+  const [first, ...rest] = failures as ZephyrError[];
+  if (first !== undefined && rest.length === 0) throw first;
+  if (first !== undefined) {
+    throw new ZephyrError([first, ...rest].map(({ message }) => message).join('\n'), {
+      exit: 'preflight',
+      ...(first.hint === undefined ? {} : { hint: first.hint }),
+    });
+  }
+  return new Map(texts.map((text, index) => [text, (settled[index] as PromiseFulfilledResult<Artifact>).value]));
+}
+
+async function pinRef(text: string, hub: Hub): Promise<Artifact> {
+  const floating = parseRef(text);
+  if (floating === undefined) {
+    throw new ZephyrError(
+      `Cannot read reference "${text}": expected hf://models/ORG/NAME[@REVISION] or hf://datasets/ORG/NAME[@REVISION]`,
+    );
+  }
+  const commit = await hub.resolve(floating);
+  if (commit === undefined) throw await unknown(floating, hub);
+  const ref: ArtifactRef = { type: floating.type, name: floating.name, commit };
+  const manifest = await readManifest(hub, ref);
+  return { ref, digest: manifest?.digest ?? (await digestOf(ref, hub)) };
+}
+
+async function unknown(ref: FloatingRef, hub: Hub): Promise<ZephyrError> {
+  const refs = await hub.refs(ref);
+  if (refs === undefined) {
+    return new ZephyrError(`Cannot find "${formatRepo(ref)}" on ${hub.name}`, {
+      exit: 'preflight',
+      hint: `check the name, whether HF_TOKEN may see it, or bring it to this Hub: zephyr hub import ${formatRepo(ref)}`,
+    });
+  }
+  const known = [...Object.keys(refs.branches), ...Object.keys(refs.tags)].filter((name) => !/^(run-|zk-)/.test(name));
+  return new ZephyrError(`Cannot find revision "${ref.revision}" of "${formatRepo(ref)}" on ${hub.name}`, {
+    exit: 'preflight',
+    hint: known.length === 0 ? 'the repo has no branch and no tag' : `it has ${known.slice(0, 8).join(', ')}`,
+  });
+}
+
+/** Of a repo that zephyr did not publish: the Hub knows the sha256 of large files, small ones are read. */
+async function digestOf(ref: ArtifactRef, hub: Hub): Promise<string> {
+  const queue = new PQueue({ concurrency: AT_ONCE });
+  const tree = await hub.tree(ref);
+  return contentDigest(await Promise.all(tree.map((entry) => queue.add(() => fileDigest(entry, ref, hub)))));
+}
+
+async function fileDigest({ path, size, sha256: known }: TreeEntry, ref: ArtifactRef, hub: Hub): Promise<FileDigest> {
+  if (known !== undefined) return { path, size, sha256: known };
+  const bytes = await hub.read(ref, path);
+  if (bytes === undefined)
+    throw new ZephyrError(`Cannot read "${path}" of ${formatRef(ref)}: its tree lists it`, { exit: 'temporary' });
+  return { path, size: bytes.length, sha256: sha256(bytes) };
+}

@@ -1,0 +1,102 @@
+import { ZephyrError } from '../errors.ts';
+import type { Ingredients } from '../model/fingerprint.ts';
+import type { Artifact } from '../model/outcome.ts';
+import type { Recipe } from '../recipe/recipe.ts';
+import { STAGE_STEPS } from '../stages/registry.ts';
+import { STAGE_NAMES, type StageName, type Step, type StepInput } from '../stages/stage.ts';
+import { fingerprintStep } from './fingerprint.ts';
+
+export { fingerprintStep };
+
+/** A step in its place. What depends on an artifact that is yet to be made is `undefined` until the step is bound. */
+export interface PlannedStep extends Step {
+  readonly ingredients: Ingredients | undefined;
+  readonly fingerprint: string | undefined;
+}
+
+export interface Plan {
+  readonly recipe: Recipe;
+  /** in the order in which stages run */
+  readonly goal: readonly StageName[];
+  readonly steps: readonly PlannedStep[];
+  /** artifacts of stages outside of the goal */
+  readonly stageInputs: Readonly<Partial<Record<StageName, Artifact>>>;
+  /** what the Hub's references mean, by their text */
+  readonly pins: ReadonlyMap<string, Artifact>;
+  /** sha256 of the files of scripts/train, by path below it */
+  readonly fileDigests: Readonly<Record<string, string>>;
+  readonly environment: string;
+}
+
+export interface PlanRequest {
+  readonly recipe: Recipe;
+  readonly goal: readonly StageName[];
+  readonly stageInputs: Readonly<Partial<Record<StageName, Artifact>>>;
+  readonly pins: ReadonlyMap<string, Artifact>;
+  readonly fileDigests: Readonly<Record<string, string>>;
+  readonly environment: string;
+}
+
+/** Data to data: nothing is read, nothing is asked. Throws a `ZephyrError` when a stage has no artifact to start from. */
+export function planRecipe(request: PlanRequest): Plan {
+  const { recipe, stageInputs, pins, fileDigests, environment } = request;
+  const goal = STAGE_NAMES.filter((stage) => request.goal.includes(stage));
+  const steps = stepsOf(recipe, goal);
+  const planned = steps.map((step): PlannedStep => {
+    const digests: Record<string, string> = {};
+    for (const [name, input] of Object.entries(step.inputs)) {
+      const artifact = artifactOf(step, input, goal, stageInputs, pins);
+      if (artifact !== undefined) digests[name] = artifact.digest;
+    }
+    const known = Object.keys(step.inputs).every((name) => name in digests);
+    const { ingredients, fingerprint } = known
+      ? fingerprintStep(step, digests, fileDigests, environment)
+      : { ingredients: undefined, fingerprint: undefined };
+    return { ...step, ingredients, fingerprint };
+  });
+  return { recipe, goal, steps: planned, stageInputs, pins, fileDigests, environment };
+}
+
+/** The Hub references that these stages read, to be pinned before the plan is made. */
+export function hubRefs(recipe: Recipe, goal: readonly StageName[]): string[] {
+  const inputs = stepsOf(recipe, goal).flatMap((step) => Object.values(step.inputs));
+  return [...new Set(inputs.flatMap((input) => (input.from === 'hub' ? [input.ref] : [])))];
+}
+
+function stepsOf(recipe: Recipe, goal: readonly StageName[]): Step[] {
+  return STAGE_NAMES.filter((stage) => goal.includes(stage)).flatMap((stage) => {
+    const steps = STAGE_STEPS[stage](recipe);
+    if (steps.length === 0) {
+      throw new ZephyrError(`Cannot plan stage "${stage}" of recipe "${recipe.name}": it exists in a rehearsal only`, {
+        hint: 'run it with: zephyr rehearse RECIPE',
+      });
+    }
+    return steps;
+  });
+}
+
+/** `undefined` for what the plan itself will make. */
+function artifactOf(
+  step: Step,
+  input: StepInput,
+  goal: readonly StageName[],
+  stageInputs: PlanRequest['stageInputs'],
+  pins: PlanRequest['pins'],
+): Artifact | undefined {
+  if (input.from === 'step') return undefined;
+  if (input.from === 'hub') {
+    const pin = pins.get(input.ref);
+    if (pin === undefined) throw new Error(`Cannot plan ${step.stage}/${step.name}: "${input.ref}" was not pinned`);
+    return pin;
+  }
+  if (goal.includes(input.stage)) return undefined;
+  const given = input.step === undefined ? stageInputs[input.stage] : undefined;
+  if (given !== undefined) return given;
+  const type = input.stage === 'aif' ? 'datasets' : 'models';
+  throw new ZephyrError(`Cannot plan stage "${step.stage}" without the artifact of stage "${input.stage}"`, {
+    hint:
+      input.step === undefined
+        ? `name it with --${input.stage} hf://${type}/ORG/NAME[@REVISION], or run the stage ${input.stage} first: zephyr ${input.stage} RECIPE`
+        : 'run the rehearsal from its beginning: zephyr rehearse RECIPE',
+  });
+}

@@ -1,0 +1,55 @@
+import * as z from 'zod';
+import { targetOptions } from '../backends/target-options.ts';
+
+const microBatch = (v03: number) =>
+  z.int().positive().default(1).describe(`Rows that one process takes at once; v0.3 on 80 GB: ${v03}`);
+
+const common = {
+  $schema: z.string().optional().describe('JSON Schema for editors; ignored'),
+  hardware: z
+    .strictObject({
+      device: z.enum(['auto', 'cpu', 'cuda']).default('auto').describe('What a job computes on; auto: GPUs where there are any'),
+      processes: z.int().positive().default(1).describe('Ranks of a training job: one a GPU'),
+      microBatch: z
+        .strictObject({ dsft: microBatch(16), ddpo: microBatch(8) })
+        .prefault({})
+        .describe('Rows of one rank at once; with `processes` they must divide the global batch of the recipe'),
+      threads: z.int().positive().optional().describe('CPU threads of one rank; default: the cores divided by the ranks'),
+    })
+    .prefault({}),
+  cadence: z
+    .strictObject({
+      logSteps: z.int().positive().default(10).describe('Optimizer steps between two progress lines'),
+      heartbeatSeconds: z.number().positive().default(10).describe('Seconds between two signs of life of a job'),
+      saveSteps: z.int().positive().optional().describe("Optimizer steps between two checkpoints, in place of the recipe's"),
+    })
+    .prefault({}),
+};
+
+function targetOf<Name extends keyof typeof targetOptions>(name: Name) {
+  return z.strictObject({ backend: z.literal(name).describe('What starts a job'), options: targetOptions[name], ...common });
+}
+
+/** What a target file may say. Nothing in it is part of a fingerprint: one recipe makes the same on every target. */
+export const targetSpec = z
+  .discriminatedUnion('backend', [
+    targetOf('process').extend({ options: targetOptions.process.prefault({}) }),
+    targetOf('docker'),
+    targetOf('podman'),
+  ])
+  .describe('Where a recipe runs, and on what');
+export type TargetSpec = z.infer<typeof targetSpec>;
+
+/** A target with nothing left to find out about the machine. */
+export type Target = TargetSpec & { readonly hardware: { readonly device: 'cpu' | 'cuda'; readonly threads: number } };
+
+/** Fills in what the file leaves to the machine. */
+export function settleTarget(spec: TargetSpec, machine: { readonly cuda: boolean; readonly cores: number }): Target {
+  const { device, processes, threads } = spec.hardware;
+  const hardware = {
+    ...spec.hardware,
+    device: device === 'auto' ? (machine.cuda ? ('cuda' as const) : ('cpu' as const)) : device,
+    threads: threads ?? Math.max(1, Math.floor(machine.cores / processes)),
+  };
+  return { ...spec, hardware };
+}
