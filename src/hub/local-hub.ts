@@ -1,0 +1,113 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sha256 } from '../base/sha256.ts';
+import { ZephyrError } from '../errors.ts';
+import { type ArtifactRef, formatRepo, type RepoId } from '../model/artifact.ts';
+import { commit } from '../store/commit.ts';
+import { readCommit } from '../store/objects.ts';
+import { prune } from '../store/prune.ts';
+import { createRef, listRefs, type RefKind, resolveRevision } from '../store/refs.ts';
+import { createRepo, listRepos, readRepo } from '../store/repos.ts';
+import { openStore, repoFolder, type Store } from '../store/store.ts';
+import { findEntry, listEntries, type StoredEntry } from '../store/tree.ts';
+import { differs, noCommit } from './damage.ts';
+import type { CommitOutcome, CommitRequest, Hub } from './hub.ts';
+import { checkedBytes, checkedLarge, layFromStore } from './local-snapshot.ts';
+
+/** The embedded Hub in this process: no server, and no byte of a large file is copied on the store's own disk. */
+export async function openLocalHub(folder: string): Promise<Hub> {
+  return localHub(await openStore(folder));
+}
+
+export function localHub(store: Store): Hub {
+  return {
+    name: store.root,
+    journalFolder: (repo, run) => join(repoFolder(store, repo), 'journals', run),
+    list: () => listRepos(store),
+    createRepo: async (repo) => {
+      if ((await createRepo(store, repo)) === 'bad-name') throw badName('repo', repo.name);
+    },
+    refs: async (repo) => {
+      if ((await readRepo(store, repo)) === undefined) return undefined;
+      const at = repoFolder(store, repo);
+      return { branches: await listRefs(at, 'heads'), tags: await listRefs(at, 'tags') };
+    },
+    resolve: async (ref) => ((await readRepo(store, ref)) === undefined ? undefined : resolveRevision(repoFolder(store, ref), ref.revision)),
+    tree: async (ref) => (await filesOf(store, ref)).map(({ path, size, lfs }) => ({ path, size, sha256: lfs?.sha256 })),
+    read: async (ref, path) => {
+      const entry = await findEntry(store, repoFolder(store, ref), await treeOf(store, ref), path);
+      if (entry?.kind !== 'file') return undefined;
+      return entry.lfs === undefined ? checkedBytes(store, ref, entry) : readFile(await checkedLarge(store, ref, entry));
+    },
+    createBranch: (repo, branch, from) => addRef(store, repo, 'heads', branch, from),
+    createTag: (repo, tag, at) => addRef(store, repo, 'tags', tag, at),
+    commit: (request) => commitTo(store, request),
+    verify: async (ref, files) => {
+      const entries = new Map((await filesOf(store, ref)).map((entry) => [entry.path, entry]));
+      for (const { path, size, sha256: expected } of files) {
+        const entry = entries.get(path);
+        if (entry === undefined) throw differs(ref, path, `sha256 ${expected}`, 'no bytes in the commit');
+        if (entry.size !== size) throw differs(ref, path, `${size} bytes`, `${entry.size} bytes`);
+        const actual = entry.lfs?.sha256 ?? sha256(await checkedBytes(store, ref, entry));
+        if (actual !== expected) throw differs(ref, path, `sha256 ${expected}`, `sha256 ${actual}`);
+        if (entry.lfs !== undefined) await checkedLarge(store, ref, entry);
+      }
+    },
+    prune: async (repo) => {
+      await prune(store, repo);
+    },
+    materialise: async (ref, cache) => layFromStore(store, ref, await filesOf(store, ref), cache),
+  };
+}
+
+async function treeOf(store: Store, ref: ArtifactRef): Promise<string> {
+  const found = (await readRepo(store, ref)) === undefined ? undefined : await readCommit(repoFolder(store, ref), ref.commit);
+  if (found === undefined) throw noCommit(ref);
+  return found.tree;
+}
+
+async function filesOf(store: Store, ref: ArtifactRef): Promise<StoredEntry[]> {
+  const entries = await listEntries(store, repoFolder(store, ref), await treeOf(store, ref), { recursive: true });
+  return entries.filter(({ kind }) => kind === 'file');
+}
+
+async function addRef(store: Store, repo: RepoId, kind: RefKind, name: string, at: string): Promise<'created' | 'exists'> {
+  await expectRepo(store, repo);
+  const outcome = await createRef(store, repo, kind, name, at);
+  if (outcome === 'bad-name') throw badName(kind === 'heads' ? 'branch' : 'tag', name);
+  if (outcome === 'no-commit') throw noCommit({ ...repo, commit: at });
+  return outcome;
+}
+
+async function commitTo(store: Store, request: CommitRequest): Promise<CommitOutcome> {
+  const { repo, branch, remove } = request;
+  await expectRepo(store, repo);
+  const outcome = await commit(store, { ...request, ...(remove === undefined || remove === 'all' ? {} : { remove: await present(store, request, remove) }) });
+  if (outcome.ok) return { ok: true, commit: outcome.commit };
+  switch (outcome.reason) {
+    case 'moved':
+      return { ok: false, reason: 'moved' };
+    case 'no-branch':
+      throw new ZephyrError(`Cannot commit to "${formatRepo(repo)}", it has no branch "${branch}"`, { exit: 'preflight' });
+    default:
+      throw new ZephyrError(`Cannot commit "${outcome.path}" to "${formatRepo(repo)}", expected a relative path without ".." and ".git"`);
+  }
+}
+
+/** What is not there need not be removed. */
+async function present(store: Store, { repo, parent }: CommitRequest, paths: readonly string[]): Promise<string[]> {
+  const at = repoFolder(store, repo);
+  const tree = (await readCommit(at, parent))?.tree;
+  const found = await Promise.all(paths.map(async (path) => tree !== undefined && (await findEntry(store, at, tree, path)) !== undefined));
+  return paths.filter((_, i) => found[i]);
+}
+
+async function expectRepo(store: Store, repo: RepoId): Promise<void> {
+  if ((await readRepo(store, repo)) === undefined) {
+    throw new ZephyrError(`Cannot find "${formatRepo(repo)}" in the Hub folder "${store.root}"`, { exit: 'preflight' });
+  }
+}
+
+function badName(what: string, name: string): ZephyrError {
+  return new ZephyrError(`Cannot create ${what} "${name}", expected a name as on the Hugging Face Hub`);
+}

@@ -1,0 +1,164 @@
+import { open, stat } from 'node:fs/promises';
+import type { RepoId } from '../model/artifact.ts';
+import { explainingFullDisk } from './durable.ts';
+import { encodeCommit } from './git-object.ts';
+import { isLarge, SAMPLE_BYTES } from './large-file.ts';
+import { hasLarge, ingest, ingestBytes, largeSize } from './large-files.ts';
+import { type LfsPointer, parsePointer, pointerText } from './lfs-pointer.ts';
+import { withLock } from './lock.ts';
+import { isFilePath } from './names.ts';
+import { readCommit, syncTouched, type Touched, writeBlobFile, writeObject } from './objects.ts';
+import { readRef, writeRef } from './refs.ts';
+import { AUTHOR } from './repos.ts';
+import { repoFolder, repoLock, type Store } from './store.ts';
+import { flatten, pathConflict, writeTree } from './tree.ts';
+
+/** What comes into a commit. `regular`: kept inside the commit whatever its size and name say. */
+export type StoredAddition =
+  | { readonly path: string; readonly content: string | Uint8Array; readonly regular?: boolean }
+  | { readonly path: string; readonly file: string; readonly sha256?: string; readonly regular?: boolean }
+  /** a large file that the store holds already */
+  | { readonly path: string; readonly stored: string };
+
+export interface StoreCommit {
+  readonly repo: RepoId;
+  readonly branch: string;
+  /** The head that the caller decided on; without it the commit goes on top of whatever is there. */
+  readonly parent?: string;
+  readonly message: string;
+  readonly add: readonly StoredAddition[];
+  /** Files, or folders with all below them; `all` leaves nothing but what is added. */
+  readonly remove?: readonly string[] | 'all';
+}
+
+export type StoreCommitOutcome =
+  /** An unchanged tree makes no commit: `commit` is then the head as it was. */
+  | { readonly ok: true; readonly commit: string; readonly changed: boolean }
+  | { readonly ok: false; readonly reason: 'moved' | 'no-branch' }
+  /** A path that cannot stand in a commit, one to remove that is not there, or a large file that is not stored. */
+  | { readonly ok: false; readonly reason: 'bad-path' | 'no-entry' | 'not-stored'; readonly path: string };
+
+/** Files written at the same time: most of the wait is for the disk to say that they are safe. */
+const AT_ONCE = 16;
+
+interface Prepared {
+  readonly path: string;
+  readonly blob: string;
+  readonly lfs: LfsPointer | undefined;
+  readonly file: string | undefined;
+}
+
+/**
+ * One commit, all or nothing: the objects first, then the reference, each of them durable before the next step. Only the
+ * comparison with the head and what follows it are done under the repo's lock.
+ */
+export async function commit(store: Store, request: StoreCommit): Promise<StoreCommitOutcome> {
+  const repo = repoFolder(store, request.repo);
+  const moved = (head: string | undefined): boolean => request.parent !== undefined && head !== request.parent;
+  const early = await readRef(repo, 'heads', request.branch);
+  if (early === undefined) return { ok: false, reason: 'no-branch' };
+  if (moved(early)) return { ok: false, reason: 'moved' };
+  const bad = request.add.find(({ path }) => !isFilePath(path));
+  if (bad !== undefined) return { ok: false, reason: 'bad-path', path: bad.path };
+
+  return explainingFullDisk(store, async () => {
+    const touched: Touched = new Set();
+    const added = await prepareAll(store, repo, request.add, touched);
+    if (typeof added === 'string') return { ok: false, reason: 'not-stored', path: added };
+    return withLock(repoLock(store, request.repo), async () => {
+      const head = await readRef(repo, 'heads', request.branch);
+      if (head === undefined) return { ok: false, reason: 'no-branch' };
+      if (moved(head)) return { ok: false, reason: 'moved' };
+      const missing = await storeAgain(store, added);
+      if (missing !== undefined) return { ok: false, reason: 'not-stored', path: missing };
+      return append(store, repo, request, head, added, touched);
+    });
+  });
+}
+
+async function append(store: Store, repo: string, request: StoreCommit, head: string, added: readonly Prepared[], touched: Touched): Promise<StoreCommitOutcome> {
+  const before = await readCommit(repo, head);
+  if (before === undefined) throw new Error(`Commit ${head} is missing in ${repo}`);
+  const files = request.remove === 'all' ? new Map<string, string>() : await flatten(store, repo, before.tree);
+  const gone = new Set<string>();
+  for (const path of request.remove === 'all' ? [] : (request.remove ?? [])) {
+    const doomed = files.has(path) ? [path] : [...files.keys()].filter((file) => file.startsWith(`${path}/`));
+    if (doomed.length === 0) return { ok: false, reason: 'no-entry', path };
+    for (const file of doomed) gone.add(file);
+  }
+  for (const path of gone) files.delete(path);
+  for (const { path, blob } of added) files.set(path, blob);
+  const conflict = pathConflict(files);
+  if (conflict !== undefined) return { ok: false, reason: 'bad-path', path: conflict };
+
+  const tree = await writeTree(store, repo, files, touched);
+  if (tree === before.tree) return { ok: true, commit: head, changed: false };
+  const message = request.message.endsWith('\n') ? request.message : `${request.message}\n`;
+  const time = Math.floor(Date.now() / 1000);
+  const content = encodeCommit({ tree, parents: [head], author: AUTHOR, time, message });
+  const id = await writeObject(store, repo, 'commit', content, touched);
+  await syncTouched(touched);
+  await writeRef(store, repo, 'heads', request.branch, id);
+  return { ok: true, commit: id, changed: true };
+}
+
+/** Writes what the additions hold; returns the path of one that is said to be stored and is not. */
+async function prepareAll(store: Store, repo: string, add: readonly StoredAddition[], touched: Touched): Promise<Prepared[] | string> {
+  const done: Prepared[] = [];
+  for (let at = 0; at < add.length; at += AT_ONCE) {
+    const some = add.slice(at, at + AT_ONCE);
+    // all of them are waited for: nothing is to be written any more once an error is told
+    const results = await Promise.allSettled(some.map((addition) => prepare(store, repo, addition, touched)));
+    for (const [i, result] of results.entries()) {
+      if (result.status === 'rejected') throw result.reason;
+      if (result.value === undefined) return some[i]?.path ?? '';
+      done.push(result.value);
+    }
+  }
+  return done;
+}
+
+async function prepare(store: Store, repo: string, addition: StoredAddition, touched: Touched): Promise<Prepared | undefined> {
+  const { path } = addition;
+  const point = async (lfs: LfsPointer, file?: string): Promise<Prepared> => {
+    const blob = await writeObject(store, repo, 'blob', Buffer.from(pointerText(lfs)), touched);
+    return { path, blob, lfs, file };
+  };
+  if ('stored' in addition) {
+    const size = await largeSize(store, addition.stored);
+    return size === undefined ? undefined : point({ sha256: addition.stored, size });
+  }
+  if ('file' in addition) {
+    const large = addition.regular !== true && (await isLargeFile(path, addition.file));
+    if (large) return point(await ingest(store, addition.file, addition.sha256), addition.file);
+    return { path, blob: await writeBlobFile(store, repo, addition.file, touched), lfs: undefined, file: undefined };
+  }
+  const content = typeof addition.content === 'string' ? Buffer.from(addition.content) : addition.content;
+  if (addition.regular !== true && isLarge(path, content.length, content)) return point(await ingestBytes(store, content));
+  // a text that is a pointer makes a large file, as it does in git
+  const lfs = parsePointer(content);
+  if (lfs !== undefined && !(await hasLarge(store, lfs))) return undefined;
+  return { path, blob: await writeObject(store, repo, 'blob', content, touched), lfs, file: undefined };
+}
+
+async function isLargeFile(path: string, file: string): Promise<boolean> {
+  const { size } = await stat(file);
+  const handle = await open(file);
+  try {
+    const sample = Buffer.alloc(SAMPLE_BYTES);
+    const { bytesRead } = await handle.read(sample, 0, SAMPLE_BYTES, 0);
+    return isLarge(path, size, sample.subarray(0, bytesRead));
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A `prune` may have run since the files were taken in; none can run now. */
+async function storeAgain(store: Store, added: readonly Prepared[]): Promise<string | undefined> {
+  for (const { path, lfs, file } of added) {
+    if (lfs === undefined || (await hasLarge(store, lfs))) continue;
+    if (file === undefined) return path;
+    await ingest(store, file, lfs.sha256);
+  }
+  return undefined;
+}

@@ -1,0 +1,91 @@
+import { chmod, constants, copyFile, link, open, realpath, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { syncFolder } from '../base/atomic-write.ts';
+import { sha256, sha256File } from '../base/sha256.ts';
+import { mkdirDurably, moveInto, placeDurably, temporaryPath } from './durable.ts';
+import type { LfsPointer } from './lfs-pointer.ts';
+import { lfsFile, type Store } from './store.ts';
+
+/** Where a hard link cannot be made: another disk, another owner, too many links, a file system without them. */
+const NO_LINK: ReadonlySet<string> = new Set(['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
+export function isNoLink(error: unknown): boolean {
+  return NO_LINK.has((error as NodeJS.ErrnoException).code ?? '');
+}
+
+/** Whether the store holds the file at its full length. */
+export async function hasLarge(store: Store, { sha256, size }: LfsPointer): Promise<boolean> {
+  return (await largeSize(store, sha256)) === size;
+}
+
+/** Bytes of a stored large file, `undefined` when it is not stored. */
+export async function largeSize(store: Store, sha256: string): Promise<number | undefined> {
+  return (await stat(lfsFile(store, sha256)).catch(() => undefined))?.size;
+}
+
+/**
+ * Takes a file into the store by hard link, without copying a byte; by reflink or copy where a link cannot be made. The
+ * file becomes read-only (0444): it and the stored one are the same. A given sha256 is believed.
+ */
+export async function ingest(store: Store, file: string, knownSha256?: string): Promise<LfsPointer> {
+  // link(2) would link a symbolic link itself
+  const source = await realpath(file);
+  const { size } = await stat(source);
+  const pointer = { sha256: knownSha256 ?? (await sha256File(source)), size };
+  if (await hasLarge(store, pointer)) return pointer;
+  const target = lfsFile(store, pointer.sha256);
+  await mkdirDurably(dirname(target));
+  try {
+    await chmod(source, 0o444);
+    await syncFile(source);
+    await link(source, target);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      // stored meanwhile, or a stored one of the wrong length: the copy replaces it
+      if (await hasLarge(store, pointer)) return pointer;
+    } else if (!isNoLink(error)) throw error;
+    await copyInto(store, source, target);
+  }
+  await syncFolder(dirname(target));
+  return pointer;
+}
+
+async function copyInto(store: Store, source: string, target: string): Promise<void> {
+  const temporary = temporaryPath(store);
+  try {
+    await copyFile(source, temporary, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+    await adopt(temporary, target);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** Makes a finished temporary file of the store's own disk a stored one. */
+async function adopt(temporary: string, target: string): Promise<void> {
+  await chmod(temporary, 0o444);
+  await syncFile(temporary);
+  await moveInto(temporary, target);
+  await syncFolder(dirname(target));
+}
+
+/** As `ingest` for a file in the store's `tmp` whose sha256 was just computed; the file moves. */
+export async function adoptLarge(store: Store, temporary: string, sha256: string): Promise<void> {
+  await adopt(temporary, lfsFile(store, sha256));
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path);
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** As `ingest` for bytes in memory. */
+export async function ingestBytes(store: Store, content: Uint8Array): Promise<LfsPointer> {
+  const pointer = { sha256: sha256(content), size: content.length };
+  if (await hasLarge(store, pointer)) return pointer;
+  await placeDurably(store, lfsFile(store, pointer.sha256), content, 0o444);
+  return pointer;
+}

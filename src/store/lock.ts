@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ZephyrError } from '../errors.ts';
+import { isAlive, ownMark } from './process-mark.ts';
+
+/** Nothing slow is done under a lock; who waits longer than this waits for a process that hangs. */
+const PATIENCE_MS = 120_000;
+
+/** What this process holds or waits for: one chain of turns for each lock file. */
+const turns = new Map<string, Promise<unknown>>();
+
+/**
+ * Runs `work` while no other process on this host, and no other caller in this one, works under the same lock file. The
+ * file holds the mark of its process; a lock whose process is gone is taken over.
+ */
+export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const before = turns.get(path) ?? Promise.resolve();
+  const mine = before.then(
+    () => locked(path, work),
+    () => locked(path, work),
+  );
+  turns.set(path, mine);
+  try {
+    return await mine;
+  } finally {
+    if (turns.get(path) === mine) turns.delete(path);
+  }
+}
+
+async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
+  await mkdir(dirname(path), { recursive: true });
+  const deadline = performance.now() + PATIENCE_MS;
+  while (!(await tryTake(path))) {
+    await breakStale(path);
+    if (performance.now() > deadline) {
+      throw new ZephyrError(`Cannot lock "${path}", another process holds it`, {
+        exit: 'temporary',
+        hint: 'See which process the file names; if it hangs, end it and run the command again',
+      });
+    }
+    await sleep(2 + Math.random() * 20);
+  }
+  try {
+    return await work();
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+/** The link gives the file its name and its whole content in one step, and fails when the name is taken. */
+async function tryTake(path: string): Promise<boolean> {
+  const draft = `${path}.${randomBytes(6).toString('hex')}`;
+  await writeFile(draft, await ownMark(), { flag: 'wx' });
+  try {
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+/**
+ * Removes a dead process's lock. Two that see the same dead lock must not both remove one, since the second would remove
+ * the first one's fresh lock: so the look and the removal are done under a second, short lock.
+ */
+async function breakStale(path: string): Promise<void> {
+  if (!(await isStale(path))) return;
+  const breaker = `${path}.break`;
+  if (await tryTake(breaker)) {
+    try {
+      if (await isStale(path)) await rm(path, { force: true });
+    } finally {
+      await rm(breaker, { force: true });
+    }
+  } else if (await isStale(breaker)) {
+    await rm(breaker, { force: true });
+  }
+}
+
+async function isStale(path: string): Promise<boolean> {
+  const mark = await readFile(path, 'utf8').catch(() => undefined);
+  return mark !== undefined && !(await isAlive(mark));
+}

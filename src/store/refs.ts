@@ -1,0 +1,86 @@
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { syncFolder } from '../base/atomic-write.ts';
+import type { RepoId } from '../model/artifact.ts';
+import { placeDurably } from './durable.ts';
+import { withLock } from './lock.ts';
+import { isRefName } from './names.ts';
+import { hasObject, readCommit } from './objects.ts';
+import { repoFolder, repoLock, type Store } from './store.ts';
+
+export type RefKind = 'heads' | 'tags';
+
+/** The commit that a branch or a tag names. */
+export async function readRef(repo: string, kind: RefKind, name: string): Promise<string | undefined> {
+  if (!isRefName(name)) return undefined;
+  try {
+    return (await readFile(join(repo, 'refs', kind, name), 'utf8')).trim();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'EISDIR' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** Moves a reference, durably. The caller holds the repo's lock. */
+export async function writeRef(store: Store, repo: string, kind: RefKind, name: string, commit: string): Promise<void> {
+  await placeDurably(store, join(repo, 'refs', kind, name), `${commit}\n`);
+}
+
+/** All branches or all tags, sorted by name. */
+export async function listRefs(repo: string, kind: RefKind): Promise<Record<string, string>> {
+  const folder = join(repo, 'refs', kind);
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const names = entries.filter((entry) => entry.isFile()).map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+  const found: Record<string, string> = {};
+  for (const name of names.sort()) {
+    const commit = await readRef(repo, kind, name);
+    if (commit !== undefined) found[name] = commit;
+  }
+  return found;
+}
+
+export type RefOutcome = 'created' | 'exists' | 'bad-name' | 'no-commit';
+
+/** Creates a branch or a tag at a commit; `exists` also when a name on its path is taken (`a` and `a/b`). */
+export async function createRef(store: Store, id: RepoId, kind: RefKind, name: string, commit: string): Promise<RefOutcome> {
+  if (!isRefName(name)) return 'bad-name';
+  const repo = repoFolder(store, id);
+  return withLock(repoLock(store, id), async () => {
+    if ((await readCommit(repo, commit)) === undefined) return 'no-commit';
+    const taken = Object.keys(await listRefs(repo, kind));
+    if (taken.some((other) => other === name || other.startsWith(`${name}/`) || name.startsWith(`${other}/`))) return 'exists';
+    await writeRef(store, repo, kind, name, commit);
+    return 'created';
+  });
+}
+
+export async function moveRef(store: Store, id: RepoId, kind: RefKind, name: string, commit: string): Promise<void> {
+  await withLock(repoLock(store, id), () => writeRef(store, repoFolder(store, id), kind, name, commit));
+}
+
+/** Removes a branch or a tag; `false` when there was none. Its commits stay readable by their ids. */
+export async function deleteRef(store: Store, id: RepoId, kind: RefKind, name: string): Promise<boolean> {
+  const repo = repoFolder(store, id);
+  return withLock(repoLock(store, id), async () => {
+    if ((await readRef(repo, kind, name)) === undefined) return false;
+    const path = join(repo, 'refs', kind, name);
+    await rm(path);
+    await syncFolder(dirname(path));
+    const root = join(repo, 'refs', kind);
+    // an empty folder would be in the way of a branch with its name
+    for (let folder = dirname(path); folder !== root; folder = dirname(folder)) {
+      if (!(await rmdir(folder).then(() => true, () => false))) break;
+    }
+    return true;
+  });
+}
+
+/** What a revision names: `HEAD` is main; then a branch, a tag, a full commit id. */
+export async function resolveRevision(repo: string, revision: string): Promise<string | undefined> {
+  const name = revision === 'HEAD' ? 'main' : revision.replace(/^refs\/(heads|tags)\//, '');
+  const ref = (await readRef(repo, 'heads', name)) ?? (await readRef(repo, 'tags', name));
+  if (ref !== undefined) return ref;
+  if (!/^[0-9a-f]{40}$/.test(revision) || !(await hasObject(repo, revision))) return undefined;
+  return (await readCommit(repo, revision)) === undefined ? undefined : revision;
+}

@@ -1,0 +1,108 @@
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { syncFolder } from '../base/atomic-write.ts';
+import type { RepoId, RepoType } from '../model/artifact.ts';
+import { mkdirDurably, place, placeDurably, temporaryPath } from './durable.ts';
+import { encodeCommit, encodeTree } from './git-object.ts';
+import { withLock } from './lock.ts';
+import { isRepoName } from './names.ts';
+import { syncTouched, writeObject } from './objects.ts';
+import { writeRef } from './refs.ts';
+import { repoFolder, repoLock, type Store, storeLock } from './store.ts';
+
+export const AUTHOR = 'zephyr <zephyr@localhost>';
+
+/** `repo.json`, written last: where it is, the repo is. */
+export interface RepoRecord {
+  readonly visibility: 'private' | 'public';
+  /** ISO 8601 */
+  readonly createdAt: string;
+}
+
+const RECORD = 'repo.json';
+const TYPES: readonly RepoType[] = ['model', 'dataset'];
+
+export async function readRepo(store: Store, id: RepoId): Promise<RepoRecord | undefined> {
+  if (!isRepoName(id.name)) return undefined;
+  try {
+    return JSON.parse(await readFile(join(repoFolder(store, id), RECORD), 'utf8')) as RepoRecord;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+export async function writeRepo(store: Store, id: RepoId, record: RepoRecord): Promise<void> {
+  await placeDurably(store, join(repoFolder(store, id), RECORD), JSON.stringify(record));
+}
+
+/** Creates a repo, private, with an empty first commit on `main`. */
+export async function createRepo(store: Store, id: RepoId, visibility: 'private' | 'public' = 'private'): Promise<'created' | 'exists' | 'bad-name'> {
+  if (!isRepoName(id.name)) return 'bad-name';
+  if ((await readRepo(store, id)) !== undefined) return 'exists';
+  return withLock(storeLock(store), async () => {
+    if ((await readRepo(store, id)) !== undefined) return 'exists';
+    const folder = repoFolder(store, id);
+    const now = new Date();
+    await mkdirDurably(join(folder, 'refs', 'heads'));
+    await mkdir(join(folder, 'refs', 'tags'), { recursive: true });
+    await place(store, join(folder, 'HEAD'), 'ref: refs/heads/main\n');
+    // gc would pack the objects, which only git itself could read then
+    await place(store, join(folder, 'config'), '[core]\n\trepositoryformatversion = 0\n\tbare = true\n[gc]\n\tauto = 0\n');
+    const touched = new Set<string>();
+    const tree = await writeObject(store, folder, 'tree', encodeTree([]), touched);
+    const first = { tree, parents: [], author: AUTHOR, time: Math.floor(now.getTime() / 1000), message: 'initial commit\n' };
+    const commit = await writeObject(store, folder, 'commit', encodeCommit(first), touched);
+    await syncTouched(touched);
+    await writeRef(store, folder, 'heads', 'main', commit);
+    await writeRepo(store, id, { visibility, createdAt: now.toISOString() });
+    return 'created';
+  });
+}
+
+/** All repos, models first, sorted by name. */
+export async function listRepos(store: Store): Promise<RepoId[]> {
+  const found: RepoId[] = [];
+  for (const type of TYPES) {
+    const root = join(store.root, 'repos', `${type}s`);
+    for (const space of (await readdir(root).catch(() => [])).sort()) {
+      for (const name of (await readdir(join(root, space)).catch(() => [])).sort()) {
+        const id = { type, name: `${space}/${name}` };
+        if ((await readRepo(store, id)) !== undefined) found.push(id);
+      }
+    }
+  }
+  return found;
+}
+
+/** Removes a repo with its history; its large files stay until a `prune`. `false` when there was none. */
+export async function deleteRepo(store: Store, id: RepoId): Promise<boolean> {
+  return withLock(storeLock(store), () =>
+    withLock(repoLock(store, id), async () => {
+      if ((await readRepo(store, id)) === undefined) return false;
+      const folder = repoFolder(store, id);
+      const doomed = temporaryPath(store);
+      await rename(folder, doomed);
+      await syncFolder(dirname(folder));
+      await rm(doomed, { recursive: true, force: true });
+      return true;
+    }),
+  );
+}
+
+/** Renames a repo. */
+export async function moveRepo(store: Store, from: RepoId, to: RepoId): Promise<'moved' | 'no-repo' | 'exists' | 'bad-name'> {
+  if (!isRepoName(to.name) || from.type !== to.type) return 'bad-name';
+  return withLock(storeLock(store), () =>
+    withLock(repoLock(store, from), async () => {
+      if ((await readRepo(store, from)) === undefined) return 'no-repo';
+      if ((await readRepo(store, to)) !== undefined) return 'exists';
+      const target = repoFolder(store, to);
+      await mkdirDurably(dirname(target));
+      await rename(repoFolder(store, from), target);
+      await syncFolder(dirname(target));
+      return 'moved';
+    }),
+  );
+}
