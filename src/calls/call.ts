@@ -1,0 +1,27 @@
+import { canonicalJson } from '../base/canonical-json.ts';
+import { sha256 } from '../base/sha256.ts';
+import type { ChatFailure, ChatMessage, ChatReply, ChatRequest } from '../teachers/teacher.ts';
+
+/** One paid question. */
+export interface Call {
+  /** The recipe's name of the teacher that is asked; not part of the key. */
+  readonly teacher: string;
+  /** What the answer is for, `judge honesty`: two equal requests with two purposes are two calls. */
+  readonly purpose: string;
+  readonly model: string;
+  readonly messages: readonly ChatMessage[];
+  readonly sampling: { readonly temperature: number; readonly top_p: number; readonly max_tokens: number; readonly seed?: number };
+  readonly schema?: NonNullable<ChatRequest['schema']>;
+}
+
+export type CallOutcome =
+  | { readonly ok: true; readonly key: string; readonly reply: ChatReply; readonly replayed: boolean }
+  | { readonly ok: false; readonly key: string; readonly failure: Pick<ChatFailure, 'kind' | 'message' | 'status'>; readonly replayed: boolean };
+
+/**
+ * The name of a call, 64 hex digits: sha256 over the canonical JSON of all that shapes the answer. Left out on purpose are
+ * the server, the run and the row number, so that another server, another machine or more rows keep what was paid.
+ */
+export function callKey({ purpose, model, messages, sampling, schema }: Call): string {
+  return sha256(canonicalJson({ version: 'zephyr-call/1', purpose, model, messages, sampling, schema: schema ?? null }));
+}

@@ -1,0 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * Full jitter: uniform between 0 and base x 2^(tries - 1), at most `cap`, so that calls that failed together do not come
+ * back together. aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter
+ */
+export function backoffMs(tries: number, base: number, cap: number, random: number): number {
+  return random * Math.min(cap, base * 2 ** Math.max(0, tries - 1));
+}
+
+/** Waits, or returns at once when the signal comes. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms <= 0) return;
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
+}
