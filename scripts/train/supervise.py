@@ -1,0 +1,252 @@
+"""Starts a job's program, outlives every process of it, and records how it ended.
+
+    supervise.py CONTROL [--claim HANDLE] [--log FILE] [--ranks N] -- PYTHON PROGRAM.py job.json
+
+CONTROL is a folder of this attempt alone. `claim.json` there (with --claim) is the fence: the first supervisor makes it,
+any other leaves without starting anything. `exit.json` there is written after the last process of the job is gone, so
+that whoever comes later learns the exit code although nobody was watching. Standard library only: it runs before, and
+beside, anything that may be broken.
+
+SIGTERM goes on to the program, which passes it to its ranks; not to every descendant, because a data loader's worker
+that ends early takes the rank down before it could save. SIGUSR1 kills everything at once.
+
+On Linux orphans are adopted (PR_SET_CHILD_SUBREAPER), so ranks in sessions of their own are found as well, and the
+program dies with the supervisor (PR_SET_PDEATHSIG). Elsewhere only what is still below the supervisor is killed.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+LINUX = sys.platform == "linux"
+CONFIG_OR_DATA = range(64, 75)
+INTERRUPTED = 75
+# torchrun kills its ranks 30 s after SIGTERM unless told otherwise; a checkpoint of 7B parameters takes longer
+SHUTDOWN_SECONDS = 24 * 3600
+
+
+def prctl(option: int, value: int) -> None:
+    if LINUX:
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def start_time(pid: int) -> str:
+    """What tells this process from a later one with the same pid: clock ticks since boot, or `ps`'s start date."""
+    if LINUX:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[19].decode()
+    return subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
+
+
+def parents() -> dict[int, int]:
+    """Parent by pid, of every process that can be seen."""
+    if not LINUX:
+        lines = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True).stdout.splitlines()
+        return {int(pid): int(parent) for pid, parent in (line.split() for line in lines)}
+    table = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    table[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
+            except OSError:
+                continue
+    return table
+
+
+def descendants() -> list[int]:
+    table = parents()
+    found, frontier = [], [os.getpid()]
+    while frontier:
+        frontier = [pid for pid, parent in table.items() if parent in frontier and pid != parent]
+        found += frontier
+    return found
+
+
+def reap(seconds: float = 0.0) -> bool:
+    """Collects children that ended; True once there are none left."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return True
+        if pid == 0:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.005)
+
+
+def kill_all() -> None:
+    """Kills until nothing is left: a process may fork between the look and the kill, so one round is not enough."""
+    while not reap():
+        for pid in descendants():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        reap(0.1)
+
+
+def oom_kills() -> int:
+    """Processes that the kernel killed for memory, here and in this cgroup. Only a rise means anything."""
+    total = 0
+    for place in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control", "/proc/vmstat"):
+        try:
+            with open(place) as file:
+                total += sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+        except OSError:
+            continue
+    return total
+
+
+def write_durably(path: str, value: dict) -> None:
+    with open(f"{path}.tmp", "w") as file:
+        json.dump(value, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(f"{path}.tmp", path)
+
+
+def claim(control: str, handle: str) -> bool:
+    """Makes claim.json with its whole content at once, or tells that somebody else was first."""
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    mine = {**json.loads(handle), "id": f"{os.getpid()}:{start_time(os.getpid())}", "startedAt": now}
+    draft = os.path.join(control, f"claim.{os.getpid()}.tmp")
+    with open(draft, "w") as file:
+        json.dump(mine, file)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, os.path.join(control, "claim.json"))
+        return True
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(draft)
+
+
+def exit_code(status: int, ranks: int, control: str) -> int:
+    """The program's code, 128 + n for a signal. torchrun answers 1 whatever its ranks said, so theirs come first."""
+    if ranks > 1 and status != 0:
+        codes = [read_code(os.path.join(control, f"rank-{rank}.code")) for rank in range(ranks)]
+        refused = [code for code in codes if code in CONFIG_OR_DATA]
+        if refused:
+            return min(refused)
+        if all(code in (0, INTERRUPTED) for code in codes) and INTERRUPTED in codes:
+            return INTERRUPTED
+    return 128 - status if status < 0 else status
+
+
+def read_code(path: str) -> int | None:
+    try:
+        with open(path) as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return None
+
+
+def run_rank(control: str, argv: list[str]) -> None:
+    """One rank under torchrun: runs the program in this very process and leaves its exit code for the supervisor."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    program = argv[1]
+    sys.argv = argv[1:]
+    sys.path[0] = os.path.dirname(os.path.abspath(program))
+    code: object = 1
+    try:
+        runpy.run_path(program, run_name="__main__")
+        code = 0
+    except SystemExit as leaving:
+        code = 0 if leaving.code is None else leaving.code
+        raise
+    finally:
+        with open(os.path.join(control, f"rank-{os.environ['RANK']}.code"), "w") as file:
+            file.write(str(code if isinstance(code, int) else 1))
+
+
+def launch(control: str, ranks: int, argv: list[str]) -> list[str]:
+    if ranks == 1:
+        return argv
+    torchrun = [argv[0], "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+    rank = [argv[0], os.path.abspath(__file__), control, "rank", *argv]
+    return [*torchrun, "--shutdown-timeout", str(SHUTDOWN_SECONDS), "--no-python", *rank]
+
+
+def supervise(control: str, ranks: int, argv: list[str]) -> int:
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    mark = f"{os.getpid()}:{start_time(os.getpid())}"
+    # Blocked and waited for: a request that comes before the program exists is kept until it does.
+    awaited = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1}
+    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    # A handler that does nothing, since a system may drop a blocked signal that would be ignored anyway.
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    kills_before = oom_kills()
+
+    def prepare_child() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, awaited)
+
+    # The marker is how the ranks are found should this process be killed outright.
+    environment = {**os.environ, "ZEPHYR_JOB": mark}
+    program = subprocess.Popen(launch(control, ranks, argv), stdin=subprocess.DEVNULL, env=environment, preexec_fn=prepare_child)
+    killed = False
+    status: int | None = None
+    while status is None:
+        received = signal.sigwait(awaited)
+        if received == signal.SIGCHLD:
+            status = reap_until(program.pid)
+        else:
+            killed = killed or received == signal.SIGUSR1
+            os.kill(program.pid, signal.SIGKILL if received == signal.SIGUSR1 else signal.SIGTERM)
+    kill_all()
+    code = exit_code(status, ranks, control)
+    died = ranks > 1 or code == 128 + signal.SIGKILL
+    out_of_memory = code != 0 and died and not killed and oom_kills() > kills_before
+    ended = datetime.now(timezone.utc).isoformat()
+    write_durably(os.path.join(control, "exit.json"), {"id": mark, "code": code, "outOfMemory": out_of_memory, "endedAt": ended})
+    return code
+
+
+def reap_until(wanted: int) -> int | None:
+    """Collects whatever ended, adopted orphans included; the exit status of `wanted` if it was among them."""
+    while True:
+        pid, raw = os.waitpid(-1, os.WNOHANG)
+        if pid == wanted:
+            return os.waitstatus_to_exitcode(raw)
+        if pid == 0:
+            return None
+
+
+def main() -> int:
+    if sys.argv[2:3] == ["rank"]:
+        run_rank(sys.argv[1], sys.argv[3:])
+        return 0
+    split = sys.argv.index("--")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("control")
+    parser.add_argument("--claim")
+    parser.add_argument("--log")
+    parser.add_argument("--ranks", type=int, default=1)
+    options = parser.parse_args(sys.argv[1:split])
+    if options.log:
+        log = os.open(options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+    if options.claim and not claim(options.control, options.claim):
+        return 0
+    return supervise(os.path.abspath(options.control), options.ranks, sys.argv[split + 1 :])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+import { getegid, geteuid } from 'node:process';
+import type { SubmitRequest } from './backend.ts';
+import type { ContainerBackendOptions } from './container.ts';
+import { FOLDER_LABEL } from './container-engine.ts';
+import { attemptName, jobEnvironment, programArgv, supervisorArgv } from './job-folder.ts';
+
+/** Where the job folder is mounted. */
+const JOB = '/job';
+/** Under `--network none` torchrun waits for ever unless its own host name resolves. */
+const HOST_NAME = 'zephyr-job';
+
+/**
+ * `docker run` for one job. Only the job folder is writable, and in it neither the inputs nor the code; no capability,
+ * no network, no variable of ours. `--init`, because Python as process 1 would ignore SIGTERM.
+ */
+export function runArgv(options: ContainerBackendOptions, request: SubmitRequest, cdi: boolean): string[] {
+  const { folder, labels, hardware, program } = request;
+  const name = attemptName(labels);
+  const rootless = options.binary === 'podman' && geteuid?.() !== 0;
+  const environment = {
+    ...jobEnvironment(`${JOB}/home`, request, options.environment),
+    ...(options.network === 'none' && hardware.processes > 1 && { GLOO_SOCKET_IFNAME: 'lo', NCCL_SOCKET_IFNAME: 'lo' }),
+  };
+  return [
+    ...['run', '--detach', '--init', '--pull', 'never', '--name', name],
+    ...Object.entries(labels).flatMap(([key, value]) => ['--label', `zephyr.${key}=${value}`]),
+    ...['--label', `${FOLDER_LABEL}=${folder}`],
+    ...['--stop-timeout', String(options.stopTimeout), '--shm-size', options.shmSize],
+    ...(options.memory === undefined ? [] : ['--memory', options.memory, '--memory-swap', options.memory]),
+    ...['--ulimit', 'memlock=-1', '--ulimit', 'stack=67108864'],
+    ...['--user', options.user ?? `${geteuid?.() ?? 0}:${getegid?.() ?? 0}`],
+    ...(rootless ? ['--userns', 'keep-id'] : []),
+    ...['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--read-only', '--tmpfs', '/tmp:rw,exec,mode=1777'],
+    ...['--network', options.network],
+    ...(options.network === 'host' ? [] : ['--hostname', HOST_NAME, '--add-host', `${HOST_NAME}:127.0.0.1`]),
+    ...(hardware.device === 'cuda' ? gpuArgv(options.gpus, cdi) : []),
+    ...mount(folder, JOB),
+    ...mount(`${folder}/in`, `${JOB}/in`, 'readonly'),
+    ...mount(`${folder}/code`, `${JOB}/code`, 'readonly'),
+    ...options.mounts.flatMap((path) => mount(path, path, 'readonly')),
+    ...['--workdir', JOB],
+    ...Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
+    ...['--entrypoint', 'python3', options.image],
+    ...supervisorArgv(`${JOB}/control/${name}`, request),
+    ...programArgv('python3', program),
+  ];
+}
+
+function gpuArgv(gpus: string, cdi: boolean): string[] {
+  if (cdi) return gpus.split(',').flatMap((gpu) => ['--device', `nvidia.com/gpu=${gpu}`]);
+  // the quotes are docker's: without them it takes the comma for the next key
+  return ['--gpus', gpus === 'all' ? 'all' : `"device=${gpus}"`];
+}
+
+/** A bind mount; docker and podman read the fields as a line of CSV, so a comma in a path needs quotes. */
+function mount(source: string, target: string, mode?: 'readonly'): string[] {
+  const field = (key: string, value: string): string => (/[",]/.test(value) ? `"${key}=${value.replaceAll('"', '""')}"` : `${key}=${value}`);
+  return ['--mount', ['type=bind', field('source', source), field('target', target), ...(mode === undefined ? [] : [mode])].join(',')];
+}

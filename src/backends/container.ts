@@ -1,0 +1,145 @@
+import * as z from 'zod';
+import { sha256 } from '../base/sha256.ts';
+import { ZephyrError } from '../errors.ts';
+import type { JobHandle, JobLabels, JobState } from '../model/job.ts';
+import type { Backend, SubmitRequest } from './backend.ts';
+import { runArgv } from './container-argv.ts';
+import { type Engine, inspect, isMissing, openEngine, said } from './container-engine.ts';
+import { attemptName, layControl, readExit, readIfThere } from './job-folder.ts';
+import type { ContainerOptions } from './target-options.ts';
+
+export interface ContainerBackendOptions extends ContainerOptions {
+  readonly binary: 'docker' | 'podman';
+  /** this machine and boot, `hostname/boot`; containers outlive a boot, so only the machine counts here */
+  readonly host: string;
+  /** folder of scripts/train */
+  readonly scripts: string;
+  /** path of requirements.txt, for the hint on how to build the image */
+  readonly requirements: string;
+}
+
+const imageInspected = z.looseObject({
+  Id: z.string(),
+  Config: z.looseObject({ Labels: z.record(z.string(), z.string()).nullish() }).nullish(),
+});
+
+/** Label of the image: sha256 of the requirements.txt that it was built from. */
+export const REQUIREMENTS_LABEL = 'org.zephyr.requirements';
+
+/**
+ * Jobs as detached containers, by docker or podman. A container's name is its attempt's, so the engine itself refuses a
+ * second one; it stays after its end (never `--rm`), and `forget` removes it.
+ */
+export function containerBackend(options: ContainerBackendOptions): Backend {
+  const engine = openEngine(options.binary);
+
+  async function environment(): Promise<string> {
+    const { exitCode, stdout, stderr } = await engine.run(['image', 'inspect', '--format', '{{json .}}', options.image]);
+    if (exitCode === 0) {
+      const { Id, Config } = imageInspected.parse(JSON.parse(stdout));
+      return Config?.Labels?.[REQUIREMENTS_LABEL] ?? Id;
+    }
+    if (!isMissing(stderr)) throw unreachable(engine, stderr);
+    throw await missingImage(options);
+  }
+
+  async function find(labels: JobLabels): Promise<JobHandle | undefined> {
+    const found = await inspect(engine, attemptName(labels));
+    if (found.answer === 'unknown') throw unreachable(engine, found.why);
+    if (found.answer === 'absent') return undefined;
+    const { status, id, folder, created } = found.container;
+    // whoever made it went before starting it; to start twice does no harm
+    if (status === 'created') await startCreated(engine, id);
+    return { backend: options.binary, host: options.host, id, folder, labels, startedAt: created };
+  }
+
+  return {
+    name: options.binary,
+    environment,
+    find,
+
+    async check() {
+      const { exitCode, stderr } = await engine.run(['version', '--format', '{{.Server.Version}}']);
+      if (exitCode !== 0) throw unreachable(engine, stderr);
+      await environment();
+    },
+
+    async submit(request) {
+      const known = await find(request.labels);
+      if (known !== undefined) return known;
+      await layControl(request, options.scripts);
+      const argv = runArgv(options, request, await engine.hasCdi());
+      const { exitCode, stdout, stderr } = await engine.run(argv);
+      if (exitCode !== 0) {
+        // lost the race for the name, or the answer came late: then there is a container
+        const other = /already in use/i.test(stderr) ? await find(request.labels) : undefined;
+        if (other !== undefined) return other;
+        await removeUnstarted(engine, attemptName(request.labels));
+        throw new ZephyrError(`Cannot start "${request.program}" in image "${options.image}": ${said(stderr)}`, { exit: 'preflight' });
+      }
+      return handleOf(options, request, stdout.trim());
+    },
+
+    async state(handle) {
+      return await stateOf(engine, options.host, handle);
+    },
+
+    async cancel(handle, graceSeconds) {
+      const before = await stateOf(engine, options.host, handle);
+      if (before.state !== 'running') return before;
+      const { exitCode, stderr } = await engine.run(['stop', '--time', String(Math.ceil(graceSeconds)), handle.id]);
+      if (exitCode !== 0 && !isMissing(stderr)) return { state: 'unknown', why: said(stderr) };
+      return await stateOf(engine, options.host, handle);
+    },
+
+    async forget(handle) {
+      const { exitCode, stderr } = await engine.run(['rm', '--volumes', handle.id]);
+      if (exitCode !== 0 && !isMissing(stderr)) throw new ZephyrError(`Cannot remove container "${handle.id}": ${said(stderr)}`, { exit: 'temporary' });
+    },
+  };
+}
+
+function handleOf({ binary, host }: ContainerBackendOptions, { folder, labels }: SubmitRequest, id: string): JobHandle {
+  return { backend: binary, host, id, folder, labels, startedAt: new Date().toISOString() };
+}
+
+async function stateOf(engine: Engine, host: string, handle: JobHandle): Promise<JobState> {
+  const [machine] = handle.host.split('/');
+  if (machine !== host.split('/')[0]) return { state: 'unknown', why: `the job runs on "${machine}", which cannot be seen from here` };
+  const found = await inspect(engine, handle.id);
+  if (found.answer === 'unknown') return { state: 'unknown', why: found.why };
+  // a removed container has left its exit code in the job folder
+  const exit = await readExit(handle);
+  if (found.answer === 'absent') return exit === undefined ? { state: 'absent' } : { state: 'exited', ...exit };
+  const { status, exitCode, outOfMemory } = found.container;
+  if (status !== 'exited' && status !== 'dead' && status !== 'stopped') return { state: 'running' };
+  return { state: 'exited', code: exitCode, outOfMemory: exitCode !== 0 && (outOfMemory || exit?.outOfMemory === true) };
+}
+
+async function startCreated(engine: Engine, id: string): Promise<void> {
+  const { exitCode, stderr } = await engine.run(['start', id]);
+  if (exitCode === 0) return;
+  await removeUnstarted(engine, id);
+  throw new ZephyrError(`Cannot start container "${id}": ${said(stderr)}`, { exit: 'preflight' });
+}
+
+/** A container that could not be started (no such device, no such program) must not keep its attempt's name. */
+async function removeUnstarted(engine: Engine, name: string): Promise<void> {
+  const found = await inspect(engine, name);
+  if (found.answer === 'found' && found.container.status === 'created') await engine.run(['rm', found.container.id]);
+}
+
+function unreachable(engine: Engine, stderr: string): ZephyrError {
+  return new ZephyrError(`Cannot reach ${engine.binary}: ${said(stderr)}`, {
+    exit: 'preflight',
+    hint: engine.binary === 'docker' ? 'Start the docker daemon, or choose a target with backend "process"' : `Install ${engine.binary}, or choose a target with backend "process"`,
+  });
+}
+
+async function missingImage({ binary, image, scripts, requirements }: ContainerBackendOptions): Promise<ZephyrError> {
+  const digest = sha256((await readIfThere(requirements)) ?? '');
+  return new ZephyrError(`Cannot find image "${image}" in ${binary}`, {
+    exit: 'preflight',
+    hint: `Build it with: ${binary} build --label ${REQUIREMENTS_LABEL}=${digest} -t ${image} ${scripts}`,
+  });
+}

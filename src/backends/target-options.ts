@@ -1,0 +1,39 @@
+import * as z from 'zod';
+
+/** Sizes as docker and podman take them: `512m`, `16g`. */
+const size = z.string().regex(/^[1-9]\d*[bkmg]?$/i, 'expected a size such as "16g"');
+
+/** A bare process of this machine, in the Python environment that `npm run setup` makes. */
+export const processOptions = z.strictObject({
+  /** Interpreter of the environment that holds torch and TRL; unset means the one of this installation. */
+  python: z.string().min(1).optional(),
+  /** Variables that the job gets beyond the fixed ones, such as `CUDA_VISIBLE_DEVICES`. Never a secret: the log may hold them. */
+  environment: z.record(z.string(), z.string()).default({}),
+});
+export type ProcessOptions = z.infer<typeof processOptions>;
+
+const container = z.strictObject({
+  image: z.string().min(1),
+  /** `all`, or device numbers such as `0,1`; used for jobs on `cuda` alone */
+  gpus: z.string().regex(/^(all|\d+(,\d+)*)$/, 'expected "all" or device numbers such as "0,1"').default('all'),
+  /** shared memory, for NCCL and for data loader workers */
+  shmSize: size.default('8g'),
+  /** ceiling of the job's memory; unset means that of the machine */
+  memory: size.optional(),
+  /** `uid:gid` that the job runs as; unset means the caller's, so that the files in the job folder are the caller's */
+  user: z.string().regex(/^\d+:\d+$/, 'expected "uid:gid"').optional(),
+  /** seconds between SIGTERM and SIGKILL when the engine itself stops the container: the time a save takes */
+  stopTimeout: z.int().nonnegative().default(300),
+  /** `none` is enough for every job of ours: inputs are mounted */
+  network: z.enum(['none', 'bridge', 'host']).default('none'),
+  /** further folders to mount, read-only, at the same path */
+  mounts: z.array(z.string().startsWith('/')).default([]),
+  environment: z.record(z.string(), z.string()).default({}),
+});
+export const dockerOptions = container;
+export const podmanOptions = container;
+export type ContainerOptions = z.infer<typeof container>;
+
+/** One strict schema a backend; a target file names the backend and holds the rest. Defaults live only here. */
+export const targetOptions = { process: processOptions, docker: dockerOptions, podman: podmanOptions } as const;
+export type TargetOptions = { readonly [name in keyof typeof targetOptions]: z.infer<(typeof targetOptions)[name]> };
