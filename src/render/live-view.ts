@@ -1,0 +1,92 @@
+import { formatDuration } from './format.ts';
+import type { Paint } from './paint.ts';
+import type { RunningStep } from './running-steps.ts';
+import { progressBar, sparkline } from './sparkline.ts';
+import { oneLine, pad, textWidth, truncate } from './text-width.ts';
+import { progressParts, type Wording } from './wording.ts';
+
+const SPINNER = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏';
+const NAME_WIDTH = 12;
+const MARKS = { start: '·', ok: '✓', info: '·', warning: '!', failed: '✗' } as const;
+const MARK_STYLES = { start: 'cyan', ok: 'green', info: 'dim', warning: 'yellow', failed: 'red' } as const;
+
+/** A running step as one line of at most `width` columns: what matters most is kept when there is little room. */
+export function liveLine(step: RunningStep, options: { now: number; width: number; paint: Paint }): string {
+  const { now, width, paint } = options;
+  const spinner = SPINNER[Math.floor(now * 10) % SPINNER.length] ?? '·';
+  const name = width < 60 ? step.step : pad(step.step, NAME_WIDTH);
+  const head = `  ${spinner} ${name}`;
+  if (textWidth(head) >= width) return truncate(head, width);
+  const room = width - textWidth(head) - 2;
+  const parts = step.total > 0 ? progress(step, now, room) : waiting(step, now, room);
+  return `  ${paint('cyan', spinner)} ${paint('bold', name)}  ${parts.map(({ text, style }) => (style === undefined ? text : paint(style, text))).join('  ')}`;
+}
+
+interface Part {
+  readonly text: string;
+  readonly style?: 'dim' | 'green' | 'cyan' | 'yellow';
+}
+
+function progress(step: RunningStep, now: number, room: number): Part[] {
+  const parts = progressParts(step);
+  const elapsed = formatDuration(Math.max(0, now - step.since));
+  // in the order of the line; the first to get a place has the lowest rank
+  const candidates: (Part & { rank: number })[] = [
+    { rank: 3, text: '', style: 'green' },
+    { rank: 0, text: parts.percent },
+    { rank: 4, text: parts.count, style: 'dim' },
+    { rank: 2, text: parts.loss },
+    { rank: 5, text: step.losses.length < 3 ? '' : sparkline(step.losses, 8), style: 'cyan' },
+    { rank: 6, text: parts.accuracy },
+    { rank: 7, text: parts.calls, style: 'yellow' },
+    { rank: 2, text: parts.cost },
+    { rank: 8, text: parts.rate, style: 'dim' },
+    { rank: 1, text: parts.eta === '' ? elapsed : parts.eta },
+  ];
+  let left = room;
+  const chosen = new Set<Part>();
+  for (const part of [...candidates].sort((a, b) => a.rank - b.rank)) {
+    const isBar = part === candidates[0];
+    const needed = isBar ? 8 : textWidth(part.text);
+    const cost = needed + (chosen.size === 0 ? 0 : 2);
+    if (needed === 0 || cost > left) continue;
+    chosen.add(part);
+    left -= cost;
+  }
+  const barWidth = 8 + Math.min(left, 12);
+  return candidates
+    .filter((part) => chosen.has(part))
+    .map((part, index) =>
+      index === 0 && part === candidates[0] ? { text: progressBar(step.done / step.total, barWidth), style: 'green' } : part,
+    );
+}
+
+function waiting(step: RunningStep, now: number, room: number): Part[] {
+  const elapsed = formatDuration(Math.max(0, now - step.since));
+  const note = truncate(oneLine(step.note ?? ''), room - elapsed.length - 2);
+  const parts: Part[] = [{ text: elapsed.length <= room ? elapsed : '' }, { text: note, style: 'dim' }];
+  return parts.filter(({ text }) => text !== '');
+}
+
+/** A sentence as lines that stay: each cut to the width, but for references, which stay whole. */
+export function wordingLines(wording: Wording, options: { width: number; paint: Paint }): string[] {
+  const { width, paint } = options;
+  const mark = paint(MARK_STYLES[wording.mark], MARKS[wording.mark]);
+  const more = wording.more.map((line) =>
+    line.startsWith('hf://') ? `    ${line}` : paint('dim', truncate(`    ${line}`, width)),
+  );
+  if (wording.step === undefined) {
+    const stage = wording.stage ?? '';
+    const text = truncate(wording.text, width - textWidth(stage) - (stage === '' ? 2 : 4));
+    const title = stage === '' ? '' : `${paint('bold', stage)}  `;
+    return [
+      textWidth(stage) + 4 > width ? truncate(`${MARKS[wording.mark]} ${stage}`, width) : `${mark} ${title}${text}`.trimEnd(),
+      ...more,
+    ];
+  }
+  const name = width < 60 ? wording.step : pad(wording.step, NAME_WIDTH);
+  const prefix = textWidth(name) + 6;
+  if (prefix > width) return [truncate(`  ${MARKS[wording.mark]} ${name}`, width), ...more];
+  const text = truncate(wording.text, width - prefix);
+  return [`  ${mark} ${name}  ${wording.mark === 'info' ? paint('dim', text) : text}`.trimEnd(), ...more];
+}

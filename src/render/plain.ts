@@ -1,0 +1,46 @@
+import type { RunEvent } from '../model/event.ts';
+import type { RunningStep } from './running-steps.ts';
+import { runningSteps } from './running-steps.ts';
+import { progressParts, wordingOf } from './wording.ts';
+
+/** Seconds between two progress lines of a step, and the longest silence of a step that goes on within one tenth. */
+const LEAST_GAP = 10;
+const LONGEST_GAP = 60;
+
+/** Events to lines for a log file or a pipe: `12:03:04Z dsft/train  text`. `now` is in seconds. */
+export function plainLines(): (event: RunEvent, now: number) => string[] {
+  const steps = runningSteps();
+  const printed = new Map<string, { at: number; tenth: number }>();
+  return (event, now) => {
+    const before = 'step' in event ? steps.get(event.stage, event.step) : undefined;
+    const wording = wordingOf(event, before);
+    steps.apply(event, now);
+    const time = `${new Date(now * 1000).toISOString().slice(11, 19)}Z`;
+    if (wording !== undefined) {
+      const where = [wording.stage, wording.step].filter((part) => part !== undefined).join('/') || 'zephyr';
+      const mark =
+        wording.mark === 'failed' ? 'FAILED ' : wording.mark === 'warning' ? 'warning: ' : wording.mark === 'ok' ? 'done: ' : '';
+      return [`${time} ${where}  ${mark}${wording.text}`, ...wording.more.map((line) => `${time} ${where}  ${line}`)];
+    }
+    const after = 'step' in event ? steps.get(event.stage, event.step) : undefined;
+    return after !== undefined && isDue(printed, after, now)
+      ? [`${time} ${after.stage}/${after.step}  ${progressText(after)}`]
+      : [];
+  };
+}
+
+function isDue(printed: Map<string, { at: number; tenth: number }>, step: RunningStep, now: number): boolean {
+  if (step.total <= 0) return false;
+  const key = `${step.stage}/${step.step}`;
+  const tenth = Math.floor((10 * step.done) / step.total);
+  const last = printed.get(key) ?? { at: step.since, tenth: 0 };
+  const gap = now - last.at;
+  if (gap < LEAST_GAP || (tenth === last.tenth && gap < LONGEST_GAP)) return false;
+  printed.set(key, { at: now, tenth });
+  return true;
+}
+
+function progressText(step: RunningStep): string {
+  const { percent, count, loss, accuracy, calls, cost, rate, eta } = progressParts(step);
+  return [percent, count, loss, accuracy, calls, cost, rate, eta].filter((part) => part !== '').join('  ');
+}

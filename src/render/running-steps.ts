@@ -1,0 +1,103 @@
+import type { CallsProgress, RunEvent } from '../model/event.ts';
+import type { JobEvent } from '../model/job.ts';
+
+/** What is known of a step that runs, from its events so far. Times in seconds. */
+export interface RunningStep {
+  readonly stage: string;
+  readonly step: string;
+  readonly since: number;
+  readonly unit: 'steps' | 'calls';
+  readonly done: number;
+  readonly total: number;
+  /** units a second since the first report; undefined until there are two */
+  readonly rate: number | undefined;
+  /** training loss, oldest first */
+  readonly losses: readonly number[];
+  /** share of pairs whose chosen answer the model prefers (dDPO) */
+  readonly accuracy: number | undefined;
+  readonly calls: CallsProgress | undefined;
+  /** the last thing it said */
+  readonly note: string | undefined;
+  /** what the rate is measured from */
+  readonly origin: { readonly at: number; readonly done: number } | undefined;
+}
+
+export interface RunningSteps {
+  /** Takes an event in; `now` in seconds. */
+  readonly apply: (event: RunEvent, now: number) => void;
+  readonly get: (stage: string, step: string) => RunningStep | undefined;
+  readonly all: () => readonly RunningStep[];
+}
+
+/** Follows the steps that run at the moment: the shared memory of the renderers. */
+export function runningSteps(): RunningSteps {
+  const steps = new Map<string, RunningStep>();
+  const keyOf = (stage: string, step: string) => `${stage}/${step}`;
+  const change = (event: { stage: string; step: string }, now: number, update: (step: RunningStep) => Partial<RunningStep>) => {
+    const key = keyOf(event.stage, event.step);
+    const before = steps.get(key) ?? fresh(event.stage, event.step, now);
+    steps.set(key, { ...before, ...update(before) });
+  };
+  return {
+    apply: (event, now) => {
+      if (event.type === 'step-started') steps.set(keyOf(event.stage, event.step), fresh(event.stage, event.step, now));
+      else if (event.type === 'job') change(event, now, (step) => afterJobEvent(step, event.event));
+      else if (event.type === 'calls') change(event, now, (step) => afterCalls(step, event.progress, now));
+      else if (event.type === 'note') change(event, now, () => ({ note: event.message }));
+      else if (event.type === 'step-done' || event.type === 'step-reused') steps.delete(keyOf(event.stage, event.step));
+      else if (event.type === 'stage-done' || event.type === 'stage-failed') {
+        for (const [key, step] of steps) if (step.stage === event.stage) steps.delete(key);
+      }
+    },
+    get: (stage, step) => steps.get(keyOf(stage, step)),
+    all: () => [...steps.values()],
+  };
+}
+
+function fresh(stage: string, step: string, now: number): RunningStep {
+  return {
+    stage,
+    step,
+    since: now,
+    unit: 'steps',
+    done: 0,
+    total: 0,
+    rate: undefined,
+    losses: [],
+    accuracy: undefined,
+    calls: undefined,
+    note: undefined,
+    origin: undefined,
+  };
+}
+
+function afterJobEvent(step: RunningStep, event: JobEvent): Partial<RunningStep> {
+  if (event.type === 'note') return { note: event.message };
+  if (event.type !== 'progress') return {};
+  const loss = event.metrics?.loss;
+  const accuracy = event.metrics?.['rewards/accuracies'];
+  return {
+    // the job's clock, so that events read again after a reconnection count for when they happened
+    ...pace(step, event.step, event.max_steps, event.t),
+    losses: loss === undefined ? step.losses : [...step.losses, loss],
+    accuracy: accuracy ?? step.accuracy,
+  };
+}
+
+function afterCalls(step: RunningStep, calls: CallsProgress, now: number): Partial<RunningStep> {
+  const paid = calls.done - calls.replayed;
+  const { rate, origin } = pace(step, paid, calls.total, now);
+  return { unit: 'calls', done: calls.done, total: calls.total, calls, rate, origin };
+}
+
+function pace(
+  step: RunningStep,
+  done: number,
+  total: number,
+  at: number,
+): Pick<RunningStep, 'done' | 'total' | 'rate' | 'origin'> {
+  const isRestart = step.origin === undefined || done < step.origin.done;
+  const origin = isRestart ? { at, done } : (step.origin ?? { at, done });
+  const rate = at > origin.at && done > origin.done ? (done - origin.done) / (at - origin.at) : undefined;
+  return { done, total, rate, origin };
+}

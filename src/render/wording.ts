@@ -1,0 +1,126 @@
+import type { RunEvent } from '../model/event.ts';
+import type { JobEvent } from '../model/job.ts';
+import type { Failure } from '../model/outcome.ts';
+import { formatDollars, formatDuration, formatNumber, formatPercent, fullRef, shortId, shortRef } from './format.ts';
+import type { RunningStep } from './running-steps.ts';
+import { sparkline } from './sparkline.ts';
+import { oneLine } from './text-width.ts';
+
+/** An event in words, without colour: terminal and plain log set the same sentences differently. */
+export interface Wording {
+  readonly mark: 'start' | 'ok' | 'info' | 'warning' | 'failed';
+  readonly stage: string | undefined;
+  readonly step: string | undefined;
+  /** one line */
+  readonly text: string;
+  /** further lines; references stand here, whole, to be copied */
+  readonly more: readonly string[];
+}
+
+/** What to say of an event; `running` is the step before the event. Progress has no sentence: it is shown as a state. */
+export function wordingOf(event: RunEvent, running: RunningStep | undefined): Wording | undefined {
+  const say = (mark: Wording['mark'], text: string, more: readonly string[] = []): Wording => ({
+    mark,
+    stage: 'stage' in event ? event.stage : undefined,
+    step: 'step' in event ? event.step : undefined,
+    text: oneLine(text),
+    more: more.map(oneLine),
+  });
+  switch (event.type) {
+    case 'stage-started':
+      return say('start', `${event.resumed ? 'resumed' : 'started'} ${event.run}`);
+    case 'step-started':
+      return say('start', `started (${shortId(event.fingerprint)})`);
+    case 'step-reused':
+      return say('ok', `reused ${shortRef(event.artifact)}`);
+    case 'job-submitted': {
+      const from = event.resumedFromStep === undefined ? '' : `, goes on after step ${formatNumber(event.resumedFromStep)}`;
+      return say('info', `runs as ${event.handle.backend} ${event.handle.id.slice(0, 24)}${from}`);
+    }
+    case 'job-adopted':
+      return say('info', `already runs as ${event.handle.backend} ${event.handle.id.slice(0, 24)}; following it`);
+    case 'job':
+      return jobWording(event.event, say);
+    case 'checkpoint':
+      return say('info', `checkpoint at step ${formatNumber(event.at)}`);
+    case 'calls':
+      return undefined;
+    case 'note':
+      return say('info', event.message);
+    case 'warning':
+      return say('warning', event.message);
+    case 'step-done':
+      return say('ok', [formatDuration(event.seconds), ...figures(event.metrics, running), shortRef(event.artifact)].join('  '));
+    case 'stage-done':
+      return say('ok', event.reused ? 'unchanged, reused' : `done in ${formatDuration(event.seconds)}`, [
+        fullRef(event.artifact),
+      ]);
+    case 'stage-failed':
+      return say('failed', failureText(event.failure), failureDetails(event.failure, event.run));
+  }
+}
+
+function jobWording(event: JobEvent, say: (mark: Wording['mark'], text: string) => Wording): Wording | undefined {
+  if (event.type === 'boot') {
+    const versions = Object.entries(event.versions)
+      .slice(0, 4)
+      .map(([name, version]) => `${name} ${version}`);
+    return say('info', `${event.program} is up${versions.length === 0 ? '' : `: ${versions.join(', ')}`}`);
+  }
+  if (event.type === 'data') return say('info', `${formatNumber(event.rows)} rows`);
+  if (event.type === 'note') return say('info', event.message);
+  if (event.type === 'error') return say('warning', `the job says (${event.code}): ${event.message}`);
+  return undefined;
+}
+
+/** At most three figures of a step: its loss as a curve where there was one, then its own metrics. */
+function figures(metrics: Readonly<Record<string, unknown>>, running: RunningStep | undefined): string[] {
+  const losses = running?.losses ?? [];
+  const first = losses[0];
+  const last = losses.at(-1);
+  const curve =
+    first === undefined || last === undefined || losses.length < 3
+      ? []
+      : [`loss ${formatNumber(first)} → ${formatNumber(last)} ${sparkline(losses, 12)}`];
+  const cost =
+    running?.calls === undefined ? [] : [`${formatNumber(running.calls.done)} calls ${formatDollars(running.calls.costUsd)}`];
+  const numbers = Object.entries(metrics).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+  const rest = numbers.map(([name, value]) => `${name.replaceAll('_', ' ')} ${formatNumber(value)}`);
+  return [...curve, ...cost, ...rest].slice(0, 3);
+}
+
+function failureText(failure: Failure): string {
+  const code = failure.reason === 'job-failed' ? ` with exit code ${failure.code}` : '';
+  return `${failure.reason.replaceAll('-', ' ')}${code}: ${failure.message}`;
+}
+
+function failureDetails(failure: Failure, run: string): string[] {
+  const tail = failure.reason === 'job-failed' ? failure.logTail.slice(-8).map((line) => `| ${line}`) : [];
+  return [...tail, `run ${run}`];
+}
+
+/** `62 %  124/200  loss 1.23  3.1/s  ETA 25 s`, as parts: the renderers pick what fits. */
+export function progressParts(
+  step: RunningStep,
+): Record<'percent' | 'count' | 'loss' | 'accuracy' | 'calls' | 'cost' | 'rate' | 'eta', string> {
+  const last = step.losses.at(-1);
+  const { rate, calls } = step;
+  const extra =
+    calls === undefined
+      ? []
+      : [
+          ...(calls.replayed > 0 ? [`${formatNumber(calls.replayed)} replayed`] : []),
+          ...(calls.failed > 0 ? [`${formatNumber(calls.failed)} failed`] : []),
+        ];
+  return {
+    percent: step.total > 0 ? formatPercent(step.done, step.total) : '',
+    count: step.total > 0 ? `${formatNumber(step.done)}/${formatNumber(step.total)}${step.unit === 'calls' ? ' calls' : ''}` : '',
+    loss: last === undefined ? '' : `loss ${formatNumber(last)}`,
+    accuracy: step.accuracy === undefined ? '' : `acc ${formatNumber(step.accuracy)}`,
+    calls: extra.join('  '),
+    cost: calls === undefined ? '' : formatDollars(calls.costUsd),
+    rate:
+      rate === undefined ? '' : rate >= 1 ? `${formatNumber(Number(rate.toPrecision(2)))}/s` : `${formatDuration(1 / rate)} each`,
+    eta: rate === undefined || step.done >= step.total ? '' : `ETA ${formatDuration((step.total - step.done) / rate)}`,
+  };
+}

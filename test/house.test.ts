@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+interface SourceFile {
+  readonly path: string;
+  readonly text: string;
+  readonly lines: number;
+}
+
+const source = ['src', 'scripts', 'test']
+  .flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((path) => `${folder}/${path}`))
+  .filter((path) => /\.(ts|mjs|py|sh)$/.test(path) && !path.includes('__pycache__'))
+  .map((path): SourceFile => {
+    const text = readFileSync(path, 'utf8');
+    return { path, text, lines: text.trimEnd().split('\n').length };
+  });
+const inSrc = source.filter(({ path }) => path.startsWith('src/'));
+
+/** `path:line` of every match, comments and strings included. */
+function matches(files: readonly SourceFile[], pattern: RegExp): string[] {
+  return files.flatMap(({ path, text }) =>
+    text.split('\n').flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}`] : [])),
+  );
+}
+
+test('no file is longer than 300 lines', () => {
+  const tooLong = source.filter(({ path, lines }) => lines > 300 && !path.startsWith('test/fixtures/'));
+  assert.deepEqual(
+    tooLong.map(({ path, lines }) => `${path}: ${lines}`),
+    [],
+  );
+});
+
+test('a file is named for what it holds', () => {
+  const names = /(^|\/)(index|utils?|helpers?|common|misc|shared)(\.[a-z]+$|\/)/;
+  assert.deepEqual(
+    source.map(({ path }) => path).filter((path) => names.test(path)),
+    [],
+  );
+});
+
+test('base has at most ten files', () => {
+  assert.ok(inSrc.filter(({ path }) => path.startsWith('src/base/')).length <= 10);
+});
+
+test('a command is under 60 lines', () => {
+  const commands = inSrc.filter(({ path }) => path.startsWith('src/commands/') && path !== 'src/commands/context.ts');
+  assert.deepEqual(
+    commands.filter(({ lines }) => lines >= 60).map(({ path, lines }) => `${path}: ${lines}`),
+    [],
+  );
+});
+
+test('the environment is read at the composition root only', () => {
+  const below = inSrc.filter(({ path }) => path !== 'src/cli.ts' && path !== 'src/commands/context.ts');
+  assert.deepEqual(matches(below, /process\.env/), []);
+});
+
+test('only cli.ts and render print, and only cli.ts ends the process', () => {
+  const below = inSrc.filter(({ path }) => path !== 'src/cli.ts' && !path.startsWith('src/render/'));
+  assert.deepEqual(matches(below, /\bconsole\.|process\.(stdout|stderr)\.write/), []);
+  assert.deepEqual(
+    matches(
+      inSrc.filter(({ path }) => path !== 'src/cli.ts'),
+      /process\.(exit\(|exitCode)/,
+    ),
+    [],
+  );
+});
+
+test('nothing is left to do in a comment', () => {
+  assert.deepEqual(
+    matches(
+      source.filter(({ path }) => path !== 'test/house.test.ts'),
+      /\b(TODO|FIXME|XXX|HACK)\b/,
+    ),
+    [],
+  );
+});
+
+test('there is no class hierarchy but that of errors', () => {
+  assert.deepEqual(matches(inSrc, /class \w+ extends (?!\w*Error\b)/), []);
+});
+
+test('zod is imported whole, which leaves its languages out of the bundle', () => {
+  assert.deepEqual(
+    matches(inSrc, /import \{[^}]*\} from 'zod'/).filter((line) => line !== ''),
+    [],
+  );
+});
+
+test('the top level holds what the design names', () => {
+  const allowed = [
+    'LICENSE',
+    'README.md',
+    'configs',
+    'package-lock.json',
+    'package.json',
+    'scripts',
+    'src',
+    'test',
+    'tsconfig.json',
+  ];
+  const made = ['node_modules', 'dist', 'shared'];
+  const found = readdirSync('.').filter((name) => !name.startsWith('.') && !made.includes(name));
+  assert.deepEqual(
+    found.filter((name) => !allowed.includes(name)),
+    [],
+  );
+  assert.ok(existsSync('scripts/zephyr'));
+});
