@@ -83,13 +83,13 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     const { desk, queue } = await openDesk(call.teacher);
     return queue.add(async () => {
       halt.check();
-      unflushed = true;
       try {
         return await settle(floor, desk, call);
       } catch (error) {
         const isFull = FULL.has((error as NodeJS.ErrnoException).code ?? '');
         throw halt.stop(isFull ? diskFull(options.journal, error) : error);
       } finally {
+        unflushed = true;
         if (log.full) halt.stop(diskFull(options.journal, undefined));
       }
     });

@@ -1,0 +1,21 @@
+/** A process to be killed: asks `COUNT` questions at `URL` with the journal `FOLDER`, as a step would. */
+import { runCalls, withSession } from '../../src/calls/run-calls.ts';
+import { openTeacher } from '../../src/teachers/registry.ts';
+import { teacherSpec } from '../../src/teachers/spec.ts';
+
+const [url, journal, count, store] = process.argv.slice(2) as [string, string, string, string];
+const spec = teacherSpec.parse({ provider: 'openai', model: 'm', baseUrl: url, concurrency: 16, timeoutSeconds: 2, store: store === 'store' });
+const calls = Array.from({ length: Number(count) }, (_, n) => ({
+  teacher: 't',
+  purpose: 'kill me',
+  model: 'm',
+  messages: [{ role: 'user' as const, content: `q${n}` }],
+  sampling: { temperature: 0, top_p: 1, max_tokens: 8 },
+}));
+const options = { journal, teacher: () => Promise.resolve(openTeacher(spec, 'key')), signal: new AbortController().signal, patience: { lookMs: 50 } };
+const answers: string[] = [];
+const summary = await withSession(options, async (session) => {
+  await runCalls(session, calls, (_, outcome) => void (outcome.ok && answers.push(outcome.reply.text)));
+  return session.summary();
+});
+process.stdout.write(JSON.stringify({ ...summary, answers: answers.sort() }));
