@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { processBackend } from '../../src/backends/process.ts';
+import { openBackend } from '../../src/backends/registry.ts';
+import { backendContract } from '../contracts/backend.ts';
+import { layJob, ROOT } from '../rig/job-rig.ts';
+
+const venv = process.env['ZEPHYR_TEST_PYTHON'] ?? join(ROOT, '.venv', 'bin', 'python');
+const python = existsSync(venv) ? venv : spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).stdout.trim();
+
+backendContract({
+  name: 'process',
+  options: { python },
+  skip: python === '' ? 'no python3 here' : undefined,
+  torch: spawnSync(python, ['-c', 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)']).status === 0,
+  killSupervisor: async (handle) => {
+    process.kill(Number(handle.id.split(':')[0]), 'SIGKILL');
+  },
+});
+
+async function withBackend(requirements: string, use: (jobs: string, open: (python: string) => ReturnType<typeof processBackend>, file: string) => Promise<void>) {
+  const home = await mkdtemp(join(tmpdir(), 'zephyr-process-'));
+  const file = join(home, 'requirements.txt');
+  await writeFile(file, requirements);
+  const jobs = join(home, 'jobs');
+  const scripts = join(ROOT, 'scripts', 'train');
+  try {
+    await use(jobs, (interpreter) => processBackend({ host: 'here/boot', python: interpreter, jobs, scripts, requirements: file }), file);
+  } finally {
+    await rm(home, { recursive: true });
+  }
+}
+
+test('check names the packages that the interpreter lacks, and asks again once the requirements changed', async () => {
+  await withBackend('pip==0.0.1\nno-such-package-of-ours==1.2  # a comment\nunpinned\n', async (_, open, file) => {
+    await assert.rejects(open(python).check(), { exit: 'preflight', message: /pip 0\.0\.1 \(found [\d.]+\), no-such-package-of-ours 1\.2 \(found none\)/ });
+    await writeFile(file, 'unpinned\n');
+    await open(python).check();
+    await open(python).check();
+    await writeFile(file, 'pip==0.0.1\n');
+    await assert.rejects(open(python).check(), { exit: 'preflight' });
+  });
+});
+
+test('check says which interpreter is missing and how to get it', async () => {
+  await withBackend('', async (jobs, open) => {
+    await assert.rejects(open(join(jobs, 'no-python')).check(), { exit: 'preflight', message: /no-python/, hint: /npm run setup/ });
+  });
+});
+
+test('the environment is the digest of the pinned requirements', async () => {
+  await withBackend('torch==1', async (_, open, file) => {
+    const one = await open(python).environment();
+    await writeFile(file, 'torch==2');
+    assert.notEqual(await open(python).environment(), one);
+  });
+});
+
+test('submit says that the interpreter cannot be started', async () => {
+  await withBackend('', async (jobs, open) => {
+    const request = await layJob(jobs, 'finish', {}, { run: 'run-a', stage: 'dsft', step: 'prepare', epoch: 1 });
+    await assert.rejects(open(join(jobs, 'no-python')).submit(request), { exit: 'preflight' });
+    assert.equal(await open(python).find(request.labels), undefined);
+  });
+});
+
+test('a second attempt is refused while the first one runs in the same folder', async () => {
+  await withBackend('', async (jobs, open) => {
+    const request = await layJob(jobs, 'graceful', {}, { run: 'run-b', stage: 'dsft', step: 'prepare', epoch: 1 });
+    const backend = open(python);
+    const handle = await backend.submit(request);
+    try {
+      await assert.rejects(backend.submit({ ...request, labels: { ...request.labels, epoch: 2 } }), { exit: 'conflict' });
+    } finally {
+      await backend.cancel(handle, 0);
+    }
+  });
+});
+
+test('after a reboot of the same machine a job without an exit code counts as killed', async () => {
+  await withBackend('', async (jobs, open) => {
+    const request = await layJob(jobs, 'graceful', {}, { run: 'run-c', stage: 'dsft', step: 'prepare', epoch: 1 });
+    const handle = await open(python).submit(request);
+    try {
+      const rebooted = openBackend({ backend: 'process', options: { python } }, { host: 'here/next-boot', root: ROOT, jobs });
+      assert.deepEqual(await rebooted.state(handle), { state: 'exited', code: 137, outOfMemory: false });
+    } finally {
+      await open(python).cancel(handle, 0);
+    }
+  });
+});
