@@ -18,8 +18,7 @@ export function plainLines(): (event: RunEvent, now: number) => string[] {
     const time = `${new Date(now * 1000).toISOString().slice(11, 19)}Z`;
     if (wording !== undefined) {
       const where = [wording.stage, wording.step].filter((part) => part !== undefined).join('/') || 'zephyr';
-      const mark =
-        wording.mark === 'failed' ? 'FAILED ' : wording.mark === 'warning' ? 'warning: ' : wording.mark === 'ok' ? 'done: ' : '';
+      const mark = wording.mark === 'failed' ? 'FAILED ' : wording.mark === 'warning' ? 'warning: ' : '';
       return [`${time} ${where}  ${mark}${wording.text}`, ...wording.more.map((line) => `${time} ${where}  ${line}`)];
     }
     const after = 'step' in event ? steps.get(event.stage, event.step) : undefined;

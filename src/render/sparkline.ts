@@ -11,8 +11,11 @@ export function sparkline(values: readonly number[], width: number): string {
   });
   const low = Math.min(...means);
   const range = Math.max(...means) - low;
-  const level = (value: number) =>
-    range === 0 ? 3 : Math.min(BARS.length - 1, Math.floor(((value - low) / range) * BARS.length));
+  const level = (value: number) => {
+    const share = (value - low) / range;
+    // a flat series, or one whose range is beyond what a number holds
+    return Number.isFinite(share) ? Math.min(BARS.length - 1, Math.floor(share * BARS.length)) : 3;
+  };
   return means.map((value) => BARS[level(value)]).join('');
 }
 

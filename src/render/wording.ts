@@ -50,7 +50,10 @@ export function wordingOf(event: RunEvent, running: RunningStep | undefined): Wo
     case 'warning':
       return say('warning', event.message);
     case 'step-done':
-      return say('ok', [formatDuration(event.seconds), ...figures(event.metrics, running), shortRef(event.artifact)].join('  '));
+      return say(
+        'ok',
+        [`done in ${formatDuration(event.seconds)}`, shortRef(event.artifact), ...figures(event.metrics, running)].join(' · '),
+      );
     case 'stage-done':
       return say('ok', event.reused ? 'unchanged, reused' : `done in ${formatDuration(event.seconds)}`, [
         fullRef(event.artifact),

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { stripVTControlCharacters } from 'node:util';
+import fc from 'fast-check';
+import { openRenderer, type RendererOptions } from '../../src/render/renderer.ts';
+import { textWidth } from '../../src/render/text-width.ts';
+import { START, story } from './story.ts';
+
+/** What a renderer writes of the story, call by call. */
+function tell(options: Pick<RendererOptions, 'mode' | 'columns' | 'color'>, events = story): string[] {
+  const written: string[] = [];
+  let now = START;
+  const renderer = openRenderer({ ...options, stream: { write: (text) => written.push(text) }, now: () => now * 1000, frame: 0 });
+  for (const { at, event } of events) {
+    now = START + at;
+    renderer.emit(event);
+  }
+  renderer.close();
+  return written;
+}
+
+test('a log gets a line for what is worth one, and progress now and then', () => {
+  assert.deepEqual(tell({ mode: 'plain' }).join('').split('\n'), [
+    '12:00:00Z dsft  started run-01',
+    '12:00:00Z dsft/prepare  reused acme/demo-sft-data@ddddddd',
+    '12:00:01Z dsft/train  started (9999999)',
+    '12:00:01Z dsft/train  runs as process 4711:99',
+    '12:00:02Z dsft/train  staging 2 inputs with token [redacted]',
+    '12:00:03Z dsft/train  dsft is up: torch 2.13.0, trl 1.13.0',
+    '12:00:20Z dsft/train  20 %  40/200  loss 2.1  2.5/s  ETA 1m 04s',
+    '12:00:30Z dsft/train  34 %  68/200  loss 1.7  2.6/s  ETA 50 s',
+    '12:00:31Z dsft/train  checkpoint at step 60',
+    '12:00:40Z dsft/train  62 %  124/200  loss 1.4  3.4/s  ETA 22 s',
+    '12:01:00Z dsft/train  100 %  200/200  loss 1.25  3.6/s',
+    '12:01:02Z dsft/train  done in 1m 01s · acme/demo-dsft@a1b2c3d · loss 2.5 → 1.25 █▆▃▁▁ · train loss 1.75',
+    '12:01:02Z dsft  done in 1m 02s',
+    `12:01:02Z dsft  hf://models/acme/demo-dsft@${'a1b2c3d4'.repeat(5)}`,
+    '12:01:03Z aif/judge  started (8888888)',
+    '12:01:15Z aif/judge  41 %  410/1,000 calls  20 replayed  3 failed  $0.41  39/s  ETA 15 s',
+    '12:01:16Z zephyr  warning: the teacher asks to slow down',
+    '12:01:20Z aif/judge  FAILED job failed with exit code 1: it ended early',
+    '12:01:20Z aif/judge  | Traceback',
+    '12:01:20Z aif/judge  | KeyError: [redacted]',
+    '12:01:20Z aif/judge  run run-02',
+    '',
+  ]);
+});
+
+test('a program gets every event as one JSON object with v, seq, ts and type', () => {
+  const lines = tell({ mode: 'json' }).map((line) => JSON.parse(line));
+  assert.equal(lines.length, story.length);
+  assert.deepEqual(lines[0], {
+    v: 1,
+    seq: 0,
+    ts: '2026-11-22T12:00:00.000Z',
+    type: 'stage-started',
+    stage: 'dsft',
+    run: 'run-01',
+    resumed: false,
+  });
+  assert.deepEqual(
+    lines.map(({ seq }) => seq),
+    story.map((_, index) => index),
+  );
+  assert.equal(lines[4].message, 'staging 2 inputs with token [redacted]');
+});
+
+/** The last frame of the live view before an event of the story, as lines. */
+function frameAt(index: number, columns: number): string[] {
+  const last = tell({ mode: 'tty', columns, color: false }, story.slice(0, index + 1)).at(-3) ?? '';
+  return stripVTControlCharacters(last)
+    .trim()
+    .split('\n')
+    .map((line) => line.trim());
+}
+
+test('the live view shows a running step on one line, and less of it where there is less room', () => {
+  const training = story.findIndex(({ at }) => at === 40);
+  assert.deepEqual(frameAt(training, 80), ['⠋ train         ████████░░░░░  62 %  124/200  loss 1.4  █▆▃▁  3.4/s  ETA 22 s']);
+  assert.deepEqual(frameAt(training, 40), ['⠋ train  62 %  loss 1.4  ETA 22 s']);
+  const calls = story.findIndex(({ at }) => at === 75);
+  assert.deepEqual(frameAt(calls, 80), ['⠋ judge         █████▌░░░░░░░░  41 %  410/1,000 calls  $0.41  39/s  ETA 15 s']);
+});
+
+test('on a terminal what is done stays above what runs', () => {
+  const screen = tell({ mode: 'tty', columns: 80, color: false }).join('');
+  const kept = stripVTControlCharacters(screen)
+    .split(/[\r\n]+/)
+    .filter((line) => /[✓✗!]|hf:\/\/|\|/.test(line));
+  assert.deepEqual(kept, [
+    '  ✓ prepare       reused acme/demo-sft-data@ddddddd',
+    '  ✓ train         done in 1m 01s · acme/demo-dsft@a1b2c3d · loss 2.5 → 1.25 █▆▃▁▁ …',
+    '✓ dsft  done in 1m 02s',
+    `    hf://models/acme/demo-dsft@${'a1b2c3d4'.repeat(5)}`,
+    '! the teacher asks to slow down',
+    '  ✗ judge         job failed with exit code 1: it ended early',
+    '    | Traceback',
+    '    | KeyError: [redacted]',
+  ]);
+});
+
+test('the cursor is hidden at most once and always given back', () => {
+  for (let length = 1; length <= story.length; length += 1) {
+    const written = tell({ mode: 'tty', columns: 80 }, story.slice(0, length)).join('');
+    assert.equal(written.split('\u001b[?25l').length, written.split('\u001b[?25h').length);
+    assert.ok(written.lastIndexOf('\u001b[?25l') <= written.lastIndexOf('\u001b[?25h'));
+  }
+});
+
+test('colour changes no letter', () => {
+  const text = (color: boolean) => stripVTControlCharacters(tell({ mode: 'tty', columns: 80, color }).join(''));
+  assert.equal(text(true), text(false));
+});
+
+test('no line reaches the edge of the terminal but a reference that must stay whole', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 2, max: 130 }), fc.integer({ min: 1, max: story.length }), (columns, length) => {
+      const written = tell({ mode: 'tty', columns, color: true }, story.slice(0, length)).join('');
+      for (const line of stripVTControlCharacters(written).split(/[\r\n]+/)) {
+        assert.ok(textWidth(line) < columns || line.includes('hf://'), `${columns}: ${line}`);
+      }
+    }),
+  );
+});
+
+test('a command can say something of its own in every mode', () => {
+  const said = (mode: RendererOptions['mode']) => {
+    const written: string[] = [];
+    const renderer = openRenderer({ mode, stream: { write: (text) => written.push(text) }, now: () => START * 1000, frame: 0 });
+    renderer.print('detached; Bearer abcdefgh12345');
+    renderer.close();
+    return written.join('');
+  };
+  assert.equal(said('plain'), 'detached; Bearer [redacted]\n');
+  assert.equal(said('tty'), 'detached; Bearer [redacted]\n');
+  assert.equal(
+    said('json'),
+    '{"v":1,"seq":0,"ts":"2026-11-22T12:00:00.000Z","type":"message","message":"detached; Bearer [redacted]"}\n',
+  );
+});
