@@ -1,0 +1,120 @@
+"""Distilled supervised fine-tuning: TRL's SFTTrainer on rows that prepare.py has tokenised and packed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal
+
+import job as jobs
+import training
+from job import BAD_DATA, Job, JobError
+
+if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
+# These keep packed documents apart by an attention mask made from the position ids: rows stay rows.
+MASKED_ATTENTION = ("eager", "sdpa")
+# These do so by the lengths of the documents, in a batch laid out as one long row.
+FLASH_ATTENTION = (
+    "flash_attention_2", "flash_attention_3", "kernels-community/flash-attn2", "kernels-community/flash-attn3",
+    "kernels-community/vllm-flash-attn3",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(training.TrainConfig):
+    packing: bool
+    loss_tokens: Literal["all", "assistant"]
+
+
+def main(job: Job, config: Config) -> None:
+    training.check(job, config)
+    if config.packing and config.attention not in MASKED_ATTENTION + FLASH_ATTENTION:
+        raise JobError(
+            f'Cannot pack with the attention "{config.attention}", in which documents may see each other; '
+            f'expected one of {", ".join(MASKED_ATTENTION + FLASH_ATTENTION)}'
+        )
+    resume = training.checkpoint_to_resume(job)
+    train_rows, test_rows = (training.read_rows(job.input("data"), split) for split in ("train", "test"))
+    expected = {"input_ids"} | ({"labels"} if config.loss_tokens == "assistant" else set()) | ({"seq_lengths"} if config.packing else set())
+    if set(train_rows.column_names) != expected or len(train_rows) == 0:
+        raise JobError(
+            f'Cannot train on {len(train_rows)} rows with the columns {", ".join(train_rows.column_names)}, '
+            f'expected rows of {", ".join(sorted(expected))} (packing {config.packing}, loss on {config.loss_tokens} tokens)', BAD_DATA
+        )  # fmt: skip
+    tokens = training.token_count(train_rows, ["input_ids"])
+    job.emit("data", rows=len(train_rows), test_rows=len(test_rows), tokens=tokens)
+
+    # the heavy imports come here, when everything that can be refused has been
+    import torch
+    from transformers import set_seed
+    from trl import SFTConfig, SFTTrainer
+
+    torch.set_num_threads(job.hardware.threads)
+    set_seed(config.seed)
+    # the rows are ready: no packing, no tokenising, no second opinion on the columns
+    arguments = training.trainer_arguments(
+        job, config, SFTConfig, {"packing": False, "padding_free": False, "dataset_kwargs": {"skip_prepare_dataset": True}}
+    )
+    tokenizer = training.load_tokenizer(job, config, job.input("base"))
+    model = training.load_model(job, config, job.input("base"))
+    callbacks = [training.watch(job, tokens / len(train_rows) * config.global_batch)]
+    if config.packing:
+        callbacks.append(documents_stay_apart())
+    trainer = SFTTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=train_rows,
+        eval_dataset=test_rows if len(test_rows) > 0 else None,
+        processing_class=tokenizer,
+        data_collator=packed_collator(config, tokenizer.pad_token_id) if config.packing else None,
+        callbacks=callbacks,
+        peft_config=training.lora_config(config),
+    )
+    training.train(job, config, trainer, resume, {"rows": len(train_rows), "tokens": tokens})
+
+
+def packed_collator(config: Config, pad_token_id: int) -> Any:
+    """
+    Rows of several documents, told apart by position ids that start again at 0. There is no attention mask on purpose:
+    transformers looks for packed documents only where it gets none. Padding counts as documents of one token each.
+    """
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    flat = config.attention in FLASH_ATTENTION
+    collate = DataCollatorForLanguageModeling(pad_token_id=pad_token_id, padding_free=flat, return_position_ids=True)
+
+    def packed(rows: list[dict[str, Any]]) -> dict[str, Any]:
+        batch = collate(rows)
+        batch.pop("attention_mask", None)
+        # no document predicts the first token of the next
+        batch["labels"][batch["position_ids"] == 0] = -100
+        return batch
+
+    return packed
+
+
+def documents_stay_apart() -> TrainerCallback:
+    """Asks the model itself, before the first step: a change in one document must not move a logit of the next."""
+    import torch
+    from transformers import TrainerCallback
+
+    class DocumentsStayApart(TrainerCallback):
+        def on_train_begin(self, args, state, control, model=None, **_):
+            ids = torch.arange(16, device=args.device).unsqueeze(0) % 7
+            other = ids.clone()
+            other[0, :8] = 7
+            positions = torch.arange(8, device=args.device).repeat(2).unsqueeze(0)
+            training_mode = model.training
+            model.eval()
+            with torch.no_grad(), torch.autocast(args.device.type, torch.bfloat16, enabled=args.bf16):
+                logits = [model(input_ids=row, position_ids=positions, use_cache=False).logits[0, 8:] for row in (ids, other)]
+            model.train(training_mode)
+            if not torch.allclose(logits[0].float(), logits[1].float(), atol=1e-3):
+                raise JobError("Cannot pack: with this model and attention, packed documents see each other")
+
+    return DocumentsStayApart()
+
+
+if __name__ == "__main__":
+    jobs.run("dsft", Config, main, many_ranks=True)

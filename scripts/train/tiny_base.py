@@ -1,0 +1,110 @@
+"""A base model for rehearsals: random Mistral weights and a byte-level BPE tokenizer trained on the corpus."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import job as jobs
+from job import BAD_DATA, Job, JobError
+
+SPECIAL_TOKENS = ["<unk>", "<s>", "</s>"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    model_type: Literal["mistral"]
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    intermediate_size: int
+    max_position_embeddings: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    architecture: Architecture
+    vocab_size: int
+    template: str
+    seed: int
+
+
+def main(job: Job, config: Config) -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    texts = list(corpus_texts(job.input("corpus")))
+    if not texts:
+        raise JobError('Cannot train a tokenizer on the input "corpus", expected rows with messages, prompt or text', BAD_DATA)
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    smallest = len(SPECIAL_TOKENS) + len(alphabet)
+    if config.vocab_size < smallest:
+        raise JobError(f"Cannot make a byte-level vocabulary of {config.vocab_size}, expected at least {smallest}")
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size, special_tokens=SPECIAL_TOKENS, initial_alphabet=alphabet, show_progress=False
+    )
+    # the markers of the chat template are plain text: they are to be in the vocabulary, so they must be in the corpus
+    markers = [f"<|{role}|>\n" for role in ("system", "user", "assistant")] * max(1, len(texts) // 4)
+    tokenizer.train_from_iterator([*texts, *markers], trainer)
+    job.emit("data", rows=len(texts), vocab=tokenizer.get_vocab_size())
+
+    import torch
+    from transformers import MistralConfig, MistralForCausalLM, PreTrainedTokenizerFast
+
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        model_max_length=config.architecture.max_position_embeddings,
+        clean_up_tokenization_spaces=False,
+    )
+    wrapped.chat_template = job.template(config.template)
+    shape = {name: value for name, value in dataclasses.asdict(config.architecture).items() if name != "model_type"}
+    torch.set_num_threads(job.hardware.threads)
+    torch.manual_seed(config.seed)
+    # rows of the embedding without a token do no harm; a multiple of 8 is what real models have
+    vocabulary = -(-tokenizer.get_vocab_size() // 8) * 8
+    ids = {f"{name}_token_id": SPECIAL_TOKENS.index(token) for name, token in (("bos", "<s>"), ("eos", "</s>"))}
+    model = MistralForCausalLM(MistralConfig(vocab_size=vocabulary, sliding_window=None, tie_word_embeddings=False, dtype="float32", **ids, **shape))
+    model.save_pretrained(job.out)
+    wrapped.save_pretrained(job.out)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    job.finish(1, 1, {"parameters": parameters, "vocab": tokenizer.get_vocab_size(), "texts": len(texts)})
+
+
+def corpus_texts(folder: Path) -> Iterator[str]:
+    """All text of a data set, in the order of file names and rows."""
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in (".parquet", ".jsonl")):
+        for row in read_rows(path):
+            yield from row_texts(row)
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    if path.suffix == ".jsonl":
+        with open(path, encoding="utf-8") as file:
+            yield from (json.loads(line) for line in file if line.strip())
+    else:
+        import pyarrow.parquet as parquet
+
+        for batch in parquet.ParquetFile(path).iter_batches(batch_size=1000):
+            yield from batch.to_pylist()
+
+
+def row_texts(row: dict[str, Any]) -> Iterator[str]:
+    for name in ("messages", "chosen", "rejected"):
+        if isinstance(row.get(name), list):
+            yield from (message["content"] for message in row[name])
+    for name in ("prompt", "text"):
+        if isinstance(row.get(name), str) and not row.get("messages"):
+            yield row[name]
+
+
+if __name__ == "__main__":
+    jobs.run("tiny_base", Config, main)
