@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Artifact, Failure } from '../model/outcome.ts';
+import { type Bound, bind } from '../plan/bind.ts';
 import { findCandidate } from '../plan/find.ts';
 import type { Plan, PlannedStep } from '../plan/plan.ts';
 import type { StageName } from '../stages/stage.ts';
-import { type Bound, bind } from './bind.ts';
 import type { Engine } from './engine.ts';
 import { sweepRun } from './job-folder.ts';
 import { ownStage } from './own-stage.ts';
@@ -42,6 +42,7 @@ async function executeStage(engine: Engine, plan: Plan, stage: StageName, produc
   let last: Artifact | undefined;
   for (const step of steps) {
     const bound = bind(plan, step, produced);
+    if (bound === undefined) throw new Error(`Cannot bind ${stage}/${step.name}: a step before it published nothing`);
     last = await reuse(engine, step, bound);
     if (last === undefined) {
       run ??= await ownStage(engine, plan, stage, produced, resume);

@@ -3,6 +3,7 @@ import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Artifact } from '../model/outcome.ts';
+import { producedKey } from '../plan/bind.ts';
 import type { Plan } from '../plan/plan.ts';
 import { diffRecords } from '../plan/why.ts';
 import type { StageName } from '../stages/stage.ts';
@@ -59,8 +60,8 @@ function keyRecordOf(plan: Plan, stage: StageName, produced: ReadonlyMap<string,
       inputs: Object.fromEntries(
         Object.entries(step.inputs).map(([name, input]) => {
           if (input.from === 'step') return [name, { step: input.step }];
-          const key = input.from === 'hub' ? undefined : input.step === undefined ? input.stage : `${input.stage}/${input.step}`;
-          return [name, (input.from === 'hub' ? plan.pins.get(input.ref) : produced.get(key as string))?.digest ?? null];
+          const artifact = input.from === 'hub' ? plan.pins.get(input.ref) : produced.get(producedKey(stage, input));
+          return [name, artifact?.digest ?? null];
         }),
       ),
     }));

@@ -1,0 +1,79 @@
+import { Command, CommanderError, Option } from 'commander';
+import metadata from '../package.json' with { type: 'json' };
+import { EXIT, ZephyrError } from './errors.ts';
+
+const ON = new Option('--on <target>', 'where jobs run: a name in configs/targets, or a file').default('process');
+const HUB = new Option('--hub <url>', 'a Hugging Face Hub over HTTP instead of the embedded one');
+const SET = new Option('--set <path=value>', 'change one value of the recipe; may be repeated').argParser((text: string, all: string[]) => [...all, text]).default([], 'none');
+const JSON_OUT = new Option('--json', 'machine-readable output on stdout');
+const DSFT = new Option('--dsft <ref>', 'the dsft artifact to start from, hf://models/ORG/NAME@COMMIT');
+const AIF = new Option('--aif <ref>', 'the aif artifact to learn from, hf://datasets/ORG/NAME@COMMIT');
+const TAKE_OVER = new Option('--take-over', 'own a run although its last owner is out of sight');
+const NEW_RUN = new Option('--new-run', 'begin again instead of going on with an unfinished equal run');
+const RESUME = new Option('--resume <id>', 'go on with this run instead of reading a recipe');
+
+/** What every verb gets: the options as commander read them. Each returns its exit status. */
+type Verb = (arguments_: string[], options: Record<string, unknown>) => Promise<number>;
+
+async function main(): Promise<number> {
+  let status: number = EXIT.done;
+  const program = new Command('zephyr')
+    .description('From a base model to an aligned chat model: dsft, aif, ddpo; every stage resumable by artifact ID')
+    .version(metadata.version, '-v, --version')
+    .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 80, 100) })
+    .showSuggestionAfterError()
+    .exitOverride();
+
+  const verb = (usage: string, about: string, load: () => Promise<Verb>, options: readonly Option[]): Command => {
+    const command = program.command(usage).description(about);
+    for (const option of options) command.addOption(option);
+    return command.action(async (...given: unknown[]) => {
+      const values = given.slice(0, -2).filter((value) => value !== undefined) as string[];
+      status = await (await load())(values.flat(), given.at(-2) as Record<string, unknown>);
+    });
+  };
+
+  const work = [ON, HUB, SET, JSON_OUT, NEW_RUN, TAKE_OVER];
+  verb('run <recipe>', 'all three stages, one after another', async () => (await import('./commands/run.ts')).run, work);
+  verb('dsft [recipe]', 'distilled supervised fine-tuning', async () => (await import('./commands/stage.ts')).stage('dsft'), [...work, RESUME]);
+  verb('aif [recipe]', 'AI feedback: answers, ratings, preference pairs', async () => (await import('./commands/stage.ts')).stage('aif'), [...work, RESUME, DSFT]);
+  verb('ddpo [recipe]', 'distilled direct preference optimization', async () => (await import('./commands/stage.ts')).stage('ddpo'), [...work, RESUME, DSFT, AIF]);
+  verb('rehearse <recipe>', 'the same recipe from end to end at toy size, on this machine', async () => (await import('./commands/rehearse.ts')).rehearse, work);
+  verb('plan <recipe>', 'what would run, what would be used again, and why', async () => (await import('./commands/plan.ts')).plan, [
+    ON,
+    HUB,
+    SET,
+    JSON_OUT,
+    DSFT,
+    AIF,
+    new Option('--stage <name>', 'only this stage').choices(['dsft', 'aif', 'ddpo']),
+    new Option('--rehearsal', 'plan the rehearsal of the recipe'),
+    new Option('--why', 'say for each step why it would (not) run again'),
+    new Option('--detailed-exitcode', 'exit with 10 when something would run'),
+  ]);
+  verb('resume <id>', 'go on with a run where it stopped, from any folder', async () => (await import('./commands/resume.ts')).resume, [new Option('--on <target>', 'another target than the one the run began on'), HUB, JSON_OUT, TAKE_OVER]);
+  verb('status [id]', 'the runs on the Hub, or one of them', async () => (await import('./commands/status.ts')).status, [HUB, JSON_OUT]);
+  verb('logs <id>', 'what the jobs of a run printed', async () => (await import('./commands/logs.ts')).logs, [HUB, new Option('-f, --follow', 'go on as the job goes on')]);
+  verb('cancel <id>', 'stop the job of a run; its checkpoint is kept', async () => (await import('./commands/cancel.ts')).cancel, [HUB, JSON_OUT]);
+  verb('inspect <id>', 'an artifact and where it comes from', async () => (await import('./commands/inspect.ts')).inspect, [HUB, JSON_OUT]);
+  verb('hub <action> [folder]', 'the embedded Hub: serve, ls, import FOLDER', async () => (await import('./commands/hub.ts')).hub, [
+    HUB,
+    JSON_OUT,
+    new Option('--port <number>', 'serve: the port on 127.0.0.1').default('7600'),
+    new Option('--as <ref>', 'import: the repo to import into, hf://models/ORG/NAME'),
+  ]);
+  verb('schema <kind>', 'JSON Schema of a recipe or a target, for editors', async () => (await import('./commands/schema.ts')).schema, []);
+  verb('completion <shell>', 'completion script for bash, zsh or fish', async () => (await import('./commands/completion.ts')).completion(program), []);
+
+  try {
+    await program.parseAsync();
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    const { renderError } = await import('./render/errors.ts');
+    process.stderr.write(renderError(error, { color: process.stderr.hasColors?.() ?? false }));
+    return error instanceof ZephyrError ? EXIT[error.exit] : EXIT.bug;
+  }
+}
+
+process.exitCode = await main();

@@ -1,0 +1,11 @@
+import { join } from 'node:path';
+import type { Backend } from '../backends/backend.ts';
+import { openBackend } from '../backends/registry.ts';
+import type { Target } from '../recipe/target.ts';
+import { hostId } from '../runs/owner.ts';
+import type { Context } from './context.ts';
+
+/** The backend that a target, or the state of a run, names. */
+export function openTargetBackend(context: Context, target: Target): Backend {
+  return openBackend(target, { host: hostId(), root: context.root, jobs: join(context.home, 'jobs') });
+}

@@ -1,0 +1,174 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism, homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ZephyrError } from '../errors.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { Emit } from '../model/event.ts';
+import type { Recipe } from '../recipe/recipe.ts';
+import type { Target } from '../recipe/target.ts';
+import type { Renderer } from '../render/renderer.ts';
+import type { Teacher } from '../teachers/teacher.ts';
+import { watchSignals } from './interrupt.ts';
+
+/** The options of every verb, as commander read them. */
+export interface Options {
+  readonly on?: string;
+  readonly hub?: string;
+  readonly set?: readonly string[];
+  readonly json?: boolean;
+  readonly newRun?: boolean;
+  readonly takeOver?: boolean;
+  readonly dsft?: string;
+  readonly aif?: string;
+  readonly resume?: string;
+}
+
+/** What is outside of zephyr, opened once a command: nothing below reads the environment or knows where things lie. */
+export interface Context extends AsyncDisposable {
+  readonly env: Readonly<Record<string, string>>;
+  /** where package.json, configs and scripts lie */
+  readonly root: string;
+  readonly version: string;
+  /** zephyr's own folder: hub/ and jobs/ side by side, so that a hard link works between them */
+  readonly home: string;
+  readonly hub: Hub;
+  readonly renderer: Renderer;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  readonly interrupted: Promise<void>;
+  /** Closed, last opened first, when the command ends. */
+  readonly onClose: (close: () => Promise<void> | void) => void;
+}
+
+/** Variables with a meaning for zephyr; the README lists them. */
+const TOKEN = 'HF_TOKEN';
+
+export function environment(): Record<string, string> {
+  return Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/** The folder above this file that holds package.json: the same for sources and for the bundle. */
+export function packageRoot(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return folder;
+    if (folder === dirname(folder)) throw new Error('Cannot find the package.json of zephyr');
+  }
+}
+
+export function zephyrHome(env: Readonly<Record<string, string>>): string {
+  return resolve(env['ZEPHYR_HOME'] ?? join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'zephyr'));
+}
+
+/** The programs that jobs run. */
+export function codeFolder(context: Context): string {
+  return join(context.root, 'scripts', 'train');
+}
+
+export async function openHub(env: Readonly<Record<string, string>>, url: string | undefined): Promise<Hub> {
+  if (url === undefined) {
+    const { openLocalHub } = await import('../hub/local-hub.ts');
+    return await openLocalHub(join(zephyrHome(env), 'hub'));
+  }
+  const token = secretOf(env, TOKEN);
+  if (token === undefined) {
+    throw new ZephyrError(`Cannot open the Hub at "${url}": no token`, { exit: 'preflight', hint: `set ${TOKEN} in the environment, or ${TOKEN}_PATH to a file that holds it` });
+  }
+  const { openRemoteHub } = await import('../hub/remote-hub.ts');
+  return openRemoteHub({ url, token });
+}
+
+export async function openContext(options: Options): Promise<Context> {
+  const env = environment();
+  const root = packageRoot();
+  const closers: (() => Promise<void> | void)[] = [];
+  const hub = await openHub(env, options.hub);
+  const { openRenderer } = await import('../render/renderer.ts');
+  const mode = options.json === true ? 'json' : process.stderr.isTTY && env['CI'] === undefined ? 'tty' : 'plain';
+  const renderer = openRenderer({ mode, stream: mode === 'json' ? process.stdout : process.stderr });
+  const { signal, interrupted, stop } = watchSignals();
+  closers.push(() => renderer.close(), stop);
+  return {
+    env,
+    root,
+    version: versionOf(root),
+    home: zephyrHome(env),
+    hub,
+    renderer,
+    emit: renderer.emit,
+    signal,
+    interrupted,
+    onClose: (close) => closers.push(close),
+    [Symbol.asyncDispose]: async () => {
+      for (const close of closers.reverse()) await close();
+    },
+  };
+}
+
+/** The engine for one recipe on one target. The practice teacher is started with the first call to it. */
+export async function openEngine(context: Context, recipe: Recipe, target: Target, options: Options): Promise<Engine> {
+  const { openTargetBackend } = await import('./backend.ts');
+  const { tasks } = await import('../stages/tasks.ts');
+  const opened = new Map<string, Promise<Teacher>>();
+  const teacher = (id: string): Promise<Teacher> => {
+    const found = opened.get(id) ?? openOneTeacher(context, recipe, id);
+    opened.set(id, found);
+    return found;
+  };
+  return {
+    hub: context.hub,
+    backend: openTargetBackend(context, target),
+    target,
+    machine: { cuda: existsSync('/dev/nvidiactl'), cores: availableParallelism() },
+    teacher,
+    tasks,
+    workFolder: join(context.home, 'jobs'),
+    codeFolder: codeFolder(context),
+    emit: context.emit,
+    signal: context.signal,
+    now: () => new Date(),
+    version: context.version,
+    takeOver: options.takeOver ?? false,
+    newRun: options.newRun ?? false,
+  };
+}
+
+async function openOneTeacher(context: Context, recipe: Recipe, id: string): Promise<Teacher> {
+  const spec = recipe.teachers[id];
+  if (spec === undefined) throw new Error(`Cannot open teacher "${id}": the recipe has none of that name`);
+  const { openTeacher } = await import('../teachers/registry.ts');
+  if (spec.provider !== 'practice') return openTeacher(spec, spec.keyFrom === undefined ? undefined : secretOf(context.env, spec.keyFrom));
+  const baseUrl = spec.baseUrl ?? context.env['ZEPHYR_PRACTICE_URL'] ?? (await practiceUrl(context, recipe.seed));
+  return openTeacher({ ...spec, baseUrl }, 'practice');
+}
+
+const practice = new WeakMap<Context, Promise<string>>();
+
+/** One practice teacher a command. What it answered is kept beside the Hub, as a real provider would keep it. */
+async function practiceUrl(context: Context, seed: number): Promise<string> {
+  const running =
+    practice.get(context) ??
+    import('../practice/server.ts').then(async ({ startPracticeServer }) => {
+      const server = await startPracticeServer({ seed, log: join(context.home, 'practice.jsonl') });
+      context.onClose(() => server.close());
+      return server.url;
+    });
+  practice.set(context, running);
+  return await running;
+}
+
+/** The value of a secret: the variable itself, or the file that NAME_PATH names. */
+function secretOf(env: Readonly<Record<string, string>>, name: string): string | undefined {
+  const file = env[`${name}_PATH`];
+  if (env[name] !== undefined || file === undefined) return env[name];
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new ZephyrError(`Cannot read the secret ${name}: ${name}_PATH names "${file}", which is not readable`, { exit: 'preflight', cause: error });
+  }
+}
+
+function versionOf(root: string): string {
+  return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,48 @@
+import { ZephyrError } from '../errors.ts';
+import { readRun } from '../engine/stage-run.ts';
+import type { Hub } from '../hub/hub.ts';
+import { parseRef, type RepoId } from '../model/artifact.ts';
+import { MANIFEST_FILE, manifest } from '../model/manifest.ts';
+import type { RunState } from '../runs/run-state.ts';
+
+const RUN = /^run-[0-9a-z]{26}$/;
+
+export interface Found {
+  readonly state: RunState;
+  readonly head: string;
+}
+
+/**
+ * The run that an ID names: `hf://.../NAME@run-...`, a bare `run-...`, or an artifact, whose manifest says which run made
+ * it. Throws a `ZephyrError` when there is none.
+ */
+export async function findRun(hub: Hub, id: string): Promise<Found> {
+  if (RUN.test(id)) {
+    for (const repo of await hub.list()) {
+      const found = await readRun(hub, repo, id);
+      if (found !== undefined) return found;
+    }
+    throw unknown(id, hub, 'no repo has a branch of that name');
+  }
+  const ref = parseRef(id);
+  if (ref === undefined) throw new ZephyrError(`Cannot read the ID "${id}": expected hf://models/ORG/NAME@run-..., run-..., or an artifact`, { hint: 'zephyr status lists the runs' });
+  if (RUN.test(ref.revision)) {
+    const found = await readRun(hub, ref, ref.revision);
+    if (found === undefined) throw unknown(id, hub, 'there is no such run');
+    return found;
+  }
+  const commit = await hub.resolve(ref);
+  if (commit === undefined) throw unknown(id, hub, 'there is no such artifact');
+  const bytes = await hub.read({ type: ref.type, name: ref.name, commit }, MANIFEST_FILE);
+  const made = bytes === undefined ? undefined : manifest.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  if (made?.success !== true) throw unknown(id, hub, `it has no ${MANIFEST_FILE}, so no run of zephyr made it`);
+  for (const repo of [ref, ...(await hub.list())] as RepoId[]) {
+    const found = await readRun(hub, { type: repo.type, name: repo.name }, made.data.run);
+    if (found !== undefined) return found;
+  }
+  throw unknown(id, hub, `its run ${made.data.run} is not on this Hub`);
+}
+
+function unknown(id: string, hub: Hub, why: string): ZephyrError {
+  return new ZephyrError(`Cannot find "${id}" on ${hub.name}: ${why}`, { exit: 'preflight', hint: 'zephyr status lists the runs; another Hub is chosen with --hub URL' });
+}

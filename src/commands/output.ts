@@ -1,0 +1,11 @@
+import { type Column, tableLines } from '../render/table.ts';
+
+/** Data goes to stdout: fitted to a terminal, never cut in a pipe. */
+export function printTable(columns: readonly Column[], rows: readonly (readonly string[])[]): void {
+  const width = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
+  process.stdout.write(`${tableLines(columns, rows, { width, color: process.stdout.hasColors?.() ?? false }).join('\n')}\n`);
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}

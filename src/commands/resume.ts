@@ -1,0 +1,39 @@
+import { EXIT, ZephyrError } from '../errors.ts';
+import { formatRef } from '../model/artifact.ts';
+import type { Recipe } from '../recipe/recipe.ts';
+import { loadTarget } from '../recipe/load-target.ts';
+import type { Target } from '../recipe/target.ts';
+import { STAGE_NAMES, type StageName } from '../stages/stage.ts';
+import { openContext, type Options } from './context.ts';
+import { detached } from './detached.ts';
+import { examTable } from './exam-table.ts';
+import { findRun } from './find-run.ts';
+import { report, work } from './work.ts';
+
+/** `zephyr resume ID`: everything it needs is on the run branch; the folder it is called from does not matter. */
+export async function resume([id]: string[], options: Options): Promise<number> {
+  await using context = await openContext(options);
+  const { state } = await findRun(context.hub, id as string);
+  if (state.phase === 'done' && state.goal.at(-1) === state.stage) {
+    const artifact = Object.values(state.steps).at(-1)?.artifact;
+    process.stderr.write(`${state.run} is done; nothing to resume\n`);
+    if (artifact != null) process.stdout.write(`${formatRef(artifact.ref)}\n`);
+    return EXIT.done;
+  }
+  const stage = state.stage as StageName;
+  if (!STAGE_NAMES.includes(stage)) throw new ZephyrError(`Cannot resume ${id}: stage "${state.stage}" is unknown to this zephyr`, { exit: 'conflict' });
+  const target = options.on === undefined ? (state.target as Target) : await loadTarget(options.on, context.root);
+  return await detached(context, async () => {
+    const outcomes = await work(context, options, {
+      recipe: state.recipe as Recipe,
+      target,
+      goal: state.goal as StageName[],
+      stageInputs: state.stageInputs,
+      pins: new Map(Object.entries(state.pins)),
+      resume: { stage, run: state.run },
+    });
+    const status = report(outcomes, options);
+    await examTable(context, outcomes, options);
+    return status;
+  });
+}

@@ -1,0 +1,11 @@
+import { EXIT, ZephyrError } from '../errors.ts';
+import { recipeJsonSchema, targetJsonSchema } from '../recipe/json-schema.ts';
+import { printJson } from './output.ts';
+
+/** `zephyr schema recipe | target`: for editors; configs/schema holds the same. */
+export async function schema([kind]: string[]): Promise<number> {
+  if (kind === 'recipe') printJson(recipeJsonSchema());
+  else if (kind === 'target') printJson(targetJsonSchema());
+  else throw new ZephyrError(`Cannot print the schema of "${kind}": expected recipe or target`);
+  return EXIT.done;
+}

@@ -1,0 +1,50 @@
+import type { Hub } from '../hub/hub.ts';
+import type { Artifact } from '../model/outcome.ts';
+import { bind, producedKey } from './bind.ts';
+import { findCandidate, nearestCandidate } from './find.ts';
+import type { Plan, PlannedStep } from './plan.ts';
+import { diffIngredients, formatDifference } from './why.ts';
+
+/** What would become of a step, and the reason in a few words. */
+export type Fate =
+  | {
+      readonly step: PlannedStep;
+      readonly fate: 'reuse';
+      readonly artifact: Artifact;
+      readonly fingerprint: string;
+      readonly why: string;
+    }
+  | { readonly step: PlannedStep; readonly fate: 'run'; readonly fingerprint: string | undefined; readonly why: string };
+
+/** Follows the plan over what the Hub holds already, as a run would, without starting anything. */
+export async function explain(plan: Plan, hub: Hub): Promise<Fate[]> {
+  const produced = new Map<string, Artifact>(Object.entries(plan.stageInputs));
+  const fates: Fate[] = [];
+  for (const step of plan.steps) {
+    const fate = await fateOf(plan, step, produced, hub);
+    fates.push(fate);
+    const key = `${step.stage}/${step.name}`;
+    const last = plan.steps.filter((other) => other.stage === step.stage).at(-1) === step;
+    if (fate.fate === 'reuse') for (const name of last ? [key, step.stage] : [key]) produced.set(name, fate.artifact);
+  }
+  return fates;
+}
+
+async function fateOf(plan: Plan, step: PlannedStep, produced: ReadonlyMap<string, Artifact>, hub: Hub): Promise<Fate> {
+  const bound = bind(plan, step, produced);
+  if (bound === undefined)
+    return { step, fate: 'run', fingerprint: undefined, why: `its input ${missing(step, produced)} will be made first` };
+  const { fingerprint, ingredients } = bound;
+  const candidate = await findCandidate(hub, step.output, fingerprint);
+  if (candidate !== undefined)
+    return { step, fate: 'reuse', artifact: candidate.artifact, fingerprint, why: 'an equal step published it' };
+  const nearest = await nearestCandidate(hub, step.output);
+  if (nearest === undefined) return { step, fate: 'run', fingerprint, why: 'nothing published yet' };
+  const difference = diffIngredients(nearest.manifest.ingredients, ingredients);
+  return { step, fate: 'run', fingerprint, why: difference === undefined ? 'its tag is gone' : formatDifference(difference) };
+}
+
+function missing(step: PlannedStep, produced: ReadonlyMap<string, Artifact>): string {
+  const input = Object.values(step.inputs).find((one) => one.from !== 'hub' && !produced.has(producedKey(step.stage, one)));
+  return input === undefined || input.from === 'hub' ? '' : producedKey(step.stage, input);
+}

@@ -1,0 +1,60 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const root = join(import.meta.dirname, '..', '..');
+export const python = join(root, '.venv', 'bin', 'python');
+const cli = join(root, 'dist', 'cli.js');
+
+/** What the end-to-end tests stand on is made by `npm run setup`. */
+export function missing(): string | undefined {
+  if (!existsSync(cli)) return 'dist/cli.js is missing: npm run setup';
+  if (!existsSync(python)) return '.venv is missing: npm run setup';
+  return undefined;
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Place {
+  /** ZEPHYR_HOME: Hub and job folders */
+  readonly home: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A token that no file, log or argument may ever hold. */
+export const CANARY = 'hf_canaryCANARYcanary0123456789';
+
+export async function newPlace(env: Readonly<Record<string, string>> = {}): Promise<Place> {
+  return { home: await mkdtemp(join(tmpdir(), 'zephyr-home-')), env };
+}
+
+/** The built CLI as a child, in an empty folder of its own. */
+export async function start(place: Place, args: readonly string[]): Promise<{ child: ChildProcess; ended: Promise<Ended> }> {
+  const cwd = await mkdtemp(join(tmpdir(), 'zephyr-cwd-'));
+  const { PATH, HOME, LANG } = process.env;
+  const env = { PATH, HOME, LANG, ZEPHYR_HOME: place.home, NO_COLOR: '1', HF_TOKEN: CANARY, ...place.env };
+  const child = spawn(process.execPath, [cli, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (data: Buffer) => {
+    stdout += data;
+  });
+  child.stderr?.on('data', (data: Buffer) => {
+    stderr += data;
+  });
+  const ended = new Promise<Ended>((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+  return { child, ended };
+}
+
+export async function zephyr(place: Place, ...args: readonly string[]): Promise<Ended> {
+  return await (await start(place, args)).ended;
+}
