@@ -30,6 +30,7 @@ export async function runTask(
       config: step.config,
       inputs: Object.fromEntries(Object.entries(staged).map(([name, path]) => [name, join(folder, path)])),
       out,
+      files: engine.codeFolder,
       journal: journal.folder,
       flush: journal.flush,
       teacher: engine.teacher,

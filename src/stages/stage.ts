@@ -37,6 +37,8 @@ export interface TaskContext {
   /** verified folders, by input name */
   readonly inputs: Readonly<Record<string, string>>;
   readonly out: string;
+  /** folder that `Step.files` are relative to */
+  readonly files: string;
   /** the step's call log lives here, durable from the first call on */
   readonly journal: string;
   /** Hands the journal's finished files to the Hub, so that another machine can go on from them. */
