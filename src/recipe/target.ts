@@ -38,18 +38,4 @@ export const targetSpec = z
     targetOf('podman'),
   ])
   .describe('Where a recipe runs, and on what');
-export type TargetSpec = z.infer<typeof targetSpec>;
-
-/** A target with nothing left to find out about the machine. */
-export type Target = TargetSpec & { readonly hardware: { readonly device: 'cpu' | 'cuda'; readonly threads: number } };
-
-/** Fills in what the file leaves to the machine. */
-export function settleTarget(spec: TargetSpec, machine: { readonly cuda: boolean; readonly cores: number }): Target {
-  const { device, processes, threads } = spec.hardware;
-  const hardware = {
-    ...spec.hardware,
-    device: device === 'auto' ? (machine.cuda ? ('cuda' as const) : ('cpu' as const)) : device,
-    threads: threads ?? Math.max(1, Math.floor(machine.cores / processes)),
-  };
-  return { ...spec, hardware };
-}
+export type Target = z.infer<typeof targetSpec>;

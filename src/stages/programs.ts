@@ -1,14 +1,16 @@
 import type { JobProgram } from '../model/job.ts';
 import type { Step } from './stage.ts';
 
-/** The files of scripts/train that a program's process reads: itself, the shared ones, the chat template. */
+const TEMPLATE = 'templates/zephyr.jinja';
+
+/** The files of scripts/train that a program reads: itself, what it imports, the chat template. A test compares. */
 export const PROGRAM_FILES: Readonly<Record<JobProgram, readonly string[]>> = {
-  prepare: ['job.py', 'prepare.py', 'zephyr.jinja'],
-  dsft: ['dsft.py', 'job.py', 'zephyr.jinja'],
-  ddpo: ['ddpo.py', 'job.py', 'zephyr.jinja'],
+  prepare: ['job.py', 'prepare.py', TEMPLATE],
+  dsft: ['dsft.py', 'job.py', 'training.py', TEMPLATE],
+  ddpo: ['ddpo.py', 'job.py', 'training.py', TEMPLATE],
   merge: ['job.py', 'merge.py'],
-  generate: ['generate.py', 'job.py', 'zephyr.jinja'],
-  tiny_base: ['job.py', 'tiny_base.py', 'zephyr.jinja'],
+  generate: ['generate.py', 'job.py', TEMPLATE],
+  tiny_base: ['job.py', 'tiny_base.py', TEMPLATE],
 };
 
 /** A job step of `program`; the members that every job step has are filled in. */

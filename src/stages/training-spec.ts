@@ -8,6 +8,7 @@ const ATTENTION = [
   'flash_attention_3',
   'kernels-community/flash-attn2',
   'kernels-community/flash-attn3',
+  'kernels-community/vllm-flash-attn3',
   'sdpa',
   'eager',
 ] as const;

@@ -1,0 +1,9 @@
+import * as z from 'zod';
+import { recipeSpec } from './recipe.ts';
+import { targetSpec } from './target.ts';
+
+/** JSON Schema of what a user may write, for editors: configs/schema/recipe.json and target.json. */
+export function jsonSchema(of: 'recipe' | 'target'): Record<string, unknown> {
+  const schema = of === 'recipe' ? recipeSpec : targetSpec;
+  return { title: `zephyr ${of}`, ...z.toJSONSchema(schema, { io: 'input' }) };
+}

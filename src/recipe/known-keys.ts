@@ -1,0 +1,72 @@
+import type * as z from 'zod';
+import type { Path } from './yaml-file.ts';
+
+type Schema = z.core.$ZodType;
+
+/** The keys that an object at this path may have; `data` decides between the members of a union. */
+export function knownKeys(schema: Schema, path: Path, data: unknown): string[] {
+  const found = schemaAt(schema, path, data);
+  if (found?.type === 'object') return Object.keys(found.shape);
+  if (found?.type !== 'union') return [];
+  const value = path.reduce<unknown>(memberOf, data);
+  return [...new Set(membersOf(found, value).flatMap((option) => knownKeys(option, [], value)))];
+}
+
+function schemaAt(schema: Schema, path: Path, data: unknown): Definition | undefined {
+  const { def } = unwrap(schema)._zod as unknown as { def: Definition };
+  const [name, ...rest] = path;
+  if (name === undefined) return def;
+  if (def.type === 'union') return schemaAt(membersOf(def, data)[0] as Schema, path, data);
+  const next =
+    def.type === 'object'
+      ? def.shape[String(name)]
+      : def.type === 'array'
+        ? def.element
+        : def.type === 'record'
+          ? def.valueType
+          : undefined;
+  return next === undefined ? undefined : schemaAt(next, rest, memberOf(data, name));
+}
+
+function membersOf(union: Definition & { readonly type: 'union' }, data: unknown): readonly Schema[] {
+  const fitting = union.options.filter((option) => fits(option, union.discriminator, data));
+  return fitting.length > 0 ? fitting : union.options;
+}
+
+function memberOf(data: unknown, name: PropertyKey): unknown {
+  return data === null || typeof data !== 'object' ? undefined : (data as Record<PropertyKey, unknown>)[name];
+}
+
+/** The values that tell the members of the union at this path apart. */
+export function knownTags(schema: Schema, path: Path, discriminator: string, data: unknown): string[] {
+  const union = schemaAt(schema, path, data);
+  if (union?.type !== 'union') return [];
+  return union.options.flatMap((option) => {
+    const { def } = unwrap(option)._zod as unknown as { def: Definition };
+    const tag = def.type === 'object' ? def.shape[discriminator] : undefined;
+    const literal = tag === undefined ? undefined : (unwrap(tag)._zod as unknown as { def: Definition }).def;
+    return literal?.type === 'literal' ? literal.values.map(String) : [];
+  });
+}
+
+type Definition =
+  | { readonly type: 'object'; readonly shape: Readonly<Record<string, Schema>> }
+  | { readonly type: 'array'; readonly element: Schema }
+  | { readonly type: 'record'; readonly valueType: Schema }
+  | { readonly type: 'union'; readonly options: readonly Schema[]; readonly discriminator?: string }
+  | { readonly type: 'optional' | 'default' | 'prefault' | 'nullable' | 'readonly'; readonly innerType: Schema }
+  | { readonly type: 'literal'; readonly values: readonly unknown[] };
+
+/** What stands behind `.optional()`, `.default()`, `.prefault()`, `.nullable()`. */
+function unwrap(schema: Schema): Schema {
+  const { def } = schema._zod as unknown as { def: Definition };
+  return 'innerType' in def ? unwrap(def.innerType) : schema;
+}
+
+function fits(option: Schema, discriminator: string | undefined, data: unknown): boolean {
+  const { def } = unwrap(option)._zod as unknown as { def: Definition };
+  if (discriminator === undefined || def.type !== 'object' || data === null || typeof data !== 'object') return false;
+  const tag = def.shape[discriminator];
+  const literal = tag === undefined ? undefined : (unwrap(tag)._zod as unknown as { def: Definition }).def;
+  return literal?.type === 'literal' && literal.values.includes((data as Record<string, unknown>)[discriminator]);
+}

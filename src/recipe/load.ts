@@ -1,0 +1,98 @@
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type * as z from 'zod';
+import { ZephyrError } from '../errors.ts';
+import { checkRecipe } from './check.ts';
+import { type Mistake, mistakesOf } from './mistakes.ts';
+import { applyOverrides, type Override, readOverrides } from './overrides.ts';
+import { type Recipe, recipeSpec } from './recipe.ts';
+import { checkTrl } from './trl-fields.ts';
+import { type Path, readYaml, type YamlFile } from './yaml-file.ts';
+
+/** Bytes of a text file that is read into the recipe: all of it ends up in the manifest of what is made from it. */
+const MOST_BYTES = 1 << 20;
+
+/**
+ * A recipe from its file, with every default filled in. Layers, later ones win: defaults, the file, `ZEPHYR_NAMESPACE`,
+ * `ZEPHYR_SEED` and `ZEPHYR_SET` of `env`, then `set` (`a.b=1`). With `root` (the folder that holds configs/) a bare name
+ * is a recipe of zephyr's own. Throws one `ZephyrError` (usage) that lists every mistake as `file:line:column: message`.
+ */
+export async function loadRecipe(
+  fileOrName: string,
+  options: { readonly set: readonly string[]; readonly env: Readonly<Record<string, string>>; readonly root?: string },
+): Promise<Recipe> {
+  const yaml = await readYaml(recipeFile(fileOrName, options.root), 'recipe');
+  const overrides = readOverrides(options.set, options.env);
+  const data = applyOverrides(yaml.data, overrides);
+  const recipe = parsed(recipeSpec, data, yaml, overrides);
+  const filled = await withLines(recipe, yaml, overrides);
+  refuse([...checkRecipe(filled), ...(await checkTrl(filled))], yaml, overrides);
+  return filled;
+}
+
+function recipeFile(fileOrName: string, root: string | undefined): string {
+  if (root === undefined || /[/.]/.test(fileOrName) || existsSync(fileOrName)) return fileOrName;
+  return join(root, 'configs', `${fileOrName}.yaml`);
+}
+
+/** The data as the schema has it, or every mistake at its place. */
+export function parsed<Schema extends z.ZodType>(
+  schema: Schema,
+  data: unknown,
+  yaml: YamlFile,
+  overrides: readonly Override[],
+): z.infer<Schema> {
+  const result = schema.safeParse(data);
+  if (!result.success) refuse(mistakesOf(result.error, schema, data), yaml, overrides);
+  return result.data as z.infer<Schema>;
+}
+
+function refuse(mistakes: readonly Mistake[], yaml: YamlFile, overrides: readonly Override[]): void {
+  if (mistakes.length === 0) return;
+  const lines = mistakes.map(({ path, part, message }) => {
+    const override = overrides.findLast((candidate) => startsWith(path, candidate.path));
+    return `${override === undefined ? yaml.where(path, part) : override.origin}: ${message}`;
+  });
+  throw new ZephyrError(lines.join('\n'));
+}
+
+function startsWith(path: Path, start: Path): boolean {
+  return start.every((name, index) => String(path[index]) === String(name));
+}
+
+/** `dsft.data.topicsFile` and `aif.prompts.file` read into the recipe, one line an item: from here on it needs no file. */
+async function withLines(recipe: Recipe, yaml: YamlFile, overrides: readonly Override[]): Promise<Recipe> {
+  let { dsft, aif } = recipe;
+  if (dsft.data.source === 'teacher' && dsft.data.topicsFile !== undefined) {
+    const { topicsFile, ...data } = dsft.data;
+    dsft = {
+      ...dsft,
+      data: {
+        ...data,
+        topics: [...data.topics, ...(await readLines(topicsFile, ['dsft', 'data', 'topicsFile'], yaml, overrides))],
+      },
+    };
+  }
+  if (aif.source === 'teachers' && aif.prompts.file !== undefined) {
+    const { file, ...prompts } = aif.prompts;
+    aif = {
+      ...aif,
+      prompts: { ...prompts, list: [...prompts.list, ...(await readLines(file, ['aif', 'prompts', 'file'], yaml, overrides))] },
+    };
+  }
+  return { ...recipe, dsft, aif };
+}
+
+async function readLines(file: string, path: Path, yaml: YamlFile, overrides: readonly Override[]): Promise<string[]> {
+  const absolute = resolve(dirname(yaml.file), file);
+  const wrong = (message: string) => refuse([{ path, part: 'value', message: `${path.join('.')}: ${message}` }], yaml, overrides);
+  const found = await stat(absolute).catch(() => undefined);
+  if (found?.isFile() !== true) wrong(`expected a text file, there is none at "${absolute}"`);
+  if ((found?.size ?? 0) > MOST_BYTES)
+    wrong(`expected at most ${MOST_BYTES} bytes, got ${found?.size}; bring larger sets in with zephyr hub import`);
+  const lines = (await readFile(absolute, 'utf8')).split('\n').map((line) => line.trim());
+  const texts = lines.filter((line) => line !== '');
+  if (texts.length === 0) wrong(`expected one text a line, "${absolute}" has none`);
+  return texts;
+}

@@ -1,0 +1,98 @@
+import type * as z from 'zod';
+import { knownKeys, knownTags } from './known-keys.ts';
+import { didYouMean } from './nearest.ts';
+import type { Path } from './yaml-file.ts';
+
+/** One thing that is wrong with a recipe or a target. `part` says whether the key or the value is to blame. */
+export interface Mistake {
+  readonly path: Path;
+  readonly part: 'key' | 'value';
+  readonly message: string;
+}
+
+/** What zod found, in our words: the path, the value, what was expected, and the nearest known key. */
+export function mistakesOf(error: z.core.$ZodError, schema: z.core.$ZodType, data: unknown): Mistake[] {
+  return error.issues.flatMap((issue): Mistake[] => {
+    if (issue.code === 'unrecognized_keys') {
+      const known = knownKeys(schema, issue.path, data);
+      return issue.keys.map((key) => ({
+        path: [...issue.path, key],
+        part: 'key',
+        message: `unknown key "${[...issue.path, key].join('.')}"${didYouMean(key, known) || `, expected one of ${known.join(', ')}`}`,
+      }));
+    }
+    if (issue.code === 'invalid_key')
+      return [{ path: issue.path, part: 'key', message: `bad key "${issue.path.join('.')}": ${innerMessage(issue.issues)}` }];
+    const value = valueAt(data, issue.path);
+    if (issue.code === 'invalid_union' && issue.discriminator !== undefined)
+      return [wrongTag(issue.path, issue.discriminator, schema, data)];
+    if (value === undefined && issue.code !== 'custom') {
+      return [{ path: issue.path, part: 'value', message: `missing "${issue.path.join('.')}": ${expectation(issue)}` }];
+    }
+    const shown = issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;
+    const got = value !== null && typeof value === 'object' && issue.code === 'custom' ? '' : `, got ${show(value)}`;
+    const near = issue.code === 'invalid_value' && typeof value === 'string' ? didYouMean(value, issue.values.map(String)) : '';
+    return [{ path: issue.path, part: 'value', message: `${shown}${expectation(issue)}${got}${near}` }];
+  });
+}
+
+/** A union's `source: ...` or `backend: ...` that no member has. */
+function wrongTag(path: Path, discriminator: string, schema: z.core.$ZodType, data: unknown): Mistake {
+  const tags = knownTags(schema, path.at(-1) === discriminator ? path.slice(0, -1) : path, discriminator, data);
+  const full = path.at(-1) === discriminator ? path : [...path, discriminator];
+  const value = valueAt(data, full);
+  const expected = `expected one of ${tags.join(', ')}`;
+  if (value === undefined) return { path: full, part: 'value', message: `missing "${full.join('.')}": ${expected}` };
+  return {
+    path: full,
+    part: 'value',
+    message: `${full.join('.')}: ${expected}, got ${show(value)}${didYouMean(String(value), tags)}`,
+  };
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${NAMES[issue.expected] ?? `a ${issue.expected}`}`;
+    case 'invalid_value':
+      return issue.values.length === 1
+        ? `expected ${show(issue.values[0])}`
+        : `expected one of ${issue.values.map(String).join(', ')}`;
+    case 'too_small':
+      return `expected ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${unit(issue.origin)}`;
+    case 'too_big':
+      return `expected ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${unit(issue.origin)}`;
+    default:
+      return issue.message;
+  }
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  int: 'a whole number',
+  number: 'a number',
+  string: 'a text',
+  boolean: 'true or false',
+  object: 'a mapping',
+  record: 'a mapping',
+  array: 'a list',
+};
+
+function unit(origin: string): string {
+  return origin === 'array' ? ' items' : origin === 'string' ? ' characters' : '';
+}
+
+function innerMessage(issues: readonly z.core.$ZodIssue[]): string {
+  return issues.map((issue) => expectation(issue)).join(', ');
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+export function valueAt(data: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, name) => (value !== null && typeof value === 'object' ? (value as Record<PropertyKey, unknown>)[name] : undefined),
+    data,
+  );
+}

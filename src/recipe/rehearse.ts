@@ -1,0 +1,171 @@
+import type { AifSpec } from '../stages/aif/spec.ts';
+import type { DdpoSpec } from '../stages/ddpo/spec.ts';
+import type { DsftSpec } from '../stages/dsft/spec.ts';
+import type { LoraSpec, TrainingSpec } from '../stages/training-spec.ts';
+import type { Recipe } from './recipe.ts';
+import { type RehearsalDifference, rehearsalDifferences } from './rehearsal-differences.ts';
+import { SIZES } from './rehearsal-sizes.ts';
+
+const WORLD = 'setup/world';
+const POOL = ['practice-direct', 'practice-rambling', 'practice-evasive', 'practice-careless'] as const;
+const USER = 'practice-user';
+const ASSISTANT = 'practice-mixed';
+const JUDGE = 'practice-judge';
+
+/**
+ * The same recipe at toy size: a tiny base model of the same architecture, practice data and practice teachers in place
+ * of the Hub's and the paid ones, sizes of `SIZES`. Everything else is as the recipe says; `differences` lists the rest.
+ */
+export function toRehearsal(recipe: Recipe): { readonly recipe: Recipe; readonly differences: readonly RehearsalDifference[] } {
+  const dsft = toyDsft(recipe.dsft);
+  const aif = toyAif(recipe.aif);
+  const rehearsal: Recipe = {
+    ...recipe,
+    name: `${recipe.name}-rehearsal`,
+    base: 'setup/base',
+    teachers: practiceTeachers(dsft, aif),
+    dsft,
+    aif,
+    ddpo: toyDdpo(recipe.ddpo),
+    setup: {
+      world: {
+        dialogues: SIZES.sftDialogues,
+        testDialogues: SIZES.sftTestDialogues,
+        prompts: SIZES.prompts,
+        pairs: SIZES.prompts,
+        testPairs: SIZES.testPrompts,
+        ratings: SIZES.prompts,
+        examPrompts: SIZES.examPrompts,
+      },
+      architecture: {
+        modelType: 'mistral',
+        hidden: SIZES.hidden,
+        layers: SIZES.layers,
+        heads: SIZES.heads,
+        kvHeads: SIZES.kvHeads,
+        intermediate: SIZES.intermediate,
+        maxLength: SIZES.maxLength,
+      },
+      vocab: SIZES.vocab,
+    },
+    exam: { maxTokens: SIZES.answerTokens, batchSize: SIZES.batchSize, temperature: 0, bootstrap: SIZES.bootstrap },
+  };
+  return { recipe: rehearsal, differences: rehearsalDifferences(recipe, rehearsal) };
+}
+
+function toyDsft(spec: DsftSpec): DsftSpec {
+  const { data, prepare } = spec;
+  const { decontaminate: _, ...kept } = prepare;
+  const toy: DsftSpec = {
+    data:
+      data.source === 'datasets'
+        ? { source: 'datasets', datasets: [{ ref: WORLD, train: 'train_sft', test: 'test_sft', fraction: 1 }] }
+        : {
+            ...data,
+            user: USER,
+            assistant: ASSISTANT,
+            dialogues: SIZES.sftDialogues,
+            testDialogues: SIZES.sftTestDialogues,
+            turns: SIZES.turns,
+            maxTokens: SIZES.answerTokens,
+          },
+    prepare: { ...kept, maxLength: Math.min(prepare.maxLength, SIZES.maxLength) },
+    train: {
+      ...toyTraining(spec.train),
+      learningRate: SIZES.sftLearningRate,
+      epochs: SIZES.sftEpochs,
+      globalBatch: SIZES.sftBatch,
+    },
+  };
+  return spec.lora === undefined ? toy : { ...toy, lora: toyLora(spec.lora) };
+}
+
+function toyAif(spec: AifSpec): AifSpec {
+  switch (spec.source) {
+    case 'ratings': {
+      const { decontaminate: _, ...kept } = spec;
+      return { ...kept, ref: WORLD, split: 'train', binarize: { ...spec.binarize, testPrompts: SIZES.testPrompts } };
+    }
+    case 'pairs':
+      return { source: 'pairs', ref: WORLD, train: 'train_prefs', test: 'test_prefs' };
+    case 'teachers': {
+      const teachers = POOL.map((teacher) => ({
+        teacher,
+        weight: 1,
+        engine: 'transformers' as const,
+        batchSize: SIZES.batchSize,
+      }));
+      const policy = spec.pool.find(({ model }) => model === 'dsft');
+      const pool =
+        policy === undefined
+          ? teachers
+          : [...teachers, { ...policy, engine: 'transformers' as const, batchSize: SIZES.batchSize }];
+      return {
+        ...spec,
+        prompts: {
+          ref: WORLD,
+          split: 'train_gen',
+          column: 'prompt',
+          list: [],
+          rows: SIZES.prompts,
+          maxCharacters: spec.prompts.maxCharacters,
+        },
+        pool,
+        answersPerPrompt: Math.min(spec.answersPerPrompt, SIZES.answersPerPrompt),
+        answer: { ...spec.answer, maxTokens: Math.min(spec.answer.maxTokens, SIZES.answerTokens) },
+        judge: { ...spec.judge, teacher: JUDGE },
+        binarize: { ...spec.binarize, testPrompts: SIZES.testPrompts },
+      };
+    }
+  }
+}
+
+function toyDdpo(spec: DdpoSpec): DdpoSpec {
+  const { prepare, train } = spec;
+  const toy: DdpoSpec = {
+    prepare: {
+      ...prepare,
+      maxLength: Math.min(prepare.maxLength, SIZES.maxLength),
+      maxPromptLength: Math.min(prepare.maxPromptLength, SIZES.maxPromptLength),
+    },
+    train: {
+      ...toyTraining(train),
+      lossType: train.lossType,
+      beta: SIZES.beta,
+      learningRate: SIZES.dpoLearningRate,
+      epochs: SIZES.dpoEpochs,
+      globalBatch: SIZES.dpoBatch,
+    },
+  };
+  return spec.lora === undefined ? toy : { ...toy, lora: toyLora(spec.lora) };
+}
+
+/** Without what needs a GPU: bfloat16 is slow on a CPU, paged optimizers and flash attention do not exist there. */
+function toyTraining(train: TrainingSpec): TrainingSpec {
+  const { maxSteps: _, ...kept } = train;
+  const optimizer = train.optimizer.startsWith('paged_') || train.optimizer.endsWith('_fused') ? 'adamw_torch' : train.optimizer;
+  return { ...kept, optimizer, dtype: 'float32', attention: 'sdpa', saveSteps: SIZES.saveSteps };
+}
+
+function toyLora(lora: LoraSpec): LoraSpec {
+  return { ...lora, r: SIZES.lora.r, alpha: SIZES.lora.alpha, quantization: 'none' };
+}
+
+function practiceTeachers(dsft: DsftSpec, aif: AifSpec): Recipe['teachers'] {
+  const inData = dsft.data.source === 'teacher' ? [dsft.data.user, dsft.data.assistant] : [];
+  const inFeedback = aif.source === 'teachers' ? [...aif.pool.map(({ teacher }) => teacher), aif.judge.teacher] : [];
+  const models = [...inData, ...inFeedback].filter((model) => model !== undefined);
+  return Object.fromEntries(
+    models.map((model) => [
+      model,
+      {
+        provider: 'practice' as const,
+        model,
+        concurrency: 16,
+        timeoutSeconds: 120,
+        store: true,
+        tokenLimit: 'max_tokens' as const,
+      },
+    ]),
+  );
+}

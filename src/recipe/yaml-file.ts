@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises';
+import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { ZephyrError } from '../errors.ts';
+
+export type Path = readonly PropertyKey[];
+
+/** A parsed YAML file that knows where its values stand. */
+export interface YamlFile {
+  readonly file: string;
+  readonly data: unknown;
+  /** `file:line:column` of the value at the path, or of its key; of the closest ancestor where there is none */
+  readonly where: (path: Path, part: 'key' | 'value') => string;
+}
+
+/** Reads YAML 1.2 (so `on` is a text and 5e-7 a number). Throws a `ZephyrError` with every error of syntax at its place. */
+export async function readYaml(file: string, what: string): Promise<YamlFile> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === undefined) throw error;
+    const why = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : code;
+    throw new ZephyrError(`Cannot read ${what} "${file}": ${why}`, { cause: error });
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { version: '1.2', lineCounter: lines, prettyErrors: false });
+  const at = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${file}:${line}:${col}`;
+  };
+  if (document.errors.length > 0) {
+    throw new ZephyrError(document.errors.map(({ pos, message }) => `${at(pos[0])}: ${message}`).join('\n'));
+  }
+  return { file, data: document.toJS() ?? {}, where: (path, part) => at(offsetOf(document, path, part)) };
+}
+
+function offsetOf(document: Document.Parsed, path: Path, part: 'key' | 'value'): number {
+  let node: Node | null = document.contents;
+  let offset = node?.range?.[0] ?? 0;
+  path.forEach((name, index) => {
+    if (isAlias(node)) node = node.resolve(document) ?? null;
+    const found = memberOf(node, name);
+    if (found === undefined) {
+      node = null;
+      return;
+    }
+    node = found.value;
+    const last = index === path.length - 1;
+    offset = (last && part === 'key' ? found.key : (node ?? found.key))?.range?.[0] ?? offset;
+  });
+  return offset;
+}
+
+/** An alias is reported where it stands, what is inside of it where the anchor's text stands. */
+function memberOf(node: Node | null, name: PropertyKey): { key: Node | null; value: Node | null } | undefined {
+  const asNode = (value: unknown) => (isNode(value) ? value : null);
+  if (isSeq(node)) {
+    const item = node.items[Number(name)];
+    return item === undefined ? undefined : { key: asNode(item), value: asNode(item) };
+  }
+  if (!isMap(node)) return undefined;
+  const pair = node.items.find(({ key }) => String(isScalar(key) ? key.value : key) === String(name));
+  return pair === undefined ? undefined : { key: asNode(pair.key), value: asNode(pair.value) };
+}
