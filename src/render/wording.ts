@@ -49,11 +49,11 @@ export function wordingOf(event: RunEvent, running: RunningStep | undefined): Wo
       return say('info', event.message);
     case 'warning':
       return say('warning', event.message);
-    case 'step-done':
-      return say(
-        'ok',
-        [`done in ${formatDuration(event.seconds)}`, shortRef(event.artifact), ...figures(event.metrics, running)].join(' · '),
-      );
+    case 'step-done': {
+      const [first, ...rest] = figures(event.metrics, running);
+      const parts = [`done in ${formatDuration(event.seconds)}`, first ?? '', shortRef(event.artifact), ...rest];
+      return say('ok', parts.filter((part) => part !== '').join(' · '));
+    }
     case 'stage-done':
       return say('ok', event.reused ? 'unchanged, reused' : `done in ${formatDuration(event.seconds)}`, [
         fullRef(event.artifact),

@@ -32,7 +32,7 @@ test('a log gets a line for what is worth one, and progress now and then', () =>
     '12:00:31Z dsft/train  checkpoint at step 60',
     '12:00:40Z dsft/train  62 %  124/200  loss 1.4  3.4/s  ETA 22 s',
     '12:01:00Z dsft/train  100 %  200/200  loss 1.25  3.6/s',
-    '12:01:02Z dsft/train  done in 1m 01s · acme/demo-dsft@a1b2c3d · loss 2.5 → 1.25 █▆▃▁▁ · train loss 1.75',
+    '12:01:02Z dsft/train  done in 1m 01s · loss 2.5 → 1.25 █▆▃▁▁ · acme/demo-dsft@a1b2c3d · train loss 1.75',
     '12:01:02Z dsft  done in 1m 02s',
     `12:01:02Z dsft  hf://models/acme/demo-dsft@${'a1b2c3d4'.repeat(5)}`,
     '12:01:03Z aif/judge  started (8888888)',
@@ -79,7 +79,7 @@ test('the live view shows a running step on one line, and less of it where there
   assert.deepEqual(frameAt(training, 80), ['⠋ train         ████████░░░░░  62 %  124/200  loss 1.4  █▆▃▁  3.4/s  ETA 22 s']);
   assert.deepEqual(frameAt(training, 40), ['⠋ train  62 %  loss 1.4  ETA 22 s']);
   const calls = story.findIndex(({ at }) => at === 75);
-  assert.deepEqual(frameAt(calls, 80), ['⠋ judge         █████▌░░░░░░░░  41 %  410/1,000 calls  $0.41  39/s  ETA 15 s']);
+  assert.deepEqual(frameAt(calls, 80), ['⠋ judge         ██████▏░░░░░░░░  41 %  410/1,000 calls  $0.41  39/s  ETA 15 s']);
 });
 
 test('on a terminal what is done stays above what runs', () => {
@@ -89,7 +89,7 @@ test('on a terminal what is done stays above what runs', () => {
     .filter((line) => /[✓✗!]|hf:\/\/|\|/.test(line));
   assert.deepEqual(kept, [
     '  ✓ prepare       reused acme/demo-sft-data@ddddddd',
-    '  ✓ train         done in 1m 01s · acme/demo-dsft@a1b2c3d · loss 2.5 → 1.25 █▆▃▁▁ …',
+    '  ✓ train         done in 1m 01s · loss 2.5 → 1.25 █▆▃▁▁ · acme/demo-dsft@a1b2…',
     '✓ dsft  done in 1m 02s',
     `    hf://models/acme/demo-dsft@${'a1b2c3d4'.repeat(5)}`,
     '! the teacher asks to slow down',

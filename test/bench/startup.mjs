@@ -1,0 +1,44 @@
+// How long the CLI takes to start, against a Node that does nothing: least and median wall time of interleaved runs.
+// `node test/bench/startup.mjs [RUNS]`; needs `npm run setup`. A figure to read, not a test: machines differ and are shared.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const runs = Number(process.argv[2] ?? 20);
+const recipe = join(root, 'configs/zephyr-7b.yaml');
+const home = mkdtempSync(join(tmpdir(), 'zephyr-bench-'));
+const launcher = join(root, 'scripts/zephyr');
+const cases = [
+  { name: 'node -e 0', program: process.execPath, args: ['-e', '0'], budget: 1 },
+  { name: 'zephyr --version', program: launcher, args: ['--version'], budget: 2 },
+  { name: 'zephyr --help', program: launcher, args: ['--help'], budget: 2 },
+  ...(existsSync(recipe) ? [{ name: 'zephyr plan', program: launcher, args: ['plan', recipe], budget: 4 }] : []),
+].map((each) => ({ ...each, times: [], status: 0 }));
+
+for (let run = 0; run < runs; run += 1) {
+  for (const each of cases) {
+    const started = performance.now();
+    const { status } = spawnSync(each.program, each.args, { env: { ...process.env, ZEPHYR_HOME: home }, stdio: 'ignore' });
+    each.times.push(performance.now() - started);
+    each.status = status;
+  }
+}
+rmSync(home, { recursive: true, force: true });
+
+const least = (times) => Math.min(...times);
+const median = (times) => [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)];
+const floor = least(cases[0].times);
+console.log(
+  `${'command'.padEnd(18)}${'least ms'.padStart(10)}${'median ms'.padStart(11)}${'ratio'.padStart(8)}${'budget'.padStart(8)}  exit`,
+);
+for (const { name, times, budget, status } of cases) {
+  const figures = [
+    least(times).toFixed(1).padStart(10),
+    median(times).toFixed(1).padStart(11),
+    (least(times) / floor).toFixed(2).padStart(8),
+  ];
+  console.log(`${name.padEnd(18)}${figures.join('')}${String(budget).padStart(8)}  ${status}`);
+}
