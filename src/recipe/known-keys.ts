@@ -6,7 +6,7 @@ type Schema = z.core.$ZodType;
 /** The keys that an object at this path may have; `data` decides between the members of a union. */
 export function knownKeys(schema: Schema, path: Path, data: unknown): string[] {
   const found = schemaAt(schema, path, data);
-  if (found?.type === 'object') return Object.keys(found.shape);
+  if (found?.type === 'object') return Object.keys(found.shape).filter((key) => key !== '$schema');
   if (found?.type !== 'union') return [];
   const value = path.reduce<unknown>(memberOf, data);
   return [...new Set(membersOf(found, value).flatMap((option) => knownKeys(option, [], value)))];

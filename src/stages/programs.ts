@@ -22,7 +22,10 @@ export function jobStep(
   return { ...rest, files: PROGRAM_FILES[program], work: { kind: 'job', program, globalBatch, saveSteps: saveSteps ?? 0 } };
 }
 
-/** An in-process step. Its code is not hashed: `config.version` counts up when a task's result changes. */
-export function taskStep(task: string, step: Omit<Step, 'files' | 'work'>): Step {
-  return { ...step, files: [], work: { kind: 'task', task } };
+/**
+ * An in-process step. `files` are the texts that it reads; its code is not hashed: `config.version` counts up when a
+ * task's result changes.
+ */
+export function taskStep(task: string, step: Omit<Step, 'files' | 'work'> & { readonly files?: readonly string[] }): Step {
+  return { ...step, files: step.files ?? [], work: { kind: 'task', task } };
 }

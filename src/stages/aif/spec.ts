@@ -109,7 +109,6 @@ export const aifTeachers = z
           .boolean()
           .default(false)
           .describe('One more call an answer for a critique and a score from 1 to 10; UltraFeedback: true'),
-        template: z.enum(['ultrafeedback-1']).default('ultrafeedback-1').describe('Family of judge templates, with its version'),
         permutations: z
           .int()
           .min(1)

@@ -19,7 +19,7 @@ export type PoolMember =
   | { readonly id: string; readonly weight: number; readonly call: CallConfig }
   | { readonly id: string; readonly weight: number; readonly input: string };
 
-/** Task `generate`: reads the inputs `prompts` and `answers-N`. */
+/** Task `generate`: reads the inputs `prompts` and `answers-N`, and `templates/principle-ID.md` of scripts/train. */
 export type GenerateConfig = {
   readonly version: 1;
   readonly seed: number;
@@ -28,12 +28,11 @@ export type GenerateConfig = {
   readonly principles: readonly string[];
 };
 
-/** Task `judge`: reads the inputs `prompts` and `completions`. */
+/** Task `judge`: reads the inputs `prompts` and `completions`, and `templates/judge-*.md` of scripts/train. */
 export type JudgeConfig = {
   readonly version: 1;
   readonly seed: number;
   readonly call: CallConfig;
-  readonly template: string;
   readonly aspects: readonly string[];
   readonly overall: boolean;
   readonly permutations: number;
@@ -155,6 +154,7 @@ function generateStep(setting: Setting, spec: AifTeachers): Step {
     summary: `${spec.answersPerPrompt} answers a prompt from a pool of ${pool.length}`,
     inputs: { prompts: { from: 'step', step: 'prompts' }, ...Object.fromEntries(answers) },
     config,
+    files: spec.principles.map((principle) => `templates/principle-${principle}.md`),
     output: datasetRepo(setting, 'completions'),
   });
 }
@@ -164,7 +164,6 @@ function judgeStep(setting: Setting, { judge }: AifTeachers): Step {
     version: 1,
     seed: setting.seed,
     call: callConfig(setting, judge.teacher, judge),
-    template: judge.template,
     aspects: judge.aspects,
     overall: judge.overall,
     permutations: judge.permutations,
@@ -176,6 +175,7 @@ function judgeStep(setting: Setting, { judge }: AifTeachers): Step {
     summary: `${config.call.model} rates ${what.join(', ')}`,
     inputs: { prompts: { from: 'step', step: 'prompts' }, completions: { from: 'step', step: 'generate' } },
     config,
+    files: ['form', ...what].map((template) => `templates/judge-${template}.md`),
     output: datasetRepo(setting, 'ratings'),
   });
 }
