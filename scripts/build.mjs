@@ -30,7 +30,9 @@ const result = await build({
   metafile: true,
   write: false,
   logLevel: 'warning',
-});
+}).catch(() => undefined);
+// esbuild has said why
+if (result === undefined) process.exit(1);
 
 // The entry goes last and a file appears whole, so that a CLI started meanwhile finds the old bundle or the new one.
 const entry = join(out, 'cli.js');

@@ -26,4 +26,5 @@ export function stampOf(paths) {
 }
 
 /** What the bundle is made of. */
-export const bundleStamp = () => stampOf(['src', 'configs/schema', 'package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs']);
+export const bundleStamp = () =>
+  stampOf(['src', 'configs/schema', 'package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs']);

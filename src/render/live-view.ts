@@ -19,7 +19,8 @@ export function liveLine(step: RunningStep, options: { now: number; width: numbe
   if (textWidth(head) >= width) return truncate(head, width);
   const room = width - textWidth(head) - 2;
   const parts = step.total > 0 ? progress(step, now, room) : waiting(step, now, room);
-  return `  ${paint('cyan', spinner)} ${paint('bold', name)}  ${parts.map(({ text, style }) => (style === undefined ? text : paint(style, text))).join('  ')}`;
+  const painted = parts.map(({ text, style }) => (style === undefined ? text : paint(style, text)));
+  return [`  ${paint('cyan', spinner)} ${paint('bold', name)}`, ...painted].join('  ');
 }
 
 interface Part {
