@@ -307,6 +307,10 @@ def save_model(job: Job, config: TrainConfig, trainer: Trainer) -> None:
         dtype = getattr(torch, config.dtype)
         weights = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
         model.config.dtype = dtype
+    else:
+        # peft holds them in a set, whose order changes from process to process
+        adapter = model.peft_config["default"]
+        adapter.target_modules = sorted(adapter.target_modules)
     model.config.use_cache = True
     model.save_pretrained(job.out, state_dict=weights)
     trainer.processing_class.save_pretrained(job.out)

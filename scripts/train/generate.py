@@ -1,0 +1,213 @@
+"""A model answers prompts: completions for judging, and the answers of an exam."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import job as jobs
+from job import BAD_DATA, Interrupted, Job, JobError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+COMPLETIONS = "completions.jsonl"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    template: str
+    max_new_tokens: int
+    # 0: the likeliest token each time
+    temperature: float
+    top_p: float
+    samples: int
+    batch_size: int
+    seed: int
+    engine: Literal["transformers", "vllm"]
+    # as the model was trained, see prepare.py
+    system: Literal["empty", "none"] = "empty"
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompt:
+    prompt_id: str
+    ids: list[int]
+
+
+class Answer(Protocol):
+    """Answers the prompts of one batch, `samples` times each: token ids without the end token, and why they end."""
+
+    def __call__(self, prompts: list[Prompt], seed: int) -> list[list[tuple[list[int], str]]]: ...
+
+
+def main(job: Job, config: Config) -> None:
+    check(config)
+    resume = job.checkpoint_to_resume()
+    tokenizer = load_tokenizer(job, config)
+    prompts = read_prompts(job.input("prompts"), tokenizer, config.system)
+    # like lengths together, so that little is padded; the same batches whenever and wherever it runs
+    prompts.sort(key=lambda prompt: (len(prompt.ids), prompt.prompt_id))
+    batches = [prompts[start : start + config.batch_size] for start in range(0, len(prompts), config.batch_size)]
+    done, records = (0, []) if resume is None else read_checkpoint(resume)
+    job.emit("data", rows=len(prompts), batches=len(batches))
+    answer = load_vllm(job, config) if config.engine == "vllm" else load_transformers(job, config, tokenizer)
+
+    # from here on a signal waits for the end of a batch
+    jobs.stop_at_once(False)
+    for index in range(done, len(batches)):
+        for prompt, samples in zip(batches[index], answer(batches[index], batch_seed(config.seed, batches[index])), strict=True):
+            for number, (ids, reason) in enumerate(samples):
+                text = tokenizer.decode(ids, skip_special_tokens=True)
+                record = {"prompt_id": prompt.prompt_id, "sample": number, "text": text, "finish_reason": reason, "tokens": len(ids)}
+                records.append(record)
+        step = index + 1
+        job.emit("progress", step=step, max_steps=len(batches), metrics={"completions": len(records)})
+        if jobs.stop_asked() or (step % job.cadence.save_steps == 0 and step < len(batches)):
+            write_checkpoint(job, step, records)
+        if jobs.stop_asked():
+            raise Interrupted
+    jobs.stop_at_once(True)
+
+    records.sort(key=lambda record: (record["prompt_id"], record["sample"]))
+    write_records(job.out / COMPLETIONS, records)
+    finished = sum(record["finish_reason"] == "stop" for record in records)
+    metrics = {"completions": len(records), "tokens": sum(record["tokens"] for record in records), "finished": finished}
+    job.finish(len(batches), len(batches), metrics)
+
+
+def check(config: Config) -> None:
+    if config.samples < 1 or config.batch_size < 1 or config.max_new_tokens < 1:
+        raise JobError("Cannot generate nothing, expected samples, batch_size and max_new_tokens above 0")
+    if config.temperature == 0 and config.samples > 1:
+        raise JobError(f"Cannot draw {config.samples} samples at temperature 0, expected 1 or a higher temperature")
+
+
+def load_tokenizer(job: Job, config: Config) -> PreTrainedTokenizerBase:
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(job.input("model"))
+    tokenizer.chat_template = job.template(config.template)
+    if tokenizer.eos_token_id is None:
+        raise JobError("Cannot tell where an answer ends, expected a tokenizer with an end-of-sequence token", BAD_DATA)
+    return tokenizer
+
+
+def read_prompts(folder: Path, tokenizer: PreTrainedTokenizerBase, system: str) -> list[Prompt]:
+    """Rows of prompts.jsonl or prompts.parquet, rendered up to the assistant's marker. Ids must differ."""
+    if (folder / "prompts.jsonl").is_file():
+        with open(folder / "prompts.jsonl", encoding="utf-8") as file:
+            rows = [json.loads(line) for line in file if line.strip()]
+    elif (folder / "prompts.parquet").is_file():
+        import pyarrow.parquet as parquet
+
+        rows = parquet.read_table(folder / "prompts.parquet").to_pylist()
+    else:
+        raise JobError('Cannot find the prompts, expected "prompts.jsonl" or "prompts.parquet" in the input "prompts"', BAD_DATA)
+    prompts = []
+    for row in rows:
+        messages = row["messages"] if row.get("messages") else [{"role": "user", "content": row.get("prompt")}]
+        if not isinstance(row.get("prompt_id"), str) or not isinstance(messages[-1].get("content"), str):
+            raise JobError(f'Cannot use a prompt with the columns {", ".join(row)}, expected prompt_id and prompt or messages', BAD_DATA)
+        # an answer that is given already is not part of the question
+        asked = messages[:-1] if messages[-1]["role"] == "assistant" else messages
+        turns = [{"role": message["role"], "content": message["content"]} for message in asked]
+        if system == "empty" and turns[0]["role"] != "system":
+            turns = [{"role": "system", "content": ""}, *turns]
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        prompts.append(Prompt(row["prompt_id"], list(tokenizer(text, add_special_tokens=False)["input_ids"])))
+    if len({prompt.prompt_id for prompt in prompts}) != len(prompts):
+        raise JobError("Cannot tell prompts apart, expected every prompt_id once", BAD_DATA)
+    return prompts
+
+
+def batch_seed(seed: int, batch: list[Prompt]) -> int:
+    """From the seed and what is in the batch: the same draw whether or not another batch came before in this process."""
+    content = json.dumps([[prompt.prompt_id, prompt.ids] for prompt in batch])
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{content}".encode()).digest()[:6], "big")
+
+
+# --- engines ------------------------------------------------------------------------------------------------------
+
+
+def load_transformers(job: Job, config: Config, tokenizer: PreTrainedTokenizerBase) -> Answer:
+    import torch
+    from transformers import AutoModelForCausalLM, GenerationConfig
+
+    torch.set_num_threads(job.hardware.threads)
+    # "auto": what the model was saved in
+    model = AutoModelForCausalLM.from_pretrained(job.input("model"), dtype="auto", attn_implementation="sdpa", use_safetensors=True)
+    model = model.to(job.hardware.device).eval()
+    eos = tokenizer.eos_token_id
+    sampling = {"do_sample": True, "temperature": config.temperature, "top_p": config.top_p, "top_k": 0} if config.temperature > 0 else {}
+    # the model's own generation defaults are none of the recipe's
+    model.generation_config = GenerationConfig(
+        max_new_tokens=config.max_new_tokens, eos_token_id=eos, pad_token_id=eos, bos_token_id=tokenizer.bos_token_id, **sampling
+    )
+
+    def answer(prompts: list[Prompt], seed: int) -> list[list[tuple[list[int], str]]]:
+        width = max(len(prompt.ids) for prompt in prompts)
+        ids = torch.tensor([[eos] * (width - len(prompt.ids)) + prompt.ids for prompt in prompts], device=job.hardware.device)
+        mask = torch.tensor([[0] * (width - len(prompt.ids)) + [1] * len(prompt.ids) for prompt in prompts], device=job.hardware.device)
+        torch.manual_seed(seed)
+        with torch.inference_mode():
+            rows = model.generate(
+                input_ids=ids.repeat_interleave(config.samples, 0), attention_mask=mask.repeat_interleave(config.samples, 0)
+            )
+        answers = [up_to_end(row[width:], eos) for row in rows.tolist()]
+        return [answers[start : start + config.samples] for start in range(0, len(answers), config.samples)]
+
+    return answer
+
+
+def up_to_end(ids: list[int], eos: int) -> tuple[list[int], str]:
+    return (ids[: ids.index(eos)], "stop") if eos in ids else (ids, "length")
+
+
+def load_vllm(job: Job, config: Config) -> Answer:
+    try:
+        from vllm import LLM, SamplingParams
+    except ImportError as error:
+        raise JobError(f'Cannot use the engine "vllm": {error}; expected it in the image, or the engine "transformers"') from error
+    engine = LLM(model=str(job.input("model")), seed=config.seed, dtype="auto")
+
+    def answer(prompts: list[Prompt], seed: int) -> list[list[tuple[list[int], str]]]:
+        sampling = SamplingParams(
+            n=config.samples, temperature=config.temperature, top_p=config.top_p, max_tokens=config.max_new_tokens, seed=seed % 2**31
+        )
+        outputs: list[Any] = engine.generate([{"prompt_token_ids": prompt.ids} for prompt in prompts], sampling, use_tqdm=False)
+        # vllm keeps the end token among the ids when that is what ended the answer
+        return [[(list(sample.token_ids)[: -1 if sample.finish_reason == "stop" else None], sample.finish_reason) for sample in output.outputs] for output in outputs]  # fmt: skip
+
+    return answer
+
+
+# --- checkpoints --------------------------------------------------------------------------------------------------
+
+
+def write_checkpoint(job: Job, step: int, records: list[dict[str, Any]]) -> None:
+    folder = job.checkpoints / f"checkpoint-{step}"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_records(folder / COMPLETIONS, records)
+    (folder / "batches.json").write_text(json.dumps({"done": step}), encoding="utf-8")
+    job.vouch_for(folder, step)
+    for older in sorted(job.checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))[:-2]:
+        shutil.rmtree(older)
+
+
+def read_checkpoint(folder: Path) -> tuple[int, list[dict[str, Any]]]:
+    with open(folder / COMPLETIONS, encoding="utf-8") as file:
+        return json.loads((folder / "batches.json").read_text(encoding="utf-8"))["done"], [json.loads(line) for line in file]
+
+
+def write_records(path: Path, records: list[dict[str, Any]]) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+
+
+if __name__ == "__main__":
+    jobs.run("generate", Config, main)
