@@ -91,6 +91,6 @@ export function isMissing(stderr: string): boolean {
 
 /** The last line of what the client said, which holds the reason. */
 export function said(stderr: string): string {
-  const lines = stderr.trim().split('\n').filter((line) => !/^(See '|Run ')/.test(line));
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '' && !/^(See '|Run ')/.test(line));
   return (lines.at(-1) ?? '').replace(/^(docker: |Error: |error: )+/, '') || 'no reason given';
 }

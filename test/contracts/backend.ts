@@ -64,7 +64,9 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       assert.ok(child.stdout);
-      const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+      const exited = once(child, 'exit').then(([code]) => assert.fail(`the client left with ${code} before it had a handle`));
+      exited.catch(() => undefined);
+      const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), exited])) as [string];
       const handle = jobHandle.parse(JSON.parse(line));
       handles.push(handle);
       return { child, handle };

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { runArgv } from '../../src/backends/container-argv.ts';
+import { isMissing, said } from '../../src/backends/container-engine.ts';
+import { openBackend } from '../../src/backends/registry.ts';
+import { dockerOptions } from '../../src/backends/target-options.ts';
+import { ROOT } from '../rig/job-rig.ts';
+
+const labels = { run: 'run-1', stage: 'dsft', step: 'train', epoch: 2 };
+const hardware = { device: 'cuda', processes: 8, micro_batch: 1, accumulation: 1, threads: 4 } as const;
+const request = { folder: '/jobs/a,b', program: 'dsft', labels, hardware } as const;
+const place = { host: 'here/boot', root: ROOT, jobs: '/jobs' };
+
+function argv(more: object, cdi: boolean): string[] {
+  const options = { ...dockerOptions.parse({ image: 'zephyr-train', ...more }), binary: 'docker', host: 'here/boot', scripts: '', requirements: '' } as const;
+  return runArgv(options, request, cdi);
+}
+
+test('GPUs are asked for by CDI name where the engine has it, else by --gpus', () => {
+  assert.ok(argv({}, true).join(' ').includes('--device nvidia.com/gpu=all'));
+  assert.ok(argv({ gpus: '0,2' }, true).join(' ').includes('--device nvidia.com/gpu=0 --device nvidia.com/gpu=2'));
+  assert.ok(argv({ gpus: '0,2' }, false).join(' ').includes('--gpus "device=0,2"'));
+});
+
+test('a comma in the path of the job folder does not end the mount', () => {
+  assert.ok(argv({}, true).includes('type=bind,"source=/jobs/a,b/in",target=/job/in,readonly'));
+});
+
+test('several ranks without a network talk over the loopback, and the host name resolves', () => {
+  const line = argv({}, true).join(' ');
+  for (const part of ['--network none', '--add-host zephyr-job:127.0.0.1', '--env NCCL_SOCKET_IFNAME=lo', '--ranks 8']) assert.ok(line.includes(part), part);
+});
+
+test('a missing client or a silent daemon is unknown, never absent', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'zephyr-docker-'));
+  const path = process.env['PATH'];
+  try {
+    const handle = { backend: 'docker', host: 'here/boot', id: 'c0ffee', folder, labels, startedAt: new Date().toISOString() };
+    const backend = openBackend({ backend: 'docker', options: { image: 'zephyr-train' } }, place);
+    process.env['PATH'] = folder;
+    assert.equal((await backend.state(handle)).state, 'unknown');
+    await assert.rejects(backend.check(), { exit: 'preflight', message: /^Cannot reach docker/ });
+
+    process.env['PATH'] = path;
+    process.env['DOCKER_HOST'] = `unix://${folder}/no.sock`;
+    await writeFile(join(folder, 'docker'), '#!/bin/sh\necho "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?" >&2\nexit 1\n');
+    await chmod(join(folder, 'docker'), 0o755);
+    process.env['PATH'] = `${folder}:${path}`;
+    const state = await backend.state(handle);
+    assert.ok(state.state === 'unknown' && /Cannot connect/.test(state.why));
+    assert.equal((await backend.cancel(handle, 1)).state, 'unknown');
+    await assert.rejects(backend.check(), { exit: 'preflight', message: /^Cannot reach docker: Cannot connect/, hint: /Start the docker daemon/ });
+    await assert.rejects(backend.find(labels), { exit: 'preflight' });
+  } finally {
+    process.env['PATH'] = path;
+    delete process.env['DOCKER_HOST'];
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('only the engine saying so makes a container missing', () => {
+  for (const text of ['Error: No such object: x', 'Error response from daemon: No such container: x', 'Error: no container with name or ID "x" found: no such container']) {
+    assert.ok(isMissing(text), text);
+  }
+  for (const text of ['error during connect: EOF', 'context deadline exceeded', '']) assert.ok(!isMissing(text), text);
+});
+
+test('of what the client says, the last line with a reason is kept', () => {
+  assert.equal(said("docker: Error response from daemon: Conflict.\nSee 'docker run --help'."), 'Error response from daemon: Conflict.');
+});
+
+test('options of a target are checked, and an unknown one is named', () => {
+  assert.throws(() => openBackend({ backend: 'docker', options: { image: 'a', shm: '1g' } }, place), { exit: 'usage', message: /shm/ });
+});

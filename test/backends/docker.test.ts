@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { Backend } from '../../src/backends/backend.ts';
+import { followJob } from '../../src/backends/follow.ts';
+import { openBackend } from '../../src/backends/registry.ts';
+import type { JobHandle } from '../../src/model/job.ts';
+import { backendContract } from '../contracts/backend.ts';
+import { layJob, ROOT } from '../rig/job-rig.ts';
+
+const docker = (...argv: string[]) => spawnSync('docker', argv, { encoding: 'utf8' });
+const images = [process.env['ZEPHYR_TEST_IMAGE'], 'zephyr-train:test', 'zephyr-base:bookworm'].filter((image) => image !== undefined);
+const image = images.find((name) => docker('image', 'inspect', name).status === 0);
+const reason = docker('version').status !== 0 ? 'no docker daemon here' : image === undefined ? `none of the images ${images.join(', ')} here` : undefined;
+if (reason !== undefined && process.env['ZEPHYR_TEST_REQUIRE'] === 'docker') throw new Error(`Cannot test the docker backend: ${reason}`);
+const options = { image: image ?? 'none' };
+
+backendContract({
+  name: 'docker',
+  options,
+  skip: reason,
+  torch: reason === undefined && docker('run', '--rm', '--network', 'none', '--entrypoint', 'python3', options.image, '-c', 'import torch').status === 0,
+  killSupervisor: async (handle) => {
+    assert.equal(docker('kill', '--signal', 'KILL', handle.id).status, 0);
+  },
+});
+
+describe('docker', { skip: reason ?? false }, () => {
+  let home: string;
+  let count = 0;
+  const handles: JobHandle[] = [];
+  const open = (more: object = {}): Backend =>
+    openBackend({ backend: 'docker', options: { ...options, ...more } }, { host: 'here/boot', root: ROOT, jobs: join(home, 'jobs') });
+  const lay = async (fixture: string) => {
+    count += 1;
+    return await layJob(join(home, 'jobs'), fixture, {}, { run: `run-d-${process.pid}-${count}`, stage: 'dsft', step: 'prepare', epoch: 1 });
+  };
+  const submit = async (backend: Backend, fixture: string) => {
+    const handle = await backend.submit(await lay(fixture));
+    handles.push(handle);
+    return handle;
+  };
+  const ended = async (backend: Backend, handle: JobHandle) => {
+    for await (const item of followJob(backend, handle, { pollMs: 20 })) if (item.type === 'ended') return item.state;
+    throw new Error('The stream of a job ended before the job');
+  };
+
+  before(async () => {
+    home = await mkdtemp(join(tmpdir(), 'zephyr docker,'));
+  });
+  after(async () => {
+    for (const handle of handles) docker('rm', '--force', '--volumes', handle.id);
+    await rm(home, { recursive: true });
+  });
+
+  test('a job writes into its folder and nowhere else, and reaches nobody', async () => {
+    const backend = open();
+    const handle = await submit(backend, 'nosy');
+    await ended(backend, handle);
+    const seen = JSON.parse(await readFile(join(handle.folder, 'out', 'seen.json'), 'utf8'));
+    for (const action of ['write_input', 'new_input', 'write_code', 'write_root']) assert.match(seen[action], /^OSError 30|^PermissionError/, action);
+    assert.deepEqual([seen.write_home, seen.write_tmp], ['done', 'done']);
+    assert.match(seen.network, /^OSError|^TimeoutError/);
+  });
+
+  test('neither the engine nor any process of the container holds a variable of ours', async () => {
+    const canary = `canary-${process.pid}-${Math.random()}`;
+    process.env['HF_TOKEN'] = canary;
+    try {
+      const backend = open();
+      const handle = await submit(backend, 'nosy');
+      await ended(backend, handle);
+      assert.ok(!docker('inspect', handle.id).stdout.includes(canary));
+      const { parents_environ } = JSON.parse(await readFile(join(handle.folder, 'out', 'seen.json'), 'utf8'));
+      assert.ok(Object.keys(parents_environ).length > 0);
+      assert.ok(!JSON.stringify(parents_environ).includes(canary));
+    } finally {
+      delete process.env['HF_TOKEN'];
+    }
+  });
+
+  test('a job that takes more memory than it may is told from one that was killed', async () => {
+    const backend = open({ memory: '128m' });
+    assert.deepEqual(await ended(backend, await submit(backend, 'hungry')), { state: 'exited', code: 137, outOfMemory: true });
+  });
+
+  test('a container that was made but never started is started by whoever finds it', async () => {
+    const backend = open();
+    const request = await lay('finish');
+    const handle = await backend.submit(request);
+    await ended(backend, handle);
+    await backend.forget(handle);
+    assert.equal((await backend.state(handle)).state, 'exited', 'the job folder still knows');
+    const name = `zephyr-${request.labels.run}-dsft-prepare-e1`;
+    assert.equal(docker('create', '--name', name, '--entrypoint', 'sleep', options.image, '60').status, 0);
+    const found = await backend.find(request.labels);
+    assert.ok(found);
+    handles.push(found);
+    assert.deepEqual(await backend.state(found), { state: 'running' });
+  });
+
+  test('an image that is not there is named by check, with the command that builds it', async () => {
+    await assert.rejects(open({ image: 'zephyr-none:1' }).check(), { exit: 'preflight', message: /zephyr-none:1/, hint: /docker build/ });
+    await open().check();
+  });
+
+  test('a submit that the engine refuses leaves no container behind', async () => {
+    const backend = open({ image: 'zephyr-none:1' });
+    const request = await lay('finish');
+    await assert.rejects(backend.submit(request), { exit: 'preflight' });
+    assert.equal(await backend.find(request.labels), undefined);
+  });
+
+  test('the environment is what the image says of its requirements', async () => {
+    assert.match(await open().environment(), /^(sha256:)?[0-9a-f]{64}$/);
+  });
+});
