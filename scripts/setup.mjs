@@ -85,16 +85,15 @@ function pythonReady() {
   return (stamp.forTests || !forTests) && pythonVersion(venvPython) === stamp.python;
 }
 
+/** The tests' list takes the other one in. */
 function requirements(withTests) {
-  const files = ['scripts/train/requirements.txt'];
-  if (withTests) files.push('scripts/train/requirements-test.txt');
-  const missing = files.find((file) => !existsSync(own(file)));
-  if (missing !== undefined) throw new SetupError(`Cannot read "${missing}"`, 'the checkout is not whole; git status tells');
-  return files;
+  const file = withTests ? 'scripts/train/requirements-test.txt' : 'scripts/train/requirements.txt';
+  if (!existsSync(own(file))) throw new SetupError(`Cannot read "${file}"`, 'the checkout is not whole; git status tells');
+  return file;
 }
 
 function requirementsStamp(withTests) {
-  return stampOf(requirements(withTests));
+  return stampOf(['scripts/train/requirements.txt', requirements(withTests)]);
 }
 
 async function installPython() {
@@ -107,10 +106,9 @@ async function installPython() {
     await run(python, ['-m', 'venv', '--clear', own('.venv')], 'the lines above say what Python misses');
   }
   const withTests = forTests || old?.forTests === true;
-  const files = requirements(withTests);
   const hint = 'see the lines above; pip must reach its registry, and the packages take about 2 GB of disk';
   const options = ['--no-input', '--disable-pip-version-check', '--progress-bar=off'];
-  await run(venvPython, ['-m', 'pip', 'install', ...options, ...files.flatMap((file) => ['-r', own(file)])], hint);
+  await run(venvPython, ['-m', 'pip', 'install', ...options, '-r', own(requirements(withTests))], hint);
   const stamp = {
     folder: root,
     python: pythonVersion(venvPython),
