@@ -50,11 +50,15 @@ export function parsed<Schema extends z.ZodType>(
 
 function refuse(mistakes: readonly Mistake[], yaml: YamlFile, overrides: readonly Override[]): void {
   if (mistakes.length === 0) return;
-  const lines = mistakes.map(({ path, part, message }) => {
-    const override = overrides.findLast((candidate) => startsWith(path, candidate.path));
-    return `${override === undefined ? yaml.where(path, part) : override.origin}: ${message}`;
+  const found = mistakes.map(({ path, part, message }) => {
+    const override = overrides.findLast(
+      (candidate) => startsWith(path, candidate.path) || (part === 'key' && startsWith(candidate.path, path)),
+    );
+    const offset = override === undefined ? yaml.offset(path, part) : Number.POSITIVE_INFINITY;
+    return { offset, line: `${override?.origin ?? yaml.place(offset)}: ${message}` };
   });
-  throw new ZephyrError(lines.join('\n'));
+  found.sort((a, b) => (a.offset === b.offset ? 0 : a.offset - b.offset));
+  throw new ZephyrError(found.map(({ line }) => line).join('\n'));
 }
 
 function startsWith(path: Path, start: Path): boolean {

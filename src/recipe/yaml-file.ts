@@ -8,8 +8,10 @@ export type Path = readonly PropertyKey[];
 export interface YamlFile {
   readonly file: string;
   readonly data: unknown;
-  /** `file:line:column` of the value at the path, or of its key; of the closest ancestor where there is none */
-  readonly where: (path: Path, part: 'key' | 'value') => string;
+  /** Where the value at the path begins, or its key; the closest ancestor where there is none. Counted in characters. */
+  readonly offset: (path: Path, part: 'key' | 'value') => number;
+  /** `file:line:column` */
+  readonly place: (offset: number) => string;
 }
 
 /** Reads YAML 1.2 (so `on` is a text and 5e-7 a number). Throws a `ZephyrError` with every error of syntax at its place. */
@@ -25,14 +27,14 @@ export async function readYaml(file: string, what: string): Promise<YamlFile> {
   }
   const lines = new LineCounter();
   const document = parseDocument(text, { version: '1.2', lineCounter: lines, prettyErrors: false });
-  const at = (offset: number) => {
+  const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
   };
   if (document.errors.length > 0) {
-    throw new ZephyrError(document.errors.map(({ pos, message }) => `${at(pos[0])}: ${message}`).join('\n'));
+    throw new ZephyrError(document.errors.map(({ pos, message }) => `${place(pos[0])}: ${message}`).join('\n'));
   }
-  return { file, data: document.toJS() ?? {}, where: (path, part) => at(offsetOf(document, path, part)) };
+  return { file, data: document.toJS() ?? {}, offset: (path, part) => offsetOf(document, path, part), place };
 }
 
 function offsetOf(document: Document.Parsed, path: Path, part: 'key' | 'value'): number {

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { stringify } from 'yaml';
+import { ZephyrError } from '../../src/errors.ts';
+import { loadRecipe } from '../../src/recipe/load.ts';
+import { loadTarget } from '../../src/recipe/load-target.ts';
+import { minimalData } from './minimal.ts';
+
+describe('A recipe file', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'zephyr-recipe-'));
+  after(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, 'recipe.yaml');
+  const plain = { set: [], env: {} };
+
+  async function load(text: string, options: Partial<Parameters<typeof loadRecipe>[1]> = {}) {
+    await writeFile(file, text);
+    return await loadRecipe(file, { ...plain, ...options });
+  }
+
+  async function mistakes(text: string, options: Partial<Parameters<typeof loadRecipe>[1]> = {}): Promise<string[]> {
+    const error = await load(text, options).then(
+      () => assert.fail('expected a mistake'),
+      (thrown: unknown) => thrown,
+    );
+    assert.ok(error instanceof ZephyrError, String(error));
+    assert.equal(error.exit, 'usage');
+    return error.message.split('\n').map((line) => line.replace(folder, '.'));
+  }
+
+  const minimal = stringify(minimalData());
+
+  it('is filled in with every default', async () => {
+    const recipe = await load(minimal);
+    assert.equal(recipe.namespace, 'local');
+    assert.equal(recipe.seed, 42);
+    assert.equal(recipe.dsft.prepare.maxLength, 2048);
+    assert.equal(recipe.dsft.train.schedule, 'cosine');
+    assert.deepEqual(recipe.dsft.data.source === 'datasets' && recipe.dsft.data.datasets[0]?.train, 'train_sft');
+    assert.equal(recipe.ddpo.prepare.maxPromptLength, 512);
+  });
+
+  it('reads numbers as YAML 1.2 has them: 5e-7 is a number, on is a text', async () => {
+    const recipe = await load(minimal.replace('learningRate: 0.0001', 'learningRate: 5e-7').replace('name: mini', 'name: on'));
+    assert.equal(recipe.dsft.train.learningRate, 5e-7);
+    assert.equal(recipe.name, 'on');
+  });
+
+  it('tells every mistake at once, each at its line and column, with the nearest known key', async () => {
+    const text = [
+      'name: mini',
+      'sede: 3',
+      'base: org/base',
+      'dsft:',
+      '  data: { source: dataset, datasets: [] }',
+      '  train: { learningRate: fast, epochs: 1, globalBatch: 8.5, maxSteps: 0, trl: {} }',
+      'aif: { source: pairs, reff: "hf://datasets/org/pairs" }',
+      'ddpo:',
+      '  train:',
+      '    learningRate: 1e-6',
+      '    lossType: sigmod',
+      '    epochs: 1',
+      '    globalBatch: 8',
+    ].join('\n');
+    assert.deepEqual(await mistakes(text), [
+      './recipe.yaml:2:1: unknown key "sede"; did you mean "seed"?',
+      './recipe.yaml:3:7: base: expected hf://models/ORG/NAME[@REVISION], got "org/base"',
+      './recipe.yaml:5:19: dsft.data.source: expected one of datasets, teacher, got "dataset"; did you mean "datasets"?',
+      './recipe.yaml:6:26: dsft.train.learningRate: expected a number, got "fast"',
+      './recipe.yaml:6:56: dsft.train.globalBatch: expected a whole number, got 8.5',
+      './recipe.yaml:6:71: dsft.train.maxSteps: expected more than 0, got 0',
+      './recipe.yaml:7:6: missing "aif.ref": expected a text',
+      './recipe.yaml:7:23: unknown key "aif.reff"; did you mean "ref"?',
+      './recipe.yaml:10:5: missing "ddpo.train.beta": expected a number',
+      './recipe.yaml:11:15: ddpo.train.lossType: expected one of sigmoid, hinge, ipo, robust, exo_pair, nca_pair, bco_pair, sppo_hard, aot, aot_unpaired, apo_zero, apo_down, discopop, sigmoid_norm, got "sigmod"; did you mean "sigmoid"?',
+    ]);
+  });
+
+  it('tells an error of syntax and a key that stands twice at their place', async () => {
+    assert.match((await mistakes('name: a\nname: b\n'))[0] ?? '', /^\.\/recipe\.yaml:2:1: Map keys must be unique/);
+    assert.match((await mistakes('name: "a\n'))[0] ?? '', /^\.\/recipe\.yaml:\d+:\d+: /);
+  });
+
+  it('gives way to the environment, and that to --set', async () => {
+    const env = { ZEPHYR_NAMESPACE: 'team', ZEPHYR_SET: 'seed=7; dsft.train.epochs=2' };
+    const recipe = await load(minimal, {
+      env,
+      set: ['seed=8', 'dsft.data.datasets.0.fraction=0.5', 'ddpo.lora={r: 8, alpha: 8}'],
+    });
+    assert.equal(recipe.namespace, 'team');
+    assert.equal(recipe.seed, 8);
+    assert.equal(recipe.dsft.train.epochs, 2);
+    assert.equal(recipe.dsft.data.source === 'datasets' && recipe.dsft.data.datasets[0]?.fraction, 0.5);
+    assert.equal(recipe.ddpo.lora?.r, 8);
+  });
+
+  it('blames the --set or the variable that brought a mistake in', async () => {
+    assert.deepEqual(await mistakes(minimal, { set: ['dsft.train.epochs=none'] }), [
+      '--set dsft.train.epochs=none: dsft.train.epochs: expected a number, got "none"',
+    ]);
+    assert.deepEqual(await mistakes(minimal, { env: { ZEPHYR_SET: 'dsft.trian.epochs=1' } }), [
+      'ZEPHYR_SET dsft.trian.epochs=1: unknown key "dsft.trian"; did you mean "train"?',
+    ]);
+    assert.deepEqual(await mistakes(minimal, { set: ['seed'] }), ['Cannot read --set seed: expected PATH=VALUE']);
+    assert.match(
+      (await mistakes(minimal, { set: ['name.x=1'] }))[0] ?? '',
+      /^Cannot apply --set name\.x=1: "x" lies below "mini"/,
+    );
+    assert.match((await mistakes(minimal, { set: ['seed=[1'] }))[0] ?? '', /^Cannot read --set seed=\[1: /);
+  });
+
+  it('passes fields of TRL through, and refuses unknown ones and those that the recipe owns', async () => {
+    const recipe = await load(minimal, { set: ['dsft.train.trl.max_grad_norm=0.5', 'ddpo.train.trl.label_smoothing=0.1'] });
+    assert.deepEqual(recipe.dsft.train.trl, { max_grad_norm: 0.5 });
+    assert.deepEqual(
+      await mistakes(minimal, {
+        set: ['dsft.train.trl={max_grad_nrm: 1, learning_rate: 1, output_dir: x}', 'ddpo.train.trl.max_prompt_length=1'],
+      }),
+      [
+        '--set dsft.train.trl={max_grad_nrm: 1, learning_rate: 1, output_dir: x}: unknown key "dsft.train.trl.max_grad_nrm", no field of SFTConfig; did you mean "max_grad_norm"?',
+        '--set dsft.train.trl={max_grad_nrm: 1, learning_rate: 1, output_dir: x}: "dsft.train.trl.learning_rate" belongs to the recipe itself, expected dsft.train.learningRate',
+        '--set dsft.train.trl={max_grad_nrm: 1, learning_rate: 1, output_dir: x}: "dsft.train.trl.output_dir" is set by zephyr, expected it to be left out',
+        '--set ddpo.train.trl.max_prompt_length=1: "ddpo.train.trl.max_prompt_length" belongs to the recipe itself, expected ddpo.prepare.maxPromptLength',
+      ],
+    );
+  });
+
+  it('reads topics from a file beside it, so that from then on it needs no file', async () => {
+    await writeFile(join(folder, 'topics.txt'), 'tea\n\n coffee \n');
+    const set = [
+      'teachers={t: {provider: practice, model: practice-mixed}}',
+      'dsft.data={source: teacher, user: t, assistant: t, dialogues: 3, topicsFile: topics.txt}',
+    ];
+    const { data } = (await load(minimal, { set })).dsft;
+    assert.deepEqual(data.source === 'teacher' && [data.topics, 'topicsFile' in data], [['tea', 'coffee'], false]);
+    const missing = set.map((text) => text.replace('topics.txt', 'none.txt'));
+    assert.match(
+      (await mistakes(minimal, { set: missing }))[0] ?? '',
+      /dsft\.data\.topicsFile: expected a text file, there is none at/,
+    );
+  });
+
+  it('names only teachers that it has', async () => {
+    const set = [
+      'teachers={talker: {provider: practice, model: m}}',
+      'dsft.data={source: teacher, user: talkr, assistant: talker, dialogues: 3, topics: [tea]}',
+    ];
+    assert.match(
+      (await mistakes(minimal, { set }))[0] ?? '',
+      /dsft\.data\.user: unknown teacher "talkr"; did you mean "talker"\?$/,
+    );
+  });
+
+  it('that is not there is told in one line', async () => {
+    await assert.rejects(loadRecipe(join(folder, 'none.yaml'), plain), {
+      message: `Cannot read recipe "${join(folder, 'none.yaml')}": there is no such file`,
+    });
+  });
+});
+
+describe('A target', () => {
+  it('is found by its name, or told with the names that there are', async () => {
+    assert.equal((await loadTarget('process', '.')).backend, 'process');
+    await assert.rejects(loadTarget('proces', '.'), { message: /expected docker, process or a file; did you mean "process"\?$/ });
+  });
+
+  it('refuses options that its backend does not know', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'zephyr-target-'));
+    const file = join(folder, 'mine.yaml');
+    await writeFile(file, 'backend: docker\noptions: { image: x, gpu: all }\nhardware: { processes: 0 }\n');
+    await assert.rejects(loadTarget(file, '.'), {
+      message: `${file}:2:22: unknown key "options.gpu"; did you mean "gpus"?\n${file}:3:24: hardware.processes: expected more than 0, got 0`,
+    });
+    await rm(folder, { recursive: true });
+  });
+});

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { hubRefs } from '../../src/plan/plan.ts';
+import { checkRecipe } from '../../src/recipe/check.ts';
+import { fullRecipe } from '../../src/recipe/recipe.ts';
+import { SIZES } from '../../src/recipe/rehearsal-sizes.ts';
+import { toRehearsal } from '../../src/recipe/rehearse.ts';
+import { STAGE_NAMES } from '../../src/stages/stage.ts';
+import { minimalRecipe, taughtRecipe } from './minimal.ts';
+
+const recipes = {
+  pairs: minimalRecipe(),
+  teachers: taughtRecipe(),
+  ratings: minimalRecipe((data) => {
+    data.aif = {
+      source: 'ratings',
+      ref: 'hf://datasets/org/ratings',
+      binarize: { score: 'overall', rejected: 'random_other' },
+    };
+  }),
+};
+
+describe('A rehearsal', () => {
+  for (const [name, recipe] of Object.entries(recipes)) {
+    it(`of a recipe with ${name} is a valid recipe that reads nothing from the Hub and pays nobody`, () => {
+      const rehearsal = toRehearsal(recipe).recipe;
+      const again = fullRecipe.parse(JSON.parse(JSON.stringify(rehearsal)));
+      assert.deepEqual(JSON.parse(JSON.stringify(again)), JSON.parse(JSON.stringify(rehearsal)));
+      assert.deepEqual(checkRecipe(rehearsal), []);
+      assert.deepEqual(hubRefs(rehearsal, STAGE_NAMES), []);
+      assert.ok(Object.values(rehearsal.teachers).every(({ provider }) => provider === 'practice'));
+    });
+  }
+
+  it('keeps the shape: the same stages, sources, own model in the pool, adapters', () => {
+    const rehearsal = toRehearsal(recipes.teachers).recipe;
+    assert.equal(rehearsal.dsft.data.source, 'teacher');
+    assert.equal(rehearsal.aif.source, 'teachers');
+    assert.deepEqual(rehearsal.aif.source === 'teachers' && rehearsal.aif.pool.flatMap(({ model }) => model ?? []), ['dsft']);
+    assert.equal(rehearsal.dsft.lora?.quantization, 'none');
+    assert.deepEqual(rehearsal.dsft.lora?.targets, recipes.teachers.dsft.lora?.targets);
+  });
+
+  it('lists every change with its reason, and nothing that it keeps', () => {
+    const { recipe: rehearsal, differences } = toRehearsal(recipes.teachers);
+    assert.ok(differences.every(({ why }) => why.length > 0));
+    const rate = differences.find(({ path }) => path === 'dsft.train.learningRate');
+    assert.deepEqual([rate?.recipe, rate?.rehearsal], [1e-4, SIZES.sftLearningRate]);
+    assert.ok(!differences.some(({ path }) => path === 'seed' || path === 'dsft.train.schedule'));
+    assert.equal(rehearsal.seed, recipes.teachers.seed);
+  });
+
+  it('never writes over what it rehearses', () => {
+    assert.equal(toRehearsal(recipes.pairs).recipe.name, 'mini-rehearsal');
+  });
+});
