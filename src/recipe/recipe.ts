@@ -29,6 +29,12 @@ export const recipeSpec = z
       .literal('zephyr')
       .default('zephyr')
       .describe('Chat template of every stage: <|system|>, <|user|> and <|assistant|> turns that end in eos'),
+    system: z
+      .enum(['empty', 'none'])
+      .default('empty')
+      .describe(
+        'System turn of dialogues and prompts without one, in training and in answers: `empty` inserts an empty one as v0.3 did, `none` leaves it out',
+      ),
     teachers: z
       .record(z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'expected an id of lower-case letters, digits and "-"'), teacherSpec)
       .default({})

@@ -24,13 +24,6 @@ export function datasetSpec(train: string, test: string) {
 
 export type DatasetSpec = z.infer<ReturnType<typeof datasetSpec>>;
 
-export const systemTurn = z
-  .enum(['empty', 'none'])
-  .default('empty')
-  .describe(
-    'System turn for rows without one: `empty` inserts an empty one as alignment-handbook v0.3 did, `none` leaves it out as its main branch does',
-  );
-
 /** One source of a prepare job, under the input name `data<index>`. */
 export function sourceConfig(dataset: Omit<DatasetSpec, 'ref'>, index: number) {
   return {

@@ -11,6 +11,8 @@ export interface Setting {
   /** A source text, see `inputOf`: `hf://models/...`, in a rehearsal `setup/base`. */
   readonly base: string;
   readonly template: 'zephyr';
+  /** system turn of dialogues and prompts without one */
+  readonly system: 'empty' | 'none';
   readonly teachers: Readonly<Record<string, { readonly model: string }>>;
 }
 

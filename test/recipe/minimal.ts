@@ -1,4 +1,5 @@
 import { type Recipe, recipeSpec } from '../../src/recipe/recipe.ts';
+import type { AifTeachers } from '../../src/stages/aif/spec.ts';
 
 const training = { learningRate: 1e-4, epochs: 1, globalBatch: 8 };
 
@@ -20,8 +21,8 @@ export function minimalRecipe(change: (data: Record<string, unknown>) => void = 
 }
 
 /** A recipe that makes its own data: teachers for the dialogues, a pool with the own model, a judge. */
-export function taughtRecipe(): Recipe {
-  return minimalRecipe((data) => {
+export function taughtRecipe(change: (aif: AifTeachers) => AifTeachers = (aif) => aif): Recipe {
+  const recipe = minimalRecipe((data) => {
     data.teachers = {
       talk: { provider: 'openai', model: 'talker-1' },
       rival: { provider: 'openai', model: 'rival-1' },
@@ -41,4 +42,5 @@ export function taughtRecipe(): Recipe {
     };
     data.ddpo = { train: { ...training, beta: 0.1 }, lora: { r: 4, alpha: 8 } };
   });
+  return recipe.aif.source === 'teachers' ? { ...recipe, aif: change(recipe.aif) } : recipe;
 }

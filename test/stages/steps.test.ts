@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { formatRepo } from '../../src/model/artifact.ts';
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
+import { ASPECTS, PRINCIPLES } from '../../src/stages/aif/spec.ts';
 import { PROGRAM_FILES } from '../../src/stages/programs.ts';
 import { STAGE_STEPS } from '../../src/stages/registry.ts';
 import { STAGE_NAMES, type Step } from '../../src/stages/stage.ts';
@@ -105,5 +106,16 @@ describe('The files of a program', () => {
       visit(program);
       assert.deepEqual([...files].sort(), [...read].sort(), program);
     }
+  });
+
+  it('and of the tasks are all the templates that there are', () => {
+    const everything = taughtRecipe((aif) => ({
+      ...aif,
+      principles: [...PRINCIPLES],
+      judge: { ...aif.judge, aspects: [...ASPECTS], overall: true },
+    }));
+    const read = new Set(STAGE_NAMES.flatMap((stage) => STAGE_STEPS[stage](everything)).flatMap(({ files }) => files));
+    const there = readdirSync('scripts/train/templates').map((name) => `templates/${name}`);
+    assert.deepEqual([...read].filter((file) => file.startsWith('templates/')).sort(), there.sort());
   });
 });

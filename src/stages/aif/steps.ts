@@ -118,6 +118,7 @@ function answerSteps(setting: Setting, spec: AifTeachers): Step[] {
       inputs: { model: inputOf(member.model), prompts: { from: 'step', step: 'prompts' } },
       config: {
         template: setting.template,
+        system: setting.system,
         max_new_tokens: spec.answer.maxTokens,
         temperature: spec.answer.temperature,
         top_p: spec.answer.topP,

@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { systemTurn } from '../data-spec.ts';
 import { loraSpec, trainingFields } from '../training-spec.ts';
 
 const LOSSES = [
@@ -29,7 +28,6 @@ export const ddpoSpec = z
           .positive()
           .default(512)
           .describe('Tokens of the prompt; longer ones lose their beginning, as in v0.3; v0.3: 512'),
-        system: systemTurn,
       })
       .refine(({ maxLength, maxPromptLength }) => maxPromptLength < maxLength, 'expected maxPromptLength to be below maxLength')
       .prefault({})

@@ -16,7 +16,7 @@ export function ddpoSteps(setting: Setting, spec: DdpoSpec): Step[] {
     config: {
       kind: 'prefs',
       template: setting.template,
-      system: prepare.system,
+      system: setting.system,
       max_length: prepare.maxLength,
       max_prompt_length: prepare.maxPromptLength,
       seed: setting.seed,

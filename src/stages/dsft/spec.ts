@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { datasetSpec, systemTurn } from '../data-spec.ts';
+import { datasetSpec } from '../data-spec.ts';
 import { datasetText } from '../setting.ts';
 import { loraSpec, trainingFields } from '../training-spec.ts';
 
@@ -47,7 +47,6 @@ export const dsftPrepare = z.strictObject({
     .enum(['all', 'assistant'])
     .default('all')
     .describe('Tokens that count in the loss; v0.3: all, user turns included'),
-  system: systemTurn,
   truecase: z.boolean().default(false).describe('Restore the casing of dialogues in lower case; already done in ultrachat_200k'),
   dropRefusals: z
     .boolean()

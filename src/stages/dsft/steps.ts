@@ -5,7 +5,10 @@ import type { Step, StepInput } from '../stage.ts';
 import { trainingConfig, trainingSummary } from '../training-spec.ts';
 import type { DsftSpec, DsftTeacher } from './spec.ts';
 
-/** What the task `construct` is told. It writes the splits `train_sft` and `test_sft` with `prompt_id`, `prompt`, `messages`. */
+/**
+ * What the task `construct` is told; it reads `templates/user-*.md` of scripts/train and writes the splits `train_sft` and
+ * `test_sft` with `prompt_id`, `prompt` and `messages`.
+ */
 export type ConstructConfig = {
   readonly version: 1;
   readonly seed: number;
@@ -46,6 +49,7 @@ function constructStep(setting: Setting, data: DsftTeacher): Step {
     summary: `${data.dialogues + data.testDialogues} dialogues between ${config.user.model} and ${config.assistant.model}`,
     inputs: {},
     config,
+    files: ['templates/user-next.md', 'templates/user-openings.md'],
     output: datasetRepo(setting, 'dialogues'),
   });
 }
@@ -74,7 +78,7 @@ function prepareStep(setting: Setting, spec: DsftSpec): Step {
     config: {
       kind: 'sft',
       template: setting.template,
-      system: prepare.system,
+      system: setting.system,
       max_length: prepare.maxLength,
       packing: prepare.packing,
       loss_tokens: prepare.lossTokens,

@@ -20,6 +20,7 @@ export function examSteps(setting: Setting, spec: ExamSpec): Step[] {
       inputs: { model: models[sitter], prompts: world },
       config: {
         template: setting.template,
+        system: setting.system,
         max_new_tokens: spec.maxTokens,
         temperature: spec.temperature,
         top_p: 1,
