@@ -1,12 +1,11 @@
 import { ZephyrError } from '../errors.ts';
+import { formatRef, parseRef, sameRepo } from '../model/artifact.ts';
 import type { Ingredients } from '../model/fingerprint.ts';
 import type { Artifact } from '../model/outcome.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { STAGE_STEPS } from '../stages/registry.ts';
 import { STAGE_NAMES, type StageName, type Step, type StepInput } from '../stages/stage.ts';
 import { fingerprintStep } from './fingerprint.ts';
-
-export { fingerprintStep };
 
 /** A step in its place. What depends on an artifact that is yet to be made is `undefined` until the step is bound. */
 export interface PlannedStep extends Step {
@@ -42,6 +41,7 @@ export function planRecipe(request: PlanRequest): Plan {
   const { recipe, stageInputs, pins, fileDigests, environment } = request;
   const goal = STAGE_NAMES.filter((stage) => request.goal.includes(stage));
   const steps = stepsOf(recipe, goal);
+  refuseBase(recipe, stageInputs.dsft);
   const planned = steps.map((step): PlannedStep => {
     const digests: Record<string, string> = {};
     for (const [name, input] of Object.entries(step.inputs)) {
@@ -61,6 +61,15 @@ export function planRecipe(request: PlanRequest): Plan {
 export function hubRefs(recipe: Recipe, goal: readonly StageName[]): string[] {
   const inputs = stepsOf(recipe, goal).flatMap((step) => Object.values(step.inputs));
   return [...new Set(inputs.flatMap((input) => (input.from === 'hub' ? [input.ref] : [])))];
+}
+
+/** dDPO needs dSFT first: without it the paper's MT-Bench falls from 7.00 to 4.76. */
+function refuseBase(recipe: Recipe, dsft: Artifact | undefined): void {
+  const base = parseRef(recipe.base);
+  if (base === undefined || dsft === undefined || !sameRepo(base, dsft.ref)) return;
+  throw new ZephyrError(`Cannot use "${formatRef(dsft.ref)}" as the model of stage "dsft": it is the base model`, {
+    hint: `fine-tune it first: zephyr dsft RECIPE`,
+  });
 }
 
 function stepsOf(recipe: Recipe, goal: readonly StageName[]): Step[] {

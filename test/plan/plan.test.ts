@@ -36,6 +36,12 @@ describe('A plan', () => {
     );
   });
 
+  it('refuses the base model where the fine-tuned one is expected', () => {
+    const base = { ref: { type: 'model', name: 'org/base', commit: 'a'.repeat(40) }, digest: 'a'.repeat(64) } as const;
+    const stageInputs = { dsft: base, aif: artifact('dataset', 'b') };
+    assert.throws(() => plan(minimalRecipe(), ['ddpo'], { stageInputs }), { message: /it is the base model$/ });
+  });
+
   it('has no stage of a rehearsal for a recipe that is none', () => {
     assert.throws(() => plan(minimalRecipe(), STAGE_NAMES), { message: /it exists in a rehearsal only/ });
     assert.equal(plan(toRehearsal(minimalRecipe()).recipe, STAGE_NAMES).goal.length, 5);
