@@ -2,6 +2,7 @@ import { jobStep, taskStep } from '../programs.ts';
 import { type CallConfig, callConfig, datasetRepo, inputOf, type Setting } from '../setting.ts';
 import type { Step, StepInput } from '../stage.ts';
 import type { AifPairs, AifRatings, AifSpec, AifTeachers, BinarizeSpec } from './spec.ts';
+import { judgeFiles, principleFile } from './templates.ts';
 
 /** Task `prompts`: reads the input `source` (or `list`), writes `prompts.jsonl` with `prompt_id` and `prompt`. */
 export type PromptsConfig = {
@@ -155,7 +156,7 @@ function generateStep(setting: Setting, spec: AifTeachers): Step {
     summary: `${spec.answersPerPrompt} answers a prompt from a pool of ${pool.length}`,
     inputs: { prompts: { from: 'step', step: 'prompts' }, ...Object.fromEntries(answers) },
     config,
-    files: spec.principles.map((principle) => `templates/principle-${principle}.md`),
+    files: spec.principles.map(principleFile),
     output: datasetRepo(setting, 'completions'),
   });
 }
@@ -176,7 +177,7 @@ function judgeStep(setting: Setting, { judge }: AifTeachers): Step {
     summary: `${config.call.model} rates ${what.join(', ')}`,
     inputs: { prompts: { from: 'step', step: 'prompts' }, completions: { from: 'step', step: 'generate' } },
     config,
-    files: ['form', ...what].map((template) => `templates/judge-${template}.md`),
+    files: judgeFiles(judge.aspects, judge.overall),
     output: datasetRepo(setting, 'ratings'),
   });
 }
