@@ -1,0 +1,67 @@
+import { mkdir, mkdtemp, readdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import type { Json } from '../../src/base/canonical-json.ts';
+import { sha256 } from '../../src/base/sha256.ts';
+import { startPracticeServer } from '../../src/practice/server.ts';
+import type { Task, TaskContext, TaskResult } from '../../src/stages/stage.ts';
+import { openTeacher } from '../../src/teachers/registry.ts';
+import { teacherSpec } from '../../src/teachers/spec.ts';
+
+export interface TaskRun extends TaskResult {
+  readonly out: string;
+  readonly notes: readonly string[];
+}
+
+export interface Workshop {
+  readonly folder: string;
+  /** Runs a task as the engine does. The journal is that of `name`; the output folder is new each time. */
+  run(name: string, task: Task, config: Json, inputs?: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<TaskRun>;
+  /** calls that the practice server answered so far */
+  answered(): number;
+  close(): Promise<void>;
+}
+
+/** A folder and a practice teacher to run tasks with; teacher ids are practice models with or without `practice-`. */
+export async function openWorkshop(misbehave?: string): Promise<Workshop> {
+  const folder = await mkdtemp(join(tmpdir(), 'zephyr-task-'));
+  const server = await startPracticeServer({ seed: 7, ...(misbehave === undefined ? {} : { misbehave }) });
+  const teacher = openTeacher(teacherSpec.parse({ provider: 'practice', model: 'practice', baseUrl: server.url, store: true, concurrency: 8, timeoutSeconds: 5 }), undefined);
+  let outs = 0;
+  return {
+    folder,
+    answered: server.answered,
+    async run(name, task, config, inputs = {}, signal = new AbortController().signal) {
+      const out = join(folder, `out-${(outs += 1)}`);
+      await mkdir(out);
+      const notes: string[] = [];
+      const context: TaskContext = {
+        config,
+        inputs,
+        out,
+        files: join(import.meta.dirname, '../../scripts/train'),
+        journal: join(folder, 'journal', name),
+        flush: async () => {},
+        teacher: () => Promise.resolve(teacher),
+        signal,
+        progress: () => {},
+        note: (message) => notes.push(message),
+      };
+      return { ...(await task(context)), out, notes };
+    },
+    close: () => server.close(),
+  };
+}
+
+/** sha256 of every file below a folder, by path. */
+export async function digests(folder: string): Promise<Record<string, string>> {
+  const entries = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  const found: Record<string, string> = {};
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(entry.parentPath, entry.name);
+    found[relative(folder, path)] = sha256(await readFile(path));
+  }
+  return found;
+}
+
+export const callFields = (model: string, maxTokens = 64) => ({ teacher: model, model, temperature: 0, top_p: 1, max_tokens: maxTokens });
