@@ -1,3 +1,4 @@
+import type { AifTeachers } from '../stages/aif/spec.ts';
 import type { Recipe } from './recipe.ts';
 
 /** One value that a rehearsal changes, for the plan to print. `undefined`: that side has nothing there. */
@@ -38,27 +39,36 @@ const REASONS: Readonly<Record<string, string>> = {
   'ddpo.lora': 'sized for a tiny model; quantization needs a GPU, the adapters are real',
 };
 
-/** Every value in which the two recipes differ. */
-export function rehearsalDifferences(recipe: Recipe, rehearsal: Recipe): RehearsalDifference[] {
-  return different('', recipe, rehearsal);
+/** Sections that stand for one decision: told whole, in a few words. */
+const IN_WORDS: Readonly<Record<string, (recipe: Recipe) => unknown>> = {
+  teachers: ({ teachers }) => [...new Set(Object.values(teachers).map(({ model }) => model))].join(', ') || 'none',
+  setup: ({ setup }) =>
+    setup &&
+    `${setup.architecture.layers} layers of ${setup.architecture.hidden}, ${setup.vocab} tokens, ${setup.world.examPrompts} exam prompts`,
+  exam: ({ exam }) => exam && `answers of at most ${exam.maxTokens} tokens`,
+  'dsft.data.datasets': ({ dsft: { data } }) =>
+    data.source === 'datasets' ? data.datasets.map(({ ref, train }) => `${ref} ${train}`).join(', ') : undefined,
+  'dsft.data.turns': ({ dsft: { data } }) => (data.source === 'teacher' ? `${data.turns.min} to ${data.turns.max}` : undefined),
+  'aif.prompts': ({ aif }) => (aif.source === 'teachers' ? promptsInWords(aif.prompts) : undefined),
+  'aif.pool': ({ aif }) =>
+    aif.source === 'teachers' ? aif.pool.map(({ teacher, model }) => teacher ?? model).join(', ') : undefined,
+};
+
+function promptsInWords({ ref, split, list, rows }: AifTeachers['prompts']): string {
+  return `${rows ?? 'all'} of ${ref === undefined ? `${list.length} in the recipe` : `${ref} ${split}`}`;
 }
 
-/** Sections that stand for one decision are listed whole. */
-const WHOLE: ReadonlySet<string> = new Set([
-  'teachers',
-  'setup',
-  'exam',
-  'dsft.data.datasets',
-  'dsft.data.turns',
-  'aif.prompts',
-  'aif.pool',
-]);
-
-function different(path: string, recipe: unknown, rehearsal: unknown): RehearsalDifference[] {
-  if (JSON.stringify(recipe) === JSON.stringify(rehearsal)) return [];
-  if (!isMapping(recipe) || !isMapping(rehearsal) || WHOLE.has(path)) return [{ path, recipe, rehearsal, why: reason(path) }];
-  const keys = [...new Set([...Object.keys(recipe), ...Object.keys(rehearsal)])];
-  return keys.flatMap((key) => different(path === '' ? key : `${path}.${key}`, recipe[key], rehearsal[key]));
+/** Every value in which the two recipes differ. */
+export function rehearsalDifferences(recipe: Recipe, rehearsal: Recipe): RehearsalDifference[] {
+  const different = (path: string, old: unknown, now: unknown): RehearsalDifference[] => {
+    if (JSON.stringify(old) === JSON.stringify(now)) return [];
+    const words = IN_WORDS[path];
+    if (words !== undefined) return [{ path, recipe: words(recipe), rehearsal: words(rehearsal), why: reason(path) }];
+    if (!isMapping(old) || !isMapping(now)) return [{ path, recipe: old, rehearsal: now, why: reason(path) }];
+    const keys = [...new Set([...Object.keys(old), ...Object.keys(now)])];
+    return keys.flatMap((key) => different(path === '' ? key : `${path}.${key}`, old[key], now[key]));
+  };
+  return different('', recipe, rehearsal);
 }
 
 function reason(path: string): string {
