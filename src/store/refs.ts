@@ -55,8 +55,14 @@ export async function createRef(store: Store, id: RepoId, kind: RefKind, name: s
   });
 }
 
-export async function moveRef(store: Store, id: RepoId, kind: RefKind, name: string, commit: string): Promise<void> {
-  await withLock(repoLock(store, id), () => writeRef(store, repoFolder(store, id), kind, name, commit));
+/** Puts a reference elsewhere; with `from` only while it is still there. */
+export async function moveRef(store: Store, id: RepoId, kind: RefKind, name: string, commit: string, from?: string): Promise<boolean> {
+  const repo = repoFolder(store, id);
+  return withLock(repoLock(store, id), async () => {
+    if (from !== undefined && (await readRef(repo, kind, name)) !== from) return false;
+    await writeRef(store, repo, kind, name, commit);
+    return true;
+  });
 }
 
 /** Removes a branch or a tag; `false` when there was none. Its commits stay readable by their ids. */

@@ -1,0 +1,76 @@
+import { rm } from 'node:fs/promises';
+import * as z from 'zod';
+import { sha256Hex } from '../model/artifact.ts';
+import { commit, type StoreCommitOutcome, type StoredAddition } from '../store/commit.ts';
+import { temporaryPath } from '../store/durable.ts';
+import { parse } from './body.ts';
+import { type CommitLine, commitLines } from './commit-lines.ts';
+import { type Exchange, HttpError, sendJson } from './exchange.ts';
+import { webPath } from './repo-routes.ts';
+import { decodeSegments, type Found } from './revision.ts';
+
+const operation = z.discriminatedUnion('key', [
+  z.object({ key: z.literal('header'), value: z.object({ summary: z.string(), description: z.string().nullish(), parentCommit: z.string().nullish() }) }),
+  z.object({ key: z.literal('file'), value: z.object({ path: z.string(), content: z.string(), encoding: z.string().nullish() }) }),
+  z.object({ key: z.literal('lfsFile'), value: z.object({ path: z.string(), oid: sha256Hex, algo: z.string().nullish() }) }),
+  z.object({ key: z.literal('deletedFile'), value: z.object({ path: z.string() }) }),
+  z.object({ key: z.literal('deletedFolder'), value: z.object({ path: z.string() }) }),
+]);
+
+type Header = Extract<z.infer<typeof operation>, { key: 'header' }>['value'];
+
+export async function commitTo(exchange: Exchange, repo: Found, raw: string): Promise<void> {
+  if (exchange.query.has('create_pr')) throw new HttpError(501, 'This Hub has no pull requests');
+  const branch = decodeSegments(raw).join('/').replace(/^refs\/heads\//, '');
+  const files: string[] = [];
+  const newFile = (): string => {
+    const path = temporaryPath(exchange.store);
+    files.push(path);
+    return path;
+  };
+  try {
+    let header: Header | undefined;
+    const add: StoredAddition[] = [];
+    const remove: string[] = [];
+    for await (const line of commitLines(exchange.request, newFile)) {
+      if (line.text.trim() === '') continue;
+      const { key, value } = parse(line.text, operation);
+      if (key === 'header') header = value;
+      else if (key === 'lfsFile') add.push({ path: value.path, stored: value.oid });
+      else if (key === 'file') add.push(addition(line, value));
+      else remove.push(value.path.replace(/\/$/, ''));
+    }
+    if (header === undefined) throw new HttpError(400, 'Expected a header with a summary');
+    const message = [header.summary, header.description].filter((text) => text != null && text !== '').join('\n\n');
+    const parent = header.parentCommit == null || header.parentCommit === '' ? {} : { parent: header.parentCommit };
+    answer(exchange, repo, branch, await commit(exchange.store, { repo: repo.id, branch, ...parent, message, add, remove }));
+  } finally {
+    for (const path of files) await rm(path, { force: true });
+  }
+}
+
+/** The client was told which files are regular: a `file` is kept inside the commit. */
+function addition({ mark, spilled }: CommitLine, { path, content, encoding }: { path: string; content: string; encoding?: string | null | undefined }): StoredAddition {
+  const file = content.startsWith(mark) ? spilled[Number(content.slice(mark.length))] : undefined;
+  if (file !== undefined) return { path, file, regular: true };
+  return { path, content: Buffer.from(content, encoding === 'utf-8' ? 'utf8' : 'base64'), regular: true };
+}
+
+function answer(exchange: Exchange, { id }: Found, branch: string, outcome: StoreCommitOutcome): void {
+  if (outcome.ok) {
+    const commitUrl = `${exchange.origin}/${webPath(id)}/commit/${outcome.commit}`;
+    return sendJson(exchange, 200, { success: true, commitOid: outcome.commit, commitUrl, hookOutput: '' });
+  }
+  switch (outcome.reason) {
+    case 'moved':
+      throw new HttpError(412, 'A commit has happened since. Please refresh and try again.');
+    case 'no-branch':
+      throw new HttpError(404, `Invalid rev id: ${branch}`, { code: 'RevisionNotFound' });
+    case 'no-entry':
+      throw new HttpError(404, `"${outcome.path}" does not exist on "${branch}"`, { code: 'EntryNotFound' });
+    case 'bad-path':
+      throw new HttpError(400, `"${outcome.path}" cannot be a file's path here`);
+    case 'not-stored':
+      throw new HttpError(400, `The large file of "${outcome.path}" was not uploaded`);
+  }
+}

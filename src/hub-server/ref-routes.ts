@@ -1,0 +1,91 @@
+import * as z from 'zod';
+import { encodeCommit } from '../store/git-object.ts';
+import { history } from '../store/history.ts';
+import { readCommit, syncTouched, writeObject } from '../store/objects.ts';
+import { createRef, deleteRef, listRefs, moveRef, type RefKind, readRef, resolveRevision } from '../store/refs.ts';
+import { AUTHOR } from '../store/repos.ts';
+import { readJson } from './body.ts';
+import { type Exchange, HttpError, sendJson, sendNothing } from './exchange.ts';
+import { decodeSegments, type Found, splitRevision } from './revision.ts';
+
+export async function refs(exchange: Exchange, { folder }: Found): Promise<void> {
+  const list = async (kind: RefKind): Promise<unknown[]> =>
+    Object.entries(await listRefs(folder, kind)).map(([name, targetCommit]) => ({ name, ref: `refs/${kind}/${name}`, targetCommit }));
+  sendJson(exchange, 200, { branches: await list('heads'), converts: [], tags: await list('tags'), pullRequests: [] });
+}
+
+function answer(outcome: Awaited<ReturnType<typeof createRef>>, what: string, name: string): void {
+  if (outcome === 'exists') throw new HttpError(409, `Reference already exists: ${what} "${name}"`);
+  if (outcome === 'bad-name') throw new HttpError(400, `Invalid ${what} name "${name}"`);
+  if (outcome === 'no-commit') throw new HttpError(404, 'Invalid rev id', { code: 'RevisionNotFound' });
+}
+
+export async function createBranch(exchange: Exchange, repo: Found, raw: string): Promise<void> {
+  const branch = decodeSegments(raw).join('/');
+  const shape = z.object({ startingPoint: z.string().nullish(), emptyBranch: z.boolean().nullish(), overwrite: z.boolean().nullish() });
+  const { startingPoint, emptyBranch, overwrite } = await readJson(exchange, shape);
+  if (emptyBranch === true) throw new HttpError(501, 'This Hub does not create empty branches');
+  const commit = await resolveRevision(repo.folder, startingPoint ?? 'main');
+  if (commit === undefined) throw new HttpError(404, `Invalid rev id: ${startingPoint}`, { code: 'RevisionNotFound' });
+  const outcome = await createRef(exchange.store, repo.id, 'heads', branch, commit);
+  if (outcome === 'exists' && overwrite === true && (await readRef(repo.folder, 'heads', branch)) !== undefined) {
+    if (startingPoint != null) await moveRef(exchange.store, repo.id, 'heads', branch, commit);
+  } else answer(outcome, 'branch', branch);
+  sendNothing(exchange, 201);
+}
+
+export async function deleteBranch(exchange: Exchange, repo: Found, raw: string): Promise<void> {
+  const branch = decodeSegments(raw).join('/');
+  if (branch === 'main') throw new HttpError(403, 'Cannot delete the branch "main"');
+  if (!(await deleteRef(exchange.store, repo.id, 'heads', branch))) throw new HttpError(404, `No branch "${branch}"`, { code: 'RevisionNotFound' });
+  sendNothing(exchange, 204);
+}
+
+/** The address names the tag's target, the body its name. */
+export async function createTag(exchange: Exchange, repo: Found, raw: string): Promise<void> {
+  const { commit } = await splitRevision(repo, raw);
+  const { tag } = await readJson(exchange, z.object({ tag: z.string() }));
+  answer(await createRef(exchange.store, repo.id, 'tags', tag, commit), 'tag', tag);
+  sendNothing(exchange, 201);
+}
+
+export async function deleteTag(exchange: Exchange, repo: Found, raw: string): Promise<void> {
+  const tag = decodeSegments(raw).join('/');
+  if (!(await deleteRef(exchange.store, repo.id, 'tags', tag))) throw new HttpError(404, `No tag "${tag}"`, { code: 'RevisionNotFound' });
+  sendNothing(exchange, 204);
+}
+
+export async function commits(exchange: Exchange, repo: Found, raw: string): Promise<void> {
+  const { commit } = await splitRevision(repo, raw);
+  const limit = Math.min(Math.max(Number(exchange.query.get('limit') ?? 50) || 50, 1), 1000);
+  const page = Math.max(Number(exchange.query.get('p') ?? 0) || 0, 0);
+  const shown: unknown[] = [];
+  let total = 0;
+  for await (const { id, message, time } of history(repo.folder, commit)) {
+    if (total >= page * limit && shown.length < limit) {
+      const [title = '', ...rest] = message.trimEnd().split('\n');
+      const authors = [{ user: exchange.user, avatar: '' }];
+      shown.push({ id, title, message: rest.join('\n').trim(), authors, date: new Date(time * 1000).toISOString() });
+    }
+    total += 1;
+  }
+  const next = new URLSearchParams(exchange.query);
+  next.set('p', String(page + 1));
+  const link = (page + 1) * limit < total ? { Link: `<${exchange.origin}${exchange.path}?${next}>; rel="next"` } : {};
+  sendJson(exchange, 200, shown, { 'X-Total-Count': String(total), ...link } as Record<string, string>);
+}
+
+/** Puts one commit without history in a branch's place. What tags and other branches name stays. */
+export async function squash(exchange: Exchange, repo: Found, raw: string): Promise<void> {
+  const branch = decodeSegments(raw).join('/');
+  const head = await readRef(repo.folder, 'heads', branch);
+  const before = head === undefined ? undefined : await readCommit(repo.folder, head);
+  if (before === undefined) throw new HttpError(404, `No branch "${branch}"`, { code: 'RevisionNotFound' });
+  const { message } = await readJson(exchange, z.object({ message: z.string().nullish() }));
+  const touched = new Set<string>();
+  const content = { tree: before.tree, parents: [], author: AUTHOR, time: Math.floor(Date.now() / 1000), message: `${message ?? `Squash ${branch}`}\n` };
+  const commit = await writeObject(exchange.store, repo.folder, 'commit', encodeCommit(content), touched);
+  await syncTouched(touched);
+  if (!(await moveRef(exchange.store, repo.id, 'heads', branch, commit, head))) throw new HttpError(412, 'A commit has happened since');
+  sendJson(exchange, 200, {});
+}

@@ -1,0 +1,51 @@
+import type { RepoId } from '../model/artifact.ts';
+import { listRefs, resolveRevision } from '../store/refs.ts';
+import { readRepo, type RepoRecord } from '../store/repos.ts';
+import { repoFolder, type Store } from '../store/store.ts';
+import { HttpError } from './exchange.ts';
+
+/** A repo that is there. */
+export interface Found {
+  readonly id: RepoId;
+  readonly record: RepoRecord;
+  /** its folder in the store */
+  readonly folder: string;
+}
+
+export async function findRepo(store: Store, type: string, name: string): Promise<Found> {
+  const id: RepoId = { type: type.startsWith('dataset') ? 'dataset' : 'model', name };
+  const record = await readRepo(store, id);
+  if (record === undefined) throw new HttpError(404, 'Repository not found', { code: 'RepoNotFound' });
+  return { id, record, folder: repoFolder(store, id) };
+}
+
+export function decodeSegments(raw: string): string[] {
+  try {
+    return raw.split('/').map(decodeURIComponent);
+  } catch {
+    throw new HttpError(400, 'Expected a path in percent-encoded UTF-8');
+  }
+}
+
+export interface Revision {
+  readonly name: string;
+  readonly commit: string;
+  /** what follows the revision in the address, decoded */
+  readonly path: string;
+}
+
+/**
+ * Tells a revision from the path behind it. Python writes `feat%2Fy/file`, JavaScript `feat/y/file`: the longest start that
+ * is a branch or a tag is the revision, else the first part.
+ */
+export async function splitRevision(repo: Found, raw: string): Promise<Revision> {
+  const parts = decodeSegments(raw);
+  const refs = new Set([...Object.keys(await listRefs(repo.folder, 'heads')), ...Object.keys(await listRefs(repo.folder, 'tags'))]);
+  for (let taken = parts.length; taken > 0; taken -= 1) {
+    const name = parts.slice(0, taken).join('/').replace(/^refs\/(heads|tags)\//, '');
+    if (taken > 1 && !refs.has(name)) continue;
+    const commit = await resolveRevision(repo.folder, name);
+    if (commit !== undefined) return { name, commit, path: parts.slice(taken).filter((part) => part !== '').join('/') };
+  }
+  throw new HttpError(404, `Invalid rev id: ${parts[0]}`, { code: 'RevisionNotFound' });
+}

@@ -1,0 +1,87 @@
+import { validateYaml, whoAmI } from './account.ts';
+import { commitTo } from './commit-route.ts';
+import { type Exchange, HttpError, sendNothing } from './exchange.ts';
+import { batch, verify } from './lfs-routes.ts';
+import { upload } from './lfs-upload.ts';
+import { preupload } from './preupload-route.ts';
+import { commits, createBranch, createTag, deleteBranch, deleteTag, refs, squash } from './ref-routes.ts';
+import { authCheck, create, info, list, move, remove, settings } from './repo-routes.ts';
+import { resolve } from './resolve-route.ts';
+import { decodeSegments, type Found, findRepo } from './revision.ts';
+import { pathsInfo, tree } from './tree-routes.ts';
+
+/** `rest` is what follows in the address, as it came. */
+type RepoRoute = (exchange: Exchange, repo: Found, rest: string) => Promise<void>;
+
+const FIXED: Readonly<Record<string, (exchange: Exchange) => Promise<void>>> = {
+  'GET /api/whoami-v2': whoAmI,
+  'POST /api/validate-yaml': validateYaml,
+  'POST /api/repos/create': create,
+  'DELETE /api/repos/delete': remove,
+  'POST /api/repos/move': move,
+  'GET /api/models': (exchange) => list(exchange, 'model'),
+  'GET /api/datasets': (exchange) => list(exchange, 'dataset'),
+};
+
+/** Below `/api/{models,datasets}/NS/NAME`, by method and first word. */
+const OF_REPO: Readonly<Record<string, RepoRoute>> = {
+  'GET ': (exchange, repo) => info(exchange, repo, 'main'),
+  'GET revision': info,
+  'GET refs': refs,
+  'GET commits': commits,
+  'GET tree': tree,
+  'GET auth-check': authCheck,
+  'POST paths-info': pathsInfo,
+  'POST preupload': preupload,
+  'POST commit': commitTo,
+  'POST branch': createBranch,
+  'DELETE branch': deleteBranch,
+  'POST tag': createTag,
+  'DELETE tag': deleteTag,
+  'POST super-squash': squash,
+  'PUT settings': settings,
+};
+
+/** Addresses that are their own permission, or that clients ask without a token. */
+export async function openRoute(exchange: Exchange): Promise<boolean> {
+  const { request, path } = exchange;
+  if (path === '/api/lfs' && (request.method === 'PUT' || request.method === 'POST')) {
+    await upload(exchange);
+    return true;
+  }
+  if (path.startsWith('/api/telemetry/')) {
+    sendNothing(exchange, 204);
+    return true;
+  }
+  return false;
+}
+
+export async function route(exchange: Exchange): Promise<void> {
+  const { request, path, store } = exchange;
+  const method = request.method ?? '';
+  const fixed = FIXED[`${method} ${path}`];
+  if (fixed !== undefined) return fixed(exchange);
+
+  const api = /^\/api\/(models|datasets)\/([^/]+\/[^/]+)(?:\/([^/]*))?(?:\/(.*))?$/.exec(path);
+  if (api !== null) {
+    const [, type = '', name = '', word = '', rest = ''] = api;
+    const handler = OF_REPO[`${method} ${word}`];
+    if (handler !== undefined) return handler(exchange, await findRepo(store, type, decodeSegments(name).join('/')), rest);
+    if (word.startsWith('xet-')) throw new HttpError(404, 'This Hub has no Xet, set HF_HUB_DISABLE_XET=1 for the client');
+    throw new HttpError(501, `This Hub has no ${method} ${word} of a repo`);
+  }
+
+  const lfs = /^\/(datasets\/)?([^/]+\/[^/]+)\.git\/info\/lfs\/(objects\/batch|verify)$/.exec(path);
+  if (lfs !== null && method === 'POST') {
+    await findRepo(store, lfs[1] ?? 'model', decodeSegments(lfs[2] ?? '').join('/'));
+    return lfs[3] === 'verify' ? verify(exchange) : batch(exchange);
+  }
+
+  const file = /^\/(datasets\/)?([^/]+\/[^/]+)\/(resolve|raw)\/(.+)$/.exec(path);
+  if (file !== null && (method === 'GET' || method === 'HEAD')) {
+    const repo = await findRepo(store, file[1] ?? 'model', decodeSegments(file[2] ?? '').join('/'));
+    return resolve(exchange, repo, file[4] ?? '', file[3] === 'raw');
+  }
+  if (/^\/api\/agent-harnesses/.test(path)) throw new HttpError(404, 'Not found');
+  throw new HttpError(501, `This Hub has no ${method} ${path}`);
+}

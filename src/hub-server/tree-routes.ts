@@ -1,0 +1,60 @@
+import { lastCommits } from '../store/history.ts';
+import { readCommit } from '../store/objects.ts';
+import { findEntry, listEntries, type StoredEntry } from '../store/tree.ts';
+import { isTrue, readPaths } from './body.ts';
+import { type Exchange, HttpError, sendJson } from './exchange.ts';
+import { pointerBytes } from './repo-routes.ts';
+import { type Found, splitRevision } from './revision.ts';
+
+/** The Hub's own pages. With the last commit of each entry a page costs more. */
+const PAGE = 1000;
+const EXPANDED_PAGE = 50;
+
+export async function tree(exchange: Exchange, repo: Found, raw: string): Promise<void> {
+  const { store, query, origin, path: address } = exchange;
+  const { commit, path } = await splitRevision(repo, raw);
+  const folder = await findEntry(store, repo.folder, await treeOf(repo, commit), path);
+  if (folder?.kind !== 'folder') throw new HttpError(404, `${path} does not exist on "${commit}"`, { code: 'EntryNotFound' });
+  const expand = isTrue(query.get('expand'));
+  const most = expand ? EXPANDED_PAGE : PAGE;
+  const limit = Math.min(Math.max(Number(query.get('limit') ?? most) || most, 1), most);
+  const after = Buffer.from(query.get('cursor') ?? '', 'base64url').toString('utf8');
+
+  const prefix = path === '' ? '' : `${path}/`;
+  const all = await listEntries(store, repo.folder, folder.id, { prefix, recursive: isTrue(query.get('recursive')) });
+  const left = all.filter((entry) => entry.path > after);
+  const shown = left.slice(0, limit);
+  const next = new URLSearchParams(query);
+  next.set('cursor', Buffer.from(shown.at(-1)?.path ?? '').toString('base64url'));
+  const link: Record<string, string> = left.length > limit ? { Link: `<${origin}${address}?${next}>; rel="next"` } : {};
+  sendJson(exchange, 200, await describe(exchange, repo, commit, shown, expand), link);
+}
+
+/** Paths that are not there are left out. */
+export async function pathsInfo(exchange: Exchange, repo: Found, raw: string): Promise<void> {
+  const { commit } = await splitRevision(repo, raw);
+  const { paths, expand } = await readPaths(exchange);
+  const root = await treeOf(repo, commit);
+  const found = await Promise.all(paths.map((path) => findEntry(exchange.store, repo.folder, root, path.replace(/\/$/, ''))));
+  sendJson(exchange, 200, await describe(exchange, repo, commit, found.filter((entry) => entry !== undefined && entry.path !== '') as StoredEntry[], expand));
+}
+
+async function treeOf(repo: Found, commit: string): Promise<string> {
+  return (await readCommit(repo.folder, commit))?.tree ?? '';
+}
+
+async function describe(exchange: Exchange, repo: Found, commit: string, entries: readonly StoredEntry[], expand: boolean): Promise<unknown[]> {
+  const paths = entries.map(({ path }) => path);
+  const last = expand ? await lastCommits(exchange.store, repo.folder, commit, paths) : undefined;
+  return entries.map(({ kind, path, id, size, lfs }) => {
+    const by = last?.get(path);
+    return {
+      type: kind === 'file' ? 'file' : 'directory',
+      oid: id,
+      size,
+      path,
+      ...(lfs === undefined ? {} : { lfs: { oid: lfs.sha256, size: lfs.size, pointerSize: pointerBytes(lfs.size) } }),
+      ...(by === undefined ? {} : { lastCommit: { id: by.id, title: by.message.split('\n')[0], date: new Date(by.time * 1000).toISOString() } }),
+    };
+  });
+}

@@ -1,0 +1,48 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { ZephyrError } from '../errors.ts';
+import { type ArtifactRef, formatRepo, type RepoId } from '../model/artifact.ts';
+import type { Addition, Hub } from './hub.ts';
+import { safetensorsFault } from './safetensors.ts';
+
+/** Files whose loading runs code. */
+const PICKLED = /\.(bin|pt|pth|pkl|pickle|ckpt|joblib)$/i;
+
+/**
+ * Makes a local folder (a model, a dataset, a snapshot of another cache) the content of a repo's main branch, in one commit.
+ * Into the embedded Hub the files come by hard link and are read-only from then on. Names that begin with a dot are left out.
+ */
+export async function importFolder(hub: Hub, folder: string, repo: RepoId, message: string): Promise<ArtifactRef> {
+  const add = await additions(resolve(folder));
+  if (add.length === 0) throw new ZephyrError(`Cannot import "${folder}", expected a folder with files`);
+  await hub.createRepo(repo);
+  const parent = await hub.resolve({ ...repo, revision: 'main' });
+  if (parent === undefined) throw new ZephyrError(`Cannot import into "${formatRepo(repo)}", it has no branch "main"`, { exit: 'preflight' });
+  const outcome = await hub.commit({ repo, branch: 'main', parent, message, add, remove: 'all' });
+  if (outcome.ok) return { ...repo, commit: outcome.commit };
+  throw new ZephyrError(`Cannot import into "${formatRepo(repo)}", somebody else commits to it`, {
+    exit: 'conflict',
+    hint: 'Run the command again when the other one is done',
+  });
+}
+
+async function additions(folder: string): Promise<Addition[]> {
+  const paths = await readdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new ZephyrError(`Cannot read the folder "${folder}"`, { cause: error });
+  });
+  const found: Addition[] = [];
+  for (const path of paths.filter((one) => !one.split('/').some((part) => part.startsWith('.'))).sort()) {
+    const file = join(folder, path);
+    // `stat` follows links: the files of a Hugging Face cache are links
+    if (!(await stat(file)).isFile()) continue;
+    if (PICKLED.test(path)) {
+      throw new ZephyrError(`Cannot import "${file}", loading a pickle runs the code in it`, {
+        hint: 'Save the weights as safetensors (save_pretrained does), and leave the file out of the folder',
+      });
+    }
+    const fault = path.endsWith('.safetensors') ? await safetensorsFault(file) : undefined;
+    if (fault !== undefined) throw new ZephyrError(`Cannot import "${file}", it is not a whole safetensors file: ${fault}`);
+    found.push({ path, file });
+  }
+  return found;
+}

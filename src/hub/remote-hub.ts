@@ -1,0 +1,141 @@
+import { createBranch, createRepo, listDatasets, listFiles, listModels, whoAmI } from '@huggingface/hub';
+import * as z from 'zod';
+import { type ArtifactRef, formatRef, formatRepo, type RepoId } from '../model/artifact.ts';
+import { differs, noCommit } from './damage.ts';
+import type { CommitRequest, Hub, Refs } from './hub.ts';
+import { apiPath, ask, explain, type Pause, patientFetch, realPause, refusal, type Remote, statusOf } from './hub-request.ts';
+import { commitRemotely } from './remote-commit.ts';
+import { fetchBlob, readRemote, type RemoteEntry } from './remote-file.ts';
+import { laySnapshot } from './snapshot.ts';
+
+export interface RemoteHubOptions {
+  /** Address of the Hub, for instance that of a `zephyr hub serve`. */
+  readonly url: string;
+  readonly token: string;
+  readonly fetch?: typeof fetch;
+  readonly pause?: Pause;
+}
+
+const listedRefs = z.object({
+  branches: z.array(z.object({ name: z.string(), targetCommit: z.string() })),
+  tags: z.array(z.object({ name: z.string(), targetCommit: z.string() })),
+});
+
+/** Any Hub over HTTP, by way of its client library and, for what that lacks (tags, lists of references), of plain requests. */
+export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPause }: RemoteHubOptions): Hub {
+  const remote: Remote = { url: url.replace(/\/+$/, ''), token, fetch: patientFetch(plain, pause), pause };
+  const common = { hubUrl: remote.url, accessToken: token, fetch: remote.fetch };
+
+  async function refs(repo: RepoId): Promise<Refs | undefined> {
+    const action = `read "${formatRepo(repo)}"`;
+    const response = await ask(remote, 'GET', `${apiPath(repo)}/refs`).catch((error: unknown) => {
+      throw explain(remote, action, error);
+    });
+    // the real Hub says 401 of a repo that is not there
+    if (response.status === 404 || (response.status === 401 && response.headers.get('X-Error-Code') === 'RepoNotFound')) return undefined;
+    if (!response.ok) throw await refusal(remote, action, response);
+    const { branches, tags } = listedRefs.parse(await response.json());
+    const byName = (list: typeof branches): Record<string, string> => Object.fromEntries(list.map(({ name, targetCommit }) => [name, targetCommit]));
+    return { branches: byName(branches), tags: byName(tags) };
+  }
+
+  async function resolve(repo: RepoId, revision: string): Promise<string | undefined> {
+    const known = await refs(repo);
+    const named = known?.branches[revision] ?? known?.tags[revision];
+    if (known === undefined || named !== undefined || !/^[0-9a-f]{40}$/.test(revision)) return named;
+    const response = await ask(remote, 'GET', `${apiPath(repo)}/revision/${revision}`);
+    if (response.status === 404) return undefined;
+    if (!response.ok) throw await refusal(remote, `read "${formatRepo(repo)}"`, response);
+    return z.object({ sha: z.string() }).parse(await response.json()).sha;
+  }
+
+  async function entries(ref: ArtifactRef): Promise<RemoteEntry[]> {
+    const found: RemoteEntry[] = [];
+    try {
+      for await (const { type, path, size, oid, lfs } of listFiles({ ...common, repo: repoOf(ref), revision: ref.commit, recursive: true })) {
+        if (type === 'file') found.push({ path, size, oid: oid ?? '', sha256: lfs?.oid });
+      }
+    } catch (error) {
+      throw statusOf(error) === 404 ? noCommit(ref) : explain(remote, `list "${formatRef(ref)}"`, error);
+    }
+    return found.sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  async function removals({ repo, parent, add, remove = [] }: CommitRequest): Promise<string[]> {
+    if (remove.length === 0) return [];
+    const added = new Set(add.map(({ path }) => path));
+    const there = (await entries({ ...repoOf(repo), commit: parent })).map(({ path }) => path).filter((path) => !added.has(path));
+    if (remove === 'all') return there;
+    return there.filter((path) => remove.some((doomed) => path === doomed || path.startsWith(`${doomed}/`)));
+  }
+
+  async function list(): Promise<RepoId[]> {
+    try {
+      const { name, orgs } = (await whoAmI(common)) as { name: string; orgs?: { name: string }[] };
+      const found: RepoId[] = [];
+      for (const type of ['model', 'dataset'] as const) {
+        for (const owner of [name, ...(orgs ?? []).map((org) => org.name)]) {
+          const listed = type === 'model' ? listModels({ ...common, search: { owner } }) : listDatasets({ ...common, search: { owner } });
+          for await (const repo of listed) found.push({ type, name: repo.name });
+        }
+      }
+      return found;
+    } catch (error) {
+      throw explain(remote, 'list repos', error);
+    }
+  }
+
+  return {
+    name: remote.url,
+    journalFolder: () => undefined,
+    list,
+    createRepo: async (repo) => {
+      await createRepo({ ...common, repo: repoOf(repo), visibility: 'private' }).catch((error: unknown) => {
+        if (statusOf(error) !== 409) throw explain(remote, `create "${formatRepo(repo)}"`, error);
+      });
+    },
+    refs,
+    resolve: (ref) => resolve(ref, ref.revision),
+    tree: async (ref) => (await entries(ref)).map(({ path, size, sha256 }) => ({ path, size, sha256 })),
+    read: (ref, path) => readRemote(remote, ref, path),
+    createBranch: async (repo, branch, from) => {
+      try {
+        await createBranch({ ...common, repo: repoOf(repo), branch, revision: from });
+        return 'created';
+      } catch (error) {
+        if (statusOf(error) === 409) return 'exists';
+        throw explain(remote, `create branch "${branch}" of "${formatRepo(repo)}"`, error);
+      }
+    },
+    createTag: async (repo, tag, commit) => {
+      const response = await ask(remote, 'POST', `${apiPath(repo)}/tag/${commit}`, { tag });
+      if (response.status === 409) return 'exists';
+      if (!response.ok) throw await refusal(remote, `create tag "${tag}" of "${formatRepo(repo)}"`, response);
+      return 'created';
+    },
+    commit: async (request) => {
+      // asked first: what is to be removed is read at the parent, which may be gone with its branch
+      return commitRemotely(remote, request, await removals(request));
+    },
+    verify: async (ref, files) => {
+      const recorded = new Map((await entries(ref)).map((entry) => [entry.path, entry]));
+      for (const { path, size, sha256 } of files) {
+        const entry = recorded.get(path);
+        if (entry === undefined) throw differs(ref, path, `sha256 ${sha256}`, 'no bytes in the commit');
+        if (entry.size !== size) throw differs(ref, path, `${size} bytes`, `${entry.size} bytes`);
+        if (entry.sha256 !== undefined && entry.sha256 !== sha256) throw differs(ref, path, `sha256 ${sha256}`, `sha256 ${entry.sha256}`);
+      }
+    },
+    // a Hub over HTTP keeps its own house
+    prune: async () => {},
+    materialise: async (ref, cache) => {
+      const named = (await entries(ref)).map((entry) => ({ ...entry, etag: entry.sha256 ?? entry.oid }));
+      return laySnapshot(cache, ref, named, (entry, blob) => fetchBlob(remote, ref, entry, blob));
+    },
+  };
+}
+
+/** Without the commit, which the client library would not know what to do with. */
+function repoOf({ type, name }: RepoId): RepoId {
+  return { type, name };
+}
