@@ -33,7 +33,9 @@ export function runArgv(options: ContainerBackendOptions, request: SubmitRequest
     ...['--network', options.network],
     ...(options.network === 'host' ? [] : ['--hostname', HOST_NAME, '--add-host', `${HOST_NAME}:127.0.0.1`]),
     // NCCL pins memory; an engine that itself may not lift limits would refuse, so CPU jobs do not ask
-    ...(hardware.device === 'cuda' ? ['--ulimit', 'memlock=-1', '--ulimit', 'stack=67108864', ...gpuArgv(options.gpus, cdi)] : []),
+    ...(hardware.device === 'cuda'
+      ? ['--ulimit', 'memlock=-1', '--ulimit', 'stack=67108864', ...gpuArgv(options.gpus, cdi)]
+      : []),
     ...mount(folder, JOB),
     ...mount(`${folder}/in`, `${JOB}/in`, 'readonly'),
     ...mount(`${folder}/code`, `${JOB}/code`, 'readonly'),
@@ -54,6 +56,10 @@ function gpuArgv(gpus: string, cdi: boolean): string[] {
 
 /** A bind mount; docker and podman read the fields as a line of CSV, so a comma in a path needs quotes. */
 function mount(source: string, target: string, mode?: 'readonly'): string[] {
-  const field = (key: string, value: string): string => (/[",]/.test(value) ? `"${key}=${value.replaceAll('"', '""')}"` : `${key}=${value}`);
-  return ['--mount', ['type=bind', field('source', source), field('target', target), ...(mode === undefined ? [] : [mode])].join(',')];
+  const field = (key: string, value: string): string =>
+    /[",]/.test(value) ? `"${key}=${value.replaceAll('"', '""')}"` : `${key}=${value}`;
+  return [
+    '--mount',
+    ['type=bind', field('source', source), field('target', target), ...(mode === undefined ? [] : [mode])].join(','),
+  ];
 }

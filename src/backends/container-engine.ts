@@ -23,7 +23,11 @@ export function openEngine(binary: 'docker' | 'podman'): Engine {
     const grace = argv[0] === 'stop' ? Number(argv[2]) * 1000 : 0;
     const result = await execa(binary, argv, { stdin: 'ignore', reject: false, timeout: PATIENCE_MS + grace });
     const exitCode = result.exitCode ?? (result.timedOut ? 124 : 127);
-    return { exitCode, stdout: result.stdout, stderr: result.stderr.trim() === '' && exitCode !== 0 ? (result.shortMessage ?? '') : result.stderr };
+    return {
+      exitCode,
+      stdout: result.stdout,
+      stderr: result.stderr.trim() === '' && exitCode !== 0 ? (result.shortMessage ?? '') : result.stderr,
+    };
   }
   return {
     binary,

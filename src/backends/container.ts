@@ -14,7 +14,7 @@ export interface ContainerBackendOptions extends ContainerOptions {
   readonly host: string;
   /** folder of scripts/train */
   readonly scripts: string;
-  /** path of requirements.txt, for the hint on how to build the image */
+  /** path of requirements.txt, which the image must have been built from */
   readonly requirements: string;
 }
 
@@ -33,14 +33,15 @@ export const REQUIREMENTS_LABEL = 'org.zephyr.requirements';
 export function containerBackend(options: ContainerBackendOptions): Backend {
   const engine = openEngine(options.binary);
 
-  async function environment(): Promise<string> {
+  /** What the image was built from, as its label says; undefined where somebody else built it. */
+  async function imageOf(): Promise<{ id: string; requirements: string | undefined }> {
     const { exitCode, stdout, stderr } = await engine.run(['image', 'inspect', '--format', '{{json .}}', options.image]);
     if (exitCode === 0) {
       const { Id, Config } = imageInspected.parse(JSON.parse(stdout));
-      return Config?.Labels?.[REQUIREMENTS_LABEL] ?? Id;
+      return { id: Id, requirements: Config?.Labels?.[REQUIREMENTS_LABEL] || undefined };
     }
     if (!isMissing(stderr)) throw unreachable(engine, stderr);
-    throw await missingImage(options);
+    throw await wrongImage(options, `Cannot find image "${options.image}" in ${options.binary}`);
   }
 
   async function find(labels: JobLabels): Promise<JobHandle | undefined> {
@@ -55,13 +56,24 @@ export function containerBackend(options: ContainerBackendOptions): Backend {
 
   return {
     name: options.binary,
-    environment,
     find,
+
+    async environment() {
+      const { id, requirements } = await imageOf();
+      return requirements ?? id;
+    },
 
     async check() {
       const { exitCode, stderr } = await engine.run(['version', '--format', '{{.Server.Version}}']);
       if (exitCode !== 0) throw unreachable(engine, stderr);
-      await environment();
+      const { requirements } = await imageOf();
+      const pinned = await readIfThere(options.requirements);
+      if (requirements !== undefined && pinned !== undefined && requirements !== sha256(pinned)) {
+        throw await wrongImage(
+          options,
+          `Cannot use image "${options.image}": it was built from other requirements than this zephyr pins`,
+        );
+      }
     },
 
     async submit(request) {
@@ -75,7 +87,9 @@ export function containerBackend(options: ContainerBackendOptions): Backend {
         const other = /already in use/i.test(stderr) ? await find(request.labels) : undefined;
         if (other !== undefined) return other;
         await removeUnstarted(engine, attemptName(request.labels));
-        throw new ZephyrError(`Cannot start "${request.program}" in image "${options.image}": ${said(stderr)}`, { exit: 'preflight' });
+        throw new ZephyrError(`Cannot start "${request.program}" in image "${options.image}": ${said(stderr)}`, {
+          exit: 'preflight',
+        });
       }
       return handleOf(options, request, stdout.trim());
     },
@@ -94,7 +108,8 @@ export function containerBackend(options: ContainerBackendOptions): Backend {
 
     async forget(handle) {
       const { exitCode, stderr } = await engine.run(['rm', '--volumes', handle.id]);
-      if (exitCode !== 0 && !isMissing(stderr)) throw new ZephyrError(`Cannot remove container "${handle.id}": ${said(stderr)}`, { exit: 'temporary' });
+      if (exitCode !== 0 && !isMissing(stderr))
+        throw new ZephyrError(`Cannot remove container "${handle.id}": ${said(stderr)}`, { exit: 'temporary' });
     },
   };
 }
@@ -105,7 +120,8 @@ function handleOf({ binary, host }: ContainerBackendOptions, { folder, labels }:
 
 async function stateOf(engine: Engine, host: string, handle: JobHandle): Promise<JobState> {
   const [machine] = handle.host.split('/');
-  if (machine !== host.split('/')[0]) return { state: 'unknown', why: `the job runs on "${machine}", which cannot be seen from here` };
+  if (machine !== host.split('/')[0])
+    return { state: 'unknown', why: `the job runs on "${machine}", which cannot be seen from here` };
   const found = await inspect(engine, handle.id);
   if (found.answer === 'unknown') return { state: 'unknown', why: found.why };
   // a removed container has left its exit code in the job folder
@@ -132,14 +148,18 @@ async function removeUnstarted(engine: Engine, name: string): Promise<void> {
 function unreachable(engine: Engine, stderr: string): ZephyrError {
   return new ZephyrError(`Cannot reach ${engine.binary}: ${said(stderr)}`, {
     exit: 'preflight',
-    hint: engine.binary === 'docker' ? 'Start the docker daemon, or choose a target with backend "process"' : `Install ${engine.binary}, or choose a target with backend "process"`,
+    hint:
+      engine.binary === 'docker'
+        ? 'Start the docker daemon, or choose a target with backend "process"'
+        : `Install ${engine.binary}, or choose a target with backend "process"`,
   });
 }
 
-async function missingImage({ binary, image, scripts, requirements }: ContainerBackendOptions): Promise<ZephyrError> {
+async function wrongImage(
+  { binary, image, scripts, requirements }: ContainerBackendOptions,
+  message: string,
+): Promise<ZephyrError> {
   const digest = sha256((await readIfThere(requirements)) ?? '');
-  return new ZephyrError(`Cannot find image "${image}" in ${binary}`, {
-    exit: 'preflight',
-    hint: `Build it with: ${binary} build --label ${REQUIREMENTS_LABEL}=${digest} -t ${image} ${scripts}`,
-  });
+  const build = `${binary} build ${scripts} --tag ${image} --build-arg BASE_IMAGE=IMAGE --build-arg REQUIREMENTS_SHA256=${digest}`;
+  return new ZephyrError(message, { exit: 'preflight', hint: `Build it, on an IMAGE with Python 3.11 or later: ${build}` });
 }

@@ -14,7 +14,12 @@ export type Followed =
       readonly offset: number;
     }
   | { readonly type: 'note'; readonly message: string }
-  | { readonly type: 'ended'; readonly state: EndedState; readonly result: JobResult | undefined; readonly logTail: readonly string[] };
+  | {
+      readonly type: 'ended';
+      readonly state: EndedState;
+      readonly result: JobResult | undefined;
+      readonly logTail: readonly string[];
+    };
 
 export type EndedState = Extract<JobState, { state: 'exited' | 'absent' }>;
 
@@ -64,7 +69,8 @@ export async function* followJob(backend: Backend, handle: JobHandle, options: F
     if (state?.state === 'unknown') {
       silences += 1;
       nextQuestion = Date.now() + Math.min(statePollMs * 2 ** silences, LONGEST_PAUSE_MS);
-      if (silences === SILENCES_BEFORE_NOTE) yield { type: 'note', message: `${backend.name} does not answer (${state.why}); waiting, the job may well go on` };
+      if (silences === SILENCES_BEFORE_NOTE)
+        yield { type: 'note', message: `${backend.name} does not answer (${state.why}); waiting, the job may well go on` };
     } else if (state !== undefined) {
       if (silences >= SILENCES_BEFORE_NOTE) yield { type: 'note', message: `${backend.name} answers again` };
       silences = 0;
@@ -86,7 +92,10 @@ function parseLine(line: Line): Followed {
   }
   const event = jobEvent.safeParse(json);
   if (event.success) return { type: 'event', event: event.data, offset: line.end };
-  return { type: 'note', message: `Passed over a line of events.jsonl that is not an event: ${JSON.stringify(line.text.slice(0, 200))}` };
+  return {
+    type: 'note',
+    message: `Passed over a line of events.jsonl that is not an event: ${JSON.stringify(line.text.slice(0, 200))}`,
+  };
 }
 
 /** `result.json`, or undefined when it is missing or not what the contract says: then nothing is proved. */

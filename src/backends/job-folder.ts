@@ -56,7 +56,11 @@ export function supervisorArgv(control: string, { hardware }: SubmitRequest, mor
  * The whole environment of a job but for PATH: an allow-list, so that no secret of ours can reach the program, the log
  * or an inspect. `home` is a writable folder that outlives the attempt, because compile caches are worth keeping.
  */
-export function jobEnvironment(home: string, request: SubmitRequest, extra: Readonly<Record<string, string>>): Record<string, string> {
+export function jobEnvironment(
+  home: string,
+  request: SubmitRequest,
+  extra: Readonly<Record<string, string>>,
+): Record<string, string> {
   return {
     HOME: home,
     // torch asks for the user's name, which an arbitrary uid in a container does not have

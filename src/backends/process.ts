@@ -6,9 +6,18 @@ import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
 import { type JobHandle, type JobLabels, type JobState, jobHandle } from '../model/job.ts';
 import type { Backend, SubmitRequest } from './backend.ts';
-import { attemptName, controlFolder, jobEnvironment, layControl, programArgv, readExit, readIfThere, supervisorArgv } from './job-folder.ts';
+import {
+  attemptName,
+  controlFolder,
+  jobEnvironment,
+  layControl,
+  programArgv,
+  readExit,
+  readIfThere,
+  supervisorArgv,
+} from './job-folder.ts';
 import { isAlive, killMarked, signalIfThere } from './processes.ts';
-import { checkPython } from './python-check.ts';
+import { checkPython, readRequirements } from './python-check.ts';
 
 export interface ProcessBackendOptions {
   /** this machine and boot, `hostname/boot`: a pid of another boot names nothing */
@@ -48,7 +57,7 @@ export function processBackend(options: ProcessBackendOptions): Backend {
   return {
     name: 'process',
     check: () => checkPython(options),
-    environment: async () => sha256((await readIfThere(options.requirements)) ?? ''),
+    environment: async () => sha256(await readRequirements(options.requirements)),
     find,
     state: (handle) => stateOf(host, handle),
 
@@ -79,7 +88,8 @@ export function processBackend(options: ProcessBackendOptions): Backend {
   };
 }
 
-const claimPath = ({ folder, labels }: Pick<SubmitRequest, 'folder' | 'labels'>): string => join(controlFolder(folder, labels), 'claim.json');
+const claimPath = ({ folder, labels }: Pick<SubmitRequest, 'folder' | 'labels'>): string =>
+  join(controlFolder(folder, labels), 'claim.json');
 
 async function readClaim(path: string): Promise<JobHandle | undefined> {
   const text = await readIfThere(path);
@@ -91,9 +101,12 @@ async function refuseCompany(host: string, { folder }: SubmitRequest): Promise<v
   for await (const path of glob('control/*/claim.json', { cwd: folder })) {
     const other = await readClaim(join(folder, path));
     if (other !== undefined && (await stateOf(host, other)).state === 'running') {
-      throw new ZephyrError(`Cannot start a job in "${folder}": attempt ${other.labels.epoch} of "${other.labels.step}" is running there`, {
-        exit: 'conflict',
-      });
+      throw new ZephyrError(
+        `Cannot start a job in "${folder}": attempt ${other.labels.epoch} of "${other.labels.step}" is running there`,
+        {
+          exit: 'conflict',
+        },
+      );
     }
   }
 }
@@ -101,19 +114,23 @@ async function refuseCompany(host: string, { folder }: SubmitRequest): Promise<v
 async function start(options: ProcessBackendOptions, request: SubmitRequest): Promise<JobHandle> {
   const control = await layControl(request, options.scripts);
   const handle = { backend: 'process', host: options.host, folder: request.folder, labels: request.labels };
-  const supervisor = execa(options.python, [...supervisorArgv(control, request, ['--claim', JSON.stringify(handle)]), ...programArgv(options.python, request.program)], {
-    cwd: request.folder,
-    env: {
-      PATH: [dirname(options.python), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter),
-      ...jobEnvironment(join(request.folder, 'home'), request, options.environment ?? {}),
+  const supervisor = execa(
+    options.python,
+    [...supervisorArgv(control, request, ['--claim', JSON.stringify(handle)]), ...programArgv(options.python, request.program)],
+    {
+      cwd: request.folder,
+      env: {
+        PATH: [dirname(options.python), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter),
+        ...jobEnvironment(join(request.folder, 'home'), request, options.environment ?? {}),
+      },
+      extendEnv: false,
+      // a session of its own: neither our terminal's Ctrl-C nor our death reaches it
+      detached: true,
+      cleanup: false,
+      stdio: 'ignore',
+      reject: false,
     },
-    extendEnv: false,
-    // a session of its own: neither our terminal's Ctrl-C nor our death reaches it
-    detached: true,
-    cleanup: false,
-    stdio: 'ignore',
-    reject: false,
-  });
+  );
   supervisor.nodeChildProcess.unref();
   let ended: string | undefined;
   void supervisor.then((result) => {
@@ -125,10 +142,13 @@ async function start(options: ProcessBackendOptions, request: SubmitRequest): Pr
     const claimed = await readClaim(claimPath(request));
     if (claimed !== undefined) return claimed;
     if (over !== undefined || Date.now() > deadline) {
-      throw new ZephyrError(`Cannot start "${request.program}" with "${options.python}": ${over ?? 'its supervisor gave no sign of life'}`, {
-        exit: 'preflight',
-        hint: `See ${join(request.folder, 'log.txt')}`,
-      });
+      throw new ZephyrError(
+        `Cannot start "${request.program}" with "${options.python}": ${over ?? 'its supervisor gave no sign of life'}`,
+        {
+          exit: 'preflight',
+          hint: `See ${join(request.folder, 'log.txt')}`,
+        },
+      );
     }
     await sleep(POLL_MS);
   }

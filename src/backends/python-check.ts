@@ -29,8 +29,7 @@ const HINT = 'Make the training environment with: npm run setup';
  * second, so a good answer is kept until site-packages or the requirements change.
  */
 export async function checkPython({ python, requirements, jobs }: PythonCheck): Promise<void> {
-  const wanted = await readIfThere(requirements);
-  if (wanted === undefined) throw new ZephyrError(`Cannot read the pinned requirements at "${requirements}"`, { exit: 'preflight' });
+  const wanted = await readRequirements(requirements);
   const stamp = join(jobs, '.python-check', `${sha256(python).slice(0, 16)}.json`);
   if (await holds(stamp, python, wanted)) return;
 
@@ -42,7 +41,10 @@ export async function checkPython({ python, requirements, jobs }: PythonCheck): 
     timeout: 60_000,
   });
   if (exitCode !== 0) {
-    throw new ZephyrError(`Cannot run Python at "${python}": ${shortMessage ?? `exit code ${exitCode}`}`, { exit: 'preflight', hint: HINT });
+    throw new ZephyrError(`Cannot run Python at "${python}": ${shortMessage ?? `exit code ${exitCode}`}`, {
+      exit: 'preflight',
+      hint: HINT,
+    });
   }
   const { site, versions } = answer.parse(JSON.parse(stdout));
   const wrong = [...pins].filter(([name, version]) => !matches(versions[name] ?? null, version));
@@ -52,6 +54,12 @@ export async function checkPython({ python, requirements, jobs }: PythonCheck): 
   }
   await mkdir(dirname(stamp), { recursive: true });
   await atomicWrite(stamp, JSON.stringify({ seal: await seal(python, wanted, site), site }));
+}
+
+export async function readRequirements(path: string): Promise<string> {
+  const text = await readIfThere(path);
+  if (text === undefined) throw new ZephyrError(`Cannot read the pinned requirements at "${path}"`, { exit: 'preflight' });
+  return text;
 }
 
 async function holds(stamp: string, python: string, wanted: string): Promise<boolean> {

@@ -19,7 +19,10 @@ export interface BackendPlace {
 }
 
 /** The backend that a target names, with the target's options for it. */
-export function openBackend(target: { readonly backend: BackendName; readonly options: unknown }, { host, root, jobs }: BackendPlace): Backend {
+export function openBackend(
+  target: { readonly backend: BackendName; readonly options: unknown },
+  { host, root, jobs }: BackendPlace,
+): Backend {
   const scripts = join(root, 'scripts', 'train');
   const requirements = join(scripts, 'requirements.txt');
   switch (target.backend) {
@@ -28,9 +31,21 @@ export function openBackend(target: { readonly backend: BackendName; readonly op
       return processBackend({ host, python, jobs, scripts, requirements, environment });
     }
     case 'docker':
-      return containerBackend({ ...read(target.backend, dockerOptions, target.options), binary: 'docker', host, scripts, requirements });
+      return containerBackend({
+        ...read(target.backend, dockerOptions, target.options),
+        binary: 'docker',
+        host,
+        scripts,
+        requirements,
+      });
     case 'podman':
-      return containerBackend({ ...read(target.backend, podmanOptions, target.options), binary: 'podman', host, scripts, requirements });
+      return containerBackend({
+        ...read(target.backend, podmanOptions, target.options),
+        binary: 'podman',
+        host,
+        scripts,
+        requirements,
+      });
   }
 }
 

@@ -15,13 +15,19 @@ export type ProcessOptions = z.infer<typeof processOptions>;
 const container = z.strictObject({
   image: z.string().min(1),
   /** `all`, or device numbers such as `0,1`; used for jobs on `cuda` alone */
-  gpus: z.string().regex(/^(all|\d+(,\d+)*)$/, 'expected "all" or device numbers such as "0,1"').default('all'),
+  gpus: z
+    .string()
+    .regex(/^(all|\d+(,\d+)*)$/, 'expected "all" or device numbers such as "0,1"')
+    .default('all'),
   /** shared memory, for NCCL and for data loader workers */
   shmSize: size.default('8g'),
   /** ceiling of the job's memory; unset means that of the machine */
   memory: size.optional(),
   /** `uid:gid` that the job runs as; unset means the caller's, so that the files in the job folder are the caller's */
-  user: z.string().regex(/^\d+:\d+$/, 'expected "uid:gid"').optional(),
+  user: z
+    .string()
+    .regex(/^\d+:\d+$/, 'expected "uid:gid"')
+    .optional(),
   /** seconds between SIGTERM and SIGKILL when the engine itself stops the container: the time a save takes */
   stopTimeout: z.int().nonnegative().default(300),
   /** `none` is enough for every job of ours: inputs are mounted */

@@ -15,7 +15,13 @@ const request = { folder: '/jobs/a,b', program: 'dsft', labels, hardware } as co
 const place = { host: 'here/boot', root: ROOT, jobs: '/jobs' };
 
 function argv(more: object, cdi: boolean): string[] {
-  const options = { ...dockerOptions.parse({ image: 'zephyr-train', ...more }), binary: 'docker', host: 'here/boot', scripts: '', requirements: '' } as const;
+  const options = {
+    ...dockerOptions.parse({ image: 'zephyr-train', ...more }),
+    binary: 'docker',
+    host: 'here/boot',
+    scripts: '',
+    requirements: '',
+  } as const;
   return runArgv(options, request, cdi);
 }
 
@@ -31,7 +37,8 @@ test('a comma in the path of the job folder does not end the mount', () => {
 
 test('several ranks without a network talk over the loopback, and the host name resolves', () => {
   const line = argv({}, true).join(' ');
-  for (const part of ['--network none', '--add-host zephyr-job:127.0.0.1', '--env NCCL_SOCKET_IFNAME=lo', '--ranks 8']) assert.ok(line.includes(part), part);
+  for (const part of ['--network none', '--add-host zephyr-job:127.0.0.1', '--env NCCL_SOCKET_IFNAME=lo', '--ranks 8'])
+    assert.ok(line.includes(part), part);
 });
 
 test('a missing client or a silent daemon is unknown, never absent', async () => {
@@ -46,13 +53,20 @@ test('a missing client or a silent daemon is unknown, never absent', async () =>
 
     process.env['PATH'] = path;
     process.env['DOCKER_HOST'] = `unix://${folder}/no.sock`;
-    await writeFile(join(folder, 'docker'), '#!/bin/sh\necho "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?" >&2\nexit 1\n');
+    await writeFile(
+      join(folder, 'docker'),
+      '#!/bin/sh\necho "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?" >&2\nexit 1\n',
+    );
     await chmod(join(folder, 'docker'), 0o755);
     process.env['PATH'] = `${folder}:${path}`;
     const state = await backend.state(handle);
     assert.ok(state.state === 'unknown' && /Cannot connect/.test(state.why));
     assert.equal((await backend.cancel(handle, 1)).state, 'unknown');
-    await assert.rejects(backend.check(), { exit: 'preflight', message: /^Cannot reach docker: Cannot connect/, hint: /Start the docker daemon/ });
+    await assert.rejects(backend.check(), {
+      exit: 'preflight',
+      message: /^Cannot reach docker: Cannot connect/,
+      hint: /Start the docker daemon/,
+    });
     await assert.rejects(backend.find(labels), { exit: 'preflight' });
   } finally {
     process.env['PATH'] = path;
@@ -62,16 +76,26 @@ test('a missing client or a silent daemon is unknown, never absent', async () =>
 });
 
 test('only the engine saying so makes a container missing', () => {
-  for (const text of ['Error: No such object: x', 'Error response from daemon: No such container: x', 'Error: no container with name or ID "x" found: no such container']) {
+  for (const text of [
+    'Error: No such object: x',
+    'Error response from daemon: No such container: x',
+    'Error: no container with name or ID "x" found: no such container',
+  ]) {
     assert.ok(isMissing(text), text);
   }
   for (const text of ['error during connect: EOF', 'context deadline exceeded', '']) assert.ok(!isMissing(text), text);
 });
 
 test('of what the client says, the last line with a reason is kept', () => {
-  assert.equal(said("docker: Error response from daemon: Conflict.\nSee 'docker run --help'."), 'Error response from daemon: Conflict.');
+  assert.equal(
+    said("docker: Error response from daemon: Conflict.\nSee 'docker run --help'."),
+    'Error response from daemon: Conflict.',
+  );
 });
 
 test('options of a target are checked, and an unknown one is named', () => {
-  assert.throws(() => openBackend({ backend: 'docker', options: { image: 'a', shm: '1g' } }, place), { exit: 'usage', message: /shm/ });
+  assert.throws(() => openBackend({ backend: 'docker', options: { image: 'a', shm: '1g' } }, place), {
+    exit: 'usage',
+    message: /shm/,
+  });
 });

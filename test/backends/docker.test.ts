@@ -12,17 +12,27 @@ import { backendContract } from '../contracts/backend.ts';
 import { layJob, ROOT } from '../rig/job-rig.ts';
 
 const docker = (...argv: string[]) => spawnSync('docker', argv, { encoding: 'utf8' });
-const images = [process.env['ZEPHYR_TEST_IMAGE'], 'zephyr-train:test', 'zephyr-base:bookworm'].filter((image) => image !== undefined);
+const images = [process.env['ZEPHYR_TEST_IMAGE'], 'zephyr-train:test', 'zephyr-base:bookworm'].filter(
+  (image) => image !== undefined,
+);
 const image = images.find((name) => docker('image', 'inspect', name).status === 0);
-const reason = docker('version').status !== 0 ? 'no docker daemon here' : image === undefined ? `none of the images ${images.join(', ')} here` : undefined;
-if (reason !== undefined && process.env['ZEPHYR_TEST_REQUIRE'] === 'docker') throw new Error(`Cannot test the docker backend: ${reason}`);
+const reason =
+  docker('version').status !== 0
+    ? 'no docker daemon here'
+    : image === undefined
+      ? `none of the images ${images.join(', ')} here`
+      : undefined;
+if (reason !== undefined && process.env['ZEPHYR_TEST_REQUIRE'] === 'docker')
+  throw new Error(`Cannot test the docker backend: ${reason}`);
 const options = { image: image ?? 'none' };
 
 backendContract({
   name: 'docker',
   options,
   skip: reason,
-  torch: reason === undefined && docker('run', '--rm', '--network', 'none', '--entrypoint', 'python3', options.image, '-c', 'import torch').status === 0,
+  torch:
+    reason === undefined &&
+    docker('run', '--rm', '--network', 'none', '--entrypoint', 'python3', options.image, '-c', 'import torch').status === 0,
   killSupervisor: async (handle) => {
     assert.equal(docker('kill', '--signal', 'KILL', handle.id).status, 0);
   },
@@ -33,10 +43,18 @@ describe('docker', { skip: reason ?? false }, () => {
   let count = 0;
   const handles: JobHandle[] = [];
   const open = (more: object = {}): Backend =>
-    openBackend({ backend: 'docker', options: { ...options, ...more } }, { host: 'here/boot', root: ROOT, jobs: join(home, 'jobs') });
+    openBackend(
+      { backend: 'docker', options: { ...options, ...more } },
+      { host: 'here/boot', root: ROOT, jobs: join(home, 'jobs') },
+    );
   const lay = async (fixture: string) => {
     count += 1;
-    return await layJob(join(home, 'jobs'), fixture, {}, { run: `run-d-${process.pid}-${count}`, stage: 'dsft', step: 'prepare', epoch: 1 });
+    return await layJob(
+      join(home, 'jobs'),
+      fixture,
+      {},
+      { run: `run-d-${process.pid}-${count}`, stage: 'dsft', step: 'prepare', epoch: 1 },
+    );
   };
   const submit = async (backend: Backend, fixture: string) => {
     const handle = await backend.submit(await lay(fixture));
@@ -61,7 +79,8 @@ describe('docker', { skip: reason ?? false }, () => {
     const handle = await submit(backend, 'nosy');
     await ended(backend, handle);
     const seen = JSON.parse(await readFile(join(handle.folder, 'out', 'seen.json'), 'utf8'));
-    for (const action of ['write_input', 'new_input', 'write_code', 'write_root']) assert.match(seen[action], /^OSError 30|^PermissionError/, action);
+    for (const action of ['write_input', 'new_input', 'write_code', 'write_root'])
+      assert.match(seen[action], /^OSError 30|^PermissionError/, action);
     assert.deepEqual([seen.write_home, seen.write_tmp], ['done', 'done']);
     assert.match(seen.network, /^OSError|^TimeoutError/);
   });
@@ -103,8 +122,30 @@ describe('docker', { skip: reason ?? false }, () => {
   });
 
   test('an image that is not there is named by check, with the command that builds it', async () => {
-    await assert.rejects(open({ image: 'zephyr-none:1' }).check(), { exit: 'preflight', message: /zephyr-none:1/, hint: /docker build/ });
+    await assert.rejects(open({ image: 'zephyr-none:1' }).check(), {
+      exit: 'preflight',
+      message: /zephyr-none:1/,
+      hint: /docker build/,
+    });
+  });
+
+  test('check passes the image of these requirements and refuses one of others', async () => {
     await open().check();
+    const stale = `zephyr-stale:${process.pid}`;
+    const built = spawnSync('docker', ['build', '--network', 'none', '--tag', stale, '-'], {
+      input: `FROM ${options.image}\nLABEL org.zephyr.requirements=0000\n`,
+      env: { ...process.env, DOCKER_BUILDKIT: '0' },
+    });
+    assert.equal(built.status, 0, String(built.stderr));
+    try {
+      await assert.rejects(open({ image: stale }).check(), {
+        exit: 'preflight',
+        message: /other requirements/,
+        hint: /docker build/,
+      });
+    } finally {
+      docker('image', 'rm', stale);
+    }
   });
 
   test('a submit that the engine refuses leaves no container behind', async () => {

@@ -12,7 +12,10 @@ const EXITED: JobState = { state: 'exited', code: 0, outOfMemory: false };
 const heartbeat = (seq: number) => `${JSON.stringify({ seq, t: 1, type: 'heartbeat' })}\n`;
 
 /** Follows a folder under a backend that answers with these states, the last one for ever. */
-async function follow(states: (JobState | (() => Promise<JobState>))[], fill: (folder: string) => Promise<void>): Promise<Followed[]> {
+async function follow(
+  states: (JobState | (() => Promise<JobState>))[],
+  fill: (folder: string) => Promise<void>,
+): Promise<Followed[]> {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-follow-'));
   try {
     await fill(folder);
@@ -34,7 +37,9 @@ async function follow(states: (JobState | (() => Promise<JobState>))[], fill: (f
 }
 
 test('a line that is not an event becomes a note, and a torn last line is left alone', async () => {
-  const items = await follow([EXITED], (folder) => writeFile(join(folder, 'events.jsonl'), `${heartbeat(0)}{"seq": 1, "t\n[]\n${heartbeat(2)}{"seq": 3`));
+  const items = await follow([EXITED], (folder) =>
+    writeFile(join(folder, 'events.jsonl'), `${heartbeat(0)}{"seq": 1, "t\n[]\n${heartbeat(2)}{"seq": 3`),
+  );
   assert.deepEqual(
     items.map(({ type }) => type),
     ['event', 'note', 'note', 'event', 'ended'],

@@ -11,7 +11,9 @@ import { backendContract } from '../contracts/backend.ts';
 import { layJob, ROOT } from '../rig/job-rig.ts';
 
 const venv = process.env['ZEPHYR_TEST_PYTHON'] ?? join(ROOT, '.venv', 'bin', 'python');
-const python = existsSync(venv) ? venv : spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).stdout.trim();
+const python = existsSync(venv)
+  ? venv
+  : spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).stdout.trim();
 
 backendContract({
   name: 'process',
@@ -23,14 +25,21 @@ backendContract({
   },
 });
 
-async function withBackend(requirements: string, use: (jobs: string, open: (python: string) => ReturnType<typeof processBackend>, file: string) => Promise<void>) {
+async function withBackend(
+  requirements: string,
+  use: (jobs: string, open: (python: string) => ReturnType<typeof processBackend>, file: string) => Promise<void>,
+) {
   const home = await mkdtemp(join(tmpdir(), 'zephyr-process-'));
   const file = join(home, 'requirements.txt');
   await writeFile(file, requirements);
   const jobs = join(home, 'jobs');
   const scripts = join(ROOT, 'scripts', 'train');
   try {
-    await use(jobs, (interpreter) => processBackend({ host: 'here/boot', python: interpreter, jobs, scripts, requirements: file }), file);
+    await use(
+      jobs,
+      (interpreter) => processBackend({ host: 'here/boot', python: interpreter, jobs, scripts, requirements: file }),
+      file,
+    );
   } finally {
     await rm(home, { recursive: true });
   }
@@ -38,7 +47,10 @@ async function withBackend(requirements: string, use: (jobs: string, open: (pyth
 
 test('check names the packages that the interpreter lacks, and asks again once the requirements changed', async () => {
   await withBackend('pip==0.0.1\nno-such-package-of-ours==1.2  # a comment\nunpinned\n', async (_, open, file) => {
-    await assert.rejects(open(python).check(), { exit: 'preflight', message: /pip 0\.0\.1 \(found [\d.]+\), no-such-package-of-ours 1\.2 \(found none\)/ });
+    await assert.rejects(open(python).check(), {
+      exit: 'preflight',
+      message: /pip 0\.0\.1 \(found [\d.]+\), no-such-package-of-ours 1\.2 \(found none\)/,
+    });
     await writeFile(file, 'unpinned\n');
     await open(python).check();
     await open(python).check();
@@ -49,7 +61,11 @@ test('check names the packages that the interpreter lacks, and asks again once t
 
 test('check says which interpreter is missing and how to get it', async () => {
   await withBackend('', async (jobs, open) => {
-    await assert.rejects(open(join(jobs, 'no-python')).check(), { exit: 'preflight', message: /no-python/, hint: /npm run setup/ });
+    await assert.rejects(open(join(jobs, 'no-python')).check(), {
+      exit: 'preflight',
+      message: /no-python/,
+      hint: /npm run setup/,
+    });
   });
 });
 

@@ -60,9 +60,13 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
       throw new Error('The stream of a job ended before the job');
     }
     async function client(order: ClientOrder, follow: boolean): Promise<{ child: ChildProcess; handle: JobHandle }> {
-      const child = spawn(process.execPath, [join(ROOT, 'test', 'rig', 'submit-client.ts'), JSON.stringify(order), follow ? 'follow' : 'leave'], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
+      const child = spawn(
+        process.execPath,
+        [join(ROOT, 'test', 'rig', 'submit-client.ts'), JSON.stringify(order), follow ? 'follow' : 'leave'],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      );
       assert.ok(child.stdout);
       const exited = once(child, 'exit').then(([code]) => assert.fail(`the client left with ${code} before it had a handle`));
       exited.catch(() => undefined);
@@ -190,7 +194,9 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
       assert.deepEqual(await processesWith(marker), []);
     });
 
-    it('stops every rank, and all of them having saved counts as interrupted', { skip: torch ? false : 'no torch here' }, async () => {
+    it('stops every rank, and all of them having saved counts as interrupted', {
+      skip: torch ? false : 'no torch here',
+    }, async () => {
       const handle = await submit('graceful', {}, 2);
       for (const rank of [0, 1]) await until('the rank is up', () => isThere(join(handle.folder, `ready-${rank}`)));
       assert.deepEqual(await backend.cancel(handle, 30), { state: 'exited', code: 75, outOfMemory: false });
@@ -212,7 +218,9 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
         for (const file of ['out/seen.json', 'log.txt', 'job.json']) {
           assert.ok(!(await readFile(join(handle.folder, file), 'utf8')).includes(canary), `${file} holds the canary`);
         }
-        const { environ, read_input, read_link, write_home, uid } = JSON.parse(await readFile(join(handle.folder, 'out', 'seen.json'), 'utf8'));
+        const { environ, read_input, read_link, write_home, uid } = JSON.parse(
+          await readFile(join(handle.folder, 'out', 'seen.json'), 'utf8'),
+        );
         assert.equal(environ.HF_HUB_OFFLINE, '1');
         assert.equal(environ.OMP_NUM_THREADS, '1');
         assert.deepEqual([read_input, read_link, write_home, uid], ['rows', 'rows', 'done', process.getuid?.()]);

@@ -17,9 +17,16 @@ export interface ClientOrder {
 }
 
 /** Lays out a job folder as the engine does, with a program of test/fixtures/jobs in place of a real one. */
-export async function layJob(jobs: string, fixture: string, config: object, labels: JobLabels, processes = 1): Promise<SubmitRequest> {
+export async function layJob(
+  jobs: string,
+  fixture: string,
+  config: object,
+  labels: JobLabels,
+  processes = 1,
+): Promise<SubmitRequest> {
   const folder = join(jobs, labels.run, `${labels.step}-e${labels.epoch}`);
-  for (const name of ['code', 'in/data', 'in/objects', 'out', 'checkpoints']) await mkdir(join(folder, name), { recursive: true });
+  for (const name of ['code', 'in/data', 'in/objects', 'out', 'checkpoints'])
+    await mkdir(join(folder, name), { recursive: true });
   await cp(join(FIXTURES, `${fixture}.py`), join(folder, 'code', 'prepare.py'));
   await mkdir(join(jobs, '..', 'store'), { recursive: true });
   await writeFile(join(jobs, '..', 'store', `${labels.run}-rows`), 'rows');
@@ -29,7 +36,10 @@ export async function layJob(jobs: string, fixture: string, config: object, labe
   const hardware = { device: 'cpu', processes, micro_batch: 1, accumulation: 1, threads: 1 } as const;
   const cadence = { save_steps: 1, log_steps: 1, heartbeat_s: 10 };
   const inputs = { data: 'in/data' };
-  await writeFile(join(folder, 'job.json'), JSON.stringify({ version: 1, program: 'prepare', labels, config, inputs, hardware, cadence, resume: null }));
+  await writeFile(
+    join(folder, 'job.json'),
+    JSON.stringify({ version: 1, program: 'prepare', labels, config, inputs, hardware, cadence, resume: null }),
+  );
   return { folder, program: 'prepare', labels, hardware };
 }
 

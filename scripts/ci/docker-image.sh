@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Builds the image of the training jobs where no public registry may be asked for images: `docker-image.sh [TAG]`.
+#
+# The base is a Debian that debootstrap makes (or $BASE_IMAGE, if that is set), the packages are those that pip on this
+# machine finds under its own settings, handed over as files: the build itself has no network and knows no address.
+# Does nothing where the image was built from this very requirements.txt.
+set -euo pipefail
+
+TAG=${1:-zephyr-train:test}
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+TRAIN=$ROOT/scripts/train
+CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/zephyr
+LABEL=org.zephyr.requirements
+say() { echo "docker-image: $*"; }
+
+requirements=$(sha256sum "$TRAIN/requirements.txt" | cut -d' ' -f1)
+if [ "$(docker image inspect --format "{{index .Config.Labels \"$LABEL\"}}" "$TAG" 2>/dev/null)" = "$requirements" ]; then
+  say "$TAG is up to date"
+  exit 0
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+base=${BASE_IMAGE:-zephyr-base:bookworm}
+if ! docker image inspect "$base" >/dev/null 2>&1; then
+  if [ -n "${BASE_IMAGE:-}" ]; then
+    docker pull --quiet "$BASE_IMAGE"
+  else
+    if ! command -v debootstrap >/dev/null; then
+      say "installing debootstrap"
+      export DEBIAN_FRONTEND=noninteractive
+      apt-get update -qq
+      apt-get install -y -qq --no-install-recommends debootstrap >/dev/null
+    fi
+    say "making $base with debootstrap"
+    debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates bookworm "$work/rootfs" >"$work/debootstrap.log" ||
+      { tail -n 20 "$work/debootstrap.log" >&2; exit 1; }
+    rm -rf "$work"/rootfs/var/cache/apt/archives/*.deb "$work"/rootfs/var/lib/apt/lists/*
+    tar -C "$work/rootfs" -c . | docker import - "$base" >/dev/null
+    rm -rf "$work/rootfs"
+  fi
+fi
+
+# wheels are chosen for the Python that asks for them, so it must be of the image's version
+minor='import sys; print("%d.%d" % sys.version_info[:2])'
+wanted=$(docker run --rm --network none --entrypoint python3 "$base" -c "$minor")
+python=
+for candidate in ${PYTHON:-} "$ROOT/.venv/bin/python" python3 "python$wanted"; do
+  if [ "$("$candidate" -c "$minor" 2>/dev/null)" = "$wanted" ] && "$candidate" -m pip --version >/dev/null 2>&1; then
+    python=$candidate
+    break
+  fi
+done
+if [ -z "$python" ]; then
+  say "found no Python $wanted with pip, which is what $base has; name one in PYTHON" >&2
+  exit 1
+fi
+
+wheels=$CACHE/wheels-$wanted-${requirements:0:16}
+if [ ! -e "$wheels/complete" ]; then
+  say "collecting wheels with $python"
+  mkdir -p "$wheels"
+  "$python" -m pip download -qq --only-binary :all: --dest "$wheels" --requirement "$TRAIN/requirements.txt"
+  touch "$wheels/complete"
+fi
+
+# hard links where the disk is the same: torch alone is hundreds of megabytes
+cp -l "$wheels"/*.whl "$work/" 2>/dev/null || cp "$wheels"/*.whl "$work/"
+cp "$TRAIN/Dockerfile" "$TRAIN/requirements.txt" "$work/"
+printf '[global]\nno-index = true\n' >"$work/pip.conf"
+
+say "building $TAG from $base"
+docker buildx version >/dev/null 2>&1 || export DOCKER_BUILDKIT=0
+docker build --quiet --network none --tag "$TAG" \
+  --build-arg BASE_IMAGE="$base" --build-arg REQUIREMENTS_SHA256="$requirements" "$work" >/dev/null
+say "$TAG is built"
