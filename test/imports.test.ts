@@ -34,13 +34,15 @@ const PURE = { folder: 'model/', packages: ['zod'] };
 
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
 const imports = files.flatMap((file) =>
-  [...readFileSync(`src/${file}`, 'utf8').matchAll(/^(?:import|export)( type)?\b[^;']*?'([^']+)'|\bimport\(\s*'([^']+)'/gm)].map(
-    (match) => ({
-      file,
-      target: match[2] ?? match[3] ?? '',
-      isType: match[1] !== undefined,
-    }),
-  ),
+  [
+    ...readFileSync(`src/${file}`, 'utf8').matchAll(
+      /^(?:import|export)( type)?\s(?:[\w*{}\s,$]*?\sfrom\s)?'([^']+)'|\bimport\(\s*'([^']+)'/gm,
+    ),
+  ].map((match) => ({
+    file,
+    target: match[2] ?? match[3] ?? '',
+    isType: match[1] !== undefined,
+  })),
 );
 
 const folderOf = (path: string) => path.split('/')[0] ?? path;
