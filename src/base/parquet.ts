@@ -27,7 +27,10 @@ export async function writeParquet(path: string, columns: Columns, rows: Iterabl
 
   function writeGroup(): void {
     if (group.length === 0) return;
-    file.write({ columnData: names.map((name) => ({ name, data: group.map((row) => cell(row[name], columns[name] as ColumnType)) })), rowGroupSize: GROUP_ROWS });
+    file.write({
+      columnData: names.map((name) => ({ name, data: group.map((row) => cell(row[name], columns[name] as ColumnType)) })),
+      rowGroupSize: GROUP_ROWS,
+    });
     count += group.length;
     group = [];
   }
@@ -48,7 +51,14 @@ export async function* readParquet(path: string, columns?: readonly string[]): A
   let rowStart = 0;
   for (const { num_rows } of metadata.row_groups) {
     const rowEnd = rowStart + Number(num_rows);
-    const rows = await parquetReadObjects({ file, metadata, rowStart, rowEnd, compressors, ...(columns === undefined ? {} : { columns: [...columns] }) });
+    const rows = await parquetReadObjects({
+      file,
+      metadata,
+      rowStart,
+      rowEnd,
+      compressors,
+      ...(columns === undefined ? {} : { columns: [...columns] }),
+    });
     for (const row of rows) yield plain(row) as Record<string, unknown>;
     rowStart = rowEnd;
   }
@@ -96,7 +106,11 @@ function elements(name: string, type: ColumnType): SchemaElement[] {
     { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
   ];
   if (type === 'strings') return [...list, ...elements('element', 'string')];
-  return [...list, { name: 'element', repetition_type: 'OPTIONAL', num_children: type.list.length }, ...type.list.flatMap((field) => elements(field, 'string'))];
+  return [
+    ...list,
+    { name: 'element', repetition_type: 'OPTIONAL', num_children: type.list.length },
+    ...type.list.flatMap((field) => elements(field, 'string')),
+  ];
 }
 
 function cell(value: unknown, type: ColumnType): unknown {

@@ -110,7 +110,9 @@ function count(totals: Totals, record: Extract<LogRecord, { t: 'done' }>): void 
 }
 
 async function readAt({ path, offset, length }: Position): Promise<LogRecord | undefined> {
-  const file = await open(path).catch(() => open(`${path}.open`)).catch(() => open(path));
+  const file = await open(path)
+    .catch(() => open(`${path}.open`))
+    .catch(() => open(path));
   try {
     const bytes = Buffer.alloc(length);
     await file.read(bytes, 0, length, offset);

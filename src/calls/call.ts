@@ -10,13 +10,23 @@ export interface Call {
   readonly purpose: string;
   readonly model: string;
   readonly messages: readonly ChatMessage[];
-  readonly sampling: { readonly temperature: number; readonly top_p: number; readonly max_tokens: number; readonly seed?: number };
+  readonly sampling: {
+    readonly temperature: number;
+    readonly top_p: number;
+    readonly max_tokens: number;
+    readonly seed?: number;
+  };
   readonly schema?: NonNullable<ChatRequest['schema']>;
 }
 
 export type CallOutcome =
   | { readonly ok: true; readonly key: string; readonly reply: ChatReply; readonly replayed: boolean }
-  | { readonly ok: false; readonly key: string; readonly failure: Pick<ChatFailure, 'kind' | 'message' | 'status'>; readonly replayed: boolean };
+  | {
+      readonly ok: false;
+      readonly key: string;
+      readonly failure: Pick<ChatFailure, 'kind' | 'message' | 'status'>;
+      readonly replayed: boolean;
+    };
 
 /**
  * The name of a call, 64 hex digits: sha256 over the canonical JSON of all that shapes the answer. Left out on purpose are

@@ -4,7 +4,11 @@ import PQueue from 'p-queue';
  * Works through `items` with at most `limit` of them in hand, taken only as fast as they are worked off. After the first
  * error no further item is taken; it is thrown when those in hand have ended.
  */
-export async function forEachAtOnce<T>(items: Iterable<T> | AsyncIterable<T>, limit: number, work: (item: T) => Promise<void>): Promise<void> {
+export async function forEachAtOnce<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const queue = new PQueue({ concurrency: limit });
   const errors: unknown[] = [];
   for await (const item of items) {

@@ -31,7 +31,12 @@ export function makeHalt(outside: AbortSignal, drainMs: number): Halt {
     return reason.error;
   }
   function cancelled(): void {
-    stop(new ZephyrError('Stopped asking teachers: every answer that arrived is kept', { exit: 'detached', hint: 'Go on with: zephyr resume' }));
+    stop(
+      new ZephyrError('Stopped asking teachers: every answer that arrived is kept', {
+        exit: 'detached',
+        hint: 'Go on with: zephyr resume',
+      }),
+    );
   }
   if (outside.aborted) cancelled();
   outside.addEventListener('abort', cancelled, { once: true });

@@ -42,7 +42,13 @@ export async function settle(floor: Floor, desk: Desk, call: Call): Promise<Call
   const { log, halt, patience } = floor;
   const { teacher } = desk;
   const key = callKey(call);
-  const request: ChatRequest = { model: call.model, messages: call.messages, ...call.sampling, ...(call.schema === undefined ? {} : { schema: call.schema }), key };
+  const request: ChatRequest = {
+    model: call.model,
+    messages: call.messages,
+    ...call.sampling,
+    ...(call.schema === undefined ? {} : { schema: call.schema }),
+    key,
+  };
   const before = log.known(key);
   let attempt = before?.attempt ?? 0;
   let lostAt = before?.state === 'sent' ? before.sentAt : undefined;
@@ -50,7 +56,15 @@ export async function settle(floor: Floor, desk: Desk, call: Call): Promise<Call
 
   async function record(reply: ChatReply, recovered: boolean): Promise<CallOutcome> {
     desk.answeredAt = Date.now();
-    await log.append({ t: 'done', k: key, a: attempt, rid: reply.requestId ?? null, usd: dollars(reply, teacher.price), recovered, raw: reply.raw });
+    await log.append({
+      t: 'done',
+      k: key,
+      a: attempt,
+      rid: reply.requestId ?? null,
+      usd: dollars(reply, teacher.price),
+      recovered,
+      raw: reply.raw,
+    });
     return { ok: true, key, reply, replayed: false };
   }
 
@@ -72,7 +86,8 @@ export async function settle(floor: Floor, desk: Desk, call: Call): Promise<Call
 
     const { failure } = answer;
     if (failure.status === undefined) lostAt = sentAt;
-    else await log.append({ t: 'fail', k: key, a: attempt, kind: failure.kind, status: failure.status, message: failure.message });
+    else
+      await log.append({ t: 'fail', k: key, a: attempt, kind: failure.kind, status: failure.status, message: failure.message });
     if (failure.kind === 'final') return { ok: false, key, failure, replayed: false };
     if (failure.kind === 'stop') throw halt.stop(refused(teacher, failure.message));
     halt.check();
@@ -92,7 +107,13 @@ export async function settle(floor: Floor, desk: Desk, call: Call): Promise<Call
 }
 
 /** Looks until the answer cannot turn up any more: a server stores it when it is finished, whoever still listens. */
-async function findStored(floor: Floor, { teacher }: Desk, model: string, key: string, sentAt: number): Promise<ChatReply | undefined> {
+async function findStored(
+  floor: Floor,
+  { teacher }: Desk,
+  model: string,
+  key: string,
+  sentAt: number,
+): Promise<ChatReply | undefined> {
   if (teacher.settleMs === 0) return undefined;
   for (let fails = 0; ; ) {
     const isLast = Date.now() - sentAt >= teacher.settleMs;

@@ -8,9 +8,24 @@ const logRecord = z.discriminatedUnion('t', [
   /** Durable before the request leaves: from here on the call may cost money. */
   z.object({ t: z.literal('intent'), k: key, a: z.int(), at: z.number(), model: z.string(), teacher: z.string() }),
   /** Durable before anybody reads the reply: `raw` is its body as the server sent it, `usd` its price or null. */
-  z.object({ t: z.literal('done'), k: key, a: z.int(), rid: z.string().nullable(), usd: z.number().nullable(), recovered: z.boolean(), raw: z.unknown() }),
+  z.object({
+    t: z.literal('done'),
+    k: key,
+    a: z.int(),
+    rid: z.string().nullable(),
+    usd: z.number().nullable(),
+    recovered: z.boolean(),
+    raw: z.unknown(),
+  }),
   /** The server said no; with `final` it will always say so. */
-  z.object({ t: z.literal('fail'), k: key, a: z.int(), kind: z.enum(['again', 'final', 'stop']), status: z.number().nullable(), message: z.string() }),
+  z.object({
+    t: z.literal('fail'),
+    k: key,
+    a: z.int(),
+    kind: z.enum(['again', 'final', 'stop']),
+    status: z.number().nullable(),
+    message: z.string(),
+  }),
 ]);
 export type LogRecord = z.infer<typeof logRecord>;
 export type DoneRecord = Extract<LogRecord, { t: 'done' }>;

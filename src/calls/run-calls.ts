@@ -16,7 +16,11 @@ export async function withSession<T>(options: SessionOptions, work: (session: Ca
 }
 
 /** Asks all calls, however many, and hands each outcome over as it comes. */
-export async function runCalls(session: CallSession, calls: Iterable<Call> | AsyncIterable<Call>, each: (call: Call, outcome: CallOutcome) => void | Promise<void> = () => {}): Promise<void> {
+export async function runCalls(
+  session: CallSession,
+  calls: Iterable<Call> | AsyncIterable<Call>,
+  each: (call: Call, outcome: CallOutcome) => void | Promise<void> = () => {},
+): Promise<void> {
   await forEachAtOnce(calls, IN_HAND, async (call) => {
     await each(call, await session.ask(call));
   });

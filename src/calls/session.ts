@@ -73,7 +73,10 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
   function openDesk(id: string): Promise<{ desk: Desk; queue: PQueue }> {
     const opened =
       desks.get(id) ??
-      options.teacher(id).then((teacher) => ({ desk: { teacher, quietUntil: 0, answeredAt: 0 }, queue: new PQueue({ concurrency: teacher.concurrency }) }));
+      options.teacher(id).then((teacher) => ({
+        desk: { teacher, quietUntil: 0, answeredAt: 0 },
+        queue: new PQueue({ concurrency: teacher.concurrency }),
+      }));
     desks.set(id, opened);
     return opened;
   }
@@ -97,7 +100,8 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
 
   async function answer(call: Call, key: string): Promise<CallOutcome> {
     const known = log.known(key);
-    if (known?.state === 'failed') return { ok: false, key, failure: { kind: 'final', message: known.message, status: known.status }, replayed: true };
+    if (known?.state === 'failed')
+      return { ok: false, key, failure: { kind: 'final', message: known.message, status: known.status }, replayed: true };
     const reply = await log.reply(key);
     return reply === undefined ? askTeacher(call) : { ok: true, key, reply, replayed: true };
   }
@@ -107,7 +111,13 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     if (!force && now - shownAt < PROGRESS_MS) return;
     shownAt = now;
     const done = counts.asked + counts.replayed;
-    options.progress?.({ done, total: Math.max(counts.total, done + counts.failed), failed: counts.failed, replayed: counts.replayed, costUsd: log.totals.costUsd });
+    options.progress?.({
+      done,
+      total: Math.max(counts.total, done + counts.failed),
+      failed: counts.failed,
+      replayed: counts.replayed,
+      costUsd: log.totals.costUsd,
+    });
   }
 
   /** Never fails the session: what is not flushed now is flushed later, and the log is on this disk. */
@@ -119,7 +129,9 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
       .then(options.flush)
       .catch((error: unknown) => {
         unflushed = true;
-        options.note?.(`The call log could not be copied to the Hub yet: ${error instanceof Error ? error.message : String(error)}`);
+        options.note?.(
+          `The call log could not be copied to the Hub yet: ${error instanceof Error ? error.message : String(error)}`,
+        );
       });
   }
 
@@ -144,7 +156,16 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     },
     summary: () => {
       const { recovered, costUsd, promptTokens, completionTokens } = log.totals;
-      return { asked: counts.asked, replayed: counts.replayed, failed: counts.failed, recovered, possibleDoubleSpend: floor.possibleDoubleSpend, costUsd, promptTokens, completionTokens };
+      return {
+        asked: counts.asked,
+        replayed: counts.replayed,
+        failed: counts.failed,
+        recovered,
+        possibleDoubleSpend: floor.possibleDoubleSpend,
+        costUsd,
+        promptTokens,
+        completionTokens,
+      };
     },
     async close() {
       clearInterval(timer);

@@ -9,7 +9,8 @@ const REFUSAL =
 
 export function flagsOf({ text, finishReason, refusal }: Pick<ChatReply, 'text' | 'finishReason' | 'refusal'>): Flag[] {
   const flags: Flag[] = [];
-  if (refusal !== undefined || finishReason === 'content_filter' || REFUSAL.test(text.replaceAll('’', "'"))) flags.push('refusal');
+  if (refusal !== undefined || finishReason === 'content_filter' || REFUSAL.test(text.replaceAll('’', "'")))
+    flags.push('refusal');
   if (finishReason === 'length') flags.push('truncated');
   if (text.trim() === '' && refusal === undefined) flags.push('empty');
   return flags;

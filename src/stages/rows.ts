@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
-import { readParquet, type Row } from '../base/parquet.ts';
+import { type Row, readParquet } from '../base/parquet.ts';
 import { ZephyrError } from '../errors.ts';
 
 /** H4's shape of a conversation: a list of structs, `content` first. */
@@ -17,11 +17,15 @@ export async function splitFiles(folder: string, split: string): Promise<string[
     .filter((entry) => entry.isFile() && /\.(parquet|jsonl)$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
-  const named = all.filter((path) => basename(path).startsWith(split) && /^([-.]\d.*)?\.(parquet|jsonl)$/.test(basename(path).slice(split.length)));
+  const named = all.filter(
+    (path) => basename(path).startsWith(split) && /^([-.]\d.*)?\.(parquet|jsonl)$/.test(basename(path).slice(split.length)),
+  );
   const found = named.length === 0 && split === 'train' ? all : named;
   if (found.length > 0) return found;
   const names = [...new Set(all.map((path) => relative(folder, path)))].slice(0, 10).join(', ');
-  throw new ZephyrError(`Cannot find split "${split}": expected files such as data/${split}-00000-of-00001.parquet`, { hint: `The dataset has: ${names === '' ? 'no Parquet and no JSON Lines file' : names}` });
+  throw new ZephyrError(`Cannot find split "${split}": expected files such as data/${split}-00000-of-00001.parquet`, {
+    hint: `The dataset has: ${names === '' ? 'no Parquet and no JSON Lines file' : names}`,
+  });
 }
 
 export async function* readSplit(folder: string, split: string): AsyncGenerator<Row> {
@@ -39,7 +43,8 @@ export async function* readRows(path: string): AsyncGenerator<Row> {
     line += 1;
     if (text.trim() === '') continue;
     const row = parse(text);
-    if (row === undefined) throw new ZephyrError(`Cannot read "${basename(path)}", line ${line}: expected a JSON object`, { exit: 'usage' });
+    if (row === undefined)
+      throw new ZephyrError(`Cannot read "${basename(path)}", line ${line}: expected a JSON object`, { exit: 'usage' });
     yield row;
   }
 }
@@ -62,7 +67,10 @@ export function textOf(value: unknown): string | undefined {
 }
 
 /** Counts by reason, largest first when written. */
-export function counter(): { readonly add: (reason: string, by?: number) => void; readonly counts: () => Record<string, number> } {
+export function counter(): {
+  readonly add: (reason: string, by?: number) => void;
+  readonly counts: () => Record<string, number>;
+} {
   const counts = new Map<string, number>();
   return {
     add: (reason, by = 1) => void counts.set(reason, (counts.get(reason) ?? 0) + by),

@@ -5,10 +5,20 @@ import type { SessionOptions } from '../calls/session.ts';
 import type { TaskContext } from './stage.ts';
 
 /** How one model is called, as `callConfig` wrote it. */
-export const callFields = z.object({ teacher: z.string(), model: z.string(), temperature: z.number(), top_p: z.number(), max_tokens: z.int() });
+export const callFields = z.object({
+  teacher: z.string(),
+  model: z.string(),
+  temperature: z.number(),
+  top_p: z.number(),
+  max_tokens: z.int(),
+});
 export type CallFields = z.infer<typeof callFields>;
 
-export function callOf({ teacher, model, temperature, top_p, max_tokens }: CallFields, purpose: string, messages: Call['messages']): Call {
+export function callOf(
+  { teacher, model, temperature, top_p, max_tokens }: CallFields,
+  purpose: string,
+  messages: Call['messages'],
+): Call {
   return { teacher, purpose, model, messages, sampling: { temperature, top_p, max_tokens } };
 }
 

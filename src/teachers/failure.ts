@@ -1,7 +1,8 @@
 import type { ChatFailure } from './teacher.ts';
 
 /** Codes and words by which servers say that no money is left, some of them with status 429: waiting does not help. */
-const QUOTA = /insufficient_quota|billing_hard_limit_reached|exceeded your (current quota|monthly included credits)|payment required/i;
+const QUOTA =
+  /insufficient_quota|billing_hard_limit_reached|exceeded your (current quota|monthly included credits)|payment required/i;
 
 /** A body is at most quoted so far: it may hold the prompt. */
 const QUOTED = 300;
@@ -14,12 +15,20 @@ export function statusFailure(status: number, body: unknown, headers: Headers | 
   if (status === 401 || status === 402 || status === 403 || status === 404 || QUOTA.test(JSON.stringify(body ?? ''))) {
     return { kind: 'stop', message, status, afterMs: undefined };
   }
-  if (status === 408 || status === 409 || status === 425 || status === 429 || status >= 500) return { kind: 'again', message, status, afterMs };
+  if (status === 408 || status === 409 || status === 425 || status === 429 || status >= 500)
+    return { kind: 'again', message, status, afterMs };
   return { kind: 'final', message, status, afterMs: undefined };
 }
 
 /** No connection came about, so nothing was sent. */
-const UNSENT: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+const UNSENT: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
 
 /** No HTTP status arrived. Unless no connection came about, the server may have answered and billed all the same. */
 export function lostFailure(error: unknown): ChatFailure {

@@ -47,7 +47,12 @@ export function hfInferenceTeacher(spec: TeacherSpec, secret: string | undefined
           ...(request.seed === undefined ? {} : { seed: request.seed }),
           ...(request.schema === undefined
             ? {}
-            : { response_format: { type: 'json_schema', json_schema: { name: request.schema.name, schema: { ...request.schema.schema }, strict: true } } }),
+            : {
+                response_format: {
+                  type: 'json_schema',
+                  json_schema: { name: request.schema.name, schema: { ...request.schema.schema }, strict: true },
+                },
+              }),
         });
       } catch (error) {
         return answer ?? unsent(error, both);

@@ -51,7 +51,8 @@ export function openaiTeacher(spec: TeacherSpec, baseUrl: string, secret: string
         const page = await client.chat.completions.list({ metadata: { [KEY]: key }, model, limit: 1 }, { signal: both });
         const stored = page.data[0];
         // A server without the filter lists everything it has: only an answer that names the key is ours.
-        if (stored === undefined || (stored as { metadata?: Record<string, string> | null }).metadata?.[KEY] !== key) return undefined;
+        if (stored === undefined || (stored as { metadata?: Record<string, string> | null }).metadata?.[KEY] !== key)
+          return undefined;
         const reply = readReply(stored, undefined);
         return reply === undefined ? undefined : { ok: true, reply };
       } catch (error) {
@@ -71,7 +72,12 @@ function bodyOf(request: ChatRequest, spec: TeacherSpec): ChatCompletionCreatePa
     ...(request.seed === undefined ? {} : { seed: request.seed }),
     ...(request.schema === undefined
       ? {}
-      : { response_format: { type: 'json_schema', json_schema: { name: request.schema.name, schema: { ...request.schema.schema }, strict: true } } }),
+      : {
+          response_format: {
+            type: 'json_schema',
+            json_schema: { name: request.schema.name, schema: { ...request.schema.schema }, strict: true },
+          },
+        }),
     ...(spec.store ? { store: true, metadata: { [KEY]: request.key } } : {}),
   };
 }

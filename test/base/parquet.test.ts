@@ -4,11 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { type Columns, parquetShape, readParquet, type Row, writeParquet } from '../../src/base/parquet.ts';
+import { type Columns, parquetShape, type Row, readParquet, writeParquet } from '../../src/base/parquet.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'zephyr-parquet-'));
 after(() => rm(root, { recursive: true }));
-const COLUMNS: Columns = { text: 'string', count: 'int', score: 'double', ok: 'bool', flags: 'strings', messages: { list: ['content', 'role'] } };
+const COLUMNS: Columns = {
+  text: 'string',
+  count: 'int',
+  score: 'double',
+  ok: 'bool',
+  flags: 'strings',
+  messages: { list: ['content', 'role'] },
+};
 
 async function back(path: string): Promise<Row[]> {
   const rows: Row[] = [];
@@ -22,7 +29,9 @@ const row = fc.record({
   score: fc.option(fc.double({ noNaN: true, noDefaultInfinity: true })),
   ok: fc.boolean(),
   flags: fc.array(text, { maxLength: 4 }),
-  messages: fc.array(fc.record({ content: text, role: fc.constantFrom('user', 'assistant') }, { noNullPrototype: true }), { maxLength: 4 }),
+  messages: fc.array(fc.record({ content: text, role: fc.constantFrom('user', 'assistant') }, { noNullPrototype: true }), {
+    maxLength: 4,
+  }),
 });
 
 test('rows come back as they were written, and the same rows give the same bytes', () =>
@@ -32,14 +41,24 @@ test('rows come back as they were written, and the same rows give the same bytes
       assert.equal(await writeParquet(one, COLUMNS, rows), rows.length);
       await writeParquet(two, COLUMNS, rows);
       assert.ok((await readFile(one)).equals(await readFile(two)));
-      assert.deepEqual(await back(one), rows.map((each) => ({ ...each })));
+      assert.deepEqual(
+        await back(one),
+        rows.map((each) => ({ ...each })),
+      );
     }),
     { numRuns: 60 },
   ));
 
 test('many rows make several row groups, read one after the other', async () => {
   const path = join(root, 'data/many.parquet');
-  const rows = Array.from({ length: 2500 }, (_, n) => ({ text: `t${n}`, count: n, score: n / 2, ok: n % 2 === 0, flags: ['a'], messages: [{ content: `c${n}`, role: 'user' }] }));
+  const rows = Array.from({ length: 2500 }, (_, n) => ({
+    text: `t${n}`,
+    count: n,
+    score: n / 2,
+    ok: n % 2 === 0,
+    flags: ['a'],
+    messages: [{ content: `c${n}`, role: 'user' }],
+  }));
   await writeParquet(path, COLUMNS, rows);
   assert.deepEqual(await parquetShape(path), { columns: Object.keys(COLUMNS), rows: 2500 });
   assert.deepEqual(await back(path), rows);

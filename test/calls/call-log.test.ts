@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,14 +9,31 @@ import type { LogRecord } from '../../src/calls/record.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'zephyr-log-'));
 after(() => rm(root, { recursive: true }));
-let folders = 0;
-const newFolder = () => join(root, String((folders += 1)));
+const newFolder = () => join(root, randomUUID());
 
 const keyOf = (n: number) => n.toString(16).padStart(64, '0');
 const intent = (n: number, a = 1, at = 1000): LogRecord => ({ t: 'intent', k: keyOf(n), a, at, model: 'm', teacher: 't' });
-const done = (n: number, text = `reply ${n}`, a = 1): LogRecord => ({ t: 'done', k: keyOf(n), a, rid: `r${n}`, usd: 0.5, recovered: false, raw: rawOf(text) });
-const fail = (n: number, kind: 'again' | 'final', a = 1): LogRecord => ({ t: 'fail', k: keyOf(n), a, kind, status: 400, message: 'no' });
-const rawOf = (content: string) => ({ choices: [{ finish_reason: 'stop', message: { content } }], usage: { prompt_tokens: 3, completion_tokens: 2 } });
+const done = (n: number, text = `reply ${n}`, a = 1): LogRecord => ({
+  t: 'done',
+  k: keyOf(n),
+  a,
+  rid: `r${n}`,
+  usd: 0.5,
+  recovered: false,
+  raw: rawOf(text),
+});
+const fail = (n: number, kind: 'again' | 'final', a = 1): LogRecord => ({
+  t: 'fail',
+  k: keyOf(n),
+  a,
+  kind,
+  status: 400,
+  message: 'no',
+});
+const rawOf = (content: string) => ({
+  choices: [{ finish_reason: 'stop', message: { content } }],
+  usage: { prompt_tokens: 3, completion_tokens: 2 },
+});
 
 async function write(folder: string, records: readonly LogRecord[], limits?: Parameters<typeof openCallLog>[1]): Promise<void> {
   const log = await openCallLog(folder, limits);
@@ -42,11 +60,18 @@ test('what was appended is there again, from the same process and from the next'
 
 test('lines that wait together are all written, and large logs are cut into segments', async () => {
   const folder = newFolder();
-  await write(folder, Array.from({ length: 300 }, (_, n) => done(n)), { segmentBytes: 4000, reserveBytes: 10 });
+  await write(
+    folder,
+    Array.from({ length: 300 }, (_, n) => done(n)),
+    { segmentBytes: 4000, reserveBytes: 10 },
+  );
   await write(folder, [done(300)], { segmentBytes: 4000, reserveBytes: 10 });
   const names = await readdir(folder);
   assert.ok(names.length >= 2);
-  assert.ok(names.every((name) => /^calls-\d{6}\.jsonl$/.test(name)), names.join(' '));
+  assert.ok(
+    names.every((name) => /^calls-\d{6}\.jsonl$/.test(name)),
+    names.join(' '),
+  );
   const log = await openCallLog(folder);
   for (let n = 0; n <= 300; n += 1) assert.equal(await textOf(log, n), `reply ${n}`);
   await log.close();
@@ -64,7 +89,15 @@ test('a log that a crash cut at any byte gives back every whole record and no ot
     const log = await openCallLog(folder, { segmentBytes: 1 << 20, reserveBytes: 16 });
     const whole = ends.filter((end) => end <= cut).length;
     const states = [1, 2, 3].map((n) => log.known(keyOf(n))?.state);
-    assert.deepEqual(states, [[undefined, 'sent', 'done', 'done', 'done', 'done'][whole], [undefined, undefined, undefined, 'sent', 'done', 'done'][whole], whole === 5 ? 'sent' : undefined], `cut at ${cut}`);
+    assert.deepEqual(
+      states,
+      [
+        [undefined, 'sent', 'done', 'done', 'done', 'done'][whole],
+        [undefined, undefined, undefined, 'sent', 'done', 'done'][whole],
+        whole === 5 ? 'sent' : undefined,
+      ],
+      `cut at ${cut}`,
+    );
     assert.equal(log.totals.damaged, 0);
     await log.append(done(3, 'after the crash', 2));
     assert.equal(await textOf(log, 3), 'after the crash');
@@ -80,7 +113,10 @@ test('a damaged line is passed over and counted, those after it still count', as
   await writeFile(path, (await readFile(path, 'utf8')).replace('reply 2', 'reply X'));
   await appendFile(path, 'foreign line\n');
   const log = await openCallLog(folder);
-  assert.deepEqual([await textOf(log, 1), await textOf(log, 2), await textOf(log, 3), log.totals.damaged], ['reply 1', undefined, 'reply 3', 2]);
+  assert.deepEqual(
+    [await textOf(log, 1), await textOf(log, 2), await textOf(log, 3), log.totals.damaged],
+    ['reply 1', undefined, 'reply 3', 2],
+  );
   await log.close();
 });
 

@@ -14,7 +14,9 @@ test('when the disk is full, what is in flight goes into the reserve, and the lo
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-full-'));
   t.after(() => rm(folder, { recursive: true }));
   // A limit on the size of a file stands in for a full disk: the write fails half-way, a new file can still be begun.
-  const child = spawnSync('bash', ['-c', `ulimit -f 64; exec "${process.execPath}" "${program}" "${folder}"`], { encoding: 'utf8' });
+  const child = spawnSync('bash', ['-c', `ulimit -f 64; exec "${process.execPath}" "${program}" "${folder}"`], {
+    encoding: 'utf8',
+  });
   assert.equal(child.status, 0, child.stderr);
   const { written, full } = JSON.parse(child.stdout) as { written: number; full: boolean };
   assert.ok(full && written > 100, child.stdout);

@@ -12,8 +12,15 @@ const KILLS = 4;
 const program = join(import.meta.dirname, '../rig/ask-many.ts');
 
 /** Runs the program against the server; `killAfter`: a SIGKILL as soon as the server has seen so many more requests. */
-async function runOnce(server: Awaited<ReturnType<typeof startChatServer>>, journal: string, store: string, killAfter?: number): Promise<string> {
-  const child = spawn(process.execPath, [program, server.url, journal, String(COUNT), store], { stdio: ['ignore', 'pipe', 'inherit'] });
+async function runOnce(
+  server: Awaited<ReturnType<typeof startChatServer>>,
+  journal: string,
+  store: string,
+  killAfter?: number,
+): Promise<string> {
+  const child = spawn(process.execPath, [program, server.url, journal, String(COUNT), store], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const start = server.asked.length;
   const watch = setInterval(() => {
     if (killAfter !== undefined && server.asked.length - start >= killAfter) child.kill('SIGKILL');
@@ -31,7 +38,11 @@ for (const store of ['store', 'no-store']) {
     const server = await startChatServer(() => ({ delayMs: 5 + Math.floor(Math.random() * 20) }));
     try {
       for (let kill = 0; kill < KILLS; kill += 1) await runOnce(server, journal, store, 10 + Math.floor(Math.random() * 50));
-      const result = JSON.parse(await runOnce(server, journal, store)) as { answers: string[]; possibleDoubleSpend: number; recovered: number };
+      const result = JSON.parse(await runOnce(server, journal, store)) as {
+        answers: string[];
+        possibleDoubleSpend: number;
+        recovered: number;
+      };
       assert.deepEqual(result.answers, Array.from({ length: COUNT }, (_, n) => `echo: q${n}`).sort());
       const twice = [...server.billed.values()].reduce((sum, times) => sum + times - 1, 0);
       assert.equal(server.billed.size, COUNT);

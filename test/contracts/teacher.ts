@@ -7,7 +7,10 @@ import { type Asked, type Doing, startChatServer } from '../rig/chat-server.ts';
 export type Open = (spec: TeacherSpec, secret: string | undefined) => Teacher;
 
 const SECRET = 'sk-very-secret-0123456789';
-const SCHEMA = { name: 'answer', schema: { type: 'object', properties: { a: { type: 'integer', enum: [1, 2] } }, required: ['a'], additionalProperties: false } };
+const SCHEMA = {
+  name: 'answer',
+  schema: { type: 'object', properties: { a: { type: 'integer', enum: [1, 2] } }, required: ['a'], additionalProperties: false },
+};
 
 export const REQUEST: ChatRequest = {
   model: 'some-model',
@@ -33,7 +36,10 @@ export async function withTeacher(
 ): Promise<void> {
   const server = await startChatServer(script);
   try {
-    await use(open(teacherSpec.parse({ provider, model: 'some-model', baseUrl: server.url, timeoutSeconds: 20, ...extra }), SECRET), server);
+    await use(
+      open(teacherSpec.parse({ provider, model: 'some-model', baseUrl: server.url, timeoutSeconds: 20, ...extra }), SECRET),
+      server,
+    );
   } finally {
     await server.close();
   }
@@ -42,7 +48,11 @@ export async function withTeacher(
 /** What every teacher does, whichever SDK is behind it. */
 export function teacherContract(name: string, provider: TeacherSpec['provider'], open: Open): void {
   const never = new AbortController().signal;
-  const withScript = (script: (asked: Asked) => Doing, use: Parameters<typeof withTeacher>[4], extra: Partial<TeacherSpec> = {}) => withTeacher(open, provider, extra, script, use);
+  const withScript = (
+    script: (asked: Asked) => Doing,
+    use: Parameters<typeof withTeacher>[4],
+    extra: Partial<TeacherSpec> = {},
+  ) => withTeacher(open, provider, extra, script, use);
   const failureOf = async (doing: Doing, extra: Partial<TeacherSpec> = {}) => {
     let found: { kind: string; status: number | undefined; afterMs: number | undefined; message: string } | undefined;
     let times = 0;
@@ -68,7 +78,14 @@ export function teacherContract(name: string, provider: TeacherSpec['provider'],
         const answer = await teacher.complete(REQUEST, never);
         assert.ok(answer.ok);
         const { raw, ...reply } = answer.reply;
-        assert.deepEqual(reply, { text: 'echo: the question', finishReason: 'stop', refusal: undefined, promptTokens: 10, completionTokens: 5, requestId: 'req-1' });
+        assert.deepEqual(reply, {
+          text: 'echo: the question',
+          finishReason: 'stop',
+          refusal: undefined,
+          promptTokens: 10,
+          completionTokens: 5,
+          requestId: 'req-1',
+        });
         assert.equal((raw as { id: string }).id, 'chatcmpl-1');
         assert.equal(server.asked.length, 1);
       },
@@ -81,8 +98,8 @@ export function teacherContract(name: string, provider: TeacherSpec['provider'],
         await teacher.complete(REQUEST, never);
         const { body, headers } = server.asked[0] as Asked;
         assert.equal(body.model, 'some-model');
-        assert.deepEqual([body['temperature'], body['top_p'], body['max_tokens'], body['seed']], [0.3, 0.9, 77, 5]);
-        assert.deepEqual(body['response_format'], { type: 'json_schema', json_schema: { ...SCHEMA, strict: true } });
+        assert.deepEqual([body.temperature, body.top_p, body.max_tokens, body.seed], [0.3, 0.9, 77, 5]);
+        assert.deepEqual(body.response_format, { type: 'json_schema', json_schema: { ...SCHEMA, strict: true } });
         assert.equal(headers.authorization, `Bearer ${SECRET}`);
       },
     ));
@@ -93,7 +110,10 @@ export function teacherContract(name: string, provider: TeacherSpec['provider'],
       async (teacher) => {
         const answer = await teacher.complete(REQUEST, never);
         assert.ok(answer.ok);
-        assert.deepEqual([answer.reply.text, answer.reply.finishReason, answer.reply.completionTokens], ['not { json', 'length', 5]);
+        assert.deepEqual(
+          [answer.reply.text, answer.reply.finishReason, answer.reply.completionTokens],
+          ['not { json', 'length', 5],
+        );
       },
     ));
 

@@ -4,7 +4,14 @@ import { openTeacher } from '../../src/teachers/registry.ts';
 import { teacherSpec } from '../../src/teachers/spec.ts';
 
 const [url, journal, count, store] = process.argv.slice(2) as [string, string, string, string];
-const spec = teacherSpec.parse({ provider: 'openai', model: 'm', baseUrl: url, concurrency: 16, timeoutSeconds: 2, store: store === 'store' });
+const spec = teacherSpec.parse({
+  provider: 'openai',
+  model: 'm',
+  baseUrl: url,
+  concurrency: 16,
+  timeoutSeconds: 2,
+  store: store === 'store',
+});
 const calls = Array.from({ length: Number(count) }, (_, n) => ({
   teacher: 't',
   purpose: 'kill me',
@@ -12,7 +19,12 @@ const calls = Array.from({ length: Number(count) }, (_, n) => ({
   messages: [{ role: 'user' as const, content: `q${n}` }],
   sampling: { temperature: 0, top_p: 1, max_tokens: 8 },
 }));
-const options = { journal, teacher: () => Promise.resolve(openTeacher(spec, 'key')), signal: new AbortController().signal, patience: { lookMs: 50 } };
+const options = {
+  journal,
+  teacher: () => Promise.resolve(openTeacher(spec, 'key')),
+  signal: new AbortController().signal,
+  patience: { lookMs: 50 },
+};
 const answers: string[] = [];
 const summary = await withSession(options, async (session) => {
   await runCalls(session, calls, (_, outcome) => void (outcome.ok && answers.push(outcome.reply.text)));

@@ -64,7 +64,12 @@ export async function startChatServer(script: (asked: Asked) => Doing = () => ({
       if (body.store === true) stored.push({ ...answer, metadata: body.metadata ?? {} });
     }
     const text = doing.rawBody ?? JSON.stringify(status === 200 ? answer : { error: { message: `scripted ${status}` } });
-    response.writeHead(status, { 'content-type': 'application/json', 'x-request-id': `req-${entry.number}`, 'content-length': String(Buffer.byteLength(text)), ...doing.headers });
+    response.writeHead(status, {
+      'content-type': 'application/json',
+      'x-request-id': `req-${entry.number}`,
+      'content-length': String(Buffer.byteLength(text)),
+      ...doing.headers,
+    });
     if (doing.trouble === 'cut-body') response.write(text.slice(0, 20), () => response.socket?.destroy());
     else response.end(text);
   }
@@ -74,7 +79,7 @@ export async function startChatServer(script: (asked: Asked) => Doing = () => ({
     if (request.method === 'POST') void chat(request, response).catch(() => response.destroy());
     else {
       const key = url.searchParams.get('metadata[zephyr_key]');
-      const data = stored.filter(({ metadata }) => key === null || metadata['zephyr_key'] === key);
+      const data = stored.filter(({ metadata }) => key === null || metadata.zephyr_key === key);
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(JSON.stringify({ object: 'list', data, has_more: false, first_id: null, last_id: null }));
     }
@@ -98,7 +103,17 @@ function completion(body: ChatBody, { text, refusal, finish }: Doing, number: nu
     object: 'chat.completion',
     created: 0,
     model: body.model,
-    choices: [{ index: 0, finish_reason: finish ?? 'stop', message: { role: 'assistant', content: text === undefined ? `echo: ${body.messages.at(-1)?.content}` : text, refusal: refusal ?? null } }],
+    choices: [
+      {
+        index: 0,
+        finish_reason: finish ?? 'stop',
+        message: {
+          role: 'assistant',
+          content: text === undefined ? `echo: ${body.messages.at(-1)?.content}` : text,
+          refusal: refusal ?? null,
+        },
+      },
+    ],
     usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 },
   };
 }

@@ -7,7 +7,15 @@ while (!log.full && written < 5000) {
   const batch = Array.from({ length: 8 }, (_, n) => written + n);
   await Promise.all(
     batch.map((n) =>
-      log.append({ t: 'done', k: n.toString(16).padStart(64, '0'), a: 1, rid: null, usd: null, recovered: false, raw: { choices: [{ message: { content: `reply ${n}` } }] } }),
+      log.append({
+        t: 'done',
+        k: n.toString(16).padStart(64, '0'),
+        a: 1,
+        rid: null,
+        usd: null,
+        recovered: false,
+        raw: { choices: [{ message: { content: `reply ${n}` } }] },
+      }),
     ),
   );
   written += batch.length;

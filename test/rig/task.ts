@@ -26,13 +26,24 @@ export interface Workshop {
 export async function openWorkshop(misbehave?: string): Promise<Workshop> {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-task-'));
   const server = await startPracticeServer({ seed: 7, ...(misbehave === undefined ? {} : { misbehave }) });
-  const teacher = openTeacher(teacherSpec.parse({ provider: 'practice', model: 'practice', baseUrl: server.url, store: true, concurrency: 8, timeoutSeconds: 5 }), undefined);
+  const teacher = openTeacher(
+    teacherSpec.parse({
+      provider: 'practice',
+      model: 'practice',
+      baseUrl: server.url,
+      store: true,
+      concurrency: 8,
+      timeoutSeconds: 5,
+    }),
+    undefined,
+  );
   let outs = 0;
   return {
     folder,
     answered: server.answered,
     async run(name, task, config, inputs = {}, signal = new AbortController().signal) {
-      const out = join(folder, `out-${(outs += 1)}`);
+      outs += 1;
+      const out = join(folder, `out-${outs}`);
       await mkdir(out);
       const notes: string[] = [];
       const context: TaskContext = {
@@ -64,4 +75,10 @@ export async function digests(folder: string): Promise<Record<string, string>> {
   return found;
 }
 
-export const callFields = (model: string, maxTokens = 64) => ({ teacher: model, model, temperature: 0, top_p: 1, max_tokens: maxTokens });
+export const callFields = (model: string, maxTokens = 64) => ({
+  teacher: model,
+  model,
+  temperature: 0,
+  top_p: 1,
+  max_tokens: maxTokens,
+});

@@ -7,26 +7,50 @@ const never = new AbortController().signal;
 teacherContract('huggingface', 'huggingface', openTeacher);
 
 test('huggingface: a 503 storm is one request a call, not one a millisecond', () =>
-  withTeacher(openTeacher, 'huggingface', {}, () => ({ status: 503 }), async (teacher, server) => {
-    for (let i = 0; i < 3; i += 1) await teacher.complete(REQUEST, never);
-    assert.equal(server.asked.length, 3);
-  }));
+  withTeacher(
+    openTeacher,
+    'huggingface',
+    {},
+    () => ({ status: 503 }),
+    async (teacher, server) => {
+      for (let i = 0; i < 3; i += 1) await teacher.complete(REQUEST, never);
+      assert.equal(server.asked.length, 3);
+    },
+  ));
 
 test('huggingface: the model is named, never the address', () =>
-  withTeacher(openTeacher, 'huggingface', {}, () => ({}), async (teacher, server) => {
-    await teacher.complete(REQUEST, never);
-    assert.equal(server.asked[0]?.body.model, 'some-model');
-    assert.equal(server.asked[0]?.path, '/v1/chat/completions');
-  }));
+  withTeacher(
+    openTeacher,
+    'huggingface',
+    {},
+    () => ({}),
+    async (teacher, server) => {
+      await teacher.complete(REQUEST, never);
+      assert.equal(server.asked[0]?.body.model, 'some-model');
+      assert.equal(server.asked[0]?.path, '/v1/chat/completions');
+    },
+  ));
 
-test('huggingface: an address together with a provider is the user\'s mistake', () =>
-  withTeacher(openTeacher, 'huggingface', { inferenceProvider: 'together' }, () => ({}), async (teacher) => {
-    const answer = await teacher.complete(REQUEST, never);
-    assert.equal(answer.ok === false && answer.failure.kind, 'stop');
-  }));
+test("huggingface: an address together with a provider is the user's mistake", () =>
+  withTeacher(
+    openTeacher,
+    'huggingface',
+    { inferenceProvider: 'together' },
+    () => ({}),
+    async (teacher) => {
+      const answer = await teacher.complete(REQUEST, never);
+      assert.equal(answer.ok === false && answer.failure.kind, 'stop');
+    },
+  ));
 
 test('huggingface: the message of an OpenAI-style error is kept', () =>
-  withTeacher(openTeacher, 'huggingface', {}, () => ({ status: 400, rawBody: '{"error":{"message":"context too long"}}' }), async (teacher) => {
-    const answer = await teacher.complete(REQUEST, never);
-    assert.match(answer.ok ? '' : answer.failure.message, /context too long/);
-  }));
+  withTeacher(
+    openTeacher,
+    'huggingface',
+    {},
+    () => ({ status: 400, rawBody: '{"error":{"message":"context too long"}}' }),
+    async (teacher) => {
+      const answer = await teacher.complete(REQUEST, never);
+      assert.match(answer.ok ? '' : answer.failure.message, /context too long/);
+    },
+  ));

@@ -8,7 +8,7 @@ import { inputFolder } from '../step-config.ts';
 import { binarizeFields, pairing, writePairs } from './pairs.ts';
 import type { Candidate } from './pick-pair.ts';
 import { scoreOf } from './scores.ts';
-import { byPrompt, type Completion, COMPLETIONS_FILE, type Rating, RATINGS_FILE } from './tables.ts';
+import { byPrompt, COMPLETIONS_FILE, type Completion, RATINGS_FILE, type Rating } from './tables.ts';
 
 /**
  * Completions and ratings into pairs, without a single call: how a wrong rule is mended for nothing. Answers without a
@@ -19,7 +19,9 @@ export const binarize: Task = async (context) => {
   const { test_prompts, score, ...rule } = binarizeFields.parse(context.config);
   const [completions, ratings] = [inputFolder(context, 'completions'), inputFolder(context, 'ratings')];
   const byAnswer = await ratingsByAnswer(join(ratings, RATINGS_FILE));
-  const aspects = [...new Set([...byAnswer.values()].flat().map(({ aspect }) => aspect))].filter((aspect) => aspect !== 'overall');
+  const aspects = [...new Set([...byAnswer.values()].flat().map(({ aspect }) => aspect))].filter(
+    (aspect) => aspect !== 'overall',
+  );
   const made = pairing(rule);
   const leftOut = counter();
   let prompts = 0;
@@ -39,7 +41,11 @@ export const binarize: Task = async (context) => {
     await mkdir(dirname(join(context.out, file)), { recursive: true });
     await copyFile(join(from, file), join(context.out, file), constants.COPYFILE_FICLONE);
   }
-  const metrics = await writePairs(context.out, made.pairs, rule.seed, test_prompts, { prompts, ...made.metrics(), answers_left_out: leftOut.counts() });
+  const metrics = await writePairs(context.out, made.pairs, rule.seed, test_prompts, {
+    prompts,
+    ...made.metrics(),
+    answers_left_out: leftOut.counts(),
+  });
   return { metrics, costUsd: 0 };
 };
 

@@ -17,7 +17,9 @@ export function contradictions(scored: readonly Scored[]): string[] {
   const mean = spread(scored.map((each) => each.mean));
   if (overall.deviation === 0 || mean.deviation === 0) return [];
   return scored
-    .filter((each) => Math.abs((each.overall - overall.mean) / overall.deviation - (each.mean - mean.mean) / mean.deviation) >= FAR)
+    .filter(
+      (each) => Math.abs((each.overall - overall.mean) / overall.deviation - (each.mean - mean.mean) / mean.deviation) >= FAR,
+    )
     .map(({ id }) => id);
 }
 

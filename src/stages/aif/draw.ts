@@ -4,7 +4,12 @@ import { hmacUniform } from '../../base/hmac-choice.ts';
  * `count` of the members without replacement, each member's chance by its weight: the largest u^(1/weight) win (Efraimidis
  * and Spirakis 2006), with u from seed, member and prompt alone. In pool order.
  */
-export function drawMembers<T extends { readonly id: string; readonly weight: number }>(pool: readonly T[], count: number, seed: number, promptId: string): T[] {
+export function drawMembers<T extends { readonly id: string; readonly weight: number }>(
+  pool: readonly T[],
+  count: number,
+  seed: number,
+  promptId: string,
+): T[] {
   const best = pool
     .map((member) => ({ member, at: hmacUniform(seed, `pool ${member.id}`, promptId) ** (1 / member.weight) }))
     .sort((a, b) => b.at - a.at)

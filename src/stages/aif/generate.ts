@@ -7,12 +7,12 @@ import { type Call, callKey } from '../../calls/call.ts';
 import { runCalls, withSession } from '../../calls/run-calls.ts';
 import { ZephyrError } from '../../errors.ts';
 import { datasetCard } from '../dataset-card.ts';
+import { flagsOf } from '../flags.ts';
 import { counter, readRows } from '../rows.ts';
 import type { Task } from '../stage.ts';
 import { callFields, callOf, inputFolder, sessionOf } from '../step-config.ts';
 import { drawMembers, drawOne } from './draw.ts';
-import { flagsOf } from '../flags.ts';
-import { type Completion, COMPLETION_COLUMNS, COMPLETIONS_FILE, type Prompt, readPrompts } from './tables.ts';
+import { COMPLETION_COLUMNS, COMPLETIONS_FILE, type Completion, type Prompt, readPrompts } from './tables.ts';
 import { principleWordings } from './templates.ts';
 
 const member = z.union([
@@ -23,7 +23,13 @@ type Member = z.infer<typeof member>;
 const config = z.object({ seed: z.int(), pool: z.array(member), answers_per_prompt: z.int(), principles: z.array(z.string()) });
 
 /** A line of a generate job's `completions.jsonl`, as far as it is read here. */
-const answerLine = z.looseObject({ prompt_id: z.string(), sample: z.int(), text: z.string(), finish_reason: z.string(), tokens: z.int().nullish() });
+const answerLine = z.looseObject({
+  prompt_id: z.string(),
+  sample: z.int(),
+  text: z.string(),
+  finish_reason: z.string(),
+  tokens: z.int().nullish(),
+});
 type AnswerLine = z.infer<typeof answerLine>;
 
 interface Slot {
@@ -40,10 +46,17 @@ interface Slot {
  */
 export const generate: Task = async (context) => {
   const { seed, pool, answers_per_prompt: count, principles } = config.parse(context.config);
-  if (new Set(pool.map(({ id }) => id)).size < pool.length) throw new ZephyrError('Cannot draw from the pool: a member is in it twice', { hint: 'Give the member a larger weight instead.' });
+  if (new Set(pool.map(({ id }) => id)).size < pool.length)
+    throw new ZephyrError('Cannot draw from the pool: a member is in it twice', {
+      hint: 'Give the member a larger weight instead.',
+    });
   const asked = pool.flatMap((each) => ('call' in each ? [canonicalJson({ ...each.call, teacher: undefined })] : []));
-  if (new Set(asked).size < asked.length) throw new ZephyrError('Cannot draw from the pool: two members are the same model with the same sampling', { hint: 'Their answers would be one and the same.' });
-  if (pool.length < count) throw new ZephyrError(`Cannot draw ${count} different answers a prompt: the pool has ${pool.length} members`);
+  if (new Set(asked).size < asked.length)
+    throw new ZephyrError('Cannot draw from the pool: two members are the same model with the same sampling', {
+      hint: 'Their answers would be one and the same.',
+    });
+  if (pool.length < count)
+    throw new ZephyrError(`Cannot draw ${count} different answers a prompt: the pool has ${pool.length} members`);
   const wordings = new Map<string, string[]>();
   for (const principle of principles) wordings.set(principle, await principleWordings(context.files, principle));
   const prompts = await readPrompts(inputFolder(context, 'prompts'));
@@ -57,7 +70,13 @@ export const generate: Task = async (context) => {
       const principle = drawOne(principles, seed, 'principle', id);
       const wording = principle === undefined ? undefined : drawOne(wordings.get(principle) ?? [], seed, 'wording', id);
       const system = wording === undefined ? [] : [{ role: 'system' as const, content: wording }];
-      return { prompt, member: drawn, id, principle, call: callOf(drawn.call, 'answer', [...system, { role: 'user', content: prompt.prompt }]) };
+      return {
+        prompt,
+        member: drawn,
+        id,
+        principle,
+        call: callOf(drawn.call, 'answer', [...system, { role: 'user', content: prompt.prompt }]),
+      };
     });
   }
   function* calls(): Generator<Call> {
@@ -72,17 +91,41 @@ export const generate: Task = async (context) => {
 
     async function completion(slot: Slot): Promise<Completion> {
       const { prompt, principle, call, id } = slot;
-      const common = { completion_id: id, prompt_id: prompt.prompt_id, prompt: prompt.prompt, member: slot.member.id, principle: principle ?? null };
+      const common = {
+        completion_id: id,
+        prompt_id: prompt.prompt_id,
+        prompt: prompt.prompt,
+        member: slot.member.id,
+        principle: principle ?? null,
+      };
       if (call !== undefined) {
         const key = callKey(call);
         const reply = await session.read(key);
         if (reply === undefined) return { ...common, model: call.model, ...NOTHING, call_key: key };
-        return { ...common, model: call.model, text: reply.text, finish_reason: reply.finishReason, prompt_tokens: reply.promptTokens, completion_tokens: reply.completionTokens, flags: flagsOf(reply), call_key: key };
+        return {
+          ...common,
+          model: call.model,
+          text: reply.text,
+          finish_reason: reply.finishReason,
+          prompt_tokens: reply.promptTokens,
+          completion_tokens: reply.completionTokens,
+          flags: flagsOf(reply),
+          call_key: key,
+        };
       }
       const line = answers.get(slot.member.id)?.get(prompt.prompt_id);
       if (line === undefined) return { ...common, model: slot.member.id, ...NOTHING, call_key: null };
       const found = flagsOf({ text: line.text, finishReason: line.finish_reason, refusal: undefined });
-      return { ...common, model: slot.member.id, text: line.text, finish_reason: line.finish_reason, prompt_tokens: null, completion_tokens: line.tokens ?? null, flags: found, call_key: null };
+      return {
+        ...common,
+        model: slot.member.id,
+        text: line.text,
+        finish_reason: line.finish_reason,
+        prompt_tokens: null,
+        completion_tokens: line.tokens ?? null,
+        flags: found,
+        call_key: null,
+      };
     }
     async function* completions(): AsyncGenerator<Completion> {
       for (const prompt of prompts) {
@@ -95,9 +138,22 @@ export const generate: Task = async (context) => {
       }
     }
     const rows = await writeParquet(join(context.out, COMPLETIONS_FILE), COMPLETION_COLUMNS, completions());
-    await writeFile(join(context.out, 'README.md'), datasetCard('Completions', 'Answers of several models to each prompt.', { default: { train: COMPLETIONS_FILE } }));
+    await writeFile(
+      join(context.out, 'README.md'),
+      datasetCard('Completions', 'Answers of several models to each prompt.', { default: { train: COMPLETIONS_FILE } }),
+    );
     const { costUsd, ...calling } = session.summary();
-    return { metrics: { completions: rows, prompts: prompts.length, flags: flags.counts(), by_model: models.counts(), possible_double_spend: calling.possibleDoubleSpend, recovered: calling.recovered }, costUsd };
+    return {
+      metrics: {
+        completions: rows,
+        prompts: prompts.length,
+        flags: flags.counts(),
+        by_model: models.counts(),
+        possible_double_spend: calling.possibleDoubleSpend,
+        recovered: calling.recovered,
+      },
+      costUsd,
+    };
   });
 };
 

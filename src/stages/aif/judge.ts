@@ -12,10 +12,16 @@ import { counter } from '../rows.ts';
 import type { Task } from '../stage.ts';
 import { callFields, inputFolder, sessionOf } from '../step-config.ts';
 import { type Judgement, judgeCall, labelsFor, readJudgement, scaleOf } from './judgement.ts';
-import { byPrompt, type Completion, COMPLETIONS_FILE, type Rating, RATING_COLUMNS, RATINGS_FILE } from './tables.ts';
+import { byPrompt, COMPLETIONS_FILE, type Completion, RATING_COLUMNS, RATINGS_FILE, type Rating } from './tables.ts';
 import { judgeInstructions } from './templates.ts';
 
-const config = z.object({ seed: z.int(), call: callFields, aspects: z.array(z.string()), overall: z.boolean(), permutations: z.int().min(1).max(2) });
+const config = z.object({
+  seed: z.int(),
+  call: callFields,
+  aspects: z.array(z.string()),
+  overall: z.boolean(),
+  permutations: z.int().min(1).max(2),
+});
 
 /** One question to the judge, and the same once more for when its reply cannot be read. */
 interface Sheet {
@@ -35,10 +41,19 @@ export const judge: Task = async (context) => {
   const { seed, call: fields, aspects, overall, permutations } = config.parse(context.config);
   const path = join(inputFolder(context, 'completions'), COMPLETIONS_FILE);
   const instructions = new Map<string, string>();
-  for (const aspect of [...aspects, ...(overall ? ['overall'] : [])]) instructions.set(aspect, await judgeInstructions(context.files, aspect));
+  for (const aspect of [...aspects, ...(overall ? ['overall'] : [])])
+    instructions.set(aspect, await judgeInstructions(context.files, aspect));
 
   function sheet(aspect: string, permutation: number, answers: readonly Completion[]): Sheet {
-    const ask = (purpose: string) => judgeCall(fields, purpose, aspect, instructions.get(aspect) ?? '', answers[0] as Completion, answers.map(({ text }) => text));
+    const ask = (purpose: string) =>
+      judgeCall(
+        fields,
+        purpose,
+        aspect,
+        instructions.get(aspect) ?? '',
+        answers[0] as Completion,
+        answers.map(({ text }) => text),
+      );
     return { aspect, permutation, answers, calls: [ask(`judge ${aspect}`), ask(`judge ${aspect} once more`)] };
   }
   function sheetsOf(completions: readonly Completion[]): Sheet[] {
@@ -58,7 +73,10 @@ export const judge: Task = async (context) => {
     const { rows: answers } = await parquetShape(path);
     session.expect(await countOf(sheets()));
     /** The first reply that can be read, else what became of the last. */
-    async function settle({ aspect, answers: texts, calls }: Sheet, replyTo: (call: Call) => Promise<Parameters<typeof readJudgement>[0]>): Promise<{ judgement: Judgement; key: string }> {
+    async function settle(
+      { aspect, answers: texts, calls }: Sheet,
+      replyTo: (call: Call) => Promise<Parameters<typeof readJudgement>[0]>,
+    ): Promise<{ judgement: Judgement; key: string }> {
       let judgement: Judgement | undefined;
       let key = '';
       for (const call of calls) {
@@ -87,14 +105,37 @@ export const judge: Task = async (context) => {
           const status = judgement.ok ? 'ok' : judgement.status;
           statuses.add(status);
           const found = { rating: entry?.rating ?? null, na: entry?.na ?? false, rationale: entry?.rationale ?? null, status };
-          yield { completion_id, prompt_id, aspect: each.aspect, judge: fields.model, template_sha256, permutation: each.permutation, position, ...found, call_key: key } as Rating;
+          yield {
+            completion_id,
+            prompt_id,
+            aspect: each.aspect,
+            judge: fields.model,
+            template_sha256,
+            permutation: each.permutation,
+            position,
+            ...found,
+            call_key: key,
+          } as Rating;
         }
       }
     }
     const rows = await writeParquet(join(context.out, RATINGS_FILE), RATING_COLUMNS, ratings());
-    await writeFile(join(context.out, 'README.md'), datasetCard('Ratings', `Rated by ${fields.model}.`, { default: { train: RATINGS_FILE } }));
+    await writeFile(
+      join(context.out, 'README.md'),
+      datasetCard('Ratings', `Rated by ${fields.model}.`, { default: { train: RATINGS_FILE } }),
+    );
     const { costUsd, possibleDoubleSpend, recovered } = session.summary();
-    return { metrics: { ratings: rows, answers, by_status: statuses.counts(), not_read: reasons.counts(), possible_double_spend: possibleDoubleSpend, recovered }, costUsd };
+    return {
+      metrics: {
+        ratings: rows,
+        answers,
+        by_status: statuses.counts(),
+        not_read: reasons.counts(),
+        possible_double_spend: possibleDoubleSpend,
+        recovered,
+      },
+      costUsd,
+    };
   });
 };
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { Call } from '../../calls/call.ts';
 import type { ChatReply } from '../../teachers/teacher.ts';
-import { callOf, type CallFields } from '../step-config.ts';
+import { type CallFields, callOf } from '../step-config.ts';
 import type { RatingStatus } from './tables.ts';
 
 /** How an aspect is rated: whole numbers from 1 to `top`, and "N/A" where it may not apply. */
@@ -22,11 +22,20 @@ export const labelsFor = (count: number): string[] => LABELS.slice(0, count);
  * The question to the judge about texts in the order in which it sees them, under labels that say nothing. The lines
  * between the texts carry a code of the prompt, so that no text can pass for another's.
  */
-export function judgeCall(fields: CallFields, purpose: string, aspect: string, instructions: string, prompt: { readonly prompt_id: string; readonly prompt: string }, texts: readonly string[]): Call {
+export function judgeCall(
+  fields: CallFields,
+  purpose: string,
+  aspect: string,
+  instructions: string,
+  prompt: { readonly prompt_id: string; readonly prompt: string },
+  texts: readonly string[],
+): Call {
   const labels = labelsFor(texts.length);
   const code = createHash('sha256').update(`judge ${prompt.prompt_id}`).digest('hex').slice(0, 8);
   const part = (name: string, text: string) => `<<<${name} ${code}>>>\n${text}\n<<<END ${name} ${code}>>>`;
-  const content = [part('INSTRUCTION', prompt.prompt), ...texts.map((text, index) => part(`ANSWER ${labels[index]}`, text))].join('\n\n');
+  const content = [part('INSTRUCTION', prompt.prompt), ...texts.map((text, index) => part(`ANSWER ${labels[index]}`, text))].join(
+    '\n\n',
+  );
   return {
     ...callOf(fields, purpose, [
       { role: 'system', content: instructions },
@@ -54,17 +63,26 @@ export interface Entry {
   readonly rationale: string;
 }
 /** By label, or why there is nothing to read. */
-export type Judgement = { readonly ok: true; readonly entries: ReadonlyMap<string, Entry> } | { readonly ok: false; readonly status: Exclude<RatingStatus, 'ok'>; readonly why: string };
+export type Judgement =
+  | { readonly ok: true; readonly entries: ReadonlyMap<string, Entry> }
+  | { readonly ok: false; readonly status: Exclude<RatingStatus, 'ok'>; readonly why: string };
 
-const body = z.object({ ratings: z.array(z.object({ label: z.string(), rationale: z.string(), rating: z.union([z.number(), z.string()]) })) });
+const body = z.object({
+  ratings: z.array(z.object({ label: z.string(), rationale: z.string(), rating: z.union([z.number(), z.string()]) })),
+});
 
 /**
  * Reads a judge's reply: all labels, each once, each with a rating of the scale, or nothing at all. No rating is guessed,
  * shifted, clipped or made up, and texts are told apart by label, never by position.
  */
-export function readJudgement(reply: Pick<ChatReply, 'text' | 'finishReason' | 'refusal'> | undefined, labels: readonly string[], scale: Scale): Judgement {
+export function readJudgement(
+  reply: Pick<ChatReply, 'text' | 'finishReason' | 'refusal'> | undefined,
+  labels: readonly string[],
+  scale: Scale,
+): Judgement {
   if (reply === undefined) return { ok: false, status: 'missing', why: 'no reply' };
-  if (reply.refusal !== undefined || reply.finishReason === 'content_filter') return { ok: false, status: 'refused', why: 'the judge refuses' };
+  if (reply.refusal !== undefined || reply.finishReason === 'content_filter')
+    return { ok: false, status: 'refused', why: 'the judge refuses' };
   const invalid = (why: string): Judgement => ({ ok: false, status: 'invalid', why });
   if (reply.finishReason !== 'stop') return invalid(`the reply ended with "${reply.finishReason}"`);
   const parsed = body.safeParse(parse(reply.text));

@@ -49,7 +49,10 @@ export function pairing(rule: PairRule) {
     pairs,
     add(prompt: { readonly prompt_id: string; readonly prompt: string }, candidates: readonly Candidate[]): void {
       const picked = pickPair(candidates, rule, prompt.prompt_id);
-      if (!picked.ok) return drops.add(picked.reason);
+      if (!picked.ok) {
+        drops.add(picked.reason);
+        return;
+      }
       const { chosen, rejected } = picked;
       const turns = (text: string): Turn[] => [
         { content: prompt.prompt, role: 'user' },
@@ -84,11 +87,21 @@ export function pairing(rule: PairRule) {
  * Writes the splits `train_prefs` and `test_prefs`, the report, and the card of a folder that holds completions and ratings
  * too. `test` prompts are held out, drawn by seed and prompt alone.
  */
-export async function writePairs(out: string, pairs: readonly Pair[], seed: number, test: number, report: Readonly<Record<string, Json>>): Promise<Record<string, Json>> {
+export async function writePairs(
+  out: string,
+  pairs: readonly Pair[],
+  seed: number,
+  test: number,
+  report: Readonly<Record<string, Json>>,
+): Promise<Record<string, Json>> {
   if (pairs.length <= test) {
-    throw new ZephyrError(`Cannot hold out ${test} prompts: there are only ${pairs.length} pairs`, { hint: `Lower aif.binarize.testPrompts. Dropped: ${JSON.stringify(report['dropped'] ?? {})}` });
+    throw new ZephyrError(`Cannot hold out ${test} prompts: there are only ${pairs.length} pairs`, {
+      hint: `Lower aif.binarize.testPrompts. Dropped: ${JSON.stringify(report.dropped ?? {})}`,
+    });
   }
-  const byDraw = [...pairs].sort((a, b) => hmacUniform(seed, 'test prompts', a.prompt_id) - hmacUniform(seed, 'test prompts', b.prompt_id));
+  const byDraw = [...pairs].sort(
+    (a, b) => hmacUniform(seed, 'test prompts', a.prompt_id) - hmacUniform(seed, 'test prompts', b.prompt_id),
+  );
   const held = new Set(byDraw.slice(0, test).map(({ prompt_id }) => prompt_id));
   const train = pairs.filter(({ prompt_id }) => !held.has(prompt_id));
   await writeParquet(join(out, pairsFile('train_prefs')), PAIR_COLUMNS, train);
@@ -99,11 +112,15 @@ export async function writePairs(out: string, pairs: readonly Pair[], seed: numb
   );
   const metrics = { ...report, train_prefs: train.length, test_prefs: held.size };
   await writeFile(join(out, 'report.json'), `${JSON.stringify(metrics, undefined, 2)}\n`);
-  const card = datasetCard('Preferences', 'Pairs of a better and a worse answer (`train_prefs`, `test_prefs`), with the completions and the ratings behind them.', {
-    default: { train_prefs: pairsFile('train_prefs'), test_prefs: pairsFile('test_prefs') },
-    completions: { train: COMPLETIONS_FILE },
-    ratings: { train: RATINGS_FILE },
-  });
+  const card = datasetCard(
+    'Preferences',
+    'Pairs of a better and a worse answer (`train_prefs`, `test_prefs`), with the completions and the ratings behind them.',
+    {
+      default: { train_prefs: pairsFile('train_prefs'), test_prefs: pairsFile('test_prefs') },
+      completions: { train: COMPLETIONS_FILE },
+      ratings: { train: RATINGS_FILE },
+    },
+  );
   await writeFile(join(out, 'README.md'), card);
   return metrics;
 }

@@ -37,14 +37,19 @@ export const passPairs: Task = async (context) => {
     }
     const expected = rows?.[split];
     if (expected !== undefined && expected !== count) {
-      throw new ZephyrError(`Cannot take split "${split}": it has ${count} rows, expected ${expected}`, { hint: 'Published sets were rewritten in place: pin the revision that the recipe means, or change aif.rows.' });
+      throw new ZephyrError(`Cannot take split "${split}": it has ${count} rows, expected ${expected}`, {
+        hint: 'Published sets were rewritten in place: pin the revision that the recipe means, or change aif.rows.',
+      });
     }
     counts[name] = count;
     files[name] = `data/${name}*`;
   }
   const metrics = { ...counts, oddities: oddities.counts() };
   await writeFile(join(context.out, 'report.json'), `${JSON.stringify(metrics, undefined, 2)}\n`);
-  await writeFile(join(context.out, 'README.md'), datasetCard('Preferences', 'Published pairs, passed on unchanged.', { default: files }));
+  await writeFile(
+    join(context.out, 'README.md'),
+    datasetCard('Preferences', 'Published pairs, passed on unchanged.', { default: files }),
+  );
   return { metrics, costUsd: 0 };
 };
 
@@ -54,10 +59,15 @@ function check(row: Row, at: string): string | undefined {
   const { data } = parsed;
   const answers = [data?.chosen.at(-1), data?.rejected.at(-1)];
   if (data === undefined || answers.some((turn) => turn?.role !== 'assistant')) {
-    throw new ZephyrError(`Cannot take pairs: ${at} is no pair, expected columns prompt (text), chosen and rejected (lists of {content, role} that end in an answer)`);
+    throw new ZephyrError(
+      `Cannot take pairs: ${at} is no pair, expected columns prompt (text), chosen and rejected (lists of {content, role} that end in an answer)`,
+    );
   }
   const asked = (side: z.infer<typeof turns>) => JSON.stringify(side.slice(0, -1).map(({ role, content }) => [role, content]));
-  if (asked(data.chosen) !== asked(data.rejected)) throw new ZephyrError(`Cannot take pairs: in ${at} chosen and rejected answer different prompts`);
+  if (asked(data.chosen) !== asked(data.rejected))
+    throw new ZephyrError(`Cannot take pairs: in ${at} chosen and rejected answer different prompts`);
   if (answers[0]?.content === answers[1]?.content) return 'both answers are equal';
-  return data.chosen.find(({ role }) => role === 'user')?.content === data.prompt ? undefined : 'the prompt is not the first user turn';
+  return data.chosen.find(({ role }) => role === 'user')?.content === data.prompt
+    ? undefined
+    : 'the prompt is not the first user turn';
 }

@@ -19,8 +19,16 @@ export interface PairRule {
   readonly min_chosen: number;
 }
 
-export type DropReason = 'fewer than two rated answers' | 'no answer differs in text' | 'no answer scores lower' | 'tie' | 'margin too thin' | 'chosen scores too low';
-export type Picked = { readonly ok: true; readonly chosen: Candidate; readonly rejected: Candidate } | { readonly ok: false; readonly reason: DropReason };
+export type DropReason =
+  | 'fewer than two rated answers'
+  | 'no answer differs in text'
+  | 'no answer scores lower'
+  | 'tie'
+  | 'margin too thin'
+  | 'chosen scores too low';
+export type Picked =
+  | { readonly ok: true; readonly chosen: Candidate; readonly rejected: Candidate }
+  | { readonly ok: false; readonly reason: DropReason };
 
 /** Best against another, by the rule; among equals, and among those that may lose, seed and prompt decide alone. */
 export function pickPair(candidates: readonly Candidate[], rule: PairRule, promptId: string): Picked {
@@ -32,7 +40,9 @@ export function pickPair(candidates: readonly Candidate[], rule: PairRule, promp
   const different = inOrder(candidates.filter(({ text }) => folded(text) !== folded(chosen.text)));
   if (different.length === 0) return drop('no answer differs in text');
   const lowest = Math.min(...different.map(({ score }) => score));
-  const losers = different.filter(({ score }) => (rule.rejected === 'random_other' ? true : score < best && (rule.rejected === 'random_lower' || score === lowest)));
+  const losers = different.filter(({ score }) =>
+    rule.rejected === 'random_other' ? true : score < best && (rule.rejected === 'random_lower' || score === lowest),
+  );
   const rejected = drawOne(losers, rule.seed, 'rejected', promptId);
   if (rejected === undefined) return drop('no answer scores lower');
   if (rejected.score === chosen.score && rule.ties === 'drop') return drop('tie');

@@ -24,7 +24,7 @@ const NAMED = 100;
 export const rebinarize: Task = async (context) => {
   const { split, drop_sources, test_prompts, score, ...rule } = config.parse(context.config);
   const folder = inputFolder(context, 'ratings');
-  const listed = await listedPrompts(context.inputs['decontaminate']);
+  const listed = await listedPrompts(context.inputs.decontaminate);
 
   async function* kept(drop: (reason: string) => void): AsyncGenerator<Rated> {
     const seen = new Set<string>();
@@ -32,7 +32,10 @@ export const rebinarize: Task = async (context) => {
     for await (const row of readSplit(folder, split)) {
       number += 1;
       const rated = readUltraFeedback(row);
-      if (rated === undefined) throw new ZephyrError(`Cannot read row ${number} of the ratings: expected the columns of openbmb/UltraFeedback (instruction, completions with model, response, annotations)`);
+      if (rated === undefined)
+        throw new ZephyrError(
+          `Cannot read row ${number} of the ratings: expected the columns of openbmb/UltraFeedback (instruction, completions with model, response, annotations)`,
+        );
       if (drop_sources.includes(rated.source)) drop(`source ${rated.source}`);
       else if (listed.has(normalise(rated.prompt))) drop('in a benchmark');
       else if (seen.has(rated.prompt_id)) drop('duplicate');
@@ -63,14 +66,28 @@ export const rebinarize: Task = async (context) => {
       return { completion, value: score === 'overall' ? overall : mean };
     });
     leftOut.add('no full score', answers.filter(({ value }) => value === null).length);
-    made.add(rated, answers.flatMap(({ completion, value }) => (value === null ? [] : [{ id: completion.completion_id, model: completion.model, text: completion.text, score: value }])));
+    made.add(
+      rated,
+      answers.flatMap(({ completion, value }) =>
+        value === null ? [] : [{ id: completion.completion_id, model: completion.model, text: completion.text, score: value }],
+      ),
+    );
   }
   const found = contradictions(scored);
-  if (found.length > 0) context.note(`${found.length} of ${scored.length} answers have an overall score that contradicts their aspects; see report.json`);
+  if (found.length > 0)
+    context.note(
+      `${found.length} of ${scored.length} answers have an overall score that contradicts their aspects; see report.json`,
+    );
 
   await writeParquet(join(context.out, COMPLETIONS_FILE), COMPLETION_COLUMNS, completions());
   await writeParquet(join(context.out, RATINGS_FILE), { ...RATING_COLUMNS, rating: 'double' }, ratings());
-  const report = { prompts, ...made.metrics(), answers_left_out: leftOut.counts(), contradictions: found.length, contradicting: found.slice(0, NAMED) };
+  const report = {
+    prompts,
+    ...made.metrics(),
+    answers_left_out: leftOut.counts(),
+    contradictions: found.length,
+    contradicting: found.slice(0, NAMED),
+  };
   const { contradicting: _, ...metrics } = await writePairs(context.out, made.pairs, rule.seed, test_prompts, report);
   return { metrics, costUsd: 0 };
 };

@@ -1,8 +1,14 @@
 import type { Rating } from './tables.ts';
 
 /** The score of one answer from all its ratings; null when one that is needed is missing. */
-export function scoreOf(ratings: readonly Rating[], score: 'overall' | 'mean_aspects', aspects: readonly string[]): number | null {
-  return score === 'overall' ? aspectScore(ratings, 'overall').value : meanOf(aspects.map((aspect) => aspectScore(ratings, aspect)));
+export function scoreOf(
+  ratings: readonly Rating[],
+  score: 'overall' | 'mean_aspects',
+  aspects: readonly string[],
+): number | null {
+  return score === 'overall'
+    ? aspectScore(ratings, 'overall').value
+    : meanOf(aspects.map((aspect) => aspectScore(ratings, aspect)));
 }
 
 /** `complete`: every judgement of the aspect could be read; the value is null when all say that it does not apply. */

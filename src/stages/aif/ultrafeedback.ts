@@ -41,10 +41,31 @@ export function readUltraFeedback(row: Row): Rated | undefined {
   for (const [index, answer] of answers.entries()) {
     const completion_id = `${prompt_id}/${index}-${answer.model}`;
     const rest = { finish_reason: 'unknown', prompt_tokens: null, completion_tokens: null, flags: [], call_key: null };
-    completions.push({ completion_id, prompt_id, prompt, member: answer.model, model: answer.model, principle: answer.principle ?? null, text: answer.response, ...rest });
+    completions.push({
+      completion_id,
+      prompt_id,
+      prompt,
+      member: answer.model,
+      model: answer.model,
+      principle: answer.principle ?? null,
+      text: answer.response,
+      ...rest,
+    });
     const given: [string, unknown, number][] = UF_ASPECTS.map((aspect) => [aspect, ratingIn(answer.annotations?.[aspect]), 5]);
     given.push(['overall', answer.overall_score, 10]);
-    for (const [aspect, value, top] of given) ratings.push({ completion_id, prompt_id, aspect, ...readRating(value, top), judge: 'gpt-4', template_sha256: '', permutation: 0, position: index, rationale: null, call_key: '' });
+    for (const [aspect, value, top] of given)
+      ratings.push({
+        completion_id,
+        prompt_id,
+        aspect,
+        ...readRating(value, top),
+        judge: 'gpt-4',
+        template_sha256: '',
+        permutation: 0,
+        position: index,
+        rationale: null,
+        call_key: '',
+      });
   }
   return { prompt_id, prompt, source: source ?? '', completions, ratings };
 }

@@ -40,7 +40,9 @@ export const construct: Task = async (context) => {
   const playUser = (await readFile(join(context.files, 'templates/user-next.md'), 'utf8')).trim();
   return withSession(sessionOf(context), async (session) => {
     const { openings, unread } = await openingsOf(session, context.files, settings, wanted);
-    const order = openings.toSorted((a, b) => hmacUniform(settings.seed, 'openings', a) - hmacUniform(settings.seed, 'openings', b)).slice(0, wanted);
+    const order = openings
+      .toSorted((a, b) => hmacUniform(settings.seed, 'openings', a) - hmacUniform(settings.seed, 'openings', b))
+      .slice(0, wanted);
     session.expect(order.reduce((sum, opening) => sum + 2 * roundsOf(settings, opening) - 1, 0));
     await forEachAtOnce(order, IN_HAND, async (opening) => {
       await dialogue(settings, playUser, opening, async (call) => {
@@ -61,10 +63,28 @@ export const construct: Task = async (context) => {
     const file = (split: string) => `data/${split}-00000-of-00001.parquet`;
     const test = await writeParquet(join(context.out, file('test_sft')), COLUMNS, rows(order.slice(0, settings.test_dialogues)));
     const train = await writeParquet(join(context.out, file('train_sft')), COLUMNS, rows(order.slice(settings.test_dialogues)));
-    if (train === 0) throw new ZephyrError('Cannot go on without a dialogue: no opening was answered', { exit: 'jobFailed', hint: JSON.stringify(counts.counts()) });
-    await writeFile(join(context.out, 'README.md'), datasetCard('Dialogues', `Questions of ${settings.user.model}, answers of ${settings.assistant.model}.`, { default: { train_sft: file('train_sft'), test_sft: file('test_sft') } }));
+    if (train === 0)
+      throw new ZephyrError('Cannot go on without a dialogue: no opening was answered', {
+        exit: 'jobFailed',
+        hint: JSON.stringify(counts.counts()),
+      });
+    await writeFile(
+      join(context.out, 'README.md'),
+      datasetCard('Dialogues', `Questions of ${settings.user.model}, answers of ${settings.assistant.model}.`, {
+        default: { train_sft: file('train_sft'), test_sft: file('test_sft') },
+      }),
+    );
     const { costUsd, possibleDoubleSpend, recovered } = session.summary();
-    return { metrics: { train_sft: train, test_sft: test, counts: counts.counts(), possible_double_spend: possibleDoubleSpend, recovered }, costUsd };
+    return {
+      metrics: {
+        train_sft: train,
+        test_sft: test,
+        counts: counts.counts(),
+        possible_double_spend: possibleDoubleSpend,
+        recovered,
+      },
+      costUsd,
+    };
   });
 };
 

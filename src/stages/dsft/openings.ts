@@ -20,7 +20,11 @@ const reply = z.object({ messages: z.array(z.string()) });
 export async function openingsOf(
   session: CallSession,
   files: string,
-  { user, topics, questions_per_topic: count }: { readonly user: CallFields; readonly topics: readonly string[]; readonly questions_per_topic: number },
+  {
+    user,
+    topics,
+    questions_per_topic: count,
+  }: { readonly user: CallFields; readonly topics: readonly string[]; readonly questions_per_topic: number },
   wanted: number,
 ): Promise<{ readonly openings: string[]; readonly unread: number }> {
   const instructions = (await readFile(join(files, 'templates/user-openings.md'), 'utf8')).trim();
@@ -46,27 +50,43 @@ export async function openingsOf(
     }
     dry = all.size === before ? dry + 1 : 0;
     if (dry === DRY_ROUNDS) {
-      throw new ZephyrError(`Cannot find ${wanted} different openings: ${topics.length} topics gave ${all.size}`, { hint: 'Give more topics or ask for fewer dialogues.' });
+      throw new ZephyrError(`Cannot find ${wanted} different openings: ${topics.length} topics gave ${all.size}`, {
+        hint: 'Give more topics or ask for fewer dialogues.',
+      });
     }
   }
   return { openings: [...all], unread };
 }
 
-function openingsCall(user: CallFields, instructions: string, topic: string, count: number, written: readonly string[], round: number): Call {
-  const already = written.length === 0 ? '' : `\n\nWritten already:\n${written.map((text) => `- ${JSON.stringify(text)}`).join('\n')}`;
+function openingsCall(
+  user: CallFields,
+  instructions: string,
+  topic: string,
+  count: number,
+  written: readonly string[],
+  round: number,
+): Call {
+  const already =
+    written.length === 0 ? '' : `\n\nWritten already:\n${written.map((text) => `- ${JSON.stringify(text)}`).join('\n')}`;
   const messages = { type: 'array', items: { type: 'string' }, minItems: count, maxItems: count };
   return {
     ...callOf(user, `openings, round ${round}`, [
       { role: 'system', content: instructions },
       { role: 'user', content: `Topic: ${topic}\nMessages to write: ${count}${already}` },
     ]),
-    schema: { name: 'openings', schema: { type: 'object', properties: { messages }, required: ['messages'], additionalProperties: false } },
+    schema: {
+      name: 'openings',
+      schema: { type: 'object', properties: { messages }, required: ['messages'], additionalProperties: false },
+    },
   };
 }
 
 function readList(text: string): string[] | undefined {
   try {
-    return reply.parse(JSON.parse(text)).messages.map((message) => message.trim()).filter((message) => message !== '');
+    return reply
+      .parse(JSON.parse(text))
+      .messages.map((message) => message.trim())
+      .filter((message) => message !== '');
   } catch {
     return undefined;
   }

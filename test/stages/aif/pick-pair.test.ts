@@ -5,7 +5,8 @@ import { drawMembers } from '../../../src/stages/aif/draw.ts';
 import { type Candidate, type PairRule, pickPair } from '../../../src/stages/aif/pick-pair.ts';
 
 const RULE: PairRule = { seed: 1, rejected: 'random_lower', ties: 'drop', min_margin: 0, min_chosen: 0 };
-const answers = (...scores: number[]): Candidate[] => scores.map((score, n) => ({ id: `a${n}`, model: `m${n}`, text: `text ${n}`, score }));
+const answers = (...scores: number[]): Candidate[] =>
+  scores.map((score, n) => ({ id: `a${n}`, model: `m${n}`, text: `text ${n}`, score }));
 const pick = (candidates: Candidate[], rule: Partial<PairRule> = {}, prompt = 'p') => {
   const picked = pickPair(candidates, { ...RULE, ...rule }, prompt);
   return picked.ok ? [picked.chosen.id, picked.rejected.id] : picked.reason;
@@ -47,13 +48,18 @@ test('every reason to drop a prompt has its name', () => {
 
 test('a pair never depends on the order in which answers arrived', () => {
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 6 }), fc.nat(), fc.string(), (scores, turn, prompt) => {
-      const candidates = answers(...scores);
-      const at = turn % candidates.length;
-      const turned = [...candidates.slice(at), ...candidates.slice(0, at)];
-      assert.deepEqual(pick(turned, {}, prompt), pick(candidates, {}, prompt));
-      assert.deepEqual(pick(candidates.toReversed(), {}, prompt), pick(candidates, {}, prompt));
-    }),
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 6 }),
+      fc.nat(),
+      fc.string(),
+      (scores, turn, prompt) => {
+        const candidates = answers(...scores);
+        const at = turn % candidates.length;
+        const turned = [...candidates.slice(at), ...candidates.slice(0, at)];
+        assert.deepEqual(pick(turned, {}, prompt), pick(candidates, {}, prompt));
+        assert.deepEqual(pick(candidates.toReversed(), {}, prompt), pick(candidates, {}, prompt));
+      },
+    ),
   );
 });
 
@@ -65,7 +71,14 @@ test('B8: which models answer depends on seed and prompt alone, each drawn by it
     { id: 'd', weight: 1 },
   ];
   const draws = many.map((prompt) => drawMembers(pool, 2, 9, prompt).map(({ id }) => id));
-  assert.deepEqual(draws, many.map((prompt) => drawMembers(pool.toReversed(), 2, 9, prompt).map(({ id }) => id).reverse()));
+  assert.deepEqual(
+    draws,
+    many.map((prompt) =>
+      drawMembers(pool.toReversed(), 2, 9, prompt)
+        .map(({ id }) => id)
+        .reverse(),
+    ),
+  );
   assert.ok(draws.every((ids) => new Set(ids).size === 2));
   const share = (id: string) => draws.filter((ids) => ids.includes(id)).length / draws.length;
   assert.ok(share('c') > 0.85 && share('a') > 0.25 && share('a') < 0.5, `${share('c')} ${share('a')}`);

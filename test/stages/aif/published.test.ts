@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +17,6 @@ after(async () => {
   await rm(root, { recursive: true });
   await rm(shop.folder, { recursive: true });
 });
-let folders = 0;
 
 const UF = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'];
 const answer = (model: string, ratings: (string | undefined)[], overall: number) => ({
@@ -25,24 +25,43 @@ const answer = (model: string, ratings: (string | undefined)[], overall: number)
   principle: 'helpfulness',
   overall_score: overall,
   custom_system_prompt: 'Be helpful.',
-  annotations: Object.fromEntries(UF.map((aspect, n) => [aspect, ratings[n] === undefined ? [] : { Rating: ratings[n], Rationale: 'r' }])),
+  annotations: Object.fromEntries(
+    UF.map((aspect, n) => [aspect, ratings[n] === undefined ? [] : { Rating: ratings[n], Rationale: 'r' }]),
+  ),
 });
 const row = (n: number, source = 'sharegpt') => ({
   source,
   instruction: `question ${n}`,
-  completions: [answer('good', ['5', 'N/A', '5', '5'], 9), answer('middling', ['4', '4', '3', '4'], 6), answer('bad', ['2', '1', '2', '1'], 3), answer('odd', ['5', undefined, '5', '5'], 7)],
+  completions: [
+    answer('good', ['5', 'N/A', '5', '5'], 9),
+    answer('middling', ['4', '4', '3', '4'], 6),
+    answer('bad', ['2', '1', '2', '1'], 3),
+    answer('odd', ['5', undefined, '5', '5'], 7),
+  ],
 });
-const CONFIG = { version: 1, seed: 1, score: 'mean_aspects', rejected: 'random_lower', ties: 'drop', min_margin: 0, min_chosen: 0, test_prompts: 5, split: 'train', drop_sources: ['truthful_qa'] };
+const CONFIG = {
+  version: 1,
+  seed: 1,
+  score: 'mean_aspects',
+  rejected: 'random_lower',
+  ties: 'drop',
+  min_margin: 0,
+  min_chosen: 0,
+  test_prompts: 5,
+  split: 'train',
+  drop_sources: ['truthful_qa'],
+};
 
 async function ratingsFolder(rows: readonly object[]): Promise<string> {
-  const folder = join(root, String((folders += 1)));
+  const folder = join(root, randomUUID());
   await mkdir(folder);
   await writeFile(join(folder, 'evol_instruct.jsonl'), rows.map((each) => `${JSON.stringify(each)}\n`).join(''));
   return folder;
 }
 async function pairs(out: string) {
   const all: Record<string, unknown>[] = [];
-  for (const split of ['train_prefs', 'test_prefs']) for await (const each of readParquet(join(out, `data/${split}-00000-of-00001.parquet`))) all.push(each);
+  for (const split of ['train_prefs', 'test_prefs'])
+    for await (const each of readParquet(join(out, `data/${split}-00000-of-00001.parquet`))) all.push(each);
   return all;
 }
 
@@ -51,56 +70,72 @@ test('published ratings become pairs by the rule, sources and duplicates left ou
   const { out, metrics } = await shop.run('r', rebinarize, CONFIG, { ratings });
   const made = await pairs(out);
   assert.equal(made.length, 40);
-  assert.ok(made.every((pair) => pair['chosen_model'] === 'good' && pair['score_chosen'] === 5));
-  assert.deepEqual(new Set(made.map((pair) => pair['rejected_model'])), new Set(['middling', 'bad']));
-  assert.deepEqual(made[0]?.['chosen'], [{ content: made[0]?.['prompt'], role: 'user' }, { content: 'good says so', role: 'assistant' }]);
-  assert.deepEqual(metrics['dropped'], { duplicate: 1, 'source truthful_qa': 1 });
-  assert.deepEqual(metrics['answers_left_out'], { 'no full score': 40 });
-  assert.deepEqual([metrics['train_prefs'], metrics['test_prefs']], [35, 5]);
+  assert.ok(made.every((pair) => pair.chosen_model === 'good' && pair.score_chosen === 5));
+  assert.deepEqual(new Set(made.map((pair) => pair.rejected_model)), new Set(['middling', 'bad']));
+  assert.deepEqual(made[0]?.chosen, [
+    { content: made[0]?.prompt, role: 'user' },
+    { content: 'good says so', role: 'assistant' },
+  ]);
+  assert.deepEqual(metrics.dropped, { duplicate: 1, 'source truthful_qa': 1 });
+  assert.deepEqual(metrics.answers_left_out, { 'no full score': 40 });
+  assert.deepEqual([metrics.train_prefs, metrics.test_prefs], [35, 5]);
 });
 
 test('prompts of a benchmark are dropped', async () => {
   const ratings = await ratingsFolder(Array.from({ length: 20 }, (_, n) => row(n)));
   const decontaminate = await ratingsFolder([{ question: 'Question  3' }, { question: 'question' }]);
   const { metrics } = await shop.run('r', rebinarize, CONFIG, { ratings, decontaminate });
-  assert.deepEqual(metrics['dropped'], { 'in a benchmark': 1 });
+  assert.deepEqual(metrics.dropped, { 'in a benchmark': 1 });
 });
 
 test('B1: a worst answer that is marked 10 is named, and does not win by the mean of aspects', async () => {
   const rows = Array.from({ length: 300 }, (_, n) => row(n));
-  const wrong = { ...row(777), completions: [answer('good', ['5', '5', '5', '5'], 9), answer('worst', ['1', '1', '1', '1'], 10)] };
+  const wrong = {
+    ...row(777),
+    completions: [answer('good', ['5', '5', '5', '5'], 9), answer('worst', ['1', '1', '1', '1'], 10)],
+  };
   const ratings = await ratingsFolder([...rows, wrong]);
   const { out, metrics, notes } = await shop.run('r', rebinarize, CONFIG, { ratings });
-  assert.equal(metrics['contradictions'], 1);
+  assert.equal(metrics.contradictions, 1);
   assert.match(notes[0] ?? '', /1 of \d+ answers have an overall score that contradicts/);
   const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8')) as { contradicting: string[] };
   assert.match(report.contradicting[0] ?? '', /worst$/);
-  assert.equal((await pairs(out)).find((pair) => pair['prompt'] === 'question 777')?.['chosen_model'], 'good');
+  assert.equal((await pairs(out)).find((pair) => pair.prompt === 'question 777')?.chosen_model, 'good');
   const overall = await shop.run('r', rebinarize, { ...CONFIG, score: 'overall' }, { ratings });
-  assert.equal((await pairs(overall.out)).find((pair) => pair['prompt'] === 'question 777')?.['chosen_model'], 'worst');
+  assert.equal((await pairs(overall.out)).find((pair) => pair.prompt === 'question 777')?.chosen_model, 'worst');
 });
 
 test('B5: what is no rating never becomes a number', () => {
   assert.deepEqual(readRating('4', 5), { rating: 4, na: false, status: 'ok' });
   assert.deepEqual(readRating('N/A', 5), { rating: null, na: true, status: 'ok' });
   for (const value of [undefined, null]) assert.equal(readRating(value, 5).status, 'missing');
-  for (const value of ['', 'five', '6', 0, Number.NaN, '4 of 5']) assert.deepEqual(readRating(value, 5), { rating: null, na: false, status: 'invalid' });
+  for (const value of ['', 'five', '6', 0, Number.NaN, '4 of 5'])
+    assert.deepEqual(readRating(value, 5), { rating: null, na: false, status: 'invalid' });
 });
 
-test('a file with other columns is the user\'s mistake, with the row', async () => {
+test("a file with other columns is the user's mistake, with the row", async () => {
   const ratings = await ratingsFolder([row(1), { instruction: 'x' }]);
-  await assert.rejects(shop.run('r', rebinarize, CONFIG, { ratings }), { name: 'ZephyrError', message: /row 2.*openbmb\/UltraFeedback/ });
+  await assert.rejects(shop.run('r', rebinarize, CONFIG, { ratings }), {
+    name: 'ZephyrError',
+    message: /row 2.*openbmb\/UltraFeedback/,
+  });
 });
 
 const TURNS = { list: ['content', 'role'] } as const;
 const PAIRS: Columns = { prompt: 'string', chosen: TURNS, rejected: TURNS };
 const pair = (n: number, rejected = `bad ${n}`, asked = `q${n}`) => ({
   prompt: `q${n}`,
-  chosen: [{ content: `q${n}`, role: 'user' }, { content: `good ${n}`, role: 'assistant' }],
-  rejected: [{ content: asked, role: 'user' }, { content: rejected, role: 'assistant' }],
+  chosen: [
+    { content: `q${n}`, role: 'user' },
+    { content: `good ${n}`, role: 'assistant' },
+  ],
+  rejected: [
+    { content: asked, role: 'user' },
+    { content: rejected, role: 'assistant' },
+  ],
 });
 async function pairsFolder(rows: readonly ReturnType<typeof pair>[]): Promise<string> {
-  const folder = join(root, String((folders += 1)));
+  const folder = join(root, randomUUID());
   await writeParquet(join(folder, 'data/train_prefs-00000-of-00001-b42f1ac4.parquet'), PAIRS, rows);
   await writeParquet(join(folder, 'data/test_prefs-00000-of-00001.parquet'), PAIRS, rows.slice(0, 2));
   return folder;
@@ -116,7 +151,15 @@ test('published pairs are passed on byte by byte after a look at every row', asy
 });
 
 test('pairs with another number of rows, another prompt or without a split are refused', async () => {
-  await assert.rejects(shop.run('p', passPairs, PASS, { pairs: await pairsFolder([pair(1)]) }), { message: /has 1 rows, expected 10/ });
-  await assert.rejects(shop.run('p', passPairs, { ...PASS, rows: null }, { pairs: await pairsFolder([pair(1), pair(2, 'bad', 'another')]) }), { message: /train_prefs, row 2 chosen and rejected answer different prompts/ });
-  await assert.rejects(shop.run('p', passPairs, { ...PASS, train: 'nope', rows: null }, { pairs: await pairsFolder([pair(1)]) }), { message: /split "nope"/ });
+  await assert.rejects(shop.run('p', passPairs, PASS, { pairs: await pairsFolder([pair(1)]) }), {
+    message: /has 1 rows, expected 10/,
+  });
+  await assert.rejects(
+    shop.run('p', passPairs, { ...PASS, rows: null }, { pairs: await pairsFolder([pair(1), pair(2, 'bad', 'another')]) }),
+    { message: /train_prefs, row 2 chosen and rejected answer different prompts/ },
+  );
+  await assert.rejects(
+    shop.run('p', passPairs, { ...PASS, train: 'nope', rows: null }, { pairs: await pairsFolder([pair(1)]) }),
+    { message: /split "nope"/ },
+  );
 });

@@ -12,8 +12,20 @@ after(async () => {
   await shop.close();
   await rm(shop.folder, { recursive: true });
 });
-const topics = makeWorld(7).people.slice(0, 5).map((name) => `The life of ${name}`);
-const CONFIG = { version: 1, seed: 2, user: callFields('practice-user'), assistant: callFields('practice-mixed'), topics, questions_per_topic: 3, dialogues: 20, test_dialogues: 4, turns: { min: 1, max: 3 } };
+const topics = makeWorld(7)
+  .people.slice(0, 5)
+  .map((name) => `The life of ${name}`);
+const CONFIG = {
+  version: 1,
+  seed: 2,
+  user: callFields('practice-user'),
+  assistant: callFields('practice-mixed'),
+  topics,
+  questions_per_topic: 3,
+  dialogues: 20,
+  test_dialogues: 4,
+  turns: { min: 1, max: 3 },
+};
 
 interface Dialogue {
   readonly prompt: string;
@@ -29,7 +41,7 @@ async function dialogues(out: string, split: string): Promise<Dialogue[]> {
 test('two teachers make dialogues of one to three rounds, each with its own opening', async () => {
   const { out, metrics } = await shop.run('c', construct, CONFIG);
   const [train, held] = [await dialogues(out, 'train_sft'), await dialogues(out, 'test_sft')];
-  assert.deepEqual([train.length, held.length, metrics['train_sft']], [20, 4, 20]);
+  assert.deepEqual([train.length, held.length, metrics.train_sft], [20, 4, 20]);
   assert.equal(new Set([...train, ...held].map(({ prompt }) => prompt)).size, 24);
   const rounds = new Set<number>();
   for (const { prompt, messages } of train) {
@@ -50,8 +62,11 @@ test('a warm run makes no call and gives the same bytes', async () => {
 });
 
 test('dialogues without an answer are dropped, those cut short keep what was said', async () => {
-  const { out, metrics } = await shop.run('refusals', construct, { ...CONFIG, assistant: callFields('practice-direct+empty@0.5') });
-  const counts = metrics['counts'] as Record<string, number>;
+  const { out, metrics } = await shop.run('refusals', construct, {
+    ...CONFIG,
+    assistant: callFields('practice-direct+empty@0.5'),
+  });
+  const counts = metrics.counts as Record<string, number>;
   const rows = [...(await dialogues(out, 'train_sft')), ...(await dialogues(out, 'test_sft'))];
   assert.equal(rows.length + (counts['dialogues without an answer'] ?? 0), 24);
   assert.ok((counts['answers: empty'] ?? 0) > 0);
@@ -59,5 +74,7 @@ test('dialogues without an answer are dropped, those cut short keep what was sai
 });
 
 test('topics that run dry are named', async () => {
-  await assert.rejects(shop.run('dry', construct, { ...CONFIG, user: callFields('practice-user+invalid-json') }), { message: /Cannot find 24 different openings: 5 topics gave 0/ });
+  await assert.rejects(shop.run('dry', construct, { ...CONFIG, user: callFields('practice-user+invalid-json') }), {
+    message: /Cannot find 24 different openings: 5 topics gave 0/,
+  });
 });

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { withSession } from '../../src/calls/run-calls.ts';
+import { askAll, calls, optionsFor, withServer } from '../rig/asking.ts';
+import { startChatServer } from '../rig/chat-server.ts';
+
+test('busy and failing answers are asked again, each until it is answered, and cost nothing twice', () =>
+  withServer(
+    ({ number }) =>
+      number % 3 === 0 ? { status: 429, headers: { 'retry-after-ms': '5' } } : number % 7 === 0 ? { status: 503 } : {},
+    async (server, options) => {
+      const texts = await withSession(options, (session) => askAll(session, calls(40)));
+      assert.ok([...texts].every(([question, text]) => text === `echo: ${question}`));
+      assert.equal(texts.size, 40);
+      assert.ok([...server.billed.values()].every((times) => times === 1));
+    },
+  ));
+
+test('a call that is refused for good is recorded and not asked again, the others go on', () =>
+  withServer(
+    ({ body }) => (body.messages[0]?.content === 'q3' ? { status: 400 } : {}),
+    async (server, options) => {
+      for (let round = 0; round < 2; round += 1) {
+        const texts = await withSession(options, (session) => askAll(session, calls(6)));
+        assert.equal(texts.get('q3'), 'final 400');
+        assert.equal(texts.get('q5'), 'echo: q5');
+      }
+      assert.equal(server.asked.length, 6);
+    },
+  ));
+
+test('one call that always fails does not hold up the step, and is asked again by the next session', () =>
+  withServer(
+    ({ body }) => (body.messages[0]?.content === 'q0' ? { status: 500 } : { delayMs: 1 }),
+    async (_, options) => {
+      const texts = await withSession(options, (session) => askAll(session, calls(60)));
+      assert.equal(texts.get('q0'), 'again 500');
+      assert.equal(texts.size, 60);
+    },
+  ));
+
+test('no money left stops admission, brings home what is in flight and says what to do', () =>
+  withServer(
+    ({ number }) =>
+      number > 10 ? { status: 429, rawBody: '{"error":{"message":"no credit","code":"insufficient_quota"}}' } : { delayMs: 3 },
+    async (server, options) => {
+      await assert.rejects(
+        withSession(options, (session) => askAll(session, calls(500))),
+        { name: 'ZephyrError', exit: 'preflight', message: /Cannot ask teacher "m at .*no credit/, hint: /zephyr resume/ },
+      );
+      assert.ok(server.asked.length <= 10 + 4, `${server.asked.length} requests`);
+      const summary = await withSession(
+        { ...options, teacher: () => Promise.reject(new Error('not needed')) },
+        async (session) => {
+          for (const one of calls(500).filter((each) => server.billed.has(each.messages[0]?.content ?? '')))
+            await session.ask(one);
+          return session.summary();
+        },
+      );
+      assert.equal(summary.replayed, 10);
+    },
+  ));
+
+test('a teacher out of reach is temporary, and nothing is lost', async () => {
+  const server = await startChatServer();
+  const options = await optionsFor(server);
+  await withSession(options, (session) => askAll(session, calls(3)));
+  await server.close();
+  await assert.rejects(
+    withSession(options, (session) => askAll(session, calls(6))),
+    { exit: 'temporary', message: /Cannot reach teacher/, hint: /Nothing was lost/ },
+  );
+});
+
+test('a teacher that is only ever busy is out of reach after a while', () =>
+  withServer(
+    () => ({ status: 429, headers: { 'retry-after-ms': '30' } }),
+    async (_, options) => {
+      await assert.rejects(
+        withSession(options, (session) => askAll(session, calls(3))),
+        { exit: 'temporary' },
+      );
+    },
+  ));
+
+test('an answer that got lost on the way is found in the store and not bought twice', () => {
+  const cut = new Set<string>();
+  return withServer(
+    ({ body }) => {
+      const question = body.messages[0]?.content ?? '';
+      if (cut.has(question) || cut.size >= 5) return {};
+      cut.add(question);
+      return { trouble: 'cut-body' };
+    },
+    async (server, options) => {
+      const summary = await withSession(options, async (session) => {
+        await askAll(session, calls(10));
+        return session.summary();
+      });
+      assert.deepEqual([...server.billed.values()], Array(10).fill(1));
+      assert.deepEqual([summary.recovered, summary.possibleDoubleSpend], [5, 0]);
+    },
+    { store: true },
+  );
+});
+
+test('without a store a lost answer is asked again, and counted as possibly paid twice', () => {
+  return withServer(
+    ({ number }) => (number <= 2 ? { trouble: 'cut-body' } : {}),
+    async (_, options) => {
+      const summary = await withSession(options, async (session) => {
+        await askAll(session, calls(6));
+        return session.summary();
+      });
+      assert.deepEqual([summary.possibleDoubleSpend, summary.asked], [2, 6]);
+    },
+  );
+});
+
+test('a user who turns away gets back what was in flight, and the rest is asked later', () => {
+  const controller = new AbortController();
+  return withServer(
+    ({ number }) => {
+      if (number === 6) controller.abort();
+      return { delayMs: 10 };
+    },
+    async (server, options) => {
+      await assert.rejects(
+        withSession({ ...options, signal: controller.signal }, (session) => askAll(session, calls(50))),
+        { exit: 'detached' },
+      );
+      const before = server.asked.length;
+      assert.ok(before <= 10, `${before} requests`);
+      const texts = await withSession(options, (session) => askAll(session, calls(50)));
+      assert.equal(texts.size, 50);
+      assert.equal(server.asked.length, 50);
+    },
+  );
+});
+
+test('a stalled call cannot hold up the end for longer than it is given', () => {
+  const controller = new AbortController();
+  return withServer(
+    () => {
+      setTimeout(() => controller.abort(), 20);
+      return { trouble: 'stall' };
+    },
+    async (_, options) => {
+      await assert.rejects(
+        withSession({ ...options, signal: controller.signal, drainMs: 50 }, (session) => askAll(session, calls(2))),
+        { exit: 'detached' },
+      );
+    },
+    { timeoutSeconds: 200 },
+  );
+});
