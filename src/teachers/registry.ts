@@ -6,6 +6,9 @@ import type { Teacher } from './teacher.ts';
 
 const OPENAI = 'https://api.openai.com/v1';
 
+/** The practice teacher answers at once or never: it ends with the command that started it. */
+const PRACTICE_SETTLE_MS = 1000;
+
 /** Opens a teacher of the recipe; `secret` is its key. The practice teacher is asked like any other server, at the `baseUrl` where it was started. */
 export function openTeacher(spec: TeacherSpec, secret: string | undefined): Teacher {
   if (spec.provider === 'huggingface') return hfInferenceTeacher(spec, secret);
@@ -17,5 +20,6 @@ export function openTeacher(spec: TeacherSpec, secret: string | undefined): Teac
       hint: `Set ${spec.keyFrom ?? 'OPENAI_API_KEY'} in the environment.`,
     });
   }
-  return openaiTeacher(spec, baseUrl, secret);
+  if (spec.provider === 'openai') return openaiTeacher(spec, baseUrl, secret);
+  return { ...openaiTeacher({ ...spec, store: true }, baseUrl, secret), settleMs: PRACTICE_SETTLE_MS };
 }
