@@ -30,7 +30,7 @@ class Config:
     seed: int
     engine: Literal["transformers", "vllm"]
     # as the model was trained, see prepare.py
-    system: Literal["empty", "none"] = "empty"
+    system: Literal["empty", "none"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import time
 from pathlib import Path
@@ -253,17 +254,19 @@ def watch(job: Job, tokens_per_step: float) -> TrainerCallback:
 
 
 def is_metric(name: str, value: Any) -> bool:
-    return isinstance(value, (int, float)) and not name.endswith(("_runtime", "_per_second", "num_tokens"))
+    return isinstance(value, (int, float)) and not name.endswith(("_runtime", "_time", "_per_second", "num_tokens"))
 
 
 def train(job: Job, config: TrainConfig, trainer: Trainer, resume: Path | None, metrics: dict[str, Any]) -> None:
     """Trains to the end, evaluates once, writes `out/` and result.json; throws `Interrupted` when told to stop."""
     from transformers import TrainerState
+    from transformers.trainer import align_special_tokens
 
     state_of = None if resume is None else TrainerState.load_from_json(str(resume / "trainer_state.json"))
     if resume is not None and state_of is not None and state_of.global_step >= state_of.max_steps:
         # stopped between the last step and the result: Trainer.train would take one step too many
         trainer._load_from_checkpoint(str(resume))
+        align_special_tokens(trainer.model, trainer.processing_class)
         trainer.state = state_of
     else:
         trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
@@ -306,7 +309,6 @@ def save_model(job: Job, config: TrainConfig, trainer: Trainer) -> None:
     if config.lora is None:
         dtype = getattr(torch, config.dtype)
         weights = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
-        model.config.dtype = dtype
     else:
         # peft holds them in a set, whose order changes from process to process
         adapter = model.peft_config["default"]
@@ -315,3 +317,7 @@ def save_model(job: Job, config: TrainConfig, trainer: Trainer) -> None:
     model.save_pretrained(job.out, state_dict=weights)
     trainer.processing_class.save_pretrained(job.out)
     (job.out / "README.md").unlink(missing_ok=True)
+    if config.lora is None:
+        # save_pretrained writes the dtype of the model in memory, not that of the weights it was handed
+        written = job.out / "config.json"
+        jobs.write_json(written, {**json.loads(written.read_text(encoding="utf-8")), "dtype": config.dtype})

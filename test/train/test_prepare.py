@@ -1,0 +1,264 @@
+"""What prepare.py keeps, drops, repairs, cuts and packs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as parquet
+import pytest
+from conftest import PREFS_DATA, SCRIPTS, SFT_DATA, JobFolder, Json, Lay, assistant, finish, user, write_rows
+
+sys.path.insert(0, str(SCRIPTS))
+import prepare  # noqa: E402
+
+GOLDEN = (
+    "<|system|>\n</s>\n<|user|>\nSort 3 1 2.</s>\n<|assistant|>\n1 2 3</s>\n<|user|>\nThanks!</s>\n<|assistant|>\nYou are welcome.</s>\n"
+)
+DIALOGUE = [user("Sort 3 1 2."), assistant("1 2 3"), user("Thanks!"), assistant("You are welcome.")]
+
+
+@pytest.fixture(scope="session")
+def tokenizer(base: Path) -> Any:
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast.from_pretrained(base)
+
+
+# --- the chat template --------------------------------------------------------------------------------------------
+
+
+def test_the_template_gives_the_golden_text(tokenizer: Any) -> None:
+    assert tokenizer.apply_chat_template(prepare.with_system(DIALOGUE, "empty"), tokenize=False) == GOLDEN
+    asked = tokenizer.apply_chat_template(DIALOGUE[:1], tokenize=False, add_generation_prompt=True)
+    assert asked == "<|user|>\nSort 3 1 2.</s>\n<|assistant|>\n"
+
+
+def test_the_template_gives_the_golden_tokens(tokenizer: Any) -> None:
+    ids = tokenizer.apply_chat_template([user("the fox"), assistant("Blue dog")], return_dict=True)["input_ids"]
+    tokens = ["<|", "user", "|>", "Ċ", "the", "Ġfox", "</s>", "Ċ", "<|", "assistant", "|>", "Ċ", "Blue", "Ġdog", "</s>", "Ċ"]
+    assert tokenizer.convert_ids_to_tokens(ids) == tokens
+
+
+def test_the_mask_holds_the_answers_with_their_end_tokens_and_nothing_else(tokenizer: Any) -> None:
+    encoded = tokenizer.apply_chat_template(DIALOGUE, return_dict=True, return_assistant_tokens_mask=True)
+    counted = [token for token, counts in zip(encoded["input_ids"], encoded["assistant_masks"], strict=True) if counts]
+    assert tokenizer.decode(counted) == "1 2 3</s>You are welcome.</s>"
+
+
+def test_a_role_that_the_template_does_not_know_is_an_error(tokenizer: Any) -> None:
+    with pytest.raises(Exception, match="expected a role of system, user or assistant, not tool"):
+        tokenizer.apply_chat_template([{"role": "tool", "content": "x"}], tokenize=False)
+
+
+# --- casing, disclaimers, contamination ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "repaired"),
+    [
+        ("hello. how are you? i'm fine, and i think so.", "Hello. How are you? I'm fine, and I think so."),
+        ("PLEASE SORT THE LIST BELOW. THANK YOU!", "Please sort the list below. Thank you!"),
+        ("Hello. how are you?", "Hello. How are you?"),
+        ("Use units, e.g. metres, or feet etc. if you like.", "Use units, e.g. metres, or feet etc. if you like."),
+        ("NASA is in the USA.", "NASA is in the USA."),
+        ("Ask J. doe about it.", "Ask J. doe about it."),
+        ("I own an iPhone. iPhones are fine.", "I own an iPhone. iPhones are fine."),
+        ("call `print(x)`. it prints.", "call `print(x)`. it prints."),
+        ("see https://example.org/a. it helps", "see https://example.org/a. it helps"),
+        ("Version 3.5 is out. 4.0 follows.", "Version 3.5 is out. 4.0 follows."),
+        ("OK NO", "OK NO"),
+        ("", ""),
+        ("日本語。", "日本語。"),
+    ],
+)
+def test_casing_is_repaired_sentence_by_sentence(text: str, repaired: str) -> None:
+    assert prepare.truecase(text) == repaired
+    assert prepare.truecase(repaired) == repaired
+
+
+@pytest.mark.parametrize(
+    ("text", "disclaims"),
+    [
+        ("As an AI language model, I don't have personal opinions, but the book is long.", True),
+        ("I do not have emotions or feelings.", True),
+        ("I can’t express an opinion on that.", True),
+        ("I am not capable of feeling emotions.", True),
+        ("The poll asked for opinions. I don't have the numbers.", False),
+        ("She said her feelings were hurt.", False),
+        ("I have strong opinions on tea.", False),
+        ("I don't have the data. Opinions differ.", False),
+    ],
+)
+def test_disclaimers_of_emotions_and_opinions_are_recognised(text: str, disclaims: bool) -> None:
+    assert prepare.is_disclaimer(text) is disclaims
+
+
+def listed(*texts: str) -> prepare.Listed:
+    normal = [prepare.normalised(text) for text in texts]
+    return prepare.Listed(set(normal), {tuple(text.split()[:5]): [text] for text in normal if len(text.split()) >= 5})
+
+
+def test_a_listed_prompt_is_found_whatever_is_around_it_and_however_it_is_set() -> None:
+    benchmark = listed("Return the sum of two given numbers.", "What is 2 + 2?")
+    assert prepare.holds_listed("Hi! return the SUM of two\ngiven   numbers, please", benchmark)
+    assert not prepare.holds_listed("Return the sum of two given digits", benchmark)
+    assert not prepare.holds_listed("xReturn the sum of two given numbers", benchmark)
+    # four words are said every day: they count only alone
+    assert prepare.holds_listed("what is 2+2", benchmark)
+    assert not prepare.holds_listed("Tell me what is 2 + 2 and why", benchmark)
+
+
+def test_every_drop_is_counted_by_its_reason(lay: Lay, base: Path, tmp_path: Path) -> None:
+    rows = [
+        {"prompt_id": "good", "messages": DIALOGUE},
+        {"prompt_id": "open", "messages": DIALOGUE[:3]},
+        {"prompt_id": "none", "messages": []},
+        {"prompt_id": "blank", "messages": [user("Hi"), assistant(" ")]},
+        {"prompt_id": "ai", "messages": [user("Tea?"), assistant("I don't have opinions.")]},
+        {"prompt_id": "exam", "messages": [user("Name the capital city of France now"), assistant("Paris")]},
+    ]
+    write_rows(tmp_path / "data" / "train_sft.jsonl", rows)
+    write_rows(tmp_path / "exam" / "prompts.jsonl", [{"prompt": "name the capital city of France"}])
+    source = {**SFT_DATA["sources"][0], "test": None, "rows": {"train_sft": 6}}
+    config = {**SFT_DATA, "packing": False, "sources": [source], "filters": {"truecase": True, "drop_refusals": True}}
+    inputs = {"tokenizer": base, "data0": tmp_path / "data", "decontaminate": tmp_path / "exam"}
+    job = finish(lay("prepare", config, inputs))
+    report = json.loads((job.out / "report.json").read_text())
+    assert report["splits"]["train"]["dropped"] == {"contaminated": 1, "disclaimer": 1, "malformed": 3}
+    assert report["splits"]["train"]["kept"] == report["splits"]["train"]["rows"] == 1
+    assert parquet.read_table(job.out / "test.parquet").num_rows == 0
+
+
+# --- what is refused ----------------------------------------------------------------------------------------------
+
+
+def refused(lay: Lay, base: Path, world: Path, source: Json) -> JobFolder:
+    job = lay("prepare", {**SFT_DATA, "sources": [{**SFT_DATA["sources"][0], **source}]}, {"tokenizer": base, "data0": world})
+    assert job.run() == 65
+    return job
+
+
+def test_another_number_of_rows_than_the_recipe_says_is_refused(lay: Lay, base: Path, world: Path) -> None:
+    job = refused(lay, base, world, {"rows": {"train_sft": 207865}})
+    assert job.error() == 'Cannot use the split "train_sft" of the dataset "data0": found 160 rows, expected 207865'
+
+
+def test_missing_columns_are_named_with_those_found(lay: Lay, base: Path, world: Path) -> None:
+    job = refused(lay, base, world, {"train": "train_prefs", "rows": None})
+    expected = 'Cannot use the split "train_prefs" of the dataset "data0": found the columns chosen, prompt, prompt_id, rejected, expected messages'
+    assert job.error() == expected
+
+
+def test_a_missing_split_is_named_with_the_files_found(lay: Lay, base: Path, world: Path) -> None:
+    job = refused(lay, base, world, {"train": "train", "rows": None})
+    assert job.error().startswith('Cannot find the split "train" in the dataset "data0", found data/test_prefs.jsonl, ')
+
+
+def test_a_field_of_the_other_kind_is_refused(lay: Lay, base: Path, world: Path) -> None:
+    job = lay("prepare", {**PREFS_DATA, "packing": True}, {"tokenizer": base, "data0": world})
+    assert job.run() == 64
+    assert job.error() == 'Cannot use the key "packing" in config with kind "prefs"'
+
+
+# --- choosing rows ------------------------------------------------------------------------------------------------
+
+
+def test_a_share_of_the_rows_does_not_depend_on_the_other_rows() -> None:
+    rows = [{"_id": f"row-{index}"} for index in range(1000)]
+    half = prepare.select(rows, 1, 0.5)
+    assert 430 < len(half) < 570
+    assert prepare.select(rows[::2], 1, 0.5) == [row for row in half if int(row["_id"][4:]) % 2 == 0]
+    assert prepare.select(rows, 2, 0.5) != half
+
+
+def test_test_rows_are_cut_from_the_training_rows_when_there_is_no_test_split(lay: Lay, base: Path, world: Path) -> None:
+    source = {**SFT_DATA["sources"][0], "test": None}
+    config = {**SFT_DATA, "packing": False, "test_rows": 10, "sources": [source]}
+    job = finish(lay("prepare", config, {"tokenizer": base, "data0": world}))
+    splits = json.loads((job.out / "report.json").read_text())["splits"]
+    assert (splits["train"]["kept"], splits["test"]["kept"]) == (150, 10)
+
+
+# --- packing ------------------------------------------------------------------------------------------------------
+
+
+def test_packing_loses_no_token_and_keeps_every_row_within_its_length() -> None:
+    lengths = [5, 64, 130, 1, 30, 34, 33, 64, 2, 17]
+    documents = [{"input_ids": [number * 1000 + index for index in range(length)]} for number, length in enumerate(lengths)]
+    rows = prepare.pack(documents, 64)
+    assert sorted(token for row in rows for token in row["input_ids"]) == sorted(token for d in documents for token in d["input_ids"])
+    for row in rows:
+        assert sum(row["seq_lengths"]) == len(row["input_ids"]) <= 64
+        start = 0
+        for length in row["seq_lengths"]:
+            assert len({token // 1000 for token in row["input_ids"][start : start + length]}) == 1
+            start += length
+    # 380 tokens do not fit into five rows, and best fit needs no more than one beyond the least
+    assert len(rows) <= 7
+
+
+def test_a_piece_without_an_answer_is_left_out() -> None:
+    rows = prepare.pack([{"input_ids": list(range(12)), "labels": [-100] * 8 + [8, 9, 10, 11]}], 8)
+    assert rows == [{"input_ids": [8, 9, 10, 11], "labels": [8, 9, 10, 11], "seq_lengths": [4]}]
+
+
+def test_loss_on_answers_alone_gives_labels_for_them_alone(lay: Lay, base: Path, world: Path, tokenizer: Any) -> None:
+    config = {**SFT_DATA, "packing": False, "loss_tokens": "assistant", "max_length": 256}
+    job = finish(lay("prepare", config, {"tokenizer": base, "data0": world}))
+    row = parquet.read_table(job.out / "train.parquet").to_pylist()[0]
+    counted = tokenizer.decode([label for label in row["labels"] if label != -100])
+    text = tokenizer.decode(row["input_ids"])
+    answers = "".join(part.split("\n<|user|>")[0].rstrip("\n") for part in text.split("<|assistant|>\n")[1:])
+    assert counted == answers and counted.endswith("</s>")
+
+
+# --- preferences --------------------------------------------------------------------------------------------------
+
+
+def test_a_pair_is_one_prompt_and_two_answers_with_their_end_tokens(prefs_data: Path, tokenizer: Any) -> None:
+    row = parquet.read_table(prefs_data / "train.parquet").to_pylist()[0]
+    prompt, chosen, rejected = (tokenizer.decode(row[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids"))
+    assert prompt.startswith("<|system|>\n</s>\n<|user|>\n") and prompt.endswith("</s>\n<|assistant|>\n")
+    for answer in (chosen, rejected):
+        assert answer.endswith(".</s>") and answer.count("</s>") == 1
+
+
+def prompt_of(length: int) -> list[int]:
+    return list(range(1000, 1000 + length))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "chosen", "rejected", "kept"),
+    [
+        # fits: left alone, although the prompt is longer than max_prompt_length
+        (40, 20, 24, (40, 20, 24)),
+        # the prompt loses its beginning, the answers nothing
+        (50, 20, 30, (32, 20, 30)),
+        # both are cut, the prompt on the left and the answers on the right
+        (50, 60, 10, (32, 32, 10)),
+        # a short prompt is not cut, the answers still only get what max_prompt_length leaves
+        (10, 70, 5, (10, 32, 5)),
+    ],
+)
+def test_long_pairs_are_cut_as_version_0_3_cut_them(prompt: int, chosen: int, rejected: int, kept: tuple[int, int, int]) -> None:
+    import collections
+
+    config = prepare.jobs.parse(prepare.Config, PREFS_DATA, "config")
+    made = prepare.truncate(prompt_of(prompt), list(range(chosen)), list(range(rejected)), config, collections.Counter())
+    assert tuple(len(made[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids")) == kept
+    assert made["prompt_ids"] == prompt_of(prompt)[-kept[0] :]
+    assert made["chosen_ids"] == list(range(kept[1]))
+
+
+def test_pairs_without_a_difference_are_dropped_and_counted(lay: Lay, base: Path, tmp_path: Path) -> None:
+    pair = {"prompt": "Hi there", "chosen": [user("Hi there"), assistant("Yes")], "rejected": [user("Hi there"), assistant("No")]}
+    rows = [pair, {**pair, "rejected": pair["chosen"]}, {**pair, "rejected": [user("Bye"), assistant("No")]}, {**pair, "chosen": []}]
+    write_rows(tmp_path / "train_prefs.jsonl", rows)
+    config = {**PREFS_DATA, "sources": [{**PREFS_DATA["sources"][0], "test": None}]}
+    job = finish(lay("prepare", config, {"tokenizer": base, "data0": tmp_path}))
+    train = json.loads((job.out / "report.json").read_text())["splits"]["train"]
+    assert train["dropped"] == {"different prompts": 1, "equal answers": 1, "malformed": 1}
+    assert train["kept"] == 1

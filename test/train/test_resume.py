@@ -1,0 +1,175 @@
+"""Killed, stopped, tampered with: what a resume gives is what an undisturbed run gives, bit for bit, or a refusal."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import DDPO, DSFT, LORA, JobFolder, Json, Lay, in_fork
+
+
+def interrupt(job: JobFolder, number: int, step: int) -> tuple[Path, int]:
+    """Sends a signal once a checkpoint of `step` or later is announced; the last one announced, and the exit code."""
+    process = job.start()
+    job.wait_for(lambda event: event["type"] == "save" and event["step"] >= step, process)
+    os.kill(process.pid, number)
+    process.join()
+    assert not (job.folder / "result.json").exists(), "the job was done before the signal"
+    return job.folder / job.events("save")[-1]["path"], process.exitcode
+
+
+def resumed(lay: Lay, program: str, config: Json, inputs: dict[str, Path], checkpoint: Path) -> JobFolder:
+    job = lay(program, config, inputs, checkpoint=checkpoint)
+    assert job.run() == 0, job.log()[-3000:]
+    return job
+
+
+def test_full_dsft_killed_and_resumed_is_the_same_model(lay: Lay, base: Path, sft_data: Path, dsft: JobFolder) -> None:
+    inputs = {"base": base, "data": sft_data}
+    checkpoint, code = interrupt(lay("dsft", DSFT, inputs), signal.SIGKILL, 10)
+    assert code == -signal.SIGKILL
+    again = resumed(lay, "dsft", DSFT, inputs, checkpoint)
+    assert again.digests() == dsft.digests()
+    assert again.result()["metrics"] == dsft.result()["metrics"]
+
+
+def test_lora_dsft_killed_and_resumed_is_the_same_adapter(lay: Lay, base: Path, sft_data: Path, dsft_lora: JobFolder) -> None:
+    inputs, config = {"base": base, "data": sft_data}, {**DSFT, "lora": LORA}
+    checkpoint, _ = interrupt(lay("dsft", config, inputs), signal.SIGKILL, 10)
+    assert resumed(lay, "dsft", config, inputs, checkpoint).digests() == dsft_lora.digests()
+
+
+def test_ddpo_killed_and_resumed_is_the_same_model(lay: Lay, dsft: JobFolder, prefs_data: Path, ddpo: JobFolder) -> None:
+    inputs = {"model": dsft.out, "data": prefs_data}
+    checkpoint, _ = interrupt(lay("ddpo", DDPO, inputs), signal.SIGKILL, 10)
+    again = resumed(lay, "ddpo", DDPO, inputs, checkpoint)
+    assert again.digests() == ddpo.digests()
+    assert again.result()["metrics"] == ddpo.result()["metrics"]
+
+
+def test_sigterm_saves_a_verified_checkpoint_and_exits_75(lay: Lay, base: Path, sft_data: Path, dsft: JobFolder) -> None:
+    inputs = {"base": base, "data": sft_data}
+    job = lay("dsft", DSFT, inputs, save_steps=1000)
+    process = job.start()
+    job.wait_for(lambda event: event["type"] == "progress" and event["step"] >= 4, process)
+    os.kill(process.pid, signal.SIGTERM)
+    process.join()
+    assert process.exitcode == 75
+    [save] = job.events("save")
+    assert 4 <= save["step"] < dsft.result()["max_steps"]
+    assert not any(job.out.iterdir()), "a stopped job publishes nothing"
+    again = resumed(lay, "dsft", DSFT, inputs, job.folder / save["path"])
+    assert again.digests() == dsft.digests()
+
+
+def test_stopped_after_the_last_step_is_resumed_without_another_step(lay: Lay, base: Path, sft_data: Path, dsft: JobFolder) -> None:
+    last = dsft.folder / dsft.events("save")[-1]["path"]
+    assert dsft.events("save")[-1]["step"] == dsft.result()["max_steps"]
+    again = resumed(lay, "dsft", DSFT, {"base": base, "data": sft_data}, last)
+    assert again.digests() == dsft.digests()
+    assert again.result()["metrics"] == dsft.result()["metrics"]
+
+
+def test_sigterm_before_training_exits_75_too(lay: Lay, base: Path, sft_data: Path) -> None:
+    job = lay("dsft", DSFT, {"base": base, "data": sft_data})
+    process = job.run_fresh()
+    job.wait_for(lambda event: event["type"] == "data", process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 75
+    assert "outside of the training loop" in job.events("note")[-1]["message"]
+
+
+def test_two_checkpoints_are_kept(dsft: JobFolder) -> None:
+    announced = [Path(save["path"]).name for save in dsft.events("save")]
+    assert sorted(path.name for path in (dsft.folder / "checkpoints").glob("checkpoint-*")) == sorted(announced[-2:])
+
+
+def test_one_of_two_ranks_stopped_stops_both_and_both_go_on(lay: Lay, base: Path, sft_data: Path, dsft: JobFolder) -> None:
+    def two_ranks(checkpoint: Path | None) -> tuple[JobFolder, list[Any]]:
+        job = lay("dsft", DSFT, {"base": base, "data": sft_data}, save_steps=1000, checkpoint=checkpoint, processes=2, micro_batch=2)
+        # what torchrun sets for its ranks
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
+        return job, [job.start({"RANK": rank, "LOCAL_RANK": rank, "GLOO_SOCKET_IFNAME": "lo", **shared}) for rank in ("0", "1")]
+
+    def codes(ranks: list[Any]) -> list[int]:
+        for rank in ranks:
+            rank.join()
+        return [rank.exitcode for rank in ranks]
+
+    job, ranks = two_ranks(None)
+    job.wait_for(lambda event: event["type"] == "progress" and event["step"] >= 4, ranks[0])
+    os.kill(ranks[1].pid, signal.SIGTERM)
+    assert codes(ranks) == [75, 75], job.log()[-3000:]
+    [save] = job.events("save")
+    checkpoint = job.folder / save["path"]
+    manifest = json.loads((checkpoint / "manifest.json").read_text())
+    assert manifest["world_size"] == 2
+    assert {"rng_state_0.pth", "rng_state_1.pth"} <= {entry["path"] for entry in manifest["files"]}
+
+    alone = lay("dsft", DSFT, {"base": base, "data": sft_data}, checkpoint=checkpoint)
+    assert alone.run() == 65
+    assert "made by 2 processes, expected 1" in alone.error()
+
+    again, ranks = two_ranks(checkpoint)
+    assert codes(ranks) == [0, 0], again.log()[-3000:]
+    assert again.result()["global_step"] == dsft.result()["max_steps"]
+    # the same rows in the same steps; only sums are taken in another order
+    assert again.result()["metrics"]["eval_loss"] == pytest.approx(dsft.result()["metrics"]["eval_loss"], abs=1e-3)
+    assert again.digests().keys() == dsft.digests().keys()
+    assert in_fork(compare_weights, str(again.out), str(dsft.out)) == 0
+
+
+def compare_weights(one: str, other: str) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    ours, theirs = (load_file(f"{folder}/model.safetensors") for folder in (one, other))
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-4, rtol=1e-3)
+
+
+@pytest.fixture
+def checkpoint(dsft: JobFolder, tmp_path: Path) -> Path:
+    """A copy of a good checkpoint, to be spoilt."""
+    first = dsft.folder / dsft.events("save")[-2]["path"]
+    return Path(shutil.copytree(first, tmp_path / first.name))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (lambda folder: flip_a_bit(folder / "optimizer.pt"), 'the file "optimizer.pt" is not the one'),
+        (lambda folder: (folder / "optimizer.pt").unlink(), 'the file "optimizer.pt" is missing'),
+        (lambda folder: (folder / "trainer_state.json").write_text("{}"), 'the file "trainer_state.json" is not the one'),
+        (lambda folder: (folder / "manifest.json").unlink(), "expected a manifest.json"),
+        (lambda folder: (folder / "manifest.json").write_text('{"version": 1'), "manifest.json cannot be read"),
+    ],
+)
+def test_a_checkpoint_that_is_not_whole_is_refused(
+    lay: Lay, base: Path, sft_data: Path, checkpoint: Path, spoil: Any, complaint: str
+) -> None:
+    spoil(checkpoint)
+    job = lay("dsft", DSFT, {"base": base, "data": sft_data}, checkpoint=checkpoint)
+    assert job.run() == 65
+    assert complaint in job.error()
+
+
+def test_a_checkpoint_of_another_config_is_refused(lay: Lay, base: Path, sft_data: Path, checkpoint: Path) -> None:
+    job = lay("dsft", {**DSFT, "learning_rate": 2e-3}, {"base": base, "data": sft_data}, checkpoint=checkpoint)
+    assert job.run() == 65
+    assert "made by the config" in job.error()
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
