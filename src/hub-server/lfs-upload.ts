@@ -54,12 +54,9 @@ function partsFile({ store }: Exchange, { upload: name }: Permission): string {
 async function receivePart(exchange: Exchange, permission: Permission): Promise<void> {
   const start = (permission.part - 1) * PART_BYTES;
   const length = Math.min(PART_BYTES, permission.size - start);
-  const file = await open(partsFile(exchange, permission), constants.O_RDWR | constants.O_CREAT);
-  try {
-    await pipeline(counted(exchange.request, length, () => {}), file.createWriteStream({ start, autoClose: false, highWaterMark: 1 << 20 }));
-  } finally {
-    await file.close();
-  }
+  const path = partsFile(exchange, permission);
+  await (await open(path, constants.O_RDWR | constants.O_CREAT)).close();
+  await pipeline(counted(exchange.request, length, () => {}), createWriteStream(path, { flags: 'r+', start, highWaterMark: 1 << 20 }));
   sendNothing(exchange, 200, { ETag: `"${permission.upload}-${permission.part}"`, 'Content-Length': '0' });
 }
 

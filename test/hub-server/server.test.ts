@@ -155,9 +155,9 @@ describe('The Hub server', async () => {
     assert.deepEqual(Object.keys(header).sort(), ['00001', '00002', 'chunk_size']);
     const other = await startHubServer({ store, token, secret });
     const moved = (address = ''): string => address.replace(server.url, other.url);
+    assert.equal((await fetch(href, { method: 'POST', body: '{}' })).status, 400);
     const second = await fetch(moved(header['00002']), { method: 'PUT', body: bytes.subarray(64 << 20) });
     assert.ok(second.headers.get('ETag'));
-    assert.equal((await fetch(href, { method: 'POST', body: '{}' })).status, 400);
     await fetch(moved(header['00001']), { method: 'PUT', body: bytes.subarray(0, 64 << 20) });
     assert.equal((await fetch(moved(href), { method: 'POST', body: '{}' })).status, 200);
     await other.close();
