@@ -39,7 +39,7 @@ def main(job: Job, config: Config) -> None:
     set_seed(config.seed)
     own = {"beta": config.beta, "loss_type": [config.loss_type], "precompute_ref_log_probs": False, "sync_ref_model": False}
     arguments = training.trainer_arguments(job, config, DPOConfig, own)
-    tokenizer = training.load_tokenizer(job, config, job.input("model"))
+    tokenizer = training.load_tokenizer(job, config, "model")
     # Both always from the dSFT model, on a resume as well: the trainer then loads the checkpoint into the policy alone.
     # A trainer built from a checkpoint would take the half-trained policy for its reference, without a word.
     model = training.load_model(job, config, job.input("model"))

@@ -56,7 +56,7 @@ def main(job: Job, config: Config) -> None:
     arguments = training.trainer_arguments(
         job, config, SFTConfig, {"packing": False, "padding_free": False, "dataset_kwargs": {"skip_prepare_dataset": True}}
     )
-    tokenizer = training.load_tokenizer(job, config, job.input("base"))
+    tokenizer = training.load_tokenizer(job, config, "base")
     model = training.load_model(job, config, job.input("base"))
     callbacks = [training.watch(job, tokens / len(train_rows) * config.global_batch)]
     if config.packing:

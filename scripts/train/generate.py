@@ -48,7 +48,7 @@ class Answer(Protocol):
 def main(job: Job, config: Config) -> None:
     check(config)
     resume = job.checkpoint_to_resume()
-    tokenizer = load_tokenizer(job, config)
+    tokenizer = job.tokenizer("model", config.template)
     prompts = read_prompts(job.input("prompts"), tokenizer, config.system)
     # like lengths together, so that little is padded; the same batches whenever and wherever it runs
     prompts.sort(key=lambda prompt: (len(prompt.ids), prompt.prompt_id))
@@ -67,7 +67,7 @@ def main(job: Job, config: Config) -> None:
                 records.append(record)
         step = index + 1
         job.emit("progress", step=step, max_steps=len(batches), metrics={"completions": len(records)})
-        if jobs.stop_asked() or (step % job.cadence.save_steps == 0 and step < len(batches)):
+        if jobs.stop_asked() or (job.cadence.save_steps > 0 and step % job.cadence.save_steps == 0 and step < len(batches)):
             write_checkpoint(job, step, records)
         if jobs.stop_asked():
             raise Interrupted
@@ -85,16 +85,6 @@ def check(config: Config) -> None:
         raise JobError("Cannot generate nothing, expected samples, batch_size and max_new_tokens above 0")
     if config.temperature == 0 and config.samples > 1:
         raise JobError(f"Cannot draw {config.samples} samples at temperature 0, expected 1 or a higher temperature")
-
-
-def load_tokenizer(job: Job, config: Config) -> PreTrainedTokenizerBase:
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(job.input("model"))
-    tokenizer.chat_template = job.template(config.template)
-    if tokenizer.eos_token_id is None:
-        raise JobError("Cannot tell where an answer ends, expected a tokenizer with an end-of-sequence token", BAD_DATA)
-    return tokenizer
 
 
 def read_prompts(folder: Path, tokenizer: PreTrainedTokenizerBase, system: str) -> list[Prompt]:

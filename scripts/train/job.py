@@ -25,7 +25,10 @@ import typing
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 BAD_CONFIG, BAD_DATA, NO_DISK, INTERRUPTED = 64, 65, 74, 75
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "safetensors", "pyarrow", "vllm")
@@ -219,6 +222,32 @@ class Job:
             raise JobError(f'Cannot find the chat template "{name}", expected a file "templates/{name}.jinja" beside the program')
         return path.read_text(encoding="utf-8")
 
+    def tokenizer(self, name: str, template: str | None) -> PreTrainedTokenizerBase:
+        """
+        Of the model in an input, with the chat template put in. Read by the generic class from tokenizer.json, which needs
+        no torch and renders the same whatever class the model's author had in mind.
+        """
+        from transformers import PreTrainedTokenizerFast
+
+        folder = self.input(name)
+        if not (folder / "tokenizer.json").is_file():
+            raise JobError(f'Cannot read the tokenizer of the input "{name}", expected a "tokenizer.json" in it', BAD_DATA)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        if tokenizer.eos_token is None:
+            raise JobError(f'Cannot end a turn, expected an end-of-sequence token in the tokenizer of the input "{name}"', BAD_DATA)
+        if template is not None:
+            tokenizer.chat_template = self.template(template)
+        return tokenizer
+
+    def save_tokenizer(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Into the artifact, under the class name that transformers 4, vLLM and the like know as well."""
+        tokenizer.save_pretrained(self.out)
+        path = self.out / "tokenizer_config.json"
+        members = json.loads(path.read_text(encoding="utf-8"))
+        for left_by_loading in ("is_local", "local_files_only"):
+            members.pop(left_by_loading, None)
+        write_json(path, {**members, "tokenizer_class": "PreTrainedTokenizerFast"})
+
     def vouch_for(self, folder: Path, step: int) -> None:
         """Writes the last file of a checkpoint, its manifest, and announces it. Call it when all ranks have written theirs."""
         files = []
@@ -396,9 +425,12 @@ def heartbeat(job: Job, every_s: float) -> None:
 
 def prepare_process(file: JobFile) -> None:
     """Settings that libraries read while they are imported."""
+    threads = str(file.hardware.threads)
     os.environ.update(
-        HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1", TOKENIZERS_PARALLELISM="false", TQDM_DISABLE="1",
-        OMP_NUM_THREADS=str(file.hardware.threads), MKL_NUM_THREADS=str(file.hardware.threads),
+        HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1", TQDM_DISABLE="1",
+        OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads, RAYON_NUM_THREADS=threads,
+        # prepare.py alone tokenises by the batch; elsewhere threads would only be in the way of forks
+        TOKENIZERS_PARALLELISM="true" if file.program == "prepare" else "false",
     )  # fmt: skip
     if file.hardware.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""

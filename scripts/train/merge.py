@@ -21,7 +21,7 @@ def main(job: Job, config: Config) -> None:
 
     import torch
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+    from transformers import AutoModelForCausalLM
 
     torch.set_num_threads(job.hardware.threads)
     # in float32 whatever the result is: one rounding instead of two
@@ -31,7 +31,7 @@ def main(job: Job, config: Config) -> None:
     merged.config.dtype = getattr(torch, config.dtype)
     merged.save_pretrained(job.out)
     # the adapter's tokenizer, which has the chat template, rather than the base model's
-    PreTrainedTokenizerFast.from_pretrained(adapter).save_pretrained(job.out)
+    job.save_tokenizer(job.tokenizer("adapter", None))
     job.finish(1, 1, {"parameters": sum(parameter.numel() for parameter in merged.parameters())})
 
 

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy
+
 import job as jobs
 from job import BAD_DATA, Job, JobError
 
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 Message = dict[str, str]
+# columns of one training row
+Tokens = dict[str, "numpy.ndarray"]
+Counter = collections.Counter[str]
+# rows rendered and tokenised at once
+CHUNK = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +67,9 @@ class Config:
 
 def main(job: Job, config: Config) -> None:
     check(config)
-    tokenizer = load_tokenizer(job, config)
+    tokenizer = job.tokenizer("tokenizer", config.template)
+    # only the length of the rows counts here, not what the tokenizer's own config thinks of it
+    tokenizer.model_max_length = 10**9
     listed = listed_prompts(job) if "decontaminate" in job.file.inputs else None
     report: dict[str, Any] = {"sources": [], "splits": {}}
     chosen: dict[str, list[Row]] = {"train": [], "test": []}
@@ -78,7 +87,7 @@ def main(job: Job, config: Config) -> None:
     for role, rows in chosen.items():
         # both splits lie in the order of their draws, so a source does not come in one piece
         rows.sort(key=lambda row: jobs.hmac_uniform(config.seed, "order", row["_id"]))
-        counter: collections.Counter[str] = collections.Counter()
+        counter: Counter = collections.Counter()
         make = sft_rows if config.kind == "sft" else preference_rows
         made = list(make(job, config, tokenizer, rows, counter, listed if role == "train" else None))
         documents = len(made)
@@ -114,18 +123,6 @@ def check(config: Config) -> None:
         raise JobError(f"Cannot leave no room for an answer, expected max_prompt_length below {config.max_length}")
     if not config.sources:
         raise JobError("Cannot prepare nothing, expected at least one source")
-
-
-def load_tokenizer(job: Job, config: Config) -> PreTrainedTokenizerBase:
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(job.input("tokenizer"))
-    tokenizer.chat_template = job.template(config.template)
-    # only the length of the rows counts here, not what the tokenizer's own config thinks of it
-    tokenizer.model_max_length = 10**9
-    if tokenizer.eos_token is None:
-        raise JobError("Cannot end a turn, expected a tokenizer with an end-of-sequence token", BAD_DATA)
-    return tokenizer
 
 
 # --- reading and choosing -----------------------------------------------------------------------------------------
@@ -198,41 +195,50 @@ def cut_test_rows(config: Config, chosen: dict[str, list[Row]]) -> None:
 
 
 def sft_rows(
-    job: Job, config: Config, tokenizer: PreTrainedTokenizerBase, rows: list[Row], counter: collections.Counter[str], listed: Listed | None
-) -> Iterator[dict[str, list[int]]]:
-    assert config.filters is not None
-    for index, row in enumerate(rows):
-        if index % 2000 == 0:
-            job.emit("progress", step=0, max_steps=1, metrics={"rows": index, "of": len(rows)})
-        messages = clean_messages(row["messages"])
-        if messages is None:
-            counter["drop malformed"] += 1
+    job: Job, config: Config, tokenizer: PreTrainedTokenizerBase, rows: list[Row], counter: Counter, listed: Listed | None
+) -> Iterator[Tokens]:
+    for start in range(0, len(rows), CHUNK):
+        job.emit("progress", step=0, max_steps=1, metrics={"rows": start, "of": len(rows)})
+        dialogues = [messages for row in rows[start : start + CHUNK] if (messages := kept_dialogue(row, config, counter, listed)) is not None]
+        if not dialogues:
             continue
-        if config.filters.drop_refusals and any(is_disclaimer(message["content"]) for message in messages if message["role"] == "assistant"):
-            counter["drop disclaimer"] += 1
-            continue
-        if listed is not None and any(holds_listed(message["content"], listed) for message in messages):
-            counter["drop contaminated"] += 1
-            continue
-        if config.filters.truecase:
-            cased = [{**message, "content": truecase(message["content"])} for message in messages]
-            counter["truecased"] += cased != messages
-            messages = cased
+        # a chunk at once, so that the tokenizer can use its threads
         encoded = tokenizer.apply_chat_template(
-            with_system(messages, config.system), return_dict=True, return_assistant_tokens_mask=config.loss_tokens == "assistant"
+            dialogues, return_dict=True, return_assistant_tokens_mask=config.loss_tokens == "assistant"
         )
-        ids = list(encoded["input_ids"])
-        made = {"input_ids": ids}
-        if config.loss_tokens == "assistant":
-            made["labels"] = [token if counts else -100 for token, counts in zip(ids, encoded["assistant_masks"], strict=True)]
-        if len(ids) > config.max_length:
-            counter["longer than a row"] += 1
-            if not config.packing:
-                made = {name: values[: config.max_length] for name, values in made.items()}
-        if "labels" in made and all(label == -100 for label in made["labels"]):
-            counter["drop no answer within the row"] += 1
-            continue
-        yield made
+        for index, ids in enumerate(encoded["input_ids"]):
+            made = {"input_ids": numpy.asarray(ids, dtype=numpy.int32)}
+            if config.loss_tokens == "assistant":
+                counts = numpy.asarray(encoded["assistant_masks"][index], dtype=bool)
+                made["labels"] = numpy.where(counts, made["input_ids"], numpy.int32(-100))
+            if len(ids) > config.max_length:
+                counter["longer than a row"] += 1
+                if not config.packing:
+                    made = {name: values[: config.max_length] for name, values in made.items()}
+            if "labels" in made and (made["labels"] == -100).all():
+                counter["drop no answer within the row"] += 1
+                continue
+            yield made
+
+
+def kept_dialogue(row: Row, config: Config, counter: Counter, listed: Listed | None) -> list[Message] | None:
+    """The messages to render; None, and a count of the reason, for a row to drop."""
+    assert config.filters is not None
+    messages = clean_messages(row["messages"])
+    if messages is None:
+        counter["drop malformed"] += 1
+        return None
+    if config.filters.drop_refusals and any(is_disclaimer(message["content"]) for message in messages if message["role"] == "assistant"):
+        counter["drop disclaimer"] += 1
+        return None
+    if listed is not None and any(holds_listed(message["content"], listed) for message in messages):
+        counter["drop contaminated"] += 1
+        return None
+    if config.filters.truecase:
+        cased = [{**message, "content": truecase(message["content"])} for message in messages]
+        counter["truecased"] += cased != messages
+        messages = cased
+    return with_system(messages, config.system)
 
 
 def clean_messages(messages: Any) -> list[Message] | None:
@@ -359,10 +365,10 @@ def holds_listed(text: str, listed: Listed) -> bool:
 
 
 def preference_rows(
-    job: Job, config: Config, tokenizer: PreTrainedTokenizerBase, rows: list[Row], counter: collections.Counter[str], listed: Listed | None
-) -> Iterator[dict[str, list[int]]]:
+    job: Job, config: Config, tokenizer: PreTrainedTokenizerBase, rows: list[Row], counter: Counter, listed: Listed | None
+) -> Iterator[Tokens]:
     for index, row in enumerate(rows):
-        if index % 2000 == 0:
+        if index % CHUNK == 0:
             job.emit("progress", step=0, max_steps=1, metrics={"rows": index, "of": len(rows)})
         chosen, rejected = clean_messages(row["chosen"]), clean_messages(row["rejected"])
         if chosen is None or rejected is None:
@@ -381,7 +387,7 @@ def preference_rows(
             counter["drop ambiguous boundary"] += 1
             continue
         made = truncate(prompt_ids, chosen_ids, rejected_ids, config, counter)
-        if made["chosen_ids"] == made["rejected_ids"]:
+        if numpy.array_equal(made["chosen_ids"], made["rejected_ids"]):
             counter["drop equal answers"] += 1
             continue
         yield made
@@ -400,7 +406,7 @@ def prompt_and_answer(tokenizer: PreTrainedTokenizerBase, messages: list[Message
     return ids[:cut], ids[cut:]
 
 
-def truncate(prompt: list[int], chosen: list[int], rejected: list[int], config: Config, counter: collections.Counter[str]) -> dict[str, list[int]]:
+def truncate(prompt: list[int], chosen: list[int], rejected: list[int], config: Config, counter: Counter) -> Tokens:
     """
     As DPOTrainer of TRL 0.7 to 0.12 did under alignment-handbook v0.3 (truncation_mode keep_end): only if the prompt and
     the longer answer exceed `max_length` does the prompt lose its beginning, down to `max_prompt_length`; if that is not
@@ -416,13 +422,14 @@ def truncate(prompt: list[int], chosen: list[int], rejected: list[int], config: 
             counter["answer cut"] += 1
             room = config.max_length - config.max_prompt_length
             chosen, rejected = chosen[:room], rejected[:room]
-    return {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}
+    made = {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}
+    return {name: numpy.asarray(ids, dtype=numpy.int32) for name, ids in made.items()}
 
 
 # --- packing ------------------------------------------------------------------------------------------------------
 
 
-def pack(documents: Iterable[dict[str, list[int]]], max_length: int) -> list[dict[str, list[int]]]:
+def pack(documents: Iterable[Tokens], max_length: int) -> list[Tokens]:
     """
     Rows of whole documents with their lengths (`seq_lengths`), by best fit decreasing. A document longer than a row is
     cut into pieces that count as documents: no token is lost, as with the packing of v0.3, but none sees another document.
@@ -433,7 +440,7 @@ def pack(documents: Iterable[dict[str, list[int]]], max_length: int) -> list[dic
         for start in range(0, len(document["input_ids"]), max_length)
     ]
     # a piece in which no token counts teaches nothing
-    pieces = [piece for piece in pieces if "labels" not in piece or any(label != -100 for label in piece["labels"])]
+    pieces = [piece for piece in pieces if "labels" not in piece or (piece["labels"] != -100).any()]
     order = sorted(range(len(pieces)), key=lambda index: -len(pieces[index]["input_ids"]))
     bins: list[list[int]] = []
     # bins by free room, and the rooms of which there is a bin as bits of one number: the best fit is the lowest bit from there
@@ -456,14 +463,14 @@ def pack(documents: Iterable[dict[str, list[int]]], max_length: int) -> list[dic
             rooms |= 1 << (room - length)
     return [
         {
-            **{name: [value for index in members for value in pieces[index][name]] for name in pieces[members[0]]},
-            "seq_lengths": [len(pieces[index]["input_ids"]) for index in members],
+            **{name: numpy.concatenate([pieces[index][name] for index in members]) for name in pieces[members[0]]},
+            "seq_lengths": numpy.asarray([len(pieces[index]["input_ids"]) for index in members], dtype=numpy.int32),
         }
         for members in bins
     ]
 
 
-def write_parquet(path: Path, rows: list[dict[str, list[int]]], config: Config) -> None:
+def write_parquet(path: Path, rows: list[Tokens], config: Config) -> None:
     import pyarrow
     import pyarrow.parquet as parquet
 

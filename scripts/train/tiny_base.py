@@ -74,7 +74,7 @@ def main(job: Job, config: Config) -> None:
     ids = {f"{name}_token_id": SPECIAL_TOKENS.index(token) for name, token in (("bos", "<s>"), ("eos", "</s>"))}
     model = MistralForCausalLM(MistralConfig(vocab_size=vocabulary, sliding_window=None, tie_word_embeddings=False, dtype="float32", **ids, **shape))
     model.save_pretrained(job.out)
-    wrapped.save_pretrained(job.out)
+    job.save_tokenizer(wrapped)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     job.finish(1, 1, {"parameters": parameters, "vocab": tokenizer.get_vocab_size(), "texts": len(texts)})
 

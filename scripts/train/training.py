@@ -61,6 +61,8 @@ def check(job: Job, config: TrainConfig) -> None:
             f"Cannot train with {hardware.processes} processes x {hardware.micro_batch} rows x {hardware.accumulation} accumulated "
             f"= {batch}, expected the global batch of {config.global_batch}"
         )
+    if job.cadence.save_steps < 1 or job.cadence.log_steps < 1:
+        raise JobError("Cannot train without checkpoints and logs, expected cadence.save_steps and cadence.log_steps above 0")
     if config.epochs is None and config.max_steps is None:
         raise JobError('Cannot tell how long to train, expected "epochs" or "max_steps"')
     if config.quantization is not None and hardware.device != "cuda":
@@ -118,13 +120,8 @@ def trainer_arguments(job: Job, config: TrainConfig, kind: type, own: dict[str, 
         raise JobError(f"Cannot build {kind.__name__}: {error}") from error
 
 
-def load_tokenizer(job: Job, config: TrainConfig, folder: Path) -> PreTrainedTokenizerBase:
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    tokenizer.chat_template = job.template(config.template)
-    if tokenizer.eos_token is None:
-        raise JobError("Cannot train without an end-of-sequence token, expected one in the tokenizer of the model", BAD_DATA)
+def load_tokenizer(job: Job, config: TrainConfig, name: str) -> PreTrainedTokenizerBase:
+    tokenizer = job.tokenizer(name, config.template)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -155,6 +152,11 @@ def load_model(job: Job, config: TrainConfig, folder: Path) -> PreTrainedModel:
         )
     except (ValueError, ImportError) as error:
         raise JobError(f'Cannot load the model in "{folder}": {error}', BAD_CONFIG) from error
+    except OSError as error:
+        # without a number it is transformers that speaks, of a file that is not there
+        if error.errno is not None:
+            raise
+        raise JobError(f'Cannot load the model in "{folder}": {error}', BAD_DATA) from error
 
 
 def lora_config(config: TrainConfig) -> LoraConfig | None:
@@ -315,7 +317,7 @@ def save_model(job: Job, config: TrainConfig, trainer: Trainer) -> None:
         adapter.target_modules = sorted(adapter.target_modules)
     model.config.use_cache = True
     model.save_pretrained(job.out, state_dict=weights)
-    trainer.processing_class.save_pretrained(job.out)
+    job.save_tokenizer(trainer.processing_class)
     (job.out / "README.md").unlink(missing_ok=True)
     if config.lora is None:
         # save_pretrained writes the dtype of the model in memory, not that of the weights it was handed

@@ -6,9 +6,11 @@ from there on they are processes like any other: they can be killed, and they ex
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import random
 import runpy
@@ -67,7 +69,7 @@ class JobFolder:
 
     def start(self, environment: dict[str, str] | None = None) -> Any:
         """A process forked from the server, with `pid`, `join` and `exitcode`."""
-        process = FORKS.Process(target=run_program, args=(str(self.folder), self.program, environment or {}))
+        process = forks().Process(target=run_program, args=(str(self.folder), self.program, environment or {}))
         process.start()
         return process
 
@@ -123,18 +125,23 @@ def run_program(folder: str, program: str, environment: dict[str, str]) -> None:
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
-FORKS = multiprocessing.get_context("forkserver")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def fork_server() -> None:
+@functools.cache
+def forks() -> Any:
+    """The server, started with an environment that this process itself does not get: other tests talk to a Hub."""
+    context, before = multiprocessing.get_context("forkserver"), dict(os.environ)
+    context.set_forkserver_preload(PRELOAD)
     os.environ.update(ENVIRONMENT)
-    FORKS.set_forkserver_preload(PRELOAD)
+    try:
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return context
 
 
 def in_fork(target: Callable[..., None], *arguments: Any) -> int:
     """Runs a function of a test file where everything is imported; its exit code, 1 if it throws."""
-    process = FORKS.Process(target=target, args=arguments)
+    process = forks().Process(target=target, args=arguments)
     process.start()
     process.join()
     return process.exitcode or 0

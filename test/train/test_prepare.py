@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pyarrow.parquet as parquet
 import pytest
 from conftest import PREFS_DATA, SCRIPTS, SFT_DATA, JobFolder, Json, Lay, assistant, finish, user, write_rows
@@ -187,8 +188,8 @@ def test_test_rows_are_cut_from_the_training_rows_when_there_is_no_test_split(la
 
 def test_packing_loses_no_token_and_keeps_every_row_within_its_length() -> None:
     lengths = [5, 64, 130, 1, 30, 34, 33, 64, 2, 17]
-    documents = [{"input_ids": [number * 1000 + index for index in range(length)]} for number, length in enumerate(lengths)]
-    rows = prepare.pack(documents, 64)
+    documents = [{"input_ids": numpy.arange(length) + number * 1000} for number, length in enumerate(lengths)]
+    rows = [{name: values.tolist() for name, values in row.items()} for row in prepare.pack(documents, 64)]
     assert sorted(token for row in rows for token in row["input_ids"]) == sorted(token for d in documents for token in d["input_ids"])
     for row in rows:
         assert sum(row["seq_lengths"]) == len(row["input_ids"]) <= 64
@@ -201,8 +202,8 @@ def test_packing_loses_no_token_and_keeps_every_row_within_its_length() -> None:
 
 
 def test_a_piece_without_an_answer_is_left_out() -> None:
-    rows = prepare.pack([{"input_ids": list(range(12)), "labels": [-100] * 8 + [8, 9, 10, 11]}], 8)
-    assert rows == [{"input_ids": [8, 9, 10, 11], "labels": [8, 9, 10, 11], "seq_lengths": [4]}]
+    [row] = prepare.pack([{"input_ids": numpy.arange(12), "labels": numpy.array([-100] * 8 + [8, 9, 10, 11])}], 8)
+    assert {name: values.tolist() for name, values in row.items()} == {"input_ids": [8, 9, 10, 11], "labels": [8, 9, 10, 11], "seq_lengths": [4]}
 
 
 def test_loss_on_answers_alone_gives_labels_for_them_alone(lay: Lay, base: Path, world: Path, tokenizer: Any) -> None:
@@ -249,8 +250,8 @@ def test_long_pairs_are_cut_as_version_0_3_cut_them(prompt: int, chosen: int, re
     config = prepare.jobs.parse(prepare.Config, PREFS_DATA, "config")
     made = prepare.truncate(prompt_of(prompt), list(range(chosen)), list(range(rejected)), config, collections.Counter())
     assert tuple(len(made[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids")) == kept
-    assert made["prompt_ids"] == prompt_of(prompt)[-kept[0] :]
-    assert made["chosen_ids"] == list(range(kept[1]))
+    assert made["prompt_ids"].tolist() == prompt_of(prompt)[-kept[0] :]
+    assert made["chosen_ids"].tolist() == list(range(kept[1]))
 
 
 def test_pairs_without_a_difference_are_dropped_and_counted(lay: Lay, base: Path, tmp_path: Path) -> None:
