@@ -76,4 +76,11 @@ async function main(): Promise<number> {
   }
 }
 
+// A reader that has seen enough (`| head`) closes the pipe: that is no error of ours.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(EXIT.done);
+  });
+}
 process.exitCode = await main();

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { EXIT, ZephyrError } from '../errors.ts';
 import { importFolder } from '../hub/import-folder.ts';
 import { formatRef, formatRepo, parseRef } from '../model/artifact.ts';
@@ -19,9 +19,11 @@ async function serve(options: HubOptions): Promise<number> {
   await using context = await openContext({ ...options, json: false });
   const { startHubServer } = await import('../hub-server/server.ts');
   const { openStore } = await import('../store/store.ts');
+  const { hubToken, signingSecret } = await import('../store/secrets.ts');
   const port = Number(options.port ?? 7600);
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new ZephyrError(`Cannot listen on port "${options.port}": expected a number from 0 to 65535`);
-  const server = await startHubServer({ store: await openStore(join(context.home, 'hub')), port });
+  const store = await openStore(join(context.home, 'hub'));
+  const server = await startHubServer({ store, port, token: await hubToken(store), secret: await signingSecret(store) });
   process.stderr.write(`The embedded Hub listens; Ctrl-C ends it. In another shell:\n`);
   process.stdout.write(`export HF_ENDPOINT=${server.url}\nexport HF_TOKEN_PATH=${join(context.home, 'hub', 'token')}\nexport HF_HUB_DISABLE_XET=1\n`);
   await new Promise((resolve) => context.signal.addEventListener('abort', resolve, { once: true }));
@@ -51,7 +53,7 @@ async function take(folder: string | undefined, options: HubOptions): Promise<nu
     });
   }
   await using context = await openContext({ ...options, json: false });
-  const ref = await importFolder(context.hub, folder, { type: repo.type, name: repo.name });
+  const ref = await importFolder(context.hub, folder, { type: repo.type, name: repo.name }, `Import ${basename(folder)}`);
   process.stdout.write(`${formatRef(ref)}\n`);
   return EXIT.done;
 }

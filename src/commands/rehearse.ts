@@ -6,7 +6,8 @@ import type { Target } from '../recipe/target.ts';
 import { openContext, type Options } from './context.ts';
 import { detached } from './detached.ts';
 import { examTable } from './exam-table.ts';
-import { report, work } from './work.ts';
+import { report } from './report.ts';
+import { work } from './work.ts';
 
 /** `zephyr rehearse RECIPE`: the same recipe, the same code, tiny weights, the practice teacher, the embedded Hub. */
 export async function rehearse([file]: string[], options: Options): Promise<number> {
@@ -16,7 +17,7 @@ export async function rehearse([file]: string[], options: Options): Promise<numb
   const target = onCpu(await loadTarget(options.on ?? 'process', context.root), rehearsal.recipe);
   return await detached(context, async () => {
     const outcomes = await work(context, options, { recipe: rehearsal.recipe, target, goal: ['setup', 'dsft', 'aif', 'ddpo', 'exam'], stageInputs: {} });
-    const status = report(outcomes, options);
+    const status = report(outcomes, options, { quiet: true });
     await examTable(context, outcomes, options);
     return status;
   });

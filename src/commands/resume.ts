@@ -8,7 +8,8 @@ import { openContext, type Options } from './context.ts';
 import { detached } from './detached.ts';
 import { examTable } from './exam-table.ts';
 import { findRun } from './find-run.ts';
-import { report, work } from './work.ts';
+import { report } from './report.ts';
+import { work } from './work.ts';
 
 /** `zephyr resume ID`: everything it needs is on the run branch; the folder it is called from does not matter. */
 export async function resume([id]: string[], options: Options): Promise<number> {
@@ -32,7 +33,7 @@ export async function resume([id]: string[], options: Options): Promise<number> 
       pins: new Map(Object.entries(state.pins)),
       resume: { stage, run: state.run },
     });
-    const status = report(outcomes, options);
+    const status = report(outcomes, options, { quiet: outcomes.at(-1)?.stage === 'exam' });
     await examTable(context, outcomes, options);
     return status;
   });

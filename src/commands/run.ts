@@ -2,7 +2,8 @@ import { loadRecipe } from '../recipe/load.ts';
 import { loadTarget } from '../recipe/load-target.ts';
 import { openContext, type Options } from './context.ts';
 import { detached } from './detached.ts';
-import { report, work } from './work.ts';
+import { report } from './report.ts';
+import { work } from './work.ts';
 
 /** `zephyr run RECIPE`: dsft, aif, ddpo. */
 export async function run([file]: string[], options: Options): Promise<number> {

@@ -5,7 +5,8 @@ import { openContext, type Options } from './context.ts';
 import { detached } from './detached.ts';
 import { givenInputs } from './given-inputs.ts';
 import { resume } from './resume.ts';
-import { report, work } from './work.ts';
+import { report } from './report.ts';
+import { work } from './work.ts';
 
 /** `zephyr dsft | aif | ddpo RECIPE`: one stage, its inputs given as artifact IDs. */
 export const stage =

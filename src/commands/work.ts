@@ -1,7 +1,6 @@
-import { EXIT, type ExitName, ZephyrError } from '../errors.ts';
 import { executePlan, type StageOutcome } from '../engine/execute.ts';
-import { formatRef } from '../model/artifact.ts';
-import type { Artifact, Failure } from '../model/outcome.ts';
+import { hardwareOf } from '../engine/hardware.ts';
+import type { Artifact } from '../model/outcome.ts';
 import { pinRefs } from '../plan/pin.ts';
 import { hubRefs, planRecipe } from '../plan/plan.ts';
 import { readStepFiles } from '../plan/read-files.ts';
@@ -31,37 +30,8 @@ export async function work(context: Context, options: Options, asked: Work): Pro
     asked.pins ?? pinRefs(hubRefs(recipe, goal), context.hub),
   ]);
   const plan = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment });
+  for (const step of plan.steps) hardwareOf(step, target, engine.machine);
   const outcomes = await executePlan(engine, plan, asked.resume);
   context.renderer.close();
   return outcomes;
-}
-
-/** The exit status of a failure; see the README. */
-const EXIT_OF: Record<Failure['reason'], ExitName> = {
-  'job-failed': 'jobFailed',
-  'out-of-memory': 'jobFailed',
-  interrupted: 'temporary',
-  lost: 'temporary',
-  'disk-full': 'temporary',
-  teacher: 'temporary',
-  'bad-data': 'usage',
-  'bad-artifact': 'preflight',
-  cancelled: 'cancelled',
-};
-
-/** One artifact ID a line on stdout, so that `ID=$(zephyr dsft ...)` works; a failed stage becomes the error of the command. */
-export function report(outcomes: readonly StageOutcome[], options: Options): number {
-  for (const outcome of outcomes) {
-    if (!outcome.ok) throw failureError(outcome.stage, outcome.step, outcome.run, outcome.failure);
-    if (options.json !== true) process.stdout.write(`${formatRef(outcome.artifact.ref)}\n`);
-  }
-  return EXIT.done;
-}
-
-function failureError(stage: string, step: string, run: string, failure: Failure): ZephyrError {
-  const tail = failure.reason === 'job-failed' && failure.logTail.length > 0 ? `\n${failure.logTail.map((line) => `  | ${line}`).join('\n')}` : '';
-  return new ZephyrError(`Stage ${stage} stopped in step ${step}: ${failure.message}${tail}`, {
-    exit: EXIT_OF[failure.reason],
-    hint: failure.reason === 'bad-data' ? `mend the data or the recipe and run the stage again; log: zephyr logs ${run}` : `go on with: zephyr resume ${run}; log: zephyr logs ${run}`,
-  });
 }

@@ -1,0 +1,35 @@
+import type { StageOutcome } from '../engine/execute.ts';
+import { EXIT, type ExitName, ZephyrError } from '../errors.ts';
+import { formatRef } from '../model/artifact.ts';
+import type { Failure } from '../model/outcome.ts';
+import type { Options } from './context.ts';
+
+/** The exit status of a failure; see the README. */
+const EXIT_OF: Record<Failure['reason'], ExitName> = {
+  'job-failed': 'jobFailed',
+  'out-of-memory': 'jobFailed',
+  interrupted: 'temporary',
+  lost: 'temporary',
+  'disk-full': 'temporary',
+  teacher: 'temporary',
+  'bad-data': 'usage',
+  'bad-artifact': 'preflight',
+  cancelled: 'cancelled',
+};
+
+/** One artifact ID a line on stdout, so that `ID=$(zephyr dsft ...)` works; a failed stage becomes the error of the command. */
+export function report(outcomes: readonly StageOutcome[], options: Options, { quiet = false } = {}): number {
+  for (const outcome of outcomes) {
+    if (!outcome.ok) throw failureError(outcome.stage, outcome.step, outcome.run, outcome.failure);
+    if (options.json !== true && !quiet) process.stdout.write(`${formatRef(outcome.artifact.ref)}\n`);
+  }
+  return EXIT.done;
+}
+
+function failureError(stage: string, step: string, run: string, failure: Failure): ZephyrError {
+  const tail = failure.reason === 'job-failed' && failure.logTail.length > 0 ? `\n${failure.logTail.map((line) => `  | ${line}`).join('\n')}` : '';
+  return new ZephyrError(`Stage ${stage} stopped in step ${step}: ${failure.message}${tail}`, {
+    exit: EXIT_OF[failure.reason],
+    hint: failure.reason === 'bad-data' ? `mend the data or the recipe and run the stage again; log: zephyr logs ${run}` : `go on with: zephyr resume ${run}; log: zephyr logs ${run}`,
+  });
+}
