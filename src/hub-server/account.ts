@@ -21,7 +21,18 @@ export async function whoAmI(exchange: Exchange): Promise<void> {
     periodEnd: null,
     billingMode: 'prepaid',
     avatarUrl: '',
-    orgs: [...spaces].map((name) => ({ type: 'org', id: name, name, fullname: name, email: null, canPay: false, periodEnd: null, avatarUrl: '', roleInOrg: 'admin', isEnterprise: false })),
+    orgs: [...spaces].map((name) => ({
+      type: 'org',
+      id: name,
+      name,
+      fullname: name,
+      email: null,
+      canPay: false,
+      periodEnd: null,
+      avatarUrl: '',
+      roleInOrg: 'admin',
+      isEnterprise: false,
+    })),
     auth: { type: 'access_token', accessToken: { displayName: 'zephyr', role: 'write', createdAt: '2026-01-01T00:00:00.000Z' } },
   });
 }

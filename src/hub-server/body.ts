@@ -40,7 +40,10 @@ export async function readPaths(exchange: Exchange): Promise<{ paths: string[]; 
     const form = new URLSearchParams((await readBytes(exchange)).toString('utf8'));
     return { paths: form.getAll('paths'), expand: isTrue(form.get('expand')) };
   }
-  const shape = z.object({ paths: z.union([z.string().transform((path) => [path]), z.array(z.string())]), expand: z.boolean().optional() });
+  const shape = z.object({
+    paths: z.union([z.string().transform((path) => [path]), z.array(z.string())]),
+    expand: z.boolean().optional(),
+  });
   const { paths, expand } = await readJson(exchange, shape);
   return { paths, expand: expand ?? false };
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { HttpError } from './exchange.ts';
 
 const NEWLINE = 0x0a;
@@ -35,7 +35,8 @@ export async function* commitLines(body: AsyncIterable<Buffer>, newFile: () => s
 
   const keep = (piece: Buffer): void => {
     lineBytes += piece.length;
-    if (lineBytes > MAX_LINE_BYTES) throw new HttpError(413, `Expected a line of at most ${MAX_LINE_BYTES} bytes beside its content`);
+    if (lineBytes > MAX_LINE_BYTES)
+      throw new HttpError(413, `Expected a line of at most ${MAX_LINE_BYTES} bytes beside its content`);
     line.push(piece);
   };
 

@@ -10,8 +10,14 @@ import { webPath } from './repo-routes.ts';
 import { decodeSegments, type Found } from './revision.ts';
 
 const operation = z.discriminatedUnion('key', [
-  z.object({ key: z.literal('header'), value: z.object({ summary: z.string(), description: z.string().nullish(), parentCommit: z.string().nullish() }) }),
-  z.object({ key: z.literal('file'), value: z.object({ path: z.string(), content: z.string(), encoding: z.string().nullish() }) }),
+  z.object({
+    key: z.literal('header'),
+    value: z.object({ summary: z.string(), description: z.string().nullish(), parentCommit: z.string().nullish() }),
+  }),
+  z.object({
+    key: z.literal('file'),
+    value: z.object({ path: z.string(), content: z.string(), encoding: z.string().nullish() }),
+  }),
   z.object({ key: z.literal('lfsFile'), value: z.object({ path: z.string(), oid: sha256Hex, algo: z.string().nullish() }) }),
   z.object({ key: z.literal('deletedFile'), value: z.object({ path: z.string() }) }),
   z.object({ key: z.literal('deletedFolder'), value: z.object({ path: z.string() }) }),
@@ -21,7 +27,9 @@ type Header = Extract<z.infer<typeof operation>, { key: 'header' }>['value'];
 
 export async function commitTo(exchange: Exchange, repo: Found, raw: string): Promise<void> {
   if (exchange.query.has('create_pr')) throw new HttpError(501, 'This Hub has no pull requests');
-  const branch = decodeSegments(raw).join('/').replace(/^refs\/heads\//, '');
+  const branch = decodeSegments(raw)
+    .join('/')
+    .replace(/^refs\/heads\//, '');
   const files: string[] = [];
   const newFile = (): string => {
     const path = temporaryPath(exchange.store);
@@ -50,7 +58,10 @@ export async function commitTo(exchange: Exchange, repo: Found, raw: string): Pr
 }
 
 /** The client was told which files are regular: a `file` is kept inside the commit. */
-function addition({ mark, spilled }: CommitLine, { path, content, encoding }: { path: string; content: string; encoding?: string | null | undefined }): StoredAddition {
+function addition(
+  { mark, spilled }: CommitLine,
+  { path, content, encoding }: { path: string; content: string; encoding?: string | null | undefined },
+): StoredAddition {
   const file = content.startsWith(mark) ? spilled[Number(content.slice(mark.length))] : undefined;
   if (file !== undefined) return { path, file, regular: true };
   return { path, content: Buffer.from(content, encoding === 'utf-8' ? 'utf8' : 'base64'), regular: true };
@@ -59,7 +70,8 @@ function addition({ mark, spilled }: CommitLine, { path, content, encoding }: { 
 function answer(exchange: Exchange, { id }: Found, branch: string, outcome: StoreCommitOutcome): void {
   if (outcome.ok) {
     const commitUrl = `${exchange.origin}/${webPath(id)}/commit/${outcome.commit}`;
-    return sendJson(exchange, 200, { success: true, commitOid: outcome.commit, commitUrl, hookOutput: '' });
+    sendJson(exchange, 200, { success: true, commitOid: outcome.commit, commitUrl, hookOutput: '' });
+    return;
   }
   switch (outcome.reason) {
     case 'moved':

@@ -29,7 +29,11 @@ export class HttpError extends Error {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Readonly<Record<string, unknown>>;
 
-  constructor(status: number, message: string, more: { code?: ErrorCode; headers?: Record<string, string>; body?: Record<string, unknown> } = {}) {
+  constructor(
+    status: number,
+    message: string,
+    more: { code?: ErrorCode; headers?: Record<string, string>; body?: Record<string, unknown> } = {},
+  ) {
     super(message);
     this.status = status;
     this.code = more.code;
@@ -40,7 +44,12 @@ export class HttpError extends Error {
 
 export type ErrorCode = 'RepoNotFound' | 'RevisionNotFound' | 'EntryNotFound';
 
-export function sendJson({ response }: Exchange, status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void {
+export function sendJson(
+  { response }: Exchange,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   const bytes = Buffer.from(JSON.stringify(body));
   response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': bytes.length, ...headers });
   response.end(bytes);
@@ -52,10 +61,15 @@ export function sendNothing({ response }: Exchange, status: number, headers: Rea
 }
 
 export function sendError(exchange: Exchange, error: HttpError): void {
-  sendJson(exchange, error.status, { error: error.message, ...error.body }, {
-    ...(error.code === undefined ? {} : { 'X-Error-Code': error.code }),
-    // a header takes Latin-1 without line ends
-    'X-Error-Message': error.message.replaceAll(/[^\x20-\x7e]/g, '?'),
-    ...error.headers,
-  });
+  sendJson(
+    exchange,
+    error.status,
+    { error: error.message, ...error.body },
+    {
+      ...(error.code === undefined ? {} : { 'X-Error-Code': error.code }),
+      // a header takes Latin-1 without line ends
+      'X-Error-Message': error.message.replaceAll(/[^\x20-\x7e]/g, '?'),
+      ...error.headers,
+    },
+  );
 }

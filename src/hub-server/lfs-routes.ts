@@ -23,19 +23,33 @@ export async function batch(exchange: Exchange): Promise<void> {
   const answers = await Promise.all(
     objects.map(async ({ oid, size }) => {
       if (await hasLarge(exchange.store, { sha256: oid, size })) return { oid, size };
-      return { oid, size, actions: { upload: uploadAction(exchange, oid, size, inParts), verify: { href: `${exchange.origin}${exchange.path.replace(/objects\/batch$/, 'verify')}` } } };
+      return {
+        oid,
+        size,
+        actions: {
+          upload: uploadAction(exchange, oid, size, inParts),
+          verify: { href: `${exchange.origin}${exchange.path.replace(/objects\/batch$/, 'verify')}` },
+        },
+      };
     }),
   );
   const anyParts = inParts && answers.some(({ size }) => size > PART_BYTES);
   sendJson(exchange, 200, { transfer: anyParts ? 'multipart' : 'basic', objects: answers }, LFS_JSON);
 }
 
-function uploadAction({ origin, secret }: Exchange, sha256: string, size: number, inParts: boolean): { href: string; header?: Record<string, string> } {
+function uploadAction(
+  { origin, secret }: Exchange,
+  sha256: string,
+  size: number,
+  inParts: boolean,
+): { href: string; header?: Record<string, string> } {
   const common = { sha256, size, upload: randomBytes(12).toString('hex'), expires: Math.floor(Date.now() / 1000) + EXPIRES_S };
-  const address = (kind: Permission['kind'], part: number): string => `${origin}/api/lfs?${signedQuery(secret, { ...common, kind, part })}`;
+  const address = (kind: Permission['kind'], part: number): string =>
+    `${origin}/api/lfs?${signedQuery(secret, { ...common, kind, part })}`;
   if (!inParts || size <= PART_BYTES) return { href: address('whole', 0) };
   const header: Record<string, string> = { chunk_size: String(PART_BYTES) };
-  for (let part = 1; part <= Math.ceil(size / PART_BYTES); part += 1) header[String(part).padStart(5, '0')] = address('part', part);
+  for (let part = 1; part <= Math.ceil(size / PART_BYTES); part += 1)
+    header[String(part).padStart(5, '0')] = address('part', part);
   return { href: address('complete', 0), header };
 }
 

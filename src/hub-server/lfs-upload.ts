@@ -14,7 +14,8 @@ import { checkedPermission, type Permission } from './signature.ts';
 export async function upload(exchange: Exchange): Promise<void> {
   const permission = checkedPermission(exchange.secret, exchange.query, Date.now() / 1000);
   const isPut = exchange.request.method === 'PUT';
-  if (permission === undefined || isPut === (permission.kind === 'complete')) throw new HttpError(403, 'This upload address is not valid any more');
+  if (permission === undefined || isPut === (permission.kind === 'complete'))
+    throw new HttpError(403, 'This upload address is not valid any more');
   if (permission.kind === 'whole') await receiveWhole(exchange, permission);
   else if (permission.kind === 'part') await receivePart(exchange, permission);
   else await complete(exchange, permission);
@@ -56,7 +57,10 @@ async function receivePart(exchange: Exchange, permission: Permission): Promise<
   const length = Math.min(PART_BYTES, permission.size - start);
   const path = partsFile(exchange, permission);
   await (await open(path, constants.O_RDWR | constants.O_CREAT)).close();
-  await pipeline(counted(exchange.request, length, () => {}), createWriteStream(path, { flags: 'r+', start, highWaterMark: 1 << 20 }));
+  await pipeline(
+    counted(exchange.request, length, () => {}),
+    createWriteStream(path, { flags: 'r+', start, highWaterMark: 1 << 20 }),
+  );
   sendNothing(exchange, 200, { ETag: `"${permission.upload}-${permission.part}"`, 'Content-Length': '0' });
 }
 

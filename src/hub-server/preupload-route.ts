@@ -6,7 +6,9 @@ import { readJson } from './body.ts';
 import { type Exchange, HttpError, sendJson } from './exchange.ts';
 import { type Found, splitRevision } from './revision.ts';
 
-const shape = z.object({ files: z.array(z.object({ path: z.string(), size: z.int().nonnegative(), sample: z.string().nullish() })) });
+const shape = z.object({
+  files: z.array(z.object({ path: z.string(), size: z.int().nonnegative(), sample: z.string().nullish() })),
+});
 
 /** Which files go to LFS and which into the commit; and what is there now, so that a client can see that nothing changes. */
 export async function preupload(exchange: Exchange, repo: Found, raw: string): Promise<void> {

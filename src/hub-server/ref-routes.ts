@@ -10,7 +10,11 @@ import { decodeSegments, type Found, splitRevision } from './revision.ts';
 
 export async function refs(exchange: Exchange, { folder }: Found): Promise<void> {
   const list = async (kind: RefKind): Promise<unknown[]> =>
-    Object.entries(await listRefs(folder, kind)).map(([name, targetCommit]) => ({ name, ref: `refs/${kind}/${name}`, targetCommit }));
+    Object.entries(await listRefs(folder, kind)).map(([name, targetCommit]) => ({
+      name,
+      ref: `refs/${kind}/${name}`,
+      targetCommit,
+    }));
   sendJson(exchange, 200, { branches: await list('heads'), converts: [], tags: await list('tags'), pullRequests: [] });
 }
 
@@ -22,7 +26,11 @@ function answer(outcome: Awaited<ReturnType<typeof createRef>>, what: string, na
 
 export async function createBranch(exchange: Exchange, repo: Found, raw: string): Promise<void> {
   const branch = decodeSegments(raw).join('/');
-  const shape = z.object({ startingPoint: z.string().nullish(), emptyBranch: z.boolean().nullish(), overwrite: z.boolean().nullish() });
+  const shape = z.object({
+    startingPoint: z.string().nullish(),
+    emptyBranch: z.boolean().nullish(),
+    overwrite: z.boolean().nullish(),
+  });
   const { startingPoint, emptyBranch, overwrite } = await readJson(exchange, shape);
   if (emptyBranch === true) throw new HttpError(501, 'This Hub does not create empty branches');
   const commit = await resolveRevision(repo.folder, startingPoint ?? 'main');
@@ -37,7 +45,8 @@ export async function createBranch(exchange: Exchange, repo: Found, raw: string)
 export async function deleteBranch(exchange: Exchange, repo: Found, raw: string): Promise<void> {
   const branch = decodeSegments(raw).join('/');
   if (branch === 'main') throw new HttpError(403, 'Cannot delete the branch "main"');
-  if (!(await deleteRef(exchange.store, repo.id, 'heads', branch))) throw new HttpError(404, `No branch "${branch}"`, { code: 'RevisionNotFound' });
+  if (!(await deleteRef(exchange.store, repo.id, 'heads', branch)))
+    throw new HttpError(404, `No branch "${branch}"`, { code: 'RevisionNotFound' });
   sendNothing(exchange, 204);
 }
 
@@ -51,7 +60,8 @@ export async function createTag(exchange: Exchange, repo: Found, raw: string): P
 
 export async function deleteTag(exchange: Exchange, repo: Found, raw: string): Promise<void> {
   const tag = decodeSegments(raw).join('/');
-  if (!(await deleteRef(exchange.store, repo.id, 'tags', tag))) throw new HttpError(404, `No tag "${tag}"`, { code: 'RevisionNotFound' });
+  if (!(await deleteRef(exchange.store, repo.id, 'tags', tag)))
+    throw new HttpError(404, `No tag "${tag}"`, { code: 'RevisionNotFound' });
   sendNothing(exchange, 204);
 }
 
@@ -83,9 +93,16 @@ export async function squash(exchange: Exchange, repo: Found, raw: string): Prom
   if (before === undefined) throw new HttpError(404, `No branch "${branch}"`, { code: 'RevisionNotFound' });
   const { message } = await readJson(exchange, z.object({ message: z.string().nullish() }));
   const touched = new Set<string>();
-  const content = { tree: before.tree, parents: [], author: AUTHOR, time: Math.floor(Date.now() / 1000), message: `${message ?? `Squash ${branch}`}\n` };
+  const content = {
+    tree: before.tree,
+    parents: [],
+    author: AUTHOR,
+    time: Math.floor(Date.now() / 1000),
+    message: `${message ?? `Squash ${branch}`}\n`,
+  };
   const commit = await writeObject(exchange.store, repo.folder, 'commit', encodeCommit(content), touched);
   await syncTouched(touched);
-  if (!(await moveRef(exchange.store, repo.id, 'heads', branch, commit, head))) throw new HttpError(412, 'A commit has happened since');
+  if (!(await moveRef(exchange.store, repo.id, 'heads', branch, commit, head)))
+    throw new HttpError(412, 'A commit has happened since');
   sendJson(exchange, 200, {});
 }

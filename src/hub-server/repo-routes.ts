@@ -39,7 +39,8 @@ export async function create(exchange: Exchange): Promise<void> {
   const url = `${exchange.origin}/${webPath(id)}`;
   if (outcome === 'bad-name') throw new HttpError(400, `Invalid repo name "${id.name}"`);
   // a client that does not mind reads the address in this very answer
-  if (outcome === 'exists') throw new HttpError(409, 'You already created this repo', { body: { url, name: id.name, id: id.name } });
+  if (outcome === 'exists')
+    throw new HttpError(409, 'You already created this repo', { body: { url, name: id.name, id: id.name } });
   sendJson(exchange, 200, { url, name: id.name, id: id.name });
 }
 
@@ -50,7 +51,10 @@ export async function remove(exchange: Exchange): Promise<void> {
 }
 
 export async function move(exchange: Exchange): Promise<void> {
-  const { fromRepo, toRepo, type } = await readJson(exchange, z.object({ fromRepo: z.string(), toRepo: z.string(), type: repoKind }));
+  const { fromRepo, toRepo, type } = await readJson(
+    exchange,
+    z.object({ fromRepo: z.string(), toRepo: z.string(), type: repoKind }),
+  );
   const from = repoOf(exchange, { name: fromRepo, type });
   const outcome = await moveRepo(exchange.store, from, { ...from, name: toRepo });
   if (outcome === 'no-repo') throw new HttpError(404, 'Repository not found', { code: 'RepoNotFound' });
@@ -90,7 +94,9 @@ export async function info(exchange: Exchange, repo: Found, rawRevision: string)
     .filter(({ kind }) => kind === 'file')
     .map(({ path, size, id, lfs }) => ({
       rfilename: path,
-      ...(withBlobs ? { size, blobId: id, ...(lfs === undefined ? {} : { lfs: { ...lfs, pointerSize: pointerBytes(lfs.size) } }) } : {}),
+      ...(withBlobs
+        ? { size, blobId: id, ...(lfs === undefined ? {} : { lfs: { ...lfs, pointerSize: pointerBytes(lfs.size) } }) }
+        : {}),
     }));
   sendJson(exchange, 200, { ...(await summary(repo, commit)), siblings });
 }

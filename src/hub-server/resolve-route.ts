@@ -24,14 +24,15 @@ export async function resolve(exchange: Exchange, repo: Found, raw: string, asPo
   const { commit, path } = await splitRevision(repo, raw);
   const headers: Record<string, string> = { 'X-Repo-Commit': commit };
   const bytes = await open(exchange, repo, commit, path, asPointer, headers);
-  headers['ETag'] = `"${bytes.etag}"`;
+  headers.ETag = `"${bytes.etag}"`;
   headers['Accept-Ranges'] = 'bytes';
   headers['Content-Type'] = 'application/octet-stream';
   headers['Content-Disposition'] = `inline; filename*=UTF-8''${encodeURIComponent(basename(path))}`;
   if (bytes.large) Object.assign(headers, { 'X-Linked-Etag': `"${bytes.etag}"`, 'X-Linked-Size': String(bytes.size) });
 
   const range = rangeOf(request.headers.range, bytes.size);
-  if (range === 'outside' && bytes.size > 0) return sendNothing(exchange, 416, { ...headers, 'Content-Range': `bytes */${bytes.size}` });
+  if (range === 'outside' && bytes.size > 0)
+    return sendNothing(exchange, 416, { ...headers, 'Content-Range': `bytes */${bytes.size}` });
   if (bytes.size === 0) {
     // the textbook's 416 for a range of an empty file breaks the JavaScript client
     return sendNothing(exchange, 200, { ...headers, 'Content-Length': '0', 'Content-Range': 'bytes */0' });
@@ -43,7 +44,14 @@ export async function resolve(exchange: Exchange, repo: Found, raw: string, asPo
   else await pipeline(bytes.read(start, end), response);
 }
 
-async function open({ store }: Exchange, repo: Found, commit: string, path: string, asPointer: boolean, headers: Record<string, string>): Promise<Bytes> {
+async function open(
+  { store }: Exchange,
+  repo: Found,
+  commit: string,
+  path: string,
+  asPointer: boolean,
+  headers: Record<string, string>,
+): Promise<Bytes> {
   const tree = (await readCommit(repo.folder, commit))?.tree ?? '';
   const entry = await findEntry(store, repo.folder, tree, path);
   // with the commit in the headers Python remembers that the file is not there
@@ -52,7 +60,8 @@ async function open({ store }: Exchange, repo: Found, commit: string, path: stri
     const { sha256 } = entry.lfs;
     const size = await largeSize(store, sha256);
     if (size === undefined) throw new HttpError(404, `The bytes of "${path}" were given up by a prune`, { headers });
-    const read = (start: number, end: number): Readable => createReadStream(lfsFile(store, sha256), { start, end, highWaterMark: 1 << 20 });
+    const read = (start: number, end: number): Readable =>
+      createReadStream(lfsFile(store, sha256), { start, end, highWaterMark: 1 << 20 });
     return { size, etag: sha256, large: true, read };
   }
   const blob = await readBlob(repo.folder, entry.id);

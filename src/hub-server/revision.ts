@@ -1,6 +1,6 @@
 import type { RepoId } from '../model/artifact.ts';
 import { listRefs, resolveRevision } from '../store/refs.ts';
-import { readRepo, type RepoRecord } from '../store/repos.ts';
+import { type RepoRecord, readRepo } from '../store/repos.ts';
 import { repoFolder, type Store } from '../store/store.ts';
 import { HttpError } from './exchange.ts';
 
@@ -40,12 +40,26 @@ export interface Revision {
  */
 export async function splitRevision(repo: Found, raw: string): Promise<Revision> {
   const parts = decodeSegments(raw);
-  const refs = new Set([...Object.keys(await listRefs(repo.folder, 'heads')), ...Object.keys(await listRefs(repo.folder, 'tags'))]);
+  const refs = new Set([
+    ...Object.keys(await listRefs(repo.folder, 'heads')),
+    ...Object.keys(await listRefs(repo.folder, 'tags')),
+  ]);
   for (let taken = parts.length; taken > 0; taken -= 1) {
-    const name = parts.slice(0, taken).join('/').replace(/^refs\/(heads|tags)\//, '');
+    const name = parts
+      .slice(0, taken)
+      .join('/')
+      .replace(/^refs\/(heads|tags)\//, '');
     if (taken > 1 && !refs.has(name)) continue;
     const commit = await resolveRevision(repo.folder, name);
-    if (commit !== undefined) return { name, commit, path: parts.slice(taken).filter((part) => part !== '').join('/') };
+    if (commit !== undefined)
+      return {
+        name,
+        commit,
+        path: parts
+          .slice(taken)
+          .filter((part) => part !== '')
+          .join('/'),
+      };
   }
   throw new HttpError(404, `Invalid rev id: ${parts[0]}`, { code: 'RevisionNotFound' });
 }

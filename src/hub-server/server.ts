@@ -28,7 +28,12 @@ const KEEP_ALIVE_MS = 75_000;
  * The embedded Hub over HTTP, on the loopback interface only. A web page can reach such a server too: so the token is
  * asked for reads as well, the Host must be ours, and whatever names an Origin is refused.
  */
-export async function startHubServer({ port = 0, user = 'local', onFault = () => {}, ...given }: HubServerOptions): Promise<HubServer> {
+export async function startHubServer({
+  port = 0,
+  user = 'local',
+  onFault = () => {},
+  ...given
+}: HubServerOptions): Promise<HubServer> {
   const served: Served = { ...given, user };
   const server = createServer((request, response) => {
     void answer(served, request, response, onFault);
@@ -41,7 +46,11 @@ export async function startHubServer({ port = 0, user = 'local', onFault = () =>
     await once(server, 'listening');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw new ZephyrError(`Cannot listen on port ${port}, another program does`, { exit: 'preflight', hint: 'Name another port, or none for a free one', cause: error });
+    throw new ZephyrError(`Cannot listen on port ${port}, another program does`, {
+      exit: 'preflight',
+      hint: 'Name another port, or none for a free one',
+      cause: error,
+    });
   }
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -54,9 +63,21 @@ export async function startHubServer({ port = 0, user = 'local', onFault = () =>
   };
 }
 
-async function answer(served: Served, request: IncomingMessage, response: ServerResponse, onFault: (error: unknown) => void): Promise<void> {
+async function answer(
+  served: Served,
+  request: IncomingMessage,
+  response: ServerResponse,
+  onFault: (error: unknown) => void,
+): Promise<void> {
   const [path = '', search = ''] = (request.url ?? '').split(/\?(.*)/s);
-  const exchange: Exchange = { ...served, request, response, origin: `http://${request.headers.host}`, path, query: new URLSearchParams(search) };
+  const exchange: Exchange = {
+    ...served,
+    request,
+    response,
+    origin: `http://${request.headers.host}`,
+    path,
+    query: new URLSearchParams(search),
+  };
   try {
     expectOwnHost(exchange);
     if (await openRoute(exchange)) return;
@@ -73,8 +94,10 @@ async function answer(served: Served, request: IncomingMessage, response: Server
 
 /** 507 Insufficient Storage where the disk is full; everything else is a fault of ours. */
 function asHttpError(error: unknown): HttpError {
-  const isFull = (thing: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes((thing as NodeJS.ErrnoException | undefined)?.code ?? '');
-  if (isFull(error) || (error instanceof ZephyrError && isFull(error.cause))) return new HttpError(507, 'The disk of this Hub is full');
+  const isFull = (thing: unknown): boolean =>
+    ['ENOSPC', 'EDQUOT'].includes((thing as NodeJS.ErrnoException | undefined)?.code ?? '');
+  if (isFull(error) || (error instanceof ZephyrError && isFull(error.cause)))
+    return new HttpError(507, 'The disk of this Hub is full');
   return new HttpError(500, error instanceof Error ? error.message : 'Internal error');
 }
 

@@ -17,7 +17,9 @@ export interface Permission {
 const FIELDS = ['kind', 'sha256', 'size', 'upload', 'part', 'expires'] as const;
 
 function signatureOf(secret: string, permission: Permission): string {
-  return createHmac('sha256', secret).update(FIELDS.map((field) => permission[field]).join('\n')).digest('hex');
+  return createHmac('sha256', secret)
+    .update(FIELDS.map((field) => permission[field]).join('\n'))
+    .digest('hex');
 }
 
 export function signedQuery(secret: string, permission: Permission): string {

@@ -36,14 +36,30 @@ export async function pathsInfo(exchange: Exchange, repo: Found, raw: string): P
   const { paths, expand } = await readPaths(exchange);
   const root = await treeOf(repo, commit);
   const found = await Promise.all(paths.map((path) => findEntry(exchange.store, repo.folder, root, path.replace(/\/$/, ''))));
-  sendJson(exchange, 200, await describe(exchange, repo, commit, found.filter((entry) => entry !== undefined && entry.path !== '') as StoredEntry[], expand));
+  sendJson(
+    exchange,
+    200,
+    await describe(
+      exchange,
+      repo,
+      commit,
+      found.filter((entry) => entry !== undefined && entry.path !== '') as StoredEntry[],
+      expand,
+    ),
+  );
 }
 
 async function treeOf(repo: Found, commit: string): Promise<string> {
   return (await readCommit(repo.folder, commit))?.tree ?? '';
 }
 
-async function describe(exchange: Exchange, repo: Found, commit: string, entries: readonly StoredEntry[], expand: boolean): Promise<unknown[]> {
+async function describe(
+  exchange: Exchange,
+  repo: Found,
+  commit: string,
+  entries: readonly StoredEntry[],
+  expand: boolean,
+): Promise<unknown[]> {
   const paths = entries.map(({ path }) => path);
   const last = expand ? await lastCommits(exchange.store, repo.folder, commit, paths) : undefined;
   return entries.map(({ kind, path, id, size, lfs }) => {
@@ -54,7 +70,9 @@ async function describe(exchange: Exchange, repo: Found, commit: string, entries
       size,
       path,
       ...(lfs === undefined ? {} : { lfs: { oid: lfs.sha256, size: lfs.size, pointerSize: pointerBytes(lfs.size) } }),
-      ...(by === undefined ? {} : { lastCommit: { id: by.id, title: by.message.split('\n')[0], date: new Date(by.time * 1000).toISOString() } }),
+      ...(by === undefined
+        ? {}
+        : { lastCommit: { id: by.id, title: by.message.split('\n')[0], date: new Date(by.time * 1000).toISOString() } }),
     };
   });
 }

@@ -5,7 +5,10 @@ const HINT = 'The copy on the Hub is damaged: publish the artifact again, or nam
 
 /** A file whose bytes are not those that the commit records. */
 export function differs(ref: ArtifactRef, path: string, expected: string, actual: string): ZephyrError {
-  return new ZephyrError(`Cannot use "${formatRef(ref)}", file "${path}" has ${actual}, expected ${expected}`, { exit: 'preflight', hint: HINT });
+  return new ZephyrError(`Cannot use "${formatRef(ref)}", file "${path}" has ${actual}, expected ${expected}`, {
+    exit: 'preflight',
+    hint: HINT,
+  });
 }
 
 export function isBroken(ref: ArtifactRef, path: string, fault: string): ZephyrError {

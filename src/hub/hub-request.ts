@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HubApiError } from '@huggingface/hub';
 import pRetry, { AbortError } from 'p-retry';
 import { ZephyrError } from '../errors.ts';
-import { type RepoId } from '../model/artifact.ts';
+import type { RepoId } from '../model/artifact.ts';
 
 /** A Hub over HTTP and how to speak to it. */
 export interface Remote {
@@ -90,7 +90,10 @@ export function apiPath({ type, name }: RepoId): string {
 
 /** Asks the Hub for what its client library does not serve. */
 export async function ask(remote: Remote, method: string, path: string, body?: unknown): Promise<Response> {
-  const headers = { Authorization: `Bearer ${remote.token}`, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) };
+  const headers = {
+    Authorization: `Bearer ${remote.token}`,
+    ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+  };
   return remote.fetch(remote.url + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
 }
 
@@ -131,7 +134,8 @@ function explained(remote: Remote, action: string, status: number, said: string,
   const told = said.replaceAll(/hf_[A-Za-z0-9]+/g, 'hf_***').replace(/\.+\s*$/, '');
   const message = `Cannot ${action}, "${remote.url}" answered ${status}: ${told}`;
   if (status === 401 || status === 403) {
-    const hint = 'Expected a token that may read and write the repos of this namespace; a gated model must also be asked for on its page';
+    const hint =
+      'Expected a token that may read and write the repos of this namespace; a gated model must also be asked for on its page';
     return new ZephyrError(message, { exit: 'preflight', hint, cause });
   }
   const temporary = status === 409 || status === 429 || status >= 500;

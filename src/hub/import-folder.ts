@@ -17,7 +17,8 @@ export async function importFolder(hub: Hub, folder: string, repo: RepoId, messa
   if (add.length === 0) throw new ZephyrError(`Cannot import "${folder}", expected a folder with files`);
   await hub.createRepo(repo);
   const parent = await hub.resolve({ ...repo, revision: 'main' });
-  if (parent === undefined) throw new ZephyrError(`Cannot import into "${formatRepo(repo)}", it has no branch "main"`, { exit: 'preflight' });
+  if (parent === undefined)
+    throw new ZephyrError(`Cannot import into "${formatRepo(repo)}", it has no branch "main"`, { exit: 'preflight' });
   const outcome = await hub.commit({ repo, branch: 'main', parent, message, add, remove: 'all' });
   if (outcome.ok) return { ...repo, commit: outcome.commit };
   throw new ZephyrError(`Cannot import into "${formatRepo(repo)}", somebody else commits to it`, {

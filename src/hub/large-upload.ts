@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { sha256File } from '../base/sha256.ts';
 import { formatRepo, type RepoId } from '../model/artifact.ts';
 import type { Addition } from './hub.ts';
-import { ask, refusal, type Remote } from './hub-request.ts';
+import { ask, type Remote, refusal } from './hub-request.ts';
 
 /** Files above this are sent from disk, piece by piece; the client library would hold them in memory. Bytes. */
 const LARGE_BYTES = 32 << 20;
@@ -14,7 +14,9 @@ const answer = z.object({
     z.object({
       oid: z.string(),
       error: z.object({ message: z.string() }).optional(),
-      actions: z.object({ upload: z.object({ href: z.string(), header: z.record(z.string(), z.string()).optional() }).optional() }).optional(),
+      actions: z
+        .object({ upload: z.object({ href: z.string(), header: z.record(z.string(), z.string()).optional() }).optional() })
+        .optional(),
     }),
   ),
 });
@@ -27,7 +29,8 @@ export async function uploadLarge(remote: Remote, repo: RepoId, additions: reado
   for (const addition of additions) {
     if (!('file' in addition)) continue;
     const { size } = await stat(addition.file);
-    if (size > LARGE_BYTES) await uploadOne(remote, repo, addition.file, size, addition.sha256 ?? (await sha256File(addition.file)));
+    if (size > LARGE_BYTES)
+      await uploadOne(remote, repo, addition.file, size, addition.sha256 ?? (await sha256File(addition.file)));
   }
 }
 
@@ -55,7 +58,9 @@ async function uploadOne(remote: Remote, repo: RepoId, file: string, size: numbe
     return;
   }
   const parts: { partNumber: number; etag: string }[] = [];
-  for (const [key, address] of Object.entries(header).filter(([name]) => /^\d+$/.test(name)).sort()) {
+  for (const [key, address] of Object.entries(header)
+    .filter(([name]) => /^\d+$/.test(name))
+    .sort()) {
     const start = (Number(key) - 1) * Number(chunk);
     const sent = await send(address, { method: 'PUT', body: blob.slice(start, start + Number(chunk)) });
     await sent.body?.cancel();

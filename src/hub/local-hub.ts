@@ -32,7 +32,8 @@ export function localHub(store: Store): Hub {
       const at = repoFolder(store, repo);
       return { branches: await listRefs(at, 'heads'), tags: await listRefs(at, 'tags') };
     },
-    resolve: async (ref) => ((await readRepo(store, ref)) === undefined ? undefined : resolveRevision(repoFolder(store, ref), ref.revision)),
+    resolve: async (ref) =>
+      (await readRepo(store, ref)) === undefined ? undefined : resolveRevision(repoFolder(store, ref), ref.revision),
     tree: async (ref) => (await filesOf(store, ref)).map(({ path, size, lfs }) => ({ path, size, sha256: lfs?.sha256 })),
     read: async (ref, path) => {
       const entry = await findEntry(store, repoFolder(store, ref), await treeOf(store, ref), path);
@@ -82,7 +83,10 @@ async function addRef(store: Store, repo: RepoId, kind: RefKind, name: string, a
 async function commitTo(store: Store, request: CommitRequest): Promise<CommitOutcome> {
   const { repo, branch, remove } = request;
   await expectRepo(store, repo);
-  const outcome = await commit(store, { ...request, ...(remove === undefined || remove === 'all' ? {} : { remove: await present(store, request, remove) }) });
+  const outcome = await commit(store, {
+    ...request,
+    ...(remove === undefined || remove === 'all' ? {} : { remove: await present(store, request, remove) }),
+  });
   if (outcome.ok) return { ok: true, commit: outcome.commit };
   switch (outcome.reason) {
     case 'moved':
@@ -90,7 +94,9 @@ async function commitTo(store: Store, request: CommitRequest): Promise<CommitOut
     case 'no-branch':
       throw new ZephyrError(`Cannot commit to "${formatRepo(repo)}", it has no branch "${branch}"`, { exit: 'preflight' });
     default:
-      throw new ZephyrError(`Cannot commit "${outcome.path}" to "${formatRepo(repo)}", expected a relative path without ".." and ".git"`);
+      throw new ZephyrError(
+        `Cannot commit "${outcome.path}" to "${formatRepo(repo)}", expected a relative path without ".." and ".git"`,
+      );
   }
 }
 
@@ -98,7 +104,9 @@ async function commitTo(store: Store, request: CommitRequest): Promise<CommitOut
 async function present(store: Store, { repo, parent }: CommitRequest, paths: readonly string[]): Promise<string[]> {
   const at = repoFolder(store, repo);
   const tree = (await readCommit(at, parent))?.tree;
-  const found = await Promise.all(paths.map(async (path) => tree !== undefined && (await findEntry(store, at, tree, path)) !== undefined));
+  const found = await Promise.all(
+    paths.map(async (path) => tree !== undefined && (await findEntry(store, at, tree, path)) !== undefined),
+  );
   return paths.filter((_, i) => found[i]);
 }
 

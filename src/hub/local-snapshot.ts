@@ -12,7 +12,12 @@ import { safetensorsFault } from './safetensors.ts';
 import { laySnapshot } from './snapshot.ts';
 
 /** Lays a commit of the store under `cache`: large files by hard link, every byte hashed. */
-export async function layFromStore(store: Store, ref: ArtifactRef, entries: readonly StoredEntry[], cache: string): Promise<{ folder: string; files: readonly FileDigest[] }> {
+export async function layFromStore(
+  store: Store,
+  ref: ArtifactRef,
+  entries: readonly StoredEntry[],
+  cache: string,
+): Promise<{ folder: string; files: readonly FileDigest[] }> {
   const named = entries.map((entry) => ({ path: entry.path, size: entry.size, etag: entry.lfs?.sha256 ?? entry.id, entry }));
   return laySnapshot(cache, ref, named, async ({ entry }, blob) => {
     if (entry.lfs === undefined) {

@@ -1,6 +1,6 @@
 import { openAsBlob } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { commit, type CommitOperation } from '@huggingface/hub';
+import { type CommitOperation, commit } from '@huggingface/hub';
 import { ulid } from '../base/ulid.ts';
 import { ZephyrError } from '../errors.ts';
 import { formatRepo } from '../model/artifact.ts';
@@ -28,13 +28,27 @@ export async function commitRemotely(remote: Remote, request: CommitRequest, rem
   await uploadLarge(remote, repo, request.add);
   const operations: CommitOperation[] = [
     ...remove.map((path) => ({ operation: 'delete' as const, path })),
-    ...(await Promise.all(request.add.map(async (addition) => ({ operation: 'addOrUpdate' as const, path: addition.path, content: await blobOf(addition) })))),
+    ...(await Promise.all(
+      request.add.map(async (addition) => ({
+        operation: 'addOrUpdate' as const,
+        path: addition.path,
+        content: await blobOf(addition),
+      })),
+    )),
   ];
   for (let tries = 1; ; tries += 1) {
     try {
       const done = await commit({
-        repo, branch, title, description, operations, parentCommit: parent, useXet: false,
-        hubUrl: remote.url, accessToken: remote.token, fetch: remote.fetch,
+        repo,
+        branch,
+        title,
+        description,
+        operations,
+        parentCommit: parent,
+        useXet: false,
+        hubUrl: remote.url,
+        accessToken: remote.token,
+        fetch: remote.fetch,
       });
       if (done === undefined) throw new Error('The Hub answered a commit without its id');
       return { ok: true, commit: done.commit.oid };
@@ -65,7 +79,9 @@ async function ownCommit(remote: Remote, { repo, branch }: CommitRequest, mark: 
 }
 
 async function expectBounded({ repo, add }: CommitRequest): Promise<void> {
-  const sizes = await Promise.all(add.map(async (addition) => ('file' in addition ? (await stat(addition.file)).size : addition.content.length)));
+  const sizes = await Promise.all(
+    add.map(async (addition) => ('file' in addition ? (await stat(addition.file)).size : addition.content.length)),
+  );
   const total = sizes.reduce((sum, size) => sum + size, 0);
   if (total <= MAX_COMMIT_BYTES) return;
   throw new ZephyrError(`Cannot commit ${total} bytes to "${formatRepo(repo)}", expected at most ${MAX_COMMIT_BYTES}`, {

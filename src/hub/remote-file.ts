@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { type ArtifactRef, formatRef } from '../model/artifact.ts';
 import { differs, isBroken } from './damage.ts';
-import { ask, backoff, explain, isLostConnection, MAX_TRIES, refusal, type Remote } from './hub-request.ts';
+import { ask, backoff, explain, isLostConnection, MAX_TRIES, type Remote, refusal } from './hub-request.ts';
 import { safetensorsFault } from './safetensors.ts';
 
 /** A file as the Hub's own listing records it. */
@@ -133,7 +133,8 @@ async function download(remote: Remote, ref: ArtifactRef, entry: RemoteEntry, dr
       return { size: length, sha256: hash.sha256(), git: hash.git() };
     } catch (error) {
       await rm(draft, { force: true });
-      if (!isLostConnection(error) || tries === MAX_TRIES) throw explain(remote, `read "${entry.path}" of "${formatRef(ref)}"`, error);
+      if (!isLostConnection(error) || tries === MAX_TRIES)
+        throw explain(remote, `read "${entry.path}" of "${formatRef(ref)}"`, error);
       await remote.pause(backoff(tries));
     }
   }

@@ -3,9 +3,9 @@ import * as z from 'zod';
 import { type ArtifactRef, formatRef, formatRepo, type RepoId } from '../model/artifact.ts';
 import { differs, noCommit } from './damage.ts';
 import type { CommitRequest, Hub, Refs } from './hub.ts';
-import { apiPath, ask, explain, type Pause, patientFetch, realPause, refusal, type Remote, statusOf } from './hub-request.ts';
+import { apiPath, ask, explain, type Pause, patientFetch, type Remote, realPause, refusal, statusOf } from './hub-request.ts';
 import { commitRemotely } from './remote-commit.ts';
-import { fetchBlob, readRemote, type RemoteEntry } from './remote-file.ts';
+import { fetchBlob, type RemoteEntry, readRemote } from './remote-file.ts';
 import { laySnapshot } from './snapshot.ts';
 
 export interface RemoteHubOptions {
@@ -32,10 +32,12 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
       throw explain(remote, action, error);
     });
     // the real Hub says 401 of a repo that is not there
-    if (response.status === 404 || (response.status === 401 && response.headers.get('X-Error-Code') === 'RepoNotFound')) return undefined;
+    if (response.status === 404 || (response.status === 401 && response.headers.get('X-Error-Code') === 'RepoNotFound'))
+      return undefined;
     if (!response.ok) throw await refusal(remote, action, response);
     const { branches, tags } = listedRefs.parse(await response.json());
-    const byName = (list: typeof branches): Record<string, string> => Object.fromEntries(list.map(({ name, targetCommit }) => [name, targetCommit]));
+    const byName = (list: typeof branches): Record<string, string> =>
+      Object.fromEntries(list.map(({ name, targetCommit }) => [name, targetCommit]));
     return { branches: byName(branches), tags: byName(tags) };
   }
 
@@ -52,7 +54,12 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
   async function entries(ref: ArtifactRef): Promise<RemoteEntry[]> {
     const found: RemoteEntry[] = [];
     try {
-      for await (const { type, path, size, oid, lfs } of listFiles({ ...common, repo: repoOf(ref), revision: ref.commit, recursive: true })) {
+      for await (const { type, path, size, oid, lfs } of listFiles({
+        ...common,
+        repo: repoOf(ref),
+        revision: ref.commit,
+        recursive: true,
+      })) {
         if (type === 'file') found.push({ path, size, oid: oid ?? '', sha256: lfs?.oid });
       }
     } catch (error) {
@@ -75,7 +82,8 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
       const found: RepoId[] = [];
       for (const type of ['model', 'dataset'] as const) {
         for (const owner of [name, ...(orgs ?? []).map((org) => org.name)]) {
-          const listed = type === 'model' ? listModels({ ...common, search: { owner } }) : listDatasets({ ...common, search: { owner } });
+          const listed =
+            type === 'model' ? listModels({ ...common, search: { owner } }) : listDatasets({ ...common, search: { owner } });
           for await (const repo of listed) found.push({ type, name: repo.name });
         }
       }
@@ -123,7 +131,8 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
         const entry = recorded.get(path);
         if (entry === undefined) throw differs(ref, path, `sha256 ${sha256}`, 'no bytes in the commit');
         if (entry.size !== size) throw differs(ref, path, `${size} bytes`, `${entry.size} bytes`);
-        if (entry.sha256 !== undefined && entry.sha256 !== sha256) throw differs(ref, path, `sha256 ${sha256}`, `sha256 ${entry.sha256}`);
+        if (entry.sha256 !== undefined && entry.sha256 !== sha256)
+          throw differs(ref, path, `sha256 ${sha256}`, `sha256 ${entry.sha256}`);
       }
     },
     // a Hub over HTTP keeps its own house

@@ -6,7 +6,10 @@ const MAX_HEADER_BYTES = 100_000_000;
 
 const header = z.record(
   z.string(),
-  z.union([z.object({ data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]) }), z.record(z.string(), z.string())]),
+  z.union([
+    z.object({ data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]) }),
+    z.record(z.string(), z.string()),
+  ]),
 );
 
 /**
@@ -42,11 +45,12 @@ function tensorsFault(text: string, dataBytes: number): string | undefined {
   if (!parsed.success) return 'its header does not describe tensors';
   const spans = Object.entries(parsed.data)
     .filter(([name]) => name !== '__metadata__')
-    .map(([name, tensor]) => ({ name, span: tensor['data_offsets'] as readonly [number, number] | undefined }));
+    .map(([name, tensor]) => ({ name, span: tensor.data_offsets as readonly [number, number] | undefined }));
   const sorted = spans.sort((a, b) => (a.span?.[0] ?? 0) - (b.span?.[0] ?? 0) || (a.span?.[1] ?? 0) - (b.span?.[1] ?? 0));
   let end = 0;
   for (const { name, span } of sorted) {
-    if (!Array.isArray(span) || span[0] !== end || span[1] < span[0]) return `tensor "${name}" does not begin at byte ${end} of the data`;
+    if (!Array.isArray(span) || span[0] !== end || span[1] < span[0])
+      return `tensor "${name}" does not begin at byte ${end} of the data`;
     end = span[1];
   }
   return end === dataBytes ? undefined : `its tensors need ${end} bytes and it holds ${dataBytes}`;

@@ -76,7 +76,14 @@ export async function commit(store: Store, request: StoreCommit): Promise<StoreC
   });
 }
 
-async function append(store: Store, repo: string, request: StoreCommit, head: string, added: readonly Prepared[], touched: Touched): Promise<StoreCommitOutcome> {
+async function append(
+  store: Store,
+  repo: string,
+  request: StoreCommit,
+  head: string,
+  added: readonly Prepared[],
+  touched: Touched,
+): Promise<StoreCommitOutcome> {
   const before = await readCommit(repo, head);
   if (before === undefined) throw new Error(`Commit ${head} is missing in ${repo}`);
   const files = request.remove === 'all' ? new Map<string, string>() : await flatten(store, repo, before.tree);
@@ -103,7 +110,12 @@ async function append(store: Store, repo: string, request: StoreCommit, head: st
 }
 
 /** Writes what the additions hold; returns the path of one that is said to be stored and is not. */
-async function prepareAll(store: Store, repo: string, add: readonly StoredAddition[], touched: Touched): Promise<Prepared[] | string> {
+async function prepareAll(
+  store: Store,
+  repo: string,
+  add: readonly StoredAddition[],
+  touched: Touched,
+): Promise<Prepared[] | string> {
   const done: Prepared[] = [];
   for (let at = 0; at < add.length; at += AT_ONCE) {
     const some = add.slice(at, at + AT_ONCE);

@@ -18,7 +18,12 @@ export async function* history(repo: string, from: string): AsyncGenerator<Logge
 }
 
 /** For each path the newest commit, from `from` back, that gave it the content it has at `from`. */
-export async function lastCommits(store: Store, repo: string, from: string, paths: readonly string[]): Promise<Map<string, LoggedCommit>> {
+export async function lastCommits(
+  store: Store,
+  repo: string,
+  from: string,
+  paths: readonly string[],
+): Promise<Map<string, LoggedCommit>> {
   const found = new Map<string, LoggedCommit>();
   const contents = new Map<string, string>();
   const open = new Set(paths);

@@ -7,9 +7,17 @@ import { promisify } from 'node:util';
 import { createDeflate, deflate, inflate } from 'node:zlib';
 import { syncFolder } from '../base/atomic-write.ts';
 import { moveInto, place, temporaryPath } from './durable.ts';
-import { decodeCommit, decodeTree, type GitCommit, type GitTreeEntry, type ObjectKind, objectHeader, objectId } from './git-object.ts';
+import {
+  decodeCommit,
+  decodeTree,
+  type GitCommit,
+  type GitTreeEntry,
+  type ObjectKind,
+  objectHeader,
+  objectId,
+} from './git-object.ts';
 import { MAX_POINTER_BYTES, parsePointer } from './lfs-pointer.ts';
-import { type BlobFacts, type Store } from './store.ts';
+import type { BlobFacts, Store } from './store.ts';
 
 const deflateBytes = promisify(deflate);
 const inflateBytes = promisify(inflate);
@@ -32,7 +40,13 @@ export async function hasObject(repo: string, id: string): Promise<boolean> {
 }
 
 /** Writes a loose object unless it is there; returns its id. */
-export async function writeObject(store: Store, repo: string, kind: ObjectKind, content: Uint8Array, touched: Touched): Promise<string> {
+export async function writeObject(
+  store: Store,
+  repo: string,
+  kind: ObjectKind,
+  content: Uint8Array,
+  touched: Touched,
+): Promise<string> {
   const id = objectId(kind, content);
   const path = objectFile(repo, id);
   touched.add(dirname(path));
@@ -57,7 +71,12 @@ export async function writeBlobFile(store: Store, repo: string, file: string, to
     }
   };
   try {
-    await pipeline(whole, hashed, createDeflate({ level: 1 }), createWriteStream(temporary, { flags: 'wx', mode: 0o444, flush: true }));
+    await pipeline(
+      whole,
+      hashed,
+      createDeflate({ level: 1 }),
+      createWriteStream(temporary, { flags: 'wx', mode: 0o444, flush: true }),
+    );
     const id = hash.digest('hex');
     const path = objectFile(repo, id);
     touched.add(dirname(path));

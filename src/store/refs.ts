@@ -56,7 +56,14 @@ export async function createRef(store: Store, id: RepoId, kind: RefKind, name: s
 }
 
 /** Puts a reference elsewhere; with `from` only while it is still there. */
-export async function moveRef(store: Store, id: RepoId, kind: RefKind, name: string, commit: string, from?: string): Promise<boolean> {
+export async function moveRef(
+  store: Store,
+  id: RepoId,
+  kind: RefKind,
+  name: string,
+  commit: string,
+  from?: string,
+): Promise<boolean> {
   const repo = repoFolder(store, id);
   return withLock(repoLock(store, id), async () => {
     if (from !== undefined && (await readRef(repo, kind, name)) !== from) return false;
@@ -76,7 +83,13 @@ export async function deleteRef(store: Store, id: RepoId, kind: RefKind, name: s
     const root = join(repo, 'refs', kind);
     // an empty folder would be in the way of a branch with its name
     for (let folder = dirname(path); folder !== root; folder = dirname(folder)) {
-      if (!(await rmdir(folder).then(() => true, () => false))) break;
+      if (
+        !(await rmdir(folder).then(
+          () => true,
+          () => false,
+        ))
+      )
+        break;
     }
     return true;
   });

@@ -38,7 +38,11 @@ export async function writeRepo(store: Store, id: RepoId, record: RepoRecord): P
 }
 
 /** Creates a repo, private, with an empty first commit on `main`. */
-export async function createRepo(store: Store, id: RepoId, visibility: 'private' | 'public' = 'private'): Promise<'created' | 'exists' | 'bad-name'> {
+export async function createRepo(
+  store: Store,
+  id: RepoId,
+  visibility: 'private' | 'public' = 'private',
+): Promise<'created' | 'exists' | 'bad-name'> {
   if (!isRepoName(id.name)) return 'bad-name';
   if ((await readRepo(store, id)) !== undefined) return 'exists';
   return withLock(storeLock(store), async () => {

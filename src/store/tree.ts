@@ -1,7 +1,7 @@
 import type { GitTreeEntry } from './git-object.ts';
 import { encodeTree } from './git-object.ts';
-import { blobFacts, readTree, type Touched, writeObject } from './objects.ts';
 import type { LfsPointer } from './lfs-pointer.ts';
+import { blobFacts, readTree, type Touched, writeObject } from './objects.ts';
 import type { Store } from './store.ts';
 
 /** A file or a folder of a commit. */
@@ -16,7 +16,13 @@ export interface StoredEntry {
 }
 
 /** Blob ids by path: a tree as one flat list. */
-export async function flatten(store: Store, repo: string, tree: string, prefix = '', into = new Map<string, string>()): Promise<Map<string, string>> {
+export async function flatten(
+  store: Store,
+  repo: string,
+  tree: string,
+  prefix = '',
+  into = new Map<string, string>(),
+): Promise<Map<string, string>> {
   for (const { kind, name, id } of await readTree(store, repo, tree)) {
     if (kind === 'tree') await flatten(store, repo, id, `${prefix}${name}/`, into);
     else into.set(prefix + name, id);
@@ -25,7 +31,12 @@ export async function flatten(store: Store, repo: string, tree: string, prefix =
 }
 
 /** Writes the tree objects of a flat list and returns the root's id. */
-export async function writeTree(store: Store, repo: string, files: ReadonlyMap<string, string>, touched: Touched): Promise<string> {
+export async function writeTree(
+  store: Store,
+  repo: string,
+  files: ReadonlyMap<string, string>,
+  touched: Touched,
+): Promise<string> {
   const folders = new Map<string, Map<string, string>>();
   const entries: GitTreeEntry[] = [];
   for (const [path, id] of files) {
@@ -70,7 +81,12 @@ export async function findEntry(store: Store, repo: string, tree: string, path: 
 }
 
 /** The entries of a folder, and with `recursive` of all below it, sorted by path. */
-export async function listEntries(store: Store, repo: string, tree: string, options: { prefix?: string; recursive: boolean }): Promise<StoredEntry[]> {
+export async function listEntries(
+  store: Store,
+  repo: string,
+  tree: string,
+  options: { prefix?: string; recursive: boolean },
+): Promise<StoredEntry[]> {
   const found: StoredEntry[] = [];
   const walk = async (id: string, prefix: string): Promise<void> => {
     for (const entry of await readTree(store, repo, id)) {

@@ -22,20 +22,32 @@ describe('The lines of a commit', async () => {
   }
 
   it('are the same however the body is cut into pieces', async () => {
-    const value = fc.array(fc.dictionary(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' })), { minLength: 1, maxLength: 4 });
+    const value = fc.array(fc.dictionary(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' })), {
+      minLength: 1,
+      maxLength: 4,
+    });
     await fc.assert(
-      fc.asyncProperty(value, fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1 }), fc.boolean(), async (objects, lengths, ends) => {
-        const body = Buffer.from(objects.map((object) => JSON.stringify(object)).join('\n') + (ends ? '\n' : ''));
-        const lines: unknown[] = [];
-        for await (const { text } of commitLines(cut(body, lengths), newFile)) lines.push(JSON.parse(text));
-        assert.equal(JSON.stringify(lines), JSON.stringify(objects));
-      }),
+      fc.asyncProperty(
+        value,
+        fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1 }),
+        fc.boolean(),
+        async (objects, lengths, ends) => {
+          const body = Buffer.from(objects.map((object) => JSON.stringify(object)).join('\n') + (ends ? '\n' : ''));
+          const lines: unknown[] = [];
+          for await (const { text } of commitLines(cut(body, lengths), newFile)) lines.push(JSON.parse(text));
+          assert.equal(JSON.stringify(lines), JSON.stringify(objects));
+        },
+      ),
     );
   });
 
   it('put long contents on disk, decoded, whatever lies around them', async () => {
     const contents = [Buffer.alloc(400_001, 'abc'), Buffer.alloc(300_000, 'déf')];
-    const long = { a: 'short "quoted" \\', b: contents[0]?.toString('base64'), c: { d: contents[1]?.toString('base64'), e: 'end' } };
+    const long = {
+      a: 'short "quoted" \\',
+      b: contents[0]?.toString('base64'),
+      c: { d: contents[1]?.toString('base64'), e: 'end' },
+    };
     // some writers escape the slash
     const body = Buffer.from(`${JSON.stringify(long).replaceAll('/', '\\/')}\n{"next":1}`);
     for (const length of [1013, 65_536]) {

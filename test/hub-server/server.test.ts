@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { ZephyrError } from '../../src/errors.ts';
 import { type HubServer, startHubServer } from '../../src/hub-server/server.ts';
+import { commit } from '../../src/store/commit.ts';
 import { createRef } from '../../src/store/refs.ts';
 import { createRepo } from '../../src/store/repos.ts';
-import { commit } from '../../src/store/commit.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 
 const token = 'hf_test';
@@ -30,8 +30,12 @@ describe('The Hub server', async () => {
   });
 
   const ask = (path: string, init: RequestInit = {}): Promise<Response> =>
-    fetch(server.url + path, { ...init, headers: { Authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) } });
-  const post = (path: string, body: unknown): Promise<Response> => ask(path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) });
+    fetch(server.url + path, {
+      ...init,
+      headers: { Authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) },
+    });
+  const post = (path: string, body: unknown): Promise<Response> =>
+    ask(path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) });
   const put = async (path: string, content: string | Uint8Array, regular = true): Promise<string> => {
     const outcome = await commit(store, { repo, branch: 'main', message: 'Add', add: [{ path, content, regular }] });
     assert.ok(outcome.ok);
@@ -48,7 +52,11 @@ describe('The Hub server', async () => {
     const status = await new Promise((resolve, reject) => {
       const { port } = new URL(server.url);
       const headers = { Host: `evil.test:${port}`, Authorization: `Bearer ${token}` };
-      httpRequest({ port, host: '127.0.0.1', path: '/api/models/org/m', headers }, (response) => resolve(response.resume().statusCode)).on('error', reject).end();
+      httpRequest({ port, host: '127.0.0.1', path: '/api/models/org/m', headers }, (response) =>
+        resolve(response.resume().statusCode),
+      )
+        .on('error', reject)
+        .end();
     });
     assert.equal(status, 403);
   });
@@ -56,7 +64,14 @@ describe('The Hub server', async () => {
   it('says which port is taken', async () => {
     const port = Number(new URL(server.url).port);
     const again = startHubServer({ store, token, secret, port });
-    await assert.rejects(again, (error) => error instanceof ZephyrError && error.exit === 'preflight' && error.message.includes(String(port)) && error.hint !== undefined);
+    await assert.rejects(
+      again,
+      (error) =>
+        error instanceof ZephyrError &&
+        error.exit === 'preflight' &&
+        error.message.includes(String(port)) &&
+        error.hint !== undefined,
+    );
   });
 
   it('names in a header what is missing', async () => {
@@ -77,7 +92,10 @@ describe('The Hub server', async () => {
     const at = await put('text.txt', '0123456789');
     await put('empty.txt', '');
     const whole = await ask('/org/m/resolve/main/text.txt', { method: 'HEAD' });
-    assert.deepEqual([whole.status, whole.headers.get('Content-Length'), whole.headers.get('Accept-Ranges')], [200, '10', 'bytes']);
+    assert.deepEqual(
+      [whole.status, whole.headers.get('Content-Length'), whole.headers.get('Accept-Ranges')],
+      [200, '10', 'bytes'],
+    );
     assert.match(whole.headers.get('ETag') ?? '', /^"[0-9a-f]{40}"$/);
     const part = await ask(`/org/m/resolve/${at}/text.txt`, { headers: { Range: 'bytes=2-4' } });
     assert.deepEqual([part.status, part.headers.get('Content-Range'), await part.text()], [206, 'bytes 2-4/10', '234']);
@@ -95,8 +113,13 @@ describe('The Hub server', async () => {
     assert.equal(large.headers.get('X-Linked-Etag'), `"${sha256(bytes)}"`);
     assert.equal(large.headers.get('X-Linked-Size'), '5000');
     assert.deepEqual(Buffer.from(await large.arrayBuffer()), bytes);
-    assert.match(await (await ask('/org/m/raw/main/w.safetensors')).text(), new RegExp(`oid sha256:${sha256(bytes)}\nsize 5000\n$`));
-    const [entry] = (await (await post('/api/models/org/m/paths-info/main', { paths: ['w.safetensors', 'none'], expand: true })).json()) as { lfs: { pointerSize: number }; lastCommit: { title: string } }[];
+    assert.match(
+      await (await ask('/org/m/raw/main/w.safetensors')).text(),
+      new RegExp(`oid sha256:${sha256(bytes)}\nsize 5000\n$`),
+    );
+    const [entry] = (await (
+      await post('/api/models/org/m/paths-info/main', { paths: ['w.safetensors', 'none'], expand: true })
+    ).json()) as { lfs: { pointerSize: number }; lastCommit: { title: string } }[];
     const pointer = await (await ask('/org/m/raw/main/w.safetensors')).text();
     assert.equal(entry?.lfs.pointerSize, pointer.length);
     assert.equal(entry?.lastCommit.title, 'Add');
@@ -128,11 +151,17 @@ describe('The Hub server', async () => {
   it('keeps an uploaded file only when it is the promised one, and takes no altered address', async () => {
     const bytes = Buffer.from('the bytes of a large file');
     const batch = async (size = bytes.length): Promise<{ href: string } | undefined> => {
-      const response = await post('/org/m.git/info/lfs/objects/batch', { operation: 'upload', transfers: ['basic'], hash_algo: 'sha_256', objects: [{ oid: sha256(bytes), size }] });
+      const response = await post('/org/m.git/info/lfs/objects/batch', {
+        operation: 'upload',
+        transfers: ['basic'],
+        hash_algo: 'sha_256',
+        objects: [{ oid: sha256(bytes), size }],
+      });
       const { objects } = (await response.json()) as { objects: { actions?: { upload: { href: string } } }[] };
       return objects[0]?.actions?.upload;
     };
-    const send = async (href: string, body: Uint8Array): Promise<number> => (await fetch(href, { method: 'PUT', body: new Uint8Array(body) })).status;
+    const send = async (href: string, body: Uint8Array): Promise<number> =>
+      (await fetch(href, { method: 'PUT', body: new Uint8Array(body) })).status;
     const { href } = (await batch()) ?? { href: '' };
     assert.equal(await send(href, Buffer.from('not these bytes, as long!')), 400);
     assert.equal(await send(href.replace(/size=\d+/, 'size=9'), bytes), 403);
@@ -187,9 +216,16 @@ describe('The Hub server', async () => {
   it('refuses a commit on a stale parent, without an uploaded file, without a header, or with a path outside', async () => {
     const header = (parentCommit?: string): string => JSON.stringify({ key: 'header', value: { summary: 'x', parentCommit } });
     const file = (path: string): string => JSON.stringify({ key: 'file', value: { path, content: '', encoding: 'base64' } });
-    const status = async (...lines: string[]): Promise<number> => (await post('/api/models/org/m/commit/main', lines.join('\n'))).status;
+    const status = async (...lines: string[]): Promise<number> =>
+      (await post('/api/models/org/m/commit/main', lines.join('\n'))).status;
     assert.equal(await status(header('0'.repeat(40)), file('stale.txt')), 412);
-    assert.equal(await status(header(), JSON.stringify({ key: 'lfsFile', value: { path: 'w.bin', algo: 'sha256', oid: '0'.repeat(64), size: 1 } })), 400);
+    assert.equal(
+      await status(
+        header(),
+        JSON.stringify({ key: 'lfsFile', value: { path: 'w.bin', algo: 'sha256', oid: '0'.repeat(64), size: 1 } }),
+      ),
+      400,
+    );
     assert.equal(await status(file('a.txt')), 400);
     assert.equal(await status(header(), file('../a.txt')), 400);
     assert.equal(await status(header(), JSON.stringify({ key: 'deletedFile', value: { path: 'nowhere.txt' } })), 404);
@@ -203,7 +239,10 @@ describe('The Hub server', async () => {
     const statuses = await Promise.all(
       Array.from({ length: 20 }, async (_, i) => {
         const header = { key: 'header', value: { summary: `Try ${i}`, parentCommit: parent } };
-        const file = { key: 'file', value: { path: 'race.txt', content: Buffer.from(String(i)).toString('base64'), encoding: 'base64' } };
+        const file = {
+          key: 'file',
+          value: { path: 'race.txt', content: Buffer.from(String(i)).toString('base64'), encoding: 'base64' },
+        };
         return (await post('/api/models/org/m/commit/main', `${JSON.stringify(header)}\n${JSON.stringify(file)}\n`)).status;
       }),
     );
@@ -222,12 +261,14 @@ describe('The Hub server', async () => {
   });
 
   it('says what it does not have', async () => {
-    for (const path of ['/api/jobs/org', '/api/models/org/m/discussions', '/api/spaces/org/m', '/nothing']) assert.equal((await ask(path)).status, 501, path);
+    for (const path of ['/api/jobs/org', '/api/models/org/m/discussions', '/api/spaces/org/m', '/nothing'])
+      assert.equal((await ask(path)).status, 501, path);
     assert.equal((await ask('/api/models/org/m/xet-write-token/main')).status, 404);
   });
 
   it('checks the front matter of a card', async () => {
-    const errors = async (content: string): Promise<number> => ((await (await post('/api/validate-yaml', { content, repoType: 'model' })).json()) as { errors: unknown[] }).errors.length;
+    const errors = async (content: string): Promise<number> =>
+      ((await (await post('/api/validate-yaml', { content, repoType: 'model' })).json()) as { errors: unknown[] }).errors.length;
     assert.equal(await errors('---\nlicense: mit\n---\n# x'), 0);
     assert.equal(await errors('# no front matter'), 0);
     assert.notEqual(await errors('---\na: [1\n---\n'), 0);

@@ -18,23 +18,43 @@ describe('The local Hub', async () => {
   after(() => rm(folder, { recursive: true, force: true }));
   const repo: RepoId = { type: 'dataset', name: 'org/data' };
 
-  async function publish(name: string, bytes: Buffer): Promise<{ hub: Hub; root: string; file: string; ref: ArtifactRef; stored: string }> {
+  async function publish(
+    name: string,
+    bytes: Buffer,
+  ): Promise<{ hub: Hub; root: string; file: string; ref: ArtifactRef; stored: string }> {
     const root = join(folder, name);
     const hub = await openLocalHub(root);
     const file = join(folder, `${name}.file`);
     await writeFile(file, bytes);
     await hub.createRepo(repo);
     const parent = (await hub.resolve({ ...repo, revision: 'main' })) ?? '';
-    const outcome = await hub.commit({ repo, branch: 'main', parent, message: 'Add', add: [{ path: 'data/x.parquet', file }, { path: 'a.txt', content: 'text' }] });
+    const outcome = await hub.commit({
+      repo,
+      branch: 'main',
+      parent,
+      message: 'Add',
+      add: [
+        { path: 'data/x.parquet', file },
+        { path: 'a.txt', content: 'text' },
+      ],
+    });
     assert.ok(outcome.ok);
     const sha = (await hub.tree({ ...repo, commit: outcome.commit })).find(({ path }) => path === 'data/x.parquet')?.sha256 ?? '';
-    return { hub, root, file, ref: { ...repo, commit: outcome.commit }, stored: join(root, 'lfs', sha.slice(0, 2), sha.slice(2, 4), sha) };
+    return {
+      hub,
+      root,
+      file,
+      ref: { ...repo, commit: outcome.commit },
+      stored: join(root, 'lfs', sha.slice(0, 2), sha.slice(2, 4), sha),
+    };
   }
 
   it('copies no byte of a large file: the file, the stored one and the laid out one are the same', async () => {
     const { hub, file, ref, stored } = await publish('links', Buffer.alloc(100_000, 1));
     const laid = await hub.materialise(ref, join(folder, 'links-cache'));
-    const inodes = await Promise.all([file, stored, join(laid.folder, 'data/x.parquet')].map(async (path) => (await stat(path)).ino));
+    const inodes = await Promise.all(
+      [file, stored, join(laid.folder, 'data/x.parquet')].map(async (path) => (await stat(path)).ino),
+    );
     assert.equal(new Set(inodes).size, 1);
     assert.equal((await stat(stored)).mode & 0o777, 0o444);
     assert.equal((await stat(stored)).nlink, 3);
@@ -49,7 +69,12 @@ describe('The local Hub', async () => {
     const check = (error: unknown): true => {
       assert.ok(error instanceof ZephyrError);
       assert.equal(error.exit, 'preflight');
-      assert.match(error.message, new RegExp(`hf://datasets/org/data@${ref.commit}.*"data/x\\.parquet" has sha256 [0-9a-f]{64}, expected sha256 [0-9a-f]{64}`));
+      assert.match(
+        error.message,
+        new RegExp(
+          `hf://datasets/org/data@${ref.commit}.*"data/x\\.parquet" has sha256 [0-9a-f]{64}, expected sha256 [0-9a-f]{64}`,
+        ),
+      );
       return true;
     };
     await assert.rejects(hub.materialise(ref, join(folder, 'flipped-cache')), check);

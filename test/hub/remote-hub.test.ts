@@ -8,7 +8,12 @@ const token = 'hf_test';
 
 hubContract('A remote Hub', async (folder) => {
   const faults: unknown[] = [];
-  const server = await startHubServer({ store: await openStore(join(folder, 'hub')), token, secret: 'secret', onFault: (error) => faults.push(error) });
+  const server = await startHubServer({
+    store: await openStore(join(folder, 'hub')),
+    token,
+    secret: 'secret',
+    onFault: (error) => faults.push(error),
+  });
   const hub = openRemoteHub({ url: server.url, token, pause: async () => {} });
   return {
     hub,

@@ -7,14 +7,19 @@ import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { commit, type StoredAddition } from '../../src/store/commit.ts';
 import { decodeCommit, decodeTree, encodeCommit, encodeTree, objectId } from '../../src/store/git-object.ts';
+import { ingestBytes } from '../../src/store/large-files.ts';
 import { pointerText } from '../../src/store/lfs-pointer.ts';
 import { createRef, readRef } from '../../src/store/refs.ts';
 import { createRepo } from '../../src/store/repos.ts';
 import { openStore, repoFolder } from '../../src/store/store.ts';
-import { ingestBytes } from '../../src/store/large-files.ts';
 
 const git = (cwd: string, args: string[], input = '', env: Record<string, string> = {}): string =>
-  execFileSync('git', args, { cwd, input, encoding: 'utf8', env: { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', ...env } }).trim();
+  execFileSync('git', args, {
+    cwd,
+    input,
+    encoding: 'utf8',
+    env: { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', ...env },
+  }).trim();
 
 describe('A repo of the store', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-git-'));
@@ -29,7 +34,13 @@ describe('A repo of the store', async () => {
     const id = objectId('blob', blob);
     const inner = git(plain, ['mktree'], `100644 blob ${id}\tx\n`);
     // a folder "a" sorts as "a/": after "a.txt" and "a-b", before "a0"
-    const lines = [`040000 tree ${inner}\ta`, `100644 blob ${id}\ta.txt`, `100644 blob ${id}\ta-b`, `100644 blob ${id}\ta0`, `100644 blob ${id}\té`];
+    const lines = [
+      `040000 tree ${inner}\ta`,
+      `100644 blob ${id}\ta.txt`,
+      `100644 blob ${id}\ta-b`,
+      `100644 blob ${id}\ta0`,
+      `100644 blob ${id}\té`,
+    ];
     const entries = encodeTree([
       { kind: 'tree', name: 'a', id: inner },
       ...['é', 'a0', 'a-b', 'a.txt'].map((name) => ({ kind: 'blob' as const, name, id })),
@@ -73,7 +84,10 @@ describe('A repo of the store', async () => {
   it('reads back every tree and commit that it writes', () => {
     const hex = fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 40, maxLength: 40 });
     const name = fc.string({ minLength: 1, unit: 'grapheme' }).filter((text) => !/[\0/]/.test(text));
-    const entry = fc.record({ kind: fc.constantFrom('blob' as const, 'tree' as const), name, id: hex }, { noNullPrototype: true });
+    const entry = fc.record(
+      { kind: fc.constantFrom('blob' as const, 'tree' as const), name, id: hex },
+      { noNullPrototype: true },
+    );
     fc.assert(
       fc.property(fc.uniqueArray(entry, { selector: (e) => e.name }), (entries) => {
         const key = (list: typeof entries): unknown => [...list].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -81,10 +95,16 @@ describe('A repo of the store', async () => {
       }),
     );
     fc.assert(
-      fc.property(hex, fc.array(hex, { maxLength: 2 }), fc.nat(), fc.string({ unit: 'grapheme' }), (tree, parents, time, message) => {
-        const content = { tree, parents, author: 'z <z@h>', time, message };
-        assert.deepEqual(decodeCommit(encodeCommit(content)), content);
-      }),
+      fc.property(
+        hex,
+        fc.array(hex, { maxLength: 2 }),
+        fc.nat(),
+        fc.string({ unit: 'grapheme' }),
+        (tree, parents, time, message) => {
+          const content = { tree, parents, author: 'z <z@h>', time, message };
+          assert.deepEqual(decodeCommit(encodeCommit(content)), content);
+        },
+      ),
     );
   });
 });

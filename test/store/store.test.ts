@@ -18,7 +18,12 @@ import { openStore, repoFolder, type Store } from '../../src/store/store.ts';
 
 const repo = { type: 'model' as const, name: 'org/m' };
 
-async function put(store: Store, add: readonly StoredAddition[], branch = 'main', id: { type: 'model' | 'dataset'; name: string } = repo): Promise<string> {
+async function put(
+  store: Store,
+  add: readonly StoredAddition[],
+  branch = 'main',
+  id: { type: 'model' | 'dataset'; name: string } = repo,
+): Promise<string> {
   const outcome = await commit(store, { repo: id, branch, message: 'Add', add });
   assert.ok(outcome.ok);
   return outcome.commit;
@@ -51,7 +56,8 @@ describe('The store', async () => {
       assert.equal(isLarge(path, 4, text), true, path);
       assert.equal(isLarge(path, 0, Buffer.alloc(0)), false, path);
     }
-    for (const path of ['README.md', 'tokenizer.json', 'model.safetensors.index.json', 'data.jsonl']) assert.equal(isLarge(path, 4, text), false, path);
+    for (const path of ['README.md', 'tokenizer.json', 'model.safetensors.index.json', 'data.jsonl'])
+      assert.equal(isLarge(path, 4, text), false, path);
     assert.equal(isLarge('data.jsonl', 10_000_001, text), true);
     assert.equal(isLarge('a', 4, Buffer.from([1, 0, 2, 3])), true);
     assert.equal(isLarge('a', 4, Buffer.from([0xff, 0xfe, 0x41, 0x41])), true);
@@ -60,9 +66,24 @@ describe('The store', async () => {
   });
 
   it('refuses paths, branches and repos that git or the Hub would refuse', () => {
-    for (const path of ['', '/a', 'a/', 'a//b', '../a', 'a/../b', '.git/config', 'a/.GIT/x', 'a\0b', 'a\nb', 'a\\b', 'x'.repeat(300)]) assert.equal(isFilePath(path), false, path);
+    for (const path of [
+      '',
+      '/a',
+      'a/',
+      'a//b',
+      '../a',
+      'a/../b',
+      '.git/config',
+      'a/.GIT/x',
+      'a\0b',
+      'a\nb',
+      'a\\b',
+      'x'.repeat(300),
+    ])
+      assert.equal(isFilePath(path), false, path);
     for (const path of ['a', '.gitattributes', 'a b/c', 'é', '...']) assert.equal(isFilePath(path), true, path);
-    for (const name of ['HEAD', 'a..b', 'a.lock', '-a', 'a b', 'a~1', 'refs/heads/a', '@', 'a/', '0'.repeat(40), '.a', 'a.']) assert.equal(isRefName(name), false, name);
+    for (const name of ['HEAD', 'a..b', 'a.lock', '-a', 'a b', 'a~1', 'refs/heads/a', '@', 'a/', '0'.repeat(40), '.a', 'a.'])
+      assert.equal(isRefName(name), false, name);
     for (const name of ['main', 'feat/y', 'run-01jz', 'v1.0', 'a@b']) assert.equal(isRefName(name), true, name);
     for (const name of ['a', 'a/b/c', 'a/..', 'a/b.git', 'a/b.']) assert.equal(isRepoName(name), false, name);
   });
@@ -77,15 +98,29 @@ describe('The store', async () => {
     assert.equal(await reason({ path: 'a', content: 'x' }), 'bad-path');
     assert.equal(await reason({ path: '../x', content: 'x' }), 'bad-path');
     assert.equal(await reason({ path: 'w.bin', stored: '0'.repeat(64) }), 'not-stored');
-    assert.equal(await reason({ path: 'p.txt', content: `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 5\n` }), 'not-stored');
+    assert.equal(
+      await reason({
+        path: 'p.txt',
+        content: `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 5\n`,
+      }),
+      'not-stored',
+    );
   });
 
   it('removes a folder as a whole, and says when there is nothing to remove', async () => {
     const store = await fresh('remove');
-    await put(store, [{ path: 'a/b.txt', content: 'x' }, { path: 'a/c/d.txt', content: 'y' }, { path: 'e.txt', content: 'z' }]);
+    await put(store, [
+      { path: 'a/b.txt', content: 'x' },
+      { path: 'a/c/d.txt', content: 'y' },
+      { path: 'e.txt', content: 'z' },
+    ]);
     const outcome = await commit(store, { repo, branch: 'main', message: 'x', add: [], remove: ['a', 'a/b.txt'] });
     assert.ok(outcome.ok);
-    assert.deepEqual(await commit(store, { repo, branch: 'main', message: 'x', add: [], remove: ['a'] }), { ok: false, reason: 'no-entry', path: 'a' });
+    assert.deepEqual(await commit(store, { repo, branch: 'main', message: 'x', add: [], remove: ['a'] }), {
+      ok: false,
+      reason: 'no-entry',
+      path: 'a',
+    });
   });
 
   it('follows a symbolic link to the file that it takes in', async () => {
@@ -144,7 +179,12 @@ describe('The store', async () => {
       inside -= 1;
     };
     await Promise.all(Array.from({ length: 10 }, () => withLock(path, work)));
-    await assert.rejects(withLock(path, async () => { throw new Error('inside'); }), /inside/);
+    await assert.rejects(
+      withLock(path, async () => {
+        throw new Error('inside');
+      }),
+      /inside/,
+    );
     await withLock(path, work);
     assert.deepEqual(await readdir(join(folder, 'locks')), []);
   });
@@ -163,8 +203,14 @@ describe('The store', async () => {
       await createRepo(store, repo);
       const head = await put(store, [{ path: 'a.txt', content: 'a' }]);
       await writeFile(join(folder, 'big.npz'), Buffer.alloc(4_000_000, 1));
-      const add = [{ path: 'b.txt', content: 'b' }, { path: 'big.npz', file: join(folder, 'big.npz') }];
-      await assert.rejects(commit(store, { repo, branch: 'main', message: 'x', add }), (error) => error instanceof ZephyrError && /disk is full/.test(error.message));
+      const add = [
+        { path: 'b.txt', content: 'b' },
+        { path: 'big.npz', file: join(folder, 'big.npz') },
+      ];
+      await assert.rejects(
+        commit(store, { repo, branch: 'main', message: 'x', add }),
+        (error) => error instanceof ZephyrError && /disk is full/.test(error.message),
+      );
       assert.equal(await readRef(repoFolder(store, repo), 'heads', 'main'), head);
       assert.deepEqual(await readdir(join(store.root, 'tmp')), []);
       assert.equal(await put(store, [{ path: 'a.txt', content: 'a' }]), head);

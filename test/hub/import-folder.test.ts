@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { ZephyrError } from '../../src/errors.ts';
+import { importFolder } from '../../src/hub/import-folder.ts';
+import { openLocalHub } from '../../src/hub/local-hub.ts';
+
+describe('Importing a folder', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'zephyr-import-'));
+  after(() => rm(folder, { recursive: true, force: true }));
+  const hub = await openLocalHub(join(folder, 'hub'));
+  const repo = { type: 'model' as const, name: 'org/imported' };
+
+  const filled = async (name: string, files: Record<string, string | Uint8Array>): Promise<string> => {
+    const root = join(folder, name);
+    for (const [path, content] of Object.entries(files)) {
+      await mkdir(join(root, path, '..'), { recursive: true });
+      await writeFile(join(root, path), content);
+    }
+    return root;
+  };
+
+  it('makes it the whole of main, by hard link and through links, without hidden files', async () => {
+    const blob = await filled('blobs', { x: Buffer.alloc(1000, 1) });
+    const root = await filled('model', {
+      'config.json': '{}',
+      'sub/data.parquet': 'PAR1',
+      '.git/config': 'x',
+      '.gitattributes': 'x',
+    });
+    await symlink(join(blob, 'x'), join(root, 'weights.npz'));
+    const ref = await importFolder(hub, root, repo, 'Import');
+    assert.deepEqual(
+      (await hub.tree(ref)).map(({ path }) => path),
+      ['config.json', 'sub/data.parquet', 'weights.npz'],
+    );
+    assert.equal((await stat(join(blob, 'x'))).nlink, 2);
+    const next = await importFolder(hub, await filled('second', { 'config.json': '{"b":1}' }), repo, 'Import');
+    assert.deepEqual(
+      (await hub.tree(next)).map(({ path }) => path),
+      ['config.json'],
+    );
+    assert.equal(await hub.resolve({ ...repo, revision: 'main' }), next.commit);
+  });
+
+  it('refuses pickles, broken safetensors and folders without files, and publishes nothing', async () => {
+    const other = { type: 'model' as const, name: 'org/refused' };
+    for (const name of ['pytorch_model.bin', 'optimizer.pt', 'x.pkl', 'last.ckpt']) {
+      const root = await filled(`refused-${name}`, { 'config.json': '{}', [name]: 'x' });
+      await assert.rejects(
+        importFolder(hub, root, other, 'Import'),
+        (error) => error instanceof ZephyrError && error.message.includes(name) && /safetensors/.test(error.hint ?? ''),
+      );
+    }
+    await assert.rejects(
+      importFolder(hub, await filled('cut', { 'model.safetensors': 'short' }), other, 'Import'),
+      /not a whole safetensors file/,
+    );
+    await assert.rejects(importFolder(hub, join(folder, 'nowhere'), other, 'Import'), ZephyrError);
+    await mkdir(join(folder, 'nothing'));
+    await assert.rejects(importFolder(hub, join(folder, 'nothing'), other, 'Import'), ZephyrError);
+    assert.equal(await hub.refs(other), undefined);
+  });
+});
