@@ -42,7 +42,7 @@ export class HttpError extends Error {
   }
 }
 
-export type ErrorCode = 'RepoNotFound' | 'RevisionNotFound' | 'EntryNotFound';
+type ErrorCode = 'RepoNotFound' | 'RevisionNotFound' | 'EntryNotFound';
 
 export function sendJson(
   { response }: Exchange,

@@ -27,7 +27,7 @@ export function decodeSegments(raw: string): string[] {
   }
 }
 
-export interface Revision {
+interface Revision {
   readonly name: string;
   readonly commit: string;
   /** what follows the revision in the address, decoded */

@@ -6,7 +6,7 @@ import { ZephyrError } from '../errors.ts';
 import { type Exchange, HttpError, type Served, sendError } from './exchange.ts';
 import { openRoute, route } from './routes.ts';
 
-export interface HubServerOptions extends Omit<Served, 'user'> {
+interface HubServerOptions extends Omit<Served, 'user'> {
   /** Default: a free one. */
   readonly port?: number;
   /** Default `local`. */

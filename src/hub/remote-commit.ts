@@ -9,7 +9,7 @@ import { apiPath, ask, backoff, explain, isLostConnection, MAX_TRIES, type Remot
 import { uploadLarge } from './large-upload.ts';
 
 /** Above this, all files of a commit together, a commit is left to huggingface_hub with its own transfer. Bytes. */
-export const MAX_COMMIT_BYTES = 64 * 2 ** 30;
+const MAX_COMMIT_BYTES = 64 * 2 ** 30;
 
 /** Stands in the description of a commit, so that one whose answer was lost can be found again. */
 const MARK = 'zephyr-commit: ';

@@ -19,7 +19,7 @@ export interface RemoteEntry {
 }
 
 /** Asks for a file's bytes; `undefined` where the commit has no such file. */
-export async function openRemote(remote: Remote, ref: ArtifactRef, path: string): Promise<Response | undefined> {
+async function openRemote(remote: Remote, ref: ArtifactRef, path: string): Promise<Response | undefined> {
   const prefix = ref.type === 'model' ? '' : `${ref.type}s/`;
   const name = path.split('/').map(encodeURIComponent).join('/');
   const action = `read "${path}" of "${formatRef(ref)}"`;

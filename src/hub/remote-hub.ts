@@ -8,7 +8,7 @@ import { commitRemotely } from './remote-commit.ts';
 import { fetchBlob, type RemoteEntry, readRemote } from './remote-file.ts';
 import { laySnapshot } from './snapshot.ts';
 
-export interface RemoteHubOptions {
+interface RemoteHubOptions {
   /** Address of the Hub, for instance that of a `zephyr hub serve`. */
   readonly url: string;
   readonly token: string;

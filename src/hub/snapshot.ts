@@ -5,7 +5,7 @@ import type { ArtifactRef } from '../model/artifact.ts';
 import type { FileDigest } from '../model/content-digest.ts';
 
 /** A file of a commit, with the name that huggingface_hub gives to its bytes: sha256 of a large file, else git's SHA-1. */
-export interface BlobEntry {
+interface BlobEntry {
   readonly path: string;
   readonly size: number;
   readonly etag: string;

@@ -20,7 +20,7 @@ export type StoredAddition =
   /** a large file that the store holds already */
   | { readonly path: string; readonly stored: string };
 
-export interface StoreCommit {
+interface StoreCommit {
   readonly repo: RepoId;
   readonly branch: string;
   /** The head that the caller decided on; without it the commit goes on top of whatever is there. */

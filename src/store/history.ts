@@ -3,7 +3,7 @@ import { readCommit } from './objects.ts';
 import type { Store } from './store.ts';
 import { findEntry } from './tree.ts';
 
-export interface LoggedCommit extends GitCommit {
+interface LoggedCommit extends GitCommit {
   readonly id: string;
 }
 

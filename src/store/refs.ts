@@ -40,7 +40,7 @@ export async function listRefs(repo: string, kind: RefKind): Promise<Record<stri
   return found;
 }
 
-export type RefOutcome = 'created' | 'exists' | 'bad-name' | 'no-commit';
+type RefOutcome = 'created' | 'exists' | 'bad-name' | 'no-commit';
 
 /** Creates a branch or a tag at a commit; `exists` also when a name on its path is taken (`a` and `a/b`). */
 export async function createRef(store: Store, id: RepoId, kind: RefKind, name: string, commit: string): Promise<RefOutcome> {
