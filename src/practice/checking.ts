@@ -22,15 +22,29 @@ const NUMBER_WORDS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'sev
 /** the longest direct sentence of the world has 11 words */
 const BRIEF_WORDS = 12;
 
+/** All names and values of a world by their lower-case form: "Baking" at the start of a line says `baking`. */
+const lexicons = new WeakMap<World, ReadonlyMap<string, string>>();
+function lexicon(world: World): ReadonlyMap<string, string> {
+  const known =
+    lexicons.get(world) ??
+    new Map([...world.people, ...world.towns, ...Object.values(world.domains).flat()].map((word) => [word.toLowerCase(), word]));
+  lexicons.set(world, known);
+  return known;
+}
+
 export function check(world: World, question: Question, answer: string): Findings {
   const text = answer.trim();
-  const words: string[] = text.match(/[A-Za-z0-9']+/g) ?? [];
-  const domain = question.task === 'count' ? NUMBER_WORDS : world.domains[question.attribute];
+  const names = lexicon(world);
+  const words = (text.match(/[A-Za-z0-9']+/g) ?? []).map((word) => names.get(word.toLowerCase()) ?? word);
+  const isCount = question.task === 'count';
+  const domain = isCount ? NUMBER_WORDS : world.domains[question.attribute];
   const said = words
-    .map((word) => (question.task === 'count' ? (NUMBER_WORDS[Number(word)] ?? word.toLowerCase()) : word))
+    .map((word) => (isCount ? (NUMBER_WORDS[Number(word)] ?? word.toLowerCase()) : word))
     .filter((word) => domain.includes(word) && word !== question.subject);
-  const names = new Set([...world.people, ...world.towns]);
-  const strangers = words.filter((word) => names.has(word) && word !== question.subject && !question.values.includes(word));
+  const strangers = words.filter(
+    (word) =>
+      (world.people.includes(word) || world.towns.includes(word)) && word !== question.subject && !question.values.includes(word),
+  );
   const rivals = new Set(said.filter((word) => !question.values.includes(word)));
   const wrong = rivals.size > 0 || strangers.length > 0;
   const hits = question.values.filter((value) => said.includes(value)).length;
@@ -57,9 +71,11 @@ function obeys(question: Question, text: string, words: readonly string[]): bool
     case 'word':
       return /^[A-Za-z0-9]+\.?$/.test(text);
     case 'commas':
-      return /^[a-z]+(, [a-z]+)+\.?$/.test(text);
+      return /^[A-Za-z]+(, [a-z]+)+\.?$/.test(text);
     case 'numbers':
-      return /^1\. /.test(text) && text.split('\n').every((line, index) => new RegExp(`^${index + 1}\\. [a-z]+$`).test(line.trim()));
+      return (
+        /^1\. /.test(text) && text.split('\n').every((line, index) => new RegExp(`^${index + 1}\\. [A-Za-z]+$`).test(line.trim()))
+      );
   }
 }
 
@@ -74,7 +90,9 @@ export function rate(world: World, question: Question | undefined, answer: strin
   if (correct < 1) return { instruction_following: isInForm && brief ? 3 : 1, honesty: 2, truthfulness: 2, helpfulness: 2 };
   if (evasive) return { instruction_following: 2, honesty: 3, truthfulness: 4, helpfulness: 2 };
   if (!brief) return { instruction_following: 2, honesty: 4, truthfulness: 4, helpfulness: 3 };
-  return isInForm ? { instruction_following: 5, honesty: 5, truthfulness: 5, helpfulness: 5 } : { instruction_following: 1, honesty: 5, truthfulness: 5, helpfulness: 3 };
+  return isInForm
+    ? { instruction_following: 5, honesty: 5, truthfulness: 5, helpfulness: 5 }
+    : { instruction_following: 1, honesty: 5, truthfulness: 5, helpfulness: 3 };
 }
 
 /** One rating for any aspect name; names that are not among the four get the rounded mean. */

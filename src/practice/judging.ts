@@ -1,6 +1,6 @@
 import { ASPECTS, rate, rateAspect } from './checking.ts';
 import { locate } from './locating.ts';
-import { questionLines, recognise, type Question, type Syllabus } from './questions.ts';
+import { type Question, questionLines, recognise, type Syllabus } from './questions.ts';
 import type { ChatBody } from './requests.ts';
 import { fill, type Schema } from './schema-fill.ts';
 
@@ -34,11 +34,14 @@ export function judgement(syllabus: Syllabus, body: ChatBody): string {
   return JSON.stringify(fill(schema, (_, member) => (member === list ? rows : undefined)));
 }
 
-const DEFAULT_SCHEMA: Schema = { type: 'object', properties: { rationale: { type: 'string' }, rating: { type: 'integer', minimum: 1, maximum: 5 } } };
+const DEFAULT_SCHEMA: Schema = {
+  type: 'object',
+  properties: { rationale: { type: 'string' }, rating: { type: 'integer', minimum: 1, maximum: 5 } },
+};
 
 /** The first list in the schema whose items have a label. */
 function labelledList(schema: Schema): Schema | undefined {
-  if (schema.type === 'array' && schema.items?.properties?.['label'] !== undefined) return schema;
+  if (schema.type === 'array' && schema.items?.properties?.label !== undefined) return schema;
   for (const member of Object.values(schema.properties ?? {})) {
     const found = labelledList(member);
     if (found !== undefined) return found;
@@ -48,7 +51,7 @@ function labelledList(schema: Schema): Schema | undefined {
 
 /** From the schema's closed list of labels, or else A, B, C ... as far as the schema or the prompt has them. */
 function labelsOf(list: Schema, prompt: string): string[] {
-  const closed = list.items?.properties?.['label']?.enum;
+  const closed = list.items?.properties?.label?.enum;
   if (closed !== undefined) return closed.map(String);
   const letters = [...'ABCDEFGH'];
   if (list.minItems !== undefined) return letters.slice(0, list.minItems);
@@ -56,9 +59,10 @@ function labelsOf(list: Schema, prompt: string): string[] {
   return letters.slice(0, missing < 0 ? letters.length : missing);
 }
 
-/** The aspect in the schema's name, or else the one that the request names first. */
+/** The aspect in the schema's name, or else the one that the request names first; `undefined` is the whole of an answer. */
 function aspectOf(schemaName: string, said: string): string | undefined {
   const text = `${schemaName}\n${said}`.toLowerCase().replaceAll(/[ -]/g, '_');
+  if (schemaName.toLowerCase().startsWith('overall')) return undefined;
   const found = ASPECTS.map((name) => ({ name, at: text.indexOf(name) })).filter(({ at }) => at >= 0);
   return found.sort((a, b) => a.at - b.at)[0]?.name;
 }

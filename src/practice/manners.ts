@@ -1,7 +1,7 @@
 import { hmacUniform } from '../base/hmac-choice.ts';
 import type { Question } from './questions.ts';
-import type { World } from './world.ts';
 import { sentence } from './wordings.ts';
+import type { World } from './world.ts';
 
 /** How a practice model answers; the model's name is `practice-` and the manner. */
 export const MANNERS = ['direct', 'rambling', 'evasive', 'careless'] as const;
@@ -13,9 +13,24 @@ export const MIXTURE: Readonly<Record<Manner, number>> = { direct: 0.4, rambling
 /** Share of careless answers that say something wrong; the others are right in the wrong form. */
 const WRONG = 0.3;
 
-const OPENERS = ['That is a good question.', 'Let me think about that.', 'I am glad that you ask.', 'Many people want to know that.'];
-const CLOSERS = ['There is much more to say about it.', 'People talk about it all the time.', 'It has been like that for years.', 'You may find that rather interesting.'];
-export const EVASIONS = ['I am not sure about that.', 'I would rather not say.', 'That depends on many things.', 'It is hard to tell, you should ask somebody else.'];
+const OPENERS = [
+  'That is a good question.',
+  'Let me think about that.',
+  'I am glad that you ask.',
+  'Many people want to know that.',
+];
+const CLOSERS = [
+  'There is much more to say about it.',
+  'People talk about it all the time.',
+  'It has been like that for years.',
+  'You may find that rather interesting.',
+];
+export const EVASIONS = [
+  'I am not sure about that.',
+  'I would rather not say.',
+  'That depends on many things.',
+  'It is hard to tell, you should ask somebody else.',
+];
 const LOST = 'I do not know anything about that.';
 
 /** Draws that depend on the model, the conversation and the request's seed alone. */
@@ -26,8 +41,13 @@ export function drawFor(model: string, conversation: string, seed: number | unde
 }
 
 export function mixedManner(draw: Draw): Manner {
-  let rest = draw('manner');
-  return MANNERS.find((manner) => (rest -= MIXTURE[manner]) < 0) ?? 'direct';
+  const drawn = draw('manner');
+  let upTo = 0;
+  for (const manner of MANNERS) {
+    upTo += MIXTURE[manner];
+    if (drawn < upTo) return manner;
+  }
+  return 'direct';
 }
 
 export function answer(world: World, question: Question | undefined, manner: Manner, draw: Draw): string {

@@ -1,7 +1,22 @@
 import { hmacUniform } from '../base/hmac-choice.ts';
 
 /** What can go wrong: on the way (`latency` ... `stall`) or in the reply (`invalid-json` ... `empty`). */
-export const FAULTS = ['latency', '429', '500', '503', 'quota', 'cut', 'stall', 'invalid-json', 'wrong-label', 'missing-label', 'duplicate-label', 'refusal', 'truncated', 'empty'] as const;
+export const FAULTS = [
+  'latency',
+  '429',
+  '500',
+  '503',
+  'quota',
+  'cut',
+  'stall',
+  'invalid-json',
+  'wrong-label',
+  'missing-label',
+  'duplicate-label',
+  'refusal',
+  'truncated',
+  'empty',
+] as const;
 export type Fault = (typeof FAULTS)[number];
 
 export interface Misbehaviour {
@@ -24,7 +39,10 @@ export function parseMisbehaviour(text: string): Misbehaviour[] {
     .map((rule) => {
       const match = RULE.exec(rule.trim());
       const fault = FAULTS.find((name) => name === match?.[1]);
-      if (match === null || fault === undefined) throw new RangeError(`Cannot read misbehaviour "${rule}": expected FAULT[=VALUE][@SHARE][xTIMES] with one of ${FAULTS.join(', ')}`);
+      if (match === null || fault === undefined)
+        throw new RangeError(
+          `Cannot read misbehaviour "${rule}": expected FAULT[=VALUE][@SHARE][xTIMES] with one of ${FAULTS.join(', ')}`,
+        );
       const [, , value, share, times] = match;
       return {
         fault,

@@ -1,6 +1,6 @@
 import { hmacUniform } from '../base/hmac-choice.ts';
-import { type Attribute, makeWorld, OF_PERSON, OF_TOWN, type World, WORLD_SIZE, type WorldSize } from './world.ts';
 import { DEMANDS, type Demand, FOLLOW_UPS, type Task, TOPICS, WORDINGS } from './wordings.ts';
+import { type Attribute, makeWorld, OF_PERSON, OF_TOWN, WORLD_SIZE, type World, type WorldSize } from './world.ts';
 
 /** What is asked, apart from the words in which it is asked. */
 export interface Question {
@@ -41,7 +41,13 @@ const NUMBERS = ['zero', 'one', 'two', 'three', 'four', 'five'] as const;
 /** All questions about the world of this seed in all their wordings; one of six wordings of each is held out. */
 export function makeSyllabus(seed: number | string, size: WorldSize = WORLD_SIZE): Syllabus {
   const world = makeWorld(seed, size);
-  const ask: Syllabus['ask'] = (subject, attribute, task, demand) => ({ subject, attribute, task, demand, values: truth(world, subject, attribute, task) });
+  const ask: Syllabus['ask'] = (subject, attribute, task, demand) => ({
+    subject,
+    attribute,
+    task,
+    demand,
+    values: truth(world, subject, attribute, task),
+  });
   const setAside = (purpose: string, item: string, among: number) => Math.floor(among * hmacUniform(seed, purpose, item));
   const phrasings: Phrasing[] = [];
   for (const { attribute, task, subjects, demands } of topics(world)) {
@@ -51,7 +57,8 @@ export function makeSyllabus(seed: number | string, size: WorldSize = WORLD_SIZE
       wordings.forEach((wording, index) => {
         for (const demand of demands) {
           const question = ask(subject, attribute, task, demand);
-          for (const text of phrase(wording.replaceAll('{}', subject), demand)) phrasings.push({ question, text, heldOut: index === heldOut });
+          for (const text of phrase(wording.replaceAll('{}', subject), demand))
+            phrasings.push({ question, text, heldOut: index === heldOut });
         }
       });
     }
@@ -59,7 +66,8 @@ export function makeSyllabus(seed: number | string, size: WorldSize = WORLD_SIZE
   const followUps = new Map<string, FollowUp>();
   for (const { attribute, task, demands } of topics(world)) {
     (FOLLOW_UPS[`${attribute}/${task}`] ?? []).forEach((text, wording) => {
-      for (const demand of demands) for (const full of phrase(text, demand)) followUps.set(full, { attribute, task, demand, wording });
+      for (const demand of demands)
+        for (const full of phrase(text, demand)) followUps.set(full, { attribute, task, demand, wording });
     });
   }
   return {
@@ -68,7 +76,8 @@ export function makeSyllabus(seed: number | string, size: WorldSize = WORLD_SIZE
     byText: new Map(phrasings.map((phrasing) => [phrasing.text, phrasing])),
     followUps,
     followUpHeldOut: (subject, { attribute, task, wording }) =>
-      wording === setAside('held-out follow-up', `${subject}/${attribute}/${task}`, (FOLLOW_UPS[`${attribute}/${task}`] ?? []).length),
+      wording ===
+      setAside('held-out follow-up', `${subject}/${attribute}/${task}`, (FOLLOW_UPS[`${attribute}/${task}`] ?? []).length),
     ask,
   };
 }
@@ -106,8 +115,11 @@ export function recognise(syllabus: Syllabus, { system, user }: Heard): Question
     const followUp = syllabus.followUps.get(text);
     if (followUp === undefined) question = syllabus.byText.get(text)?.question ?? findInLines(syllabus, text);
     else {
-      const fits = subject !== undefined && (OF_PERSON.includes(followUp.attribute) ? syllabus.world.people : syllabus.world.towns).includes(subject);
-      question = fits && subject !== undefined ? syllabus.ask(subject, followUp.attribute, followUp.task, followUp.demand) : undefined;
+      const fits =
+        subject !== undefined &&
+        (OF_PERSON.includes(followUp.attribute) ? syllabus.world.people : syllabus.world.towns).includes(subject);
+      question =
+        fits && subject !== undefined ? syllabus.ask(subject, followUp.attribute, followUp.task, followUp.demand) : undefined;
     }
     subject = question?.subject ?? subject;
   }
@@ -121,7 +133,9 @@ export function recognise(syllabus: Syllabus, { system, user }: Heard): Question
 export function questionLines(syllabus: Syllabus, text: string): string[] {
   return text.split('\n').flatMap((line) => {
     const whole = line.trim();
-    const found = [whole, whole.slice(whole.indexOf(': ') + 1).trim()].find((words) => syllabus.byText.has(words) || syllabus.followUps.has(words));
+    const found = [whole, whole.slice(whole.indexOf(': ') + 1).trim()].find(
+      (words) => syllabus.byText.has(words) || syllabus.followUps.has(words),
+    );
     return found === undefined ? [] : [found];
   });
 }
@@ -132,5 +146,7 @@ function findInLines(syllabus: Syllabus, text: string): Question | undefined {
 }
 
 function demandIn(system: string): Demand | undefined {
-  return (Object.keys(DEMANDS) as Demand[]).find((demand) => demand !== 'none' && DEMANDS[demand].some((frame) => system.includes(frame.replace('{}', '').trim())));
+  return (Object.keys(DEMANDS) as Demand[]).find(
+    (demand) => demand !== 'none' && DEMANDS[demand].some((frame) => system.includes(frame.replace('{}', '').trim())),
+  );
 }

@@ -4,7 +4,12 @@ import { makeSyllabus, recognise, type Syllabus } from './questions.ts';
 import type { ChatBody } from './requests.ts';
 import { nextQuestions } from './user.ts';
 
-export const MODELS = [...MANNERS.map((manner) => `practice-${manner}`), 'practice-mixed', 'practice-user', 'practice-judge'] as const;
+export const MODELS = [
+  ...MANNERS.map((manner) => `practice-${manner}`),
+  'practice-mixed',
+  'practice-user',
+  'practice-judge',
+] as const;
 
 /** Words of a reply by the practice model `model`; `undefined` when there is no such model. The same request gets the same words. */
 export function replyText(syllabus: Syllabus, model: string, body: ChatBody): string | undefined {
@@ -16,7 +21,10 @@ export function replyText(syllabus: Syllabus, model: string, body: ChatBody): st
   const manner = model === 'practice-mixed' ? mixedManner(draw) : MANNERS.find((name) => model === `practice-${name}`);
   if (manner === undefined) return undefined;
   const heard = {
-    system: body.messages.filter(({ role }) => role === 'system' || role === 'developer').map(({ content }) => content).join('\n'),
+    system: body.messages
+      .filter(({ role }) => role === 'system' || role === 'developer')
+      .map(({ content }) => content)
+      .join('\n'),
     user: body.messages.filter(({ role }) => role === 'user').map(({ content }) => content),
   };
   return answer(syllabus.world, recognise(syllabus, heard), manner, draw);

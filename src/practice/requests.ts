@@ -1,6 +1,9 @@
 import * as z from 'zod';
 
-const text = z.union([z.string(), z.array(z.looseObject({ text: z.string() })).transform((parts) => parts.map((part) => part.text).join(''))]);
+const text = z.union([
+  z.string(),
+  z.array(z.looseObject({ text: z.string() })).transform((parts) => parts.map((part) => part.text).join('')),
+]);
 
 /** As much of a chat request as the practice teacher minds. */
 export const chatRequest = z.looseObject({
@@ -13,7 +16,12 @@ export const chatRequest = z.looseObject({
   metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
   max_tokens: z.int().positive().nullish(),
   max_completion_tokens: z.int().positive().nullish(),
-  response_format: z.looseObject({ type: z.string(), json_schema: z.looseObject({ name: z.string(), schema: z.record(z.string(), z.unknown()) }).optional() }).nullish(),
+  response_format: z
+    .looseObject({
+      type: z.string(),
+      json_schema: z.looseObject({ name: z.string(), schema: z.record(z.string(), z.unknown()) }).optional(),
+    })
+    .nullish(),
 });
 export type ChatBody = z.infer<typeof chatRequest>;
 

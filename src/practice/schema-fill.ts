@@ -20,8 +20,10 @@ export function fill(schema: Schema, known: Known, name = ''): unknown {
   const given = known(name, schema);
   if (given !== undefined) return given;
   if (schema.const !== undefined) return schema.const;
-  if (schema.properties !== undefined) return Object.fromEntries(Object.entries(schema.properties).map(([member, inner]) => [member, fill(inner, known, member)]));
-  if (schema.anyOf?.[0] !== undefined) return schema.anyOf.some(({ type }) => type === 'null') ? null : fill(schema.anyOf[0], known, name);
+  if (schema.properties !== undefined)
+    return Object.fromEntries(Object.entries(schema.properties).map(([member, inner]) => [member, fill(inner, known, member)]));
+  if (schema.anyOf?.[0] !== undefined)
+    return schema.anyOf.some(({ type }) => type === 'null') ? null : fill(schema.anyOf[0], known, name);
   if (schema.enum !== undefined) return schema.enum[0];
   const types = typeof schema.type === 'string' ? [schema.type] : (schema.type ?? []);
   if (types.includes('null')) return null;

@@ -2,9 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sha256 } from '../base/sha256.ts';
-import { makeFaults, type Misbehaviour, parseMisbehaviour } from './misbehaviour.ts';
+import { type Misbehaviour, makeFaults, parseMisbehaviour } from './misbehaviour.ts';
 import { MODELS, replyText, syllabusOf } from './reply.ts';
-import { chatRequest, type ChatBody, type Reply } from './requests.ts';
+import { type ChatBody, chatRequest, type Reply } from './requests.ts';
 import { spoil } from './spoil.ts';
 import { type Completion, openStored } from './stored.ts';
 
@@ -44,7 +44,9 @@ export async function startPracticeServer(options: PracticeOptions = {}): Promis
   const stalled = new AbortController();
 
   const server = createServer((request, response) => {
-    handle(request, response).catch((error: unknown) => sendError(response, 500, `The practice teacher failed: ${String(error)}`, 'server_error', null));
+    handle(request, response).catch((error: unknown) =>
+      sendError(response, 500, `The practice teacher failed: ${String(error)}`, 'server_error', null),
+    );
   });
   server.keepAliveTimeout = 60_000;
 
@@ -54,22 +56,38 @@ export async function startPracticeServer(options: PracticeOptions = {}): Promis
     if (options.key !== undefined && request.headers.authorization !== `Bearer ${options.key}`) {
       return sendError(response, 401, 'Incorrect API key provided', 'invalid_request_error', 'invalid_api_key');
     }
-    if (path === '/models' && request.method === 'GET') return send(response, 200, { object: 'list', data: MODELS.map((id) => ({ id, object: 'model', created: 0, owned_by: 'practice' })) });
+    if (path === '/models' && request.method === 'GET')
+      return send(response, 200, {
+        object: 'list',
+        data: MODELS.map((id) => ({ id, object: 'model', created: 0, owned_by: 'practice' })),
+      });
     if (path === '/chat/completions' && request.method === 'POST') return complete(request, response);
     if (path === '/chat/completions' && request.method === 'GET') return send(response, 200, listed(url.searchParams));
-    const found = path.startsWith('/chat/completions/') && request.method === 'GET' ? stored.find(path.slice('/chat/completions/'.length)) : undefined;
+    const found =
+      path.startsWith('/chat/completions/') && request.method === 'GET'
+        ? stored.find(path.slice('/chat/completions/'.length))
+        : undefined;
     if (found !== undefined) return send(response, 200, found);
-    return sendError(response, 404, `Unknown request URL: ${request.method} ${url.pathname}`, 'invalid_request_error', 'unknown_url');
+    return sendError(
+      response,
+      404,
+      `Unknown request URL: ${request.method} ${url.pathname}`,
+      'invalid_request_error',
+      'unknown_url',
+    );
   }
 
   async function complete(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const text = await readBody(request);
     const body = text === undefined ? undefined : parseBody(text);
-    if (body === undefined || text === undefined) return sendError(response, 400, 'The body is not a chat completion request', 'invalid_request_error', null);
-    if (body.stream === true) return sendError(response, 400, 'The practice teacher does not stream', 'invalid_request_error', 'unsupported_value');
+    if (body === undefined || text === undefined)
+      return sendError(response, 400, 'The body is not a chat completion request', 'invalid_request_error', null);
+    if (body.stream === true)
+      return sendError(response, 400, 'The practice teacher does not stream', 'invalid_request_error', 'unsupported_value');
     const [model = '', ownRules = ''] = body.model.split('+');
     const words = replyText(syllabus, model, body);
-    if (words === undefined) return sendError(response, 404, `The model "${model}" does not exist`, 'invalid_request_error', 'model_not_found');
+    if (words === undefined)
+      return sendError(response, 404, `The model "${model}" does not exist`, 'invalid_request_error', 'model_not_found');
 
     const faults = faultsOf([...always, ...parseMisbehaviour(ownRules), ...parseMisbehaviour(headerOf(request))], text);
     const fault = (name: Misbehaviour['fault']) => faults.find((rule) => rule.fault === name);
@@ -79,26 +97,51 @@ export async function startPracticeServer(options: PracticeOptions = {}): Promis
       const rule = fault(`${status}`);
       if (rule === undefined) continue;
       if (rule.value !== undefined) response.setHeader('retry-after', String(rule.value));
-      return sendError(response, status, status === 429 ? 'Rate limit reached' : 'The engine is overloaded', status === 429 ? 'rate_limit_error' : 'server_error', null);
+      return sendError(
+        response,
+        status,
+        status === 429 ? 'Rate limit reached' : 'The engine is overloaded',
+        status === 429 ? 'rate_limit_error' : 'server_error',
+        null,
+      );
     }
-    if (fault('quota') !== undefined) return sendError(response, 429, 'You exceeded your current quota', 'insufficient_quota', 'insufficient_quota');
+    if (fault('quota') !== undefined)
+      return sendError(response, 429, 'You exceeded your current quota', 'insufficient_quota', 'insufficient_quota');
 
     const limit = body.max_completion_tokens ?? body.max_tokens ?? Number.POSITIVE_INFINITY;
-    const completion = completionOf(body, text, stored.answered(), faults.reduce<Reply>((reply, { fault: name }) => spoil(reply, name), cut(words, limit)));
+    const completion = completionOf(
+      body,
+      text,
+      stored.answered(),
+      faults.reduce<Reply>((reply, { fault: name }) => spoil(reply, name), cut(words, limit)),
+    );
     const at = new Date().toISOString();
-    stored.add({ at, model: body.model, metadata: body.metadata ?? {}, ...(body.store === true ? { completion } : {}) });
+    stored.add({
+      at,
+      model: body.model,
+      key: body.metadata?.zephyr_key ?? null,
+      ...(body.store === true ? { completion } : {}),
+    });
     if (fault('stall') !== undefined) await stall(response);
     else if (fault('cut') !== undefined) cutOff(response, completion);
     else send(response, 200, completion);
   }
 
   function listed(query: URLSearchParams) {
-    const metadata = Object.fromEntries([...query].flatMap(([name, value]) => (/^metadata\[.+\]$/.test(name) ? [[name.slice(9, -1), value]] : [])));
+    const metadata = Object.fromEntries(
+      [...query].flatMap(([name, value]) => (/^metadata\[.+\]$/.test(name) ? [[name.slice(9, -1), value]] : [])),
+    );
     const all = stored.list(query.get('model') ?? undefined, metadata);
     if (query.get('order') === 'desc') all.reverse();
     const from = all.findIndex(({ id }) => id === query.get('after')) + 1;
     const data = all.slice(from, from + Number(query.get('limit') ?? 20));
-    return { object: 'list', data, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null, has_more: from + data.length < all.length };
+    return {
+      object: 'list',
+      data,
+      first_id: data[0]?.id ?? null,
+      last_id: data.at(-1)?.id ?? null,
+      has_more: from + data.length < all.length,
+    };
   }
 
   /** Sends nothing until the caller hangs up or the server closes. */
@@ -170,7 +213,18 @@ function completionOf(body: ChatBody, text: string, count: number, reply: Reply)
     object: 'chat.completion',
     created: Math.floor(Date.now() / 1000),
     model: body.model,
-    choices: [{ index: 0, message: { role: 'assistant', content: reply.refusal === undefined ? reply.content : null, refusal: reply.refusal ?? null }, finish_reason: reply.finishReason, logprobs: null }],
+    choices: [
+      {
+        index: 0,
+        message: {
+          role: 'assistant',
+          content: reply.refusal === undefined ? reply.content : null,
+          refusal: reply.refusal ?? null,
+        },
+        finish_reason: reply.finishReason,
+        logprobs: null,
+      },
+    ],
     usage: { prompt_tokens: promptTokens, completion_tokens: completionTokens, total_tokens: promptTokens + completionTokens },
     ...(body.metadata == null ? {} : { metadata: body.metadata }),
   };

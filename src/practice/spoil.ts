@@ -28,9 +28,11 @@ type Item = Record<string, unknown> & { readonly label?: unknown };
 /** Changes the list of labelled items in a JSON reply, wherever it is. Another reply stays as it is. */
 function relabel(reply: Reply, change: (items: readonly Item[]) => readonly Item[]): Reply {
   const visit = (value: unknown): unknown => {
-    if (Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null && 'label' in item)) return change(value as Item[]);
+    if (Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null && 'label' in item))
+      return change(value as Item[]);
     if (Array.isArray(value)) return value.map(visit);
-    if (value !== null && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, visit(member)]));
+    if (value !== null && typeof value === 'object')
+      return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, visit(member)]));
     return value;
   };
   try {

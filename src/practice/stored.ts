@@ -5,7 +5,8 @@ export interface LogLine {
   /** ISO time */
   readonly at: string;
   readonly model: string;
-  readonly metadata: Readonly<Record<string, string>>;
+  /** what the caller names the call by, its metadata `zephyr_key`; null without */
+  readonly key: string | null;
   readonly completion?: Completion;
 }
 
@@ -54,7 +55,9 @@ export function openStored(path: string | undefined): Stored {
     find: (id) => completions.get(id),
     list: (model, metadata) =>
       [...completions.values()].filter(
-        (completion) => (model === undefined || completion.model === model) && Object.entries(metadata).every(([key, value]) => completion.metadata?.[key] === value),
+        (completion) =>
+          (model === undefined || completion.model === model) &&
+          Object.entries(metadata).every(([key, value]) => completion.metadata?.[key] === value),
       ),
     close: () => {
       if (file !== undefined) closeSync(file);

@@ -15,17 +15,26 @@ export function nextQuestions(syllabus: Syllabus, body: ChatBody): string {
   if (schema === undefined) return nextQuestion(syllabus, questionLines(syllabus, said), said, body.seed ?? undefined);
   const isList = (member: Schema) => member.type === 'array' && member.items?.type === 'string';
   const opening = (index: number) => nextQuestion(syllabus, [], `${said} ${index}`, body.seed ?? undefined);
+  const isNew = (question: string) => !said.includes(JSON.stringify(question));
   return JSON.stringify(
     fill(schema, (_, member) => {
-      if (isList(member)) return distinct(opening, member.minItems ?? member.maxItems ?? Number(/\b([1-9]\d?)\b/.exec(said)?.[1] ?? LIST_LENGTH));
+      if (isList(member))
+        return distinct(
+          opening,
+          isNew,
+          member.minItems ?? member.maxItems ?? Number(/\b([1-9]\d?)\b/.exec(said)?.[1] ?? LIST_LENGTH),
+        );
       return member.type === 'string' && member.enum === undefined ? opening(0) : undefined;
     }),
   );
 }
 
-function distinct(draw: (index: number) => string, count: number): string[] {
+function distinct(draw: (index: number) => string, isNew: (text: string) => boolean, count: number): string[] {
   const found = new Set<string>();
-  for (let index = 0; found.size < count && index < 20 * count; index += 1) found.add(draw(index));
+  for (let index = 0; found.size < count && index < 20 * count; index += 1) {
+    const text = draw(index);
+    if (isNew(text)) found.add(text);
+  }
   return [...found];
 }
 
@@ -33,7 +42,12 @@ function distinct(draw: (index: number) => string, count: number): string[] {
  * The subject is the one that the conversation is about, or else a name found in the instruction, or else any. Held-out
  * wordings are never used: whatever is built from these questions may be trained on.
  */
-export function nextQuestion(syllabus: Syllabus, asked: readonly string[], instruction: string, seed: number | undefined): string {
+export function nextQuestion(
+  syllabus: Syllabus,
+  asked: readonly string[],
+  instruction: string,
+  seed: number | undefined,
+): string {
   const item = JSON.stringify([instruction, asked, seed ?? null]);
   const draw = (purpose: string) => hmacUniform('practice-user', purpose, item);
   const before = recognise(syllabus, { system: '', user: asked });
@@ -41,13 +55,19 @@ export function nextQuestion(syllabus: Syllabus, asked: readonly string[], instr
   const done = new Set(asked.map((_, index) => topicOf(syllabus, asked.slice(0, index + 1))));
   if (before !== undefined && draw('follow-up') < FOLLOW_UP_SHARE) {
     const open = [...syllabus.followUps].filter(([text, followUp]) => {
-      if (syllabus.followUpHeldOut(before.subject, followUp) || done.has(`${before.subject}/${followUp.attribute}/${followUp.task}`)) return false;
+      if (
+        syllabus.followUpHeldOut(before.subject, followUp) ||
+        done.has(`${before.subject}/${followUp.attribute}/${followUp.task}`)
+      )
+        return false;
       return recognise(syllabus, { system: '', user: [...asked, text] }) !== undefined;
     });
     const chosen = open[Math.floor(draw('which follow-up') * open.length)];
     if (chosen !== undefined) return chosen[0];
   }
-  const open = trainable(syllabus, subject).filter(({ question }) => !done.has(`${question.subject}/${question.attribute}/${question.task}`));
+  const open = trainable(syllabus, subject).filter(
+    ({ question }) => !done.has(`${question.subject}/${question.attribute}/${question.task}`),
+  );
   return (open[Math.floor(draw('which question') * open.length)] ?? syllabus.phrasings[0])?.text ?? '';
 }
 
@@ -56,7 +76,11 @@ const bySubject = new WeakMap<Syllabus, Map<string | undefined, Syllabus['phrasi
 function trainable(syllabus: Syllabus, subject: string | undefined): Syllabus['phrasings'] {
   const known = bySubject.get(syllabus) ?? new Map<string | undefined, Syllabus['phrasings']>();
   bySubject.set(syllabus, known);
-  const found = known.get(subject) ?? syllabus.phrasings.filter((phrasing) => !phrasing.heldOut && (subject === undefined || phrasing.question.subject === subject));
+  const found =
+    known.get(subject) ??
+    syllabus.phrasings.filter(
+      (phrasing) => !phrasing.heldOut && (subject === undefined || phrasing.question.subject === subject),
+    );
   known.set(subject, found);
   return found;
 }
@@ -68,5 +92,9 @@ function topicOf(syllabus: Syllabus, asked: readonly string[]): string | undefin
 
 function subjectIn(syllabus: Syllabus, instruction: string): string | undefined {
   const names = new Set([...syllabus.world.people, ...syllabus.world.towns]);
-  return instruction.match(/[A-Z][a-z]+/g)?.findLast((word) => names.has(word));
+  // What is quoted was written before: it is not what the instruction is about.
+  return instruction
+    .replaceAll(/"[^"\n]*"/g, '')
+    .match(/[A-Z][a-z]+/g)
+    ?.findLast((word) => names.has(word));
 }

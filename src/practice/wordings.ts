@@ -32,14 +32,70 @@ export const TOPICS: readonly { readonly attribute: Attribute; readonly task: Ta
 
 /** Six wordings of each question; `{}` is the subject. */
 export const WORDINGS: Readonly<Record<string, readonly string[]>> = {
-  'town/fact': ['Where does {} live?', 'In which town does {} live?', 'Which town is the home of {}?', 'What is the home town of {}?', 'Tell me where {} lives.', 'Name the town where {} lives.'],
-  'trade/fact': ['What is the trade of {}?', 'What does {} do for a living?', 'Which trade does {} follow?', 'How does {} earn a living?', 'Tell me what {} works as.', 'Name the trade of {}.'],
-  'colour/fact': ['Which colour does {} like best?', 'What is the favourite colour of {}?', 'What colour does {} prefer?', 'Which colour is the favourite of {}?', 'Tell me the favourite colour of {}.', 'Name the colour that {} likes best.'],
-  'pet/fact': ['Which animal does {} keep?', 'What animal does {} have at home?', 'What pet does {} keep?', 'Which pet lives with {}?', 'Tell me which animal {} keeps.', 'Name the pet of {}.'],
-  'friend/fact': ['Who is the best friend of {}?', 'Who is the closest friend of {}?', 'Which person is the best friend of {}?', 'Whom does {} call a best friend?', 'Tell me who the best friend of {} is.', 'Name the best friend of {}.'],
-  'river/fact': ['On which river does {} lie?', 'Which river flows through {}?', 'What is the river of {} called?', 'What river runs past {}?', 'Tell me the river of {}.', 'Name the river on which {} lies.'],
-  'crop/fact': ['What do the farms around {} grow?', 'Which crop is grown around {}?', 'What grows in the fields of {}?', 'Which crop is {} known for?', 'Tell me what is grown around {}.', 'Name the crop of {}.'],
-  'goods/list': ['What does {} sell?', 'Which goods does {} sell?', 'What can I buy from {}?', 'What is for sale at the stall of {}?', 'Tell me what {} sells.', 'List the goods that {} sells.'],
+  'town/fact': [
+    'Where does {} live?',
+    'In which town does {} live?',
+    'Which town is the home of {}?',
+    'What is the home town of {}?',
+    'Tell me where {} lives.',
+    'Name the town where {} lives.',
+  ],
+  'trade/fact': [
+    'What is the trade of {}?',
+    'What does {} do for a living?',
+    'Which trade does {} follow?',
+    'How does {} earn a living?',
+    'Tell me by what trade {} lives.',
+    'Name the trade of {}.',
+  ],
+  'colour/fact': [
+    'Which colour does {} like best?',
+    'What is the favourite colour of {}?',
+    'What colour does {} prefer?',
+    'Which colour is the favourite of {}?',
+    'Tell me the favourite colour of {}.',
+    'Name the colour that {} likes best.',
+  ],
+  'pet/fact': [
+    'Which animal does {} keep?',
+    'What animal does {} have at home?',
+    'What pet does {} keep?',
+    'Which pet lives with {}?',
+    'Tell me which animal {} keeps.',
+    'Name the pet of {}.',
+  ],
+  'friend/fact': [
+    'Who is the best friend of {}?',
+    'Who is the closest friend of {}?',
+    'Which person is the best friend of {}?',
+    'Whom does {} call a best friend?',
+    'Tell me who the best friend of {} is.',
+    'Name the best friend of {}.',
+  ],
+  'river/fact': [
+    'On which river does {} lie?',
+    'Which river flows through {}?',
+    'What is the river of {} called?',
+    'What river runs past {}?',
+    'Tell me the river of {}.',
+    'Name the river on which {} lies.',
+  ],
+  'crop/fact': [
+    'What do the farms around {} grow?',
+    'Which crop is grown around {}?',
+    'What grows in the fields of {}?',
+    'Which crop is {} known for?',
+    'Tell me what is grown around {}.',
+    'Name the crop of {}.',
+  ],
+  'goods/list': [
+    'What does {} sell?',
+    'Which goods does {} sell?',
+    'What can I buy from {}?',
+    'What is for sale at the stall of {}?',
+    'Tell me what {} sells.',
+    'List the goods that {} sells.',
+  ],
   'goods/sort': [
     'Sort the goods that {} sells.',
     'What does {} sell, in alphabetical order?',
@@ -48,7 +104,14 @@ export const WORDINGS: Readonly<Record<string, readonly string[]>> = {
     'Put the goods of {} in alphabetical order.',
     'Name what {} sells, sorted from A to Z.',
   ],
-  'goods/count': ['How many goods does {} sell?', 'How many kinds of goods are at the stall of {}?', 'What is the number of goods that {} sells?', 'Count the goods that {} sells.', 'Tell me how many goods {} has for sale.', 'How many things can I buy from {}?'],
+  'goods/count': [
+    'How many goods does {} sell?',
+    'How many kinds of goods are at the stall of {}?',
+    'What is the number of goods that {} sells?',
+    'Count the goods that {} sells.',
+    'Tell me how many goods {} has for sale.',
+    'How many things can I buy from {}?',
+  ],
 };
 
 /** Three wordings of each question that name nobody. */
@@ -67,23 +130,23 @@ export const FOLLOW_UPS: Readonly<Record<string, readonly string[]>> = {
 /** A whole sentence that says the values. */
 export function sentence(attribute: Attribute, task: Task, subject: string, values: readonly string[]): string {
   const value = values.length > 1 ? `${values.slice(0, -1).join(', ')} and ${values.at(-1)}` : (values[0] ?? '');
-  if (task === 'count') return `${subject} sells ${value} goods.`;
+  if (task === 'count') return `The number of goods that ${subject} sells is ${value}.`;
   switch (attribute) {
     case 'town':
-      return `${subject} lives in ${value}.`;
+      return `The home of ${subject} is ${value}.`;
     case 'trade':
-      return `${subject} works as a ${value}.`;
+      return `The trade of ${subject} is ${value}.`;
     case 'colour':
-      return `${subject} likes ${value} best.`;
+      return `The favourite colour of ${subject} is ${value}.`;
     case 'pet':
-      return `${subject} keeps a ${value}.`;
+      return `The pet of ${subject} is a ${value}.`;
     case 'friend':
-      return `${subject} is best friends with ${value}.`;
+      return `The best friend of ${subject} is ${value}.`;
     case 'river':
-      return `${subject} lies on the river ${value}.`;
+      return `The river of ${subject} is the ${value}.`;
     case 'crop':
-      return `The farms around ${subject} grow ${value}.`;
+      return `The crop of ${subject} is ${value}.`;
     case 'goods':
-      return `${subject} sells ${value}.`;
+      return `The goods of ${subject} are ${value}.`;
   }
 }

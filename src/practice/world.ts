@@ -1,10 +1,11 @@
 import { hmacOrder, hmacUniform } from '../base/hmac-choice.ts';
 
 /** Names of the closed world. No word is in two lists, nor in any question or filler sentence: a checker may look for bare words. */
-const PEOPLE = 'Mira Tobin Senna Orrin Lysa Bram Kelda Jory Nessa Pell Rowan Tilda Ivo Dagny Corin Brisa Ennis Fenja Garet Hulda Isken Katla Lorcan Mabyn Odile Perrin Quilla Runa';
+const PEOPLE =
+  'Mira Tobin Senna Orrin Lysa Bram Kelda Jory Nessa Pell Rowan Tilda Ivo Dagny Corin Brisa Ennis Fenja Garet Hulda Isken Katla Lorcan Mabyn Odile Perrin Quilla Runa';
 const TOWNS = 'Tarn Velby Ostrand Merrow Kilden Ashby Brunholt Corvale Dunmere Elsing Grisk Harlow Jarsk Lorne';
 const WORDS = {
-  trade: 'baker smith weaver potter tailor miller cooper mason saddler glazier tanner cobbler',
+  trade: 'baking weaving pottery masonry tanning tailoring milling carpentry brewing fishing glazing farming',
   colour: 'crimson indigo violet teal olive ochre silver scarlet turquoise purple',
   pet: 'goat cat dog parrot rabbit donkey goose turtle ferret pony',
   goods: 'bread honey salt soap candles baskets cheese rope cider wool pepper nails',
@@ -32,11 +33,12 @@ export interface WorldSize {
   readonly people: number;
   readonly towns: number;
 }
-export const WORLD_SIZE: WorldSize = { people: 16, towns: 8 };
+export const WORLD_SIZE: WorldSize = { people: 12, towns: 6 };
 
 /** A small invented world: all names and facts depend on the seed alone. */
 export function makeWorld(seed: number | string, size: WorldSize = WORLD_SIZE): World {
-  const draw = (purpose: string, words: string, count: number) => hmacOrder(seed, purpose, words.split(' '), (word) => word).slice(0, count);
+  const draw = (purpose: string, words: string, count: number) =>
+    hmacOrder(seed, purpose, words.split(' '), (word) => word).slice(0, count);
   const people = draw('people', PEOPLE, size.people);
   const towns = draw('towns', TOWNS, size.towns);
   const all = (words: string) => words.split(' ');
@@ -54,7 +56,10 @@ export function makeWorld(seed: number | string, size: WorldSize = WORLD_SIZE): 
   const learn = (subject: string, attribute: Attribute) => {
     const candidates = domains[attribute].filter((value) => value !== subject);
     const count = attribute === 'goods' ? 2 + Math.floor(3 * hmacUniform(seed, 'how many goods', subject)) : 1;
-    facts.set(`${subject}/${attribute}`, hmacOrder(seed, `${attribute} of ${subject}`, candidates, (value) => value).slice(0, count));
+    facts.set(
+      `${subject}/${attribute}`,
+      hmacOrder(seed, `${attribute} of ${subject}`, candidates, (value) => value).slice(0, count),
+    );
   };
   for (const person of people) for (const attribute of OF_PERSON) learn(person, attribute);
   for (const town of towns) for (const attribute of OF_TOWN) learn(town, attribute);

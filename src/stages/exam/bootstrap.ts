@@ -1,0 +1,44 @@
+/** An estimate with its 95 % interval. */
+export interface Estimate {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Numbers in [0, 1) that depend on the seed alone. The generator is mulberry32: 32 bits of state are plenty for resampling. */
+export function uniforms(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/**
+ * Mean of the values with its percentile bootstrap interval (Efron 1979): the means of `resamples` draws of as many
+ * values with replacement, their 2.5 % and 97.5 % quantiles (nearest rank). Values of pairs, such as the difference of
+ * two models on one prompt, make it the paired bootstrap. Throws on no value.
+ */
+export function bootstrap(values: readonly number[], resamples: number, seed: number): Estimate {
+  if (values.length === 0) throw new RangeError('Cannot estimate the mean of no values');
+  const draw = uniforms(seed);
+  const means = new Float64Array(resamples);
+  for (let resample = 0; resample < resamples; resample += 1) {
+    let sum = 0;
+    for (let left = values.length; left > 0; left -= 1) sum += values[Math.floor(draw() * values.length)] as number;
+    means[resample] = sum / values.length;
+  }
+  means.sort();
+  const quantile = (share: number) => means[Math.min(resamples - 1, Math.max(0, Math.ceil(share * resamples) - 1))] as number;
+  return { mean: values.reduce((sum, value) => sum + value, 0) / values.length, low: quantile(0.025), high: quantile(0.975) };
+}
+
+/** 1 for a win of `a`, 0 for a loss, one half for a tie: the mean is the win rate. */
+export function wins(a: readonly number[], b: readonly number[]): number[] {
+  return a.map((score, index) => {
+    const other = b[index] as number;
+    return score > other ? 1 : score < other ? 0 : 0.5;
+  });
+}
