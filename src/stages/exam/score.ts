@@ -135,6 +135,6 @@ export const score: Task = async (context) => {
         default: { exam: 'scores.jsonl' },
       }),
     );
-    return { metrics: { exam: report }, costUsd: session.summary().costUsd };
+    return { metrics: { ...report }, costUsd: session.summary().costUsd };
   });
 };

@@ -59,7 +59,7 @@ const direct = await answersOf('direct', inManner('direct'));
 
 test('models are graded by the judge, with intervals for what each gains on the one before', async () => {
   const { metrics, out } = await shop.run('score', score, CONFIG, { world: worldFolder, base, dsft: evasive, ddpo: direct });
-  const report = examReport.parse(metrics.exam);
+  const report = examReport.parse(metrics);
   assert.deepEqual(JSON.parse(await readFile(join(out, 'report.json'), 'utf8')), report);
   assert.equal(report.prompts, 40);
   assert.deepEqual(
@@ -87,7 +87,7 @@ test('equal answers gain nothing and win half', async () => {
     dsft: direct,
     ddpo: direct,
   });
-  for (const { gain, winRate } of examReport.parse(metrics.exam).steps)
+  for (const { gain, winRate } of examReport.parse(metrics).steps)
     assert.deepEqual([gain.mean, gain.low, gain.high, winRate.mean], [0, 0, 0, 0.5]);
 });
 
