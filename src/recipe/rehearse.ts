@@ -67,7 +67,6 @@ function toyDsft(spec: DsftSpec): DsftSpec {
             dialogues: SIZES.sftDialogues,
             testDialogues: SIZES.sftTestDialogues,
             turns: SIZES.turns,
-            maxTokens: SIZES.answerTokens,
           },
     prepare: { ...kept, maxLength: Math.min(prepare.maxLength, SIZES.maxLength) },
     train: {

@@ -14,7 +14,7 @@ export const MESSAGES = { list: ['content', 'role'] } as const;
  */
 export async function splitFiles(folder: string, split: string): Promise<string[]> {
   const all = (await readdir(folder, { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile() && /\.(parquet|jsonl)$/.test(entry.name))
+    .filter((entry) => !entry.isDirectory() && /\.(parquet|jsonl)$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
   const named = all.filter(

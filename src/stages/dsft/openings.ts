@@ -51,7 +51,10 @@ export async function openingsOf(
     dry = all.size === before ? dry + 1 : 0;
     if (dry === DRY_ROUNDS) {
       throw new ZephyrError(`Cannot find ${wanted} different openings: ${topics.length} topics gave ${all.size}`, {
-        hint: 'Give more topics or ask for fewer dialogues.',
+        hint:
+          unread > 0
+            ? `${unread} replies were no list that can be read; a reply that is cut off is none: raise maxTokens (${user.max_tokens})`
+            : 'give more topics or ask for fewer dialogues',
       });
     }
   }
