@@ -32,7 +32,7 @@ export function wordingOf(event: RunEvent, running: RunningStep | undefined): Wo
     case 'step-started':
       return say('start', `started (${shortId(event.fingerprint)})`);
     case 'step-reused':
-      return say('ok', `reused ${shortRef(event.artifact)}`);
+      return say('ok', `reused ${shortRef(event.artifact)} · same fingerprint ${shortId(event.fingerprint)}`);
     case 'job-submitted': {
       const from = event.resumedFromStep === undefined ? '' : `, goes on after step ${formatNumber(event.resumedFromStep)}`;
       return say('info', `runs as ${event.handle.backend} ${event.handle.id.slice(0, 24)}${from}`);

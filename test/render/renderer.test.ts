@@ -22,7 +22,7 @@ function tell(options: Pick<RendererOptions, 'mode' | 'columns' | 'color'>, even
 test('a log gets a line for what is worth one, and progress now and then', () => {
   assert.deepEqual(tell({ mode: 'plain' }).join('').split('\n'), [
     '12:00:00Z dsft  started run-01',
-    '12:00:00Z dsft/prepare  reused acme/demo-sft-data@ddddddd',
+    '12:00:00Z dsft/prepare  reused acme/demo-sft-data@ddddddd · same fingerprint fffffff',
     '12:00:01Z dsft/train  started (9999999)',
     '12:00:01Z dsft/train  runs as process 4711:99',
     '12:00:02Z dsft/train  staging 2 inputs with token [redacted]',
@@ -88,7 +88,7 @@ test('on a terminal what is done stays above what runs', () => {
     .split(/[\r\n]+/)
     .filter((line) => /[✓✗!]|hf:\/\/|\|/.test(line));
   assert.deepEqual(kept, [
-    '  ✓ prepare       reused acme/demo-sft-data@ddddddd',
+    '  ✓ prepare       reused acme/demo-sft-data@ddddddd · same fingerprint fffffff',
     '  ✓ train         done in 1m 01s · loss 2.5 → 1.25 █▆▃▁▁ · acme/demo-dsft@a1b2…',
     '✓ dsft  done in 1m 02s',
     `    hf://models/acme/demo-dsft@${'a1b2c3d4'.repeat(5)}`,
