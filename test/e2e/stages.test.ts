@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type Practice, startPractice } from '../rig/practice.ts';
+import { type Ended, missing, newPlace, type Place, zephyr } from '../rig/zephyr.ts';
+import { importBase, type Tiny, writeTiny } from './tiny.ts';
+
+const skip = missing();
+
+interface Made {
+  readonly id: string;
+  readonly manifest: { readonly fingerprint: string; readonly digest: string; readonly stage: string };
+}
+
+describe('stages one by one', { skip, concurrency: false }, () => {
+  let tiny: Tiny;
+  let practice: Practice;
+  let place: Place;
+  let whole: Ended;
+
+  before(async () => {
+    tiny = await writeTiny();
+    practice = await startPractice(7);
+    place = await newPlace({ ZEPHYR_PRACTICE_URL: practice.url });
+    await importBase(place);
+    whole = await zephyr(place, 'run', tiny.recipe, '--on', tiny.on('process'));
+    assert.equal(whole.code, 0, whole.stderr);
+  });
+  after(async () => await practice?.stop());
+
+  test('each in a process and a folder of its own, passing IDs alone, have the fingerprints and bytes of one run', async () => {
+    const other = await newPlace({ ZEPHYR_PRACTICE_URL: practice.url });
+    await importBase(other);
+    const on = ['--on', tiny.on('process')];
+    const dsft = await only(other, 'dsft', tiny.recipe, ...on);
+    const aif = await only(other, 'aif', tiny.recipe, '--dsft', dsft, ...on);
+    const ddpo = await only(other, 'ddpo', tiny.recipe, '--dsft', dsft, '--aif', aif, ...on);
+    const apart = await Promise.all([dsft, aif, ddpo].map((id) => inspect(other, id)));
+    const together = await Promise.all(ids(whole).map((id) => inspect(place, id)));
+    assert.deepEqual(
+      apart.map(({ manifest: { stage, fingerprint, digest } }) => ({ stage, fingerprint, digest })),
+      together.map(({ manifest: { stage, fingerprint, digest } }) => ({ stage, fingerprint, digest })),
+    );
+  });
+
+  test('run again are all used again, and say why', async () => {
+    const again = await zephyr(place, 'run', tiny.recipe, '--on', tiny.on('process'));
+    assert.equal(again.code, 0, again.stderr);
+    assert.deepEqual(ids(again), ids(whole));
+    assert.equal(again.stderr.match(/reused .* same fingerprint/g)?.length, 10, again.stderr);
+    assert.doesNotMatch(again.stderr, /started/);
+  });
+
+  test('are planned again only from the change on, with the ingredient that differs', async () => {
+    const planned = await zephyr(place, 'plan', tiny.recipe, '--on', tiny.on('process'), '--set', 'ddpo.train.beta=0.2', '--json');
+    assert.equal(planned.code, 0, planned.stderr);
+    const { steps } = JSON.parse(planned.stdout) as { steps: { stage: string; step: string; fate: string; why: string }[] };
+    assert.deepEqual(
+      steps.filter(({ fate }) => fate === 'run').map(({ stage, step, why }) => `${stage}/${step} ${why}`),
+      ['ddpo/train config.beta: 0.1 -> 0.2'],
+    );
+  });
+
+  test('publish what the inspector verifies, with every input by commit', async () => {
+    const [, , ddpo] = ids(whole);
+    const { manifest } = (await inspect(place, ddpo as string)) as unknown as { manifest: { inputs: Record<string, { commit: string }>; attempts: unknown[] } };
+    assert.deepEqual(Object.keys(manifest.inputs).sort(), ['data', 'model']);
+    for (const { commit } of Object.values(manifest.inputs)) assert.match(commit, /^[0-9a-f]{40}$/);
+    assert.equal(manifest.attempts.length, 1);
+  });
+});
+
+function ids(ended: Ended): string[] {
+  return ended.stdout.trim().split('\n');
+}
+
+async function only(place: Place, ...args: string[]): Promise<string> {
+  const ended = await zephyr(place, ...args);
+  assert.equal(ended.code, 0, ended.stderr);
+  return ids(ended)[0] as string;
+}
+
+async function inspect(place: Place, id: string): Promise<Made> {
+  return JSON.parse((await zephyr(place, 'inspect', id, '--json')).stdout) as Made;
+}
