@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 
-import job as jobs
+import load_model
+import train_config
 import training
-from job import BAD_DATA, Job, JobError
-
-COLUMNS = ["prompt_ids", "chosen_ids", "rejected_ids"]
+from exits import BAD_DATA, JobError
+from job import Job
+from run_job import run
+from training_rows import PAIR_COLUMNS, read_rows, token_count
+from watch import watch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(training.TrainConfig):
+class Config(train_config.TrainConfig):
     beta: float
     loss_type: str
 
 
 def main(job: Job, config: Config) -> None:
-    training.check(job, config)
+    train_config.check(job, config)
     resume = training.checkpoint_to_resume(job)
-    train_rows, test_rows = (training.read_rows(job.input("data"), split) for split in ("train", "test"))
-    if train_rows.column_names != COLUMNS or len(train_rows) == 0:
+    train_rows, test_rows = (read_rows(job.input("data"), split) for split in ("train", "test"))
+    if train_rows.column_names != PAIR_COLUMNS or len(train_rows) == 0:
         raise JobError(
             f'Cannot train on {len(train_rows)} rows with the columns {", ".join(train_rows.column_names)}, '
-            f'expected rows of {", ".join(COLUMNS)}', BAD_DATA
+            f'expected rows of {", ".join(PAIR_COLUMNS)}', BAD_DATA
         )  # fmt: skip
     # the prompt goes through the model with each of its two answers
-    tokens = training.token_count(train_rows, ["prompt_ids", *COLUMNS])
+    tokens = token_count(train_rows, ["prompt_ids", *PAIR_COLUMNS])
     job.emit("data", rows=len(train_rows), test_rows=len(test_rows), tokens=tokens)
 
     # the heavy imports come here, when everything that can be refused has been
@@ -38,12 +41,12 @@ def main(job: Job, config: Config) -> None:
     torch.set_num_threads(job.hardware.threads)
     set_seed(config.seed)
     own = {"beta": config.beta, "loss_type": [config.loss_type], "precompute_ref_log_probs": False, "sync_ref_model": False}
-    arguments = training.trainer_arguments(job, config, DPOConfig, own)
-    tokenizer = training.load_tokenizer(job, config, "model")
+    arguments = train_config.trainer_arguments(job, config, DPOConfig, own)
+    tokenizer = load_model.load_tokenizer(job, config, "model")
     # Both always from the dSFT model, on a resume as well: the trainer then loads the checkpoint into the policy alone.
     # A trainer built from a checkpoint would take the half-trained policy for its reference, without a word.
-    model = training.load_model(job, config, job.input("model"))
-    reference = training.load_model(job, config, job.input("model")) if config.lora is None else None
+    model = load_model.load_model(job, config, job.input("model"))
+    reference = load_model.load_model(job, config, job.input("model")) if config.lora is None else None
     # DPOTrainer has no switch for rows that are tokenised already, as SFTTrainer has
     DPOTrainer._prepare_dataset = lambda self, dataset, *_: dataset  # type: ignore[method-assign]
     trainer = DPOTrainer(
@@ -53,11 +56,11 @@ def main(job: Job, config: Config) -> None:
         train_dataset=train_rows,
         eval_dataset=test_rows if len(test_rows) > 0 else None,
         processing_class=tokenizer,
-        callbacks=[training.watch(job, tokens / len(train_rows) * config.global_batch)],
-        peft_config=training.lora_config(config),
+        callbacks=[watch(job, tokens / len(train_rows) * config.global_batch)],
+        peft_config=load_model.lora_config(config),
     )
     training.train(job, config, trainer, resume, {"rows": len(train_rows), "tokens": tokens})
 
 
 if __name__ == "__main__":
-    jobs.run("ddpo", Config, main, many_ranks=True)
+    run("ddpo", Config, main, many_ranks=True)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal
 
-import job as jobs
+import load_model
+import train_config
 import training
-from job import BAD_DATA, Job, JobError
+from exits import BAD_DATA, JobError
+from job import Job
+from run_job import run
+from training_rows import read_rows, token_count
+from watch import watch
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -22,27 +27,27 @@ FLASH_ATTENTION = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(training.TrainConfig):
+class Config(train_config.TrainConfig):
     packing: bool
     loss_tokens: Literal["all", "assistant"]
 
 
 def main(job: Job, config: Config) -> None:
-    training.check(job, config)
+    train_config.check(job, config)
     if config.packing and config.attention not in MASKED_ATTENTION + FLASH_ATTENTION:
         raise JobError(
             f'Cannot pack with the attention "{config.attention}", in which documents may see each other; '
             f'expected one of {", ".join(MASKED_ATTENTION + FLASH_ATTENTION)}'
         )
     resume = training.checkpoint_to_resume(job)
-    train_rows, test_rows = (training.read_rows(job.input("data"), split) for split in ("train", "test"))
+    train_rows, test_rows = (read_rows(job.input("data"), split) for split in ("train", "test"))
     expected = {"input_ids"} | ({"labels"} if config.loss_tokens == "assistant" else set()) | ({"seq_lengths"} if config.packing else set())
     if set(train_rows.column_names) != expected or len(train_rows) == 0:
         raise JobError(
             f'Cannot train on {len(train_rows)} rows with the columns {", ".join(train_rows.column_names)}, '
             f'expected rows of {", ".join(sorted(expected))} (packing {config.packing}, loss on {config.loss_tokens} tokens)', BAD_DATA
         )  # fmt: skip
-    tokens = training.token_count(train_rows, ["input_ids"])
+    tokens = token_count(train_rows, ["input_ids"])
     job.emit("data", rows=len(train_rows), test_rows=len(test_rows), tokens=tokens)
 
     # the heavy imports come here, when everything that can be refused has been
@@ -53,12 +58,12 @@ def main(job: Job, config: Config) -> None:
     torch.set_num_threads(job.hardware.threads)
     set_seed(config.seed)
     # the rows are ready: no packing, no tokenising, no second opinion on the columns
-    arguments = training.trainer_arguments(
+    arguments = train_config.trainer_arguments(
         job, config, SFTConfig, {"packing": False, "padding_free": False, "dataset_kwargs": {"skip_prepare_dataset": True}}
     )
-    tokenizer = training.load_tokenizer(job, config, "base")
-    model = training.load_model(job, config, job.input("base"))
-    callbacks = [training.watch(job, tokens / len(train_rows) * config.global_batch)]
+    tokenizer = load_model.load_tokenizer(job, config, "base")
+    model = load_model.load_model(job, config, job.input("base"))
+    callbacks = [watch(job, tokens / len(train_rows) * config.global_batch)]
     if config.packing:
         callbacks.append(documents_stay_apart())
     trainer = SFTTrainer(
@@ -69,7 +74,7 @@ def main(job: Job, config: Config) -> None:
         processing_class=tokenizer,
         data_collator=packed_collator(config, tokenizer.pad_token_id) if config.packing else None,
         callbacks=callbacks,
-        peft_config=training.lora_config(config),
+        peft_config=load_model.lora_config(config),
     )
     training.train(job, config, trainer, resume, {"rows": len(train_rows), "tokens": tokens})
 
@@ -117,4 +122,4 @@ def documents_stay_apart() -> TrainerCallback:
 
 
 if __name__ == "__main__":
-    jobs.run("dsft", Config, main, many_ranks=True)
+    run("dsft", Config, main, many_ranks=True)

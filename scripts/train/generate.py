@@ -9,8 +9,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import job as jobs
-from job import BAD_DATA, Interrupted, Job, JobError
+import stopping
+from chat_tokenizer import load_tokenizer
+from checkpoint import checkpoint_to_resume, vouch_for
+from exits import BAD_DATA, Interrupted, JobError
+from job import Job
+from run_job import run
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -47,8 +51,8 @@ class Answer(Protocol):
 
 def main(job: Job, config: Config) -> None:
     check(config)
-    resume = job.checkpoint_to_resume()
-    tokenizer = job.tokenizer("model", config.template)
+    resume = checkpoint_to_resume(job)
+    tokenizer = load_tokenizer(job, "model", config.template)
     prompts = read_prompts(job.input("prompts"), tokenizer, config.system)
     # like lengths together, so that little is padded; the same batches whenever and wherever it runs
     prompts.sort(key=lambda prompt: (len(prompt.ids), prompt.prompt_id))
@@ -58,7 +62,7 @@ def main(job: Job, config: Config) -> None:
     answer = load_vllm(job, config) if config.engine == "vllm" else load_transformers(job, config, tokenizer)
 
     # from here on a signal waits for the end of a batch
-    jobs.stop_at_once(False)
+    stopping.stop_at_once(False)
     for index in range(done, len(batches)):
         for prompt, samples in zip(batches[index], answer(batches[index], batch_seed(config.seed, batches[index])), strict=True):
             for number, (ids, reason) in enumerate(samples):
@@ -67,11 +71,11 @@ def main(job: Job, config: Config) -> None:
                 records.append(record)
         step = index + 1
         job.emit("progress", step=step, max_steps=len(batches), metrics={"completions": len(records)})
-        if jobs.stop_asked() or (job.cadence.save_steps > 0 and step % job.cadence.save_steps == 0 and step < len(batches)):
+        if stopping.stop_asked() or (job.cadence.save_steps > 0 and step % job.cadence.save_steps == 0 and step < len(batches)):
             write_checkpoint(job, step, records)
-        if jobs.stop_asked():
+        if stopping.stop_asked():
             raise Interrupted
-    jobs.stop_at_once(True)
+    stopping.stop_at_once(True)
 
     records.sort(key=lambda record: (record["prompt_id"], record["sample"]))
     write_records(job.out / COMPLETIONS, records)
@@ -184,7 +188,7 @@ def write_checkpoint(job: Job, step: int, records: list[dict[str, Any]]) -> None
     folder.mkdir(parents=True, exist_ok=True)
     write_records(folder / COMPLETIONS, records)
     (folder / "batches.json").write_text(json.dumps({"done": step}), encoding="utf-8")
-    job.vouch_for(folder, step)
+    vouch_for(job, folder, step)
     for older in sorted(job.checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))[:-2]:
         shutil.rmtree(older)
 
@@ -200,4 +204,4 @@ def write_records(path: Path, records: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    jobs.run("generate", Config, main)
+    run("generate", Config, main)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-import job as jobs
-from job import BAD_DATA, Job, JobError
+from chat_tokenizer import load_tokenizer, save_tokenizer
+from exits import BAD_DATA, JobError
+from job import Job
+from run_job import run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +33,9 @@ def main(job: Job, config: Config) -> None:
     merged.config.dtype = getattr(torch, config.dtype)
     merged.save_pretrained(job.out)
     # the adapter's tokenizer, which has the chat template, rather than the base model's
-    job.save_tokenizer(job.tokenizer("adapter", None))
+    save_tokenizer(job, load_tokenizer(job, "adapter", None))
     job.finish(1, 1, {"parameters": sum(parameter.numel() for parameter in merged.parameters())})
 
 
 if __name__ == "__main__":
-    jobs.run("merge", Config, main)
+    run("merge", Config, main)

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import job as jobs
-from job import BAD_DATA, Job, JobError
+from chat_tokenizer import chat_template, save_tokenizer
+from exits import BAD_DATA, JobError
+from job import Job
+from run_job import run
 
 SPECIAL_TOKENS = ["<unk>", "<s>", "</s>"]
 
@@ -65,7 +67,7 @@ def main(job: Job, config: Config) -> None:
         model_max_length=config.architecture.max_position_embeddings,
         clean_up_tokenization_spaces=False,
     )
-    wrapped.chat_template = job.template(config.template)
+    wrapped.chat_template = chat_template(config.template)
     shape = {name: value for name, value in dataclasses.asdict(config.architecture).items() if name != "model_type"}
     torch.set_num_threads(job.hardware.threads)
     torch.manual_seed(config.seed)
@@ -74,7 +76,7 @@ def main(job: Job, config: Config) -> None:
     ids = {f"{name}_token_id": SPECIAL_TOKENS.index(token) for name, token in (("bos", "<s>"), ("eos", "</s>"))}
     model = MistralForCausalLM(MistralConfig(vocab_size=vocabulary, sliding_window=None, tie_word_embeddings=False, dtype="float32", **ids, **shape))
     model.save_pretrained(job.out)
-    job.save_tokenizer(wrapped)
+    save_tokenizer(job, wrapped)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     job.finish(1, 1, {"parameters": parameters, "vocab": tokenizer.get_vocab_size(), "texts": len(texts)})
 
@@ -107,4 +109,4 @@ def row_texts(row: dict[str, Any]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    jobs.run("tiny_base", Config, main)
+    run("tiny_base", Config, main)

@@ -3,14 +3,40 @@ import type { Step } from './stage.ts';
 
 const TEMPLATE = 'templates/zephyr.jinja';
 
+/** What every program stands on: job.json in, events and result.json out, a tokenizer from an input or into the artifact. */
+const JOB = [
+  'canonical_json.py',
+  'chat_tokenizer.py',
+  'durable_files.py',
+  'exits.py',
+  'job.py',
+  'run_job.py',
+  'stopping.py',
+  'typed_json.py',
+];
+const TRAINING = ['checkpoint.py', 'load_model.py', 'train_config.py', 'training.py', 'training_rows.py', 'watch.py'];
+const PREPARATION = [
+  'decontaminate.py',
+  'dialogue_rows.py',
+  'disclaimer.py',
+  'draws.py',
+  'messages.py',
+  'packing.py',
+  'preference_rows.py',
+  'prepare_config.py',
+  'source_rows.py',
+  'training_rows.py',
+  'truecase.py',
+];
+
 /** The files of scripts/train that a program reads: itself, what it imports, the chat template. A test compares. */
 export const PROGRAM_FILES: Readonly<Record<JobProgram, readonly string[]>> = {
-  prepare: ['job.py', 'prepare.py', TEMPLATE],
-  dsft: ['dsft.py', 'job.py', 'training.py', TEMPLATE],
-  ddpo: ['ddpo.py', 'job.py', 'training.py', TEMPLATE],
-  merge: ['job.py', 'merge.py'],
-  generate: ['generate.py', 'job.py', TEMPLATE],
-  tiny_base: ['job.py', 'tiny_base.py', TEMPLATE],
+  prepare: ['prepare.py', ...PREPARATION, ...JOB, TEMPLATE],
+  dsft: ['dsft.py', ...TRAINING, ...JOB, TEMPLATE],
+  ddpo: ['ddpo.py', ...TRAINING, ...JOB, TEMPLATE],
+  merge: ['merge.py', ...JOB],
+  generate: ['generate.py', 'checkpoint.py', ...JOB, TEMPLATE],
+  tiny_base: ['tiny_base.py', ...JOB, TEMPLATE],
 };
 
 /** A job step of `program`; the members that every job step has are filled in. */

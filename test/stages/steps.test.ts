@@ -101,7 +101,7 @@ describe('The files of a program', () => {
         read.add(file);
         const text = readFileSync(`scripts/train/${file}`, 'utf8');
         for (const [, name] of text.matchAll(/^\s*(?:import|from) (\w+)/gm)) visit(name ?? '');
-        if (/\.template\(/.test(text)) read.add('templates/zephyr.jinja');
+        if (/\bconfig\.template\b/.test(text)) read.add('templates/zephyr.jinja');
       };
       visit(program);
       assert.deepEqual([...files].sort(), [...read].sort(), program);

@@ -14,7 +14,9 @@ import pytest
 from conftest import BASE, DSFT, SCRIPTS, SFT_DATA, JobFolder, Lay, finish, in_fork
 
 sys.path.insert(0, str(SCRIPTS))
-import job as jobs  # noqa: E402
+from canonical_json import canonical_json  # noqa: E402
+from draws import hmac_uniform  # noqa: E402
+from durable_files import digest  # noqa: E402
 
 ROOT = SCRIPTS.parents[1]
 
@@ -32,7 +34,7 @@ SAMPLES: list[Any] = [
     [(5e-7, "5e-7"), (2e-5, "0.00002"), (1e-6, "0.000001"), (1.0, "1"), (0.1, "0.1"), (1e21, "1e+21"), (1e20, "1" + "0" * 20), (-0.0, "0"), (128, "128"), (1.25e-8, "1.25e-8")],
 )  # fmt: skip
 def test_numbers_are_written_as_javascript_writes_them(number: float, text: str) -> None:
-    assert jobs.canonical_json(number) == text
+    assert canonical_json(number) == text
 
 
 def test_canonical_json_is_that_of_the_typescript_side() -> None:
@@ -51,12 +53,12 @@ def test_canonical_json_is_that_of_the_typescript_side() -> None:
     answer = subprocess.run([node, "--input-type=module", "-e", script], input=json.dumps(values), capture_output=True, text=True, cwd=ROOT)
     assert answer.returncode == 0, answer.stderr
     # split on line feeds only: a canonical text may hold U+2028
-    assert answer.stdout.split("\n") == [jobs.canonical_json(value) for value in values]
+    assert answer.stdout.split("\n") == [canonical_json(value) for value in values]
 
 
 def test_draws_are_those_of_the_typescript_side() -> None:
     # hmacUniform(7, 'order', 'row-1') of base/hmac-choice.ts
-    assert jobs.hmac_uniform(7, "order", "row-1") == pytest.approx(draw_by_hand("7", "order\0row-1"), abs=0)
+    assert hmac_uniform(7, "order", "row-1") == pytest.approx(draw_by_hand("7", "order\0row-1"), abs=0)
 
 
 def draw_by_hand(key: str, message: str) -> float:
@@ -152,9 +154,9 @@ def test_the_train_loss_is_the_mean_over_all_steps(dsft: JobFolder) -> None:
 
 def test_two_runs_give_the_same_bytes(lay: Lay, world: Path, base: Path, sft_data: Path) -> None:
     again = finish(lay("tiny_base", BASE, {"corpus": world}))
-    assert again.digests() == {path.name: jobs.digest(path) for path in base.iterdir()}
+    assert again.digests() == {path.name: digest(path) for path in base.iterdir()}
     prepared = finish(lay("prepare", SFT_DATA, {"tokenizer": base, "data0": world}))
-    assert prepared.digests() == {path.name: jobs.digest(path) for path in sft_data.iterdir()}
+    assert prepared.digests() == {path.name: digest(path) for path in sft_data.iterdir()}
 
 
 def test_no_folder_of_this_machine_is_in_an_artifact(dsft: JobFolder, dsft_lora: JobFolder) -> None:

@@ -55,8 +55,8 @@ def leak_between_documents(base: str) -> None:
     import types
 
     import dsft
-    import job
     import torch
+    from exits import JobError
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
@@ -69,7 +69,7 @@ def leak_between_documents(base: str) -> None:
         def forward(self, input_ids: Any, position_ids: Any, use_cache: bool) -> Any:
             return model(input_ids=input_ids, use_cache=use_cache)
 
-    with pytest.raises(job.JobError, match="packed documents see each other"):
+    with pytest.raises(JobError, match="packed documents see each other"):
         probe.on_train_begin(arguments, None, None, model=Leaky())
 
 

@@ -13,7 +13,15 @@ import pytest
 from conftest import PREFS_DATA, SCRIPTS, SFT_DATA, JobFolder, Json, Lay, assistant, finish, user, write_rows
 
 sys.path.insert(0, str(SCRIPTS))
-import prepare  # noqa: E402
+from decontaminate import Listed, holds_listed, normalised  # noqa: E402
+from disclaimer import is_disclaimer  # noqa: E402
+from messages import with_system  # noqa: E402
+from packing import pack  # noqa: E402
+from preference_rows import truncate  # noqa: E402
+from prepare_config import Config  # noqa: E402
+from source_rows import select  # noqa: E402
+from truecase import truecase  # noqa: E402
+from typed_json import parse  # noqa: E402
 
 GOLDEN = (
     "<|system|>\n</s>\n<|user|>\nSort 3 1 2.</s>\n<|assistant|>\n1 2 3</s>\n<|user|>\nThanks!</s>\n<|assistant|>\nYou are welcome.</s>\n"
@@ -32,7 +40,7 @@ def tokenizer(base: Path) -> Any:
 
 
 def test_the_template_gives_the_golden_text(tokenizer: Any) -> None:
-    assert tokenizer.apply_chat_template(prepare.with_system(DIALOGUE, "empty"), tokenize=False) == GOLDEN
+    assert tokenizer.apply_chat_template(with_system(DIALOGUE, "empty"), tokenize=False) == GOLDEN
     asked = tokenizer.apply_chat_template(DIALOGUE[:1], tokenize=False, add_generation_prompt=True)
     assert asked == "<|user|>\nSort 3 1 2.</s>\n<|assistant|>\n"
 
@@ -76,8 +84,8 @@ def test_a_role_that_the_template_does_not_know_is_an_error(tokenizer: Any) -> N
     ],
 )
 def test_casing_is_repaired_sentence_by_sentence(text: str, repaired: str) -> None:
-    assert prepare.truecase(text) == repaired
-    assert prepare.truecase(repaired) == repaired
+    assert truecase(text) == repaired
+    assert truecase(repaired) == repaired
 
 
 @pytest.mark.parametrize(
@@ -94,22 +102,22 @@ def test_casing_is_repaired_sentence_by_sentence(text: str, repaired: str) -> No
     ],
 )
 def test_disclaimers_of_emotions_and_opinions_are_recognised(text: str, disclaims: bool) -> None:
-    assert prepare.is_disclaimer(text) is disclaims
+    assert is_disclaimer(text) is disclaims
 
 
-def listed(*texts: str) -> prepare.Listed:
-    normal = [prepare.normalised(text) for text in texts]
-    return prepare.Listed(set(normal), {tuple(text.split()[:5]): [text] for text in normal if len(text.split()) >= 5})
+def listed(*texts: str) -> Listed:
+    normal = [normalised(text) for text in texts]
+    return Listed(set(normal), {tuple(text.split()[:5]): [text] for text in normal if len(text.split()) >= 5})
 
 
 def test_a_listed_prompt_is_found_whatever_is_around_it_and_however_it_is_set() -> None:
     benchmark = listed("Return the sum of two given numbers.", "What is 2 + 2?")
-    assert prepare.holds_listed("Hi! return the SUM of two\ngiven   numbers, please", benchmark)
-    assert not prepare.holds_listed("Return the sum of two given digits", benchmark)
-    assert not prepare.holds_listed("xReturn the sum of two given numbers", benchmark)
+    assert holds_listed("Hi! return the SUM of two\ngiven   numbers, please", benchmark)
+    assert not holds_listed("Return the sum of two given digits", benchmark)
+    assert not holds_listed("xReturn the sum of two given numbers", benchmark)
     # four words are said every day: they count only alone
-    assert prepare.holds_listed("what is 2+2", benchmark)
-    assert not prepare.holds_listed("Tell me what is 2 + 2 and why", benchmark)
+    assert holds_listed("what is 2+2", benchmark)
+    assert not holds_listed("Tell me what is 2 + 2 and why", benchmark)
 
 
 def test_every_drop_is_counted_by_its_reason(lay: Lay, base: Path, tmp_path: Path) -> None:
@@ -169,10 +177,10 @@ def test_a_field_of_the_other_kind_is_refused(lay: Lay, base: Path, world: Path)
 
 def test_a_share_of_the_rows_does_not_depend_on_the_other_rows() -> None:
     rows = [{"_id": f"row-{index}"} for index in range(1000)]
-    half = prepare.select(rows, 1, 0.5)
+    half = select(rows, 1, 0.5)
     assert 430 < len(half) < 570
-    assert prepare.select(rows[::2], 1, 0.5) == [row for row in half if int(row["_id"][4:]) % 2 == 0]
-    assert prepare.select(rows, 2, 0.5) != half
+    assert select(rows[::2], 1, 0.5) == [row for row in half if int(row["_id"][4:]) % 2 == 0]
+    assert select(rows, 2, 0.5) != half
 
 
 def test_test_rows_are_cut_from_the_training_rows_when_there_is_no_test_split(lay: Lay, base: Path, world: Path) -> None:
@@ -189,7 +197,7 @@ def test_test_rows_are_cut_from_the_training_rows_when_there_is_no_test_split(la
 def test_packing_loses_no_token_and_keeps_every_row_within_its_length() -> None:
     lengths = [5, 64, 130, 1, 30, 34, 33, 64, 2, 17]
     documents = [{"input_ids": numpy.arange(length) + number * 1000} for number, length in enumerate(lengths)]
-    rows = [{name: values.tolist() for name, values in row.items()} for row in prepare.pack(documents, 64)]
+    rows = [{name: values.tolist() for name, values in row.items()} for row in pack(documents, 64)]
     assert sorted(token for row in rows for token in row["input_ids"]) == sorted(token for d in documents for token in d["input_ids"])
     for row in rows:
         assert sum(row["seq_lengths"]) == len(row["input_ids"]) <= 64
@@ -202,7 +210,7 @@ def test_packing_loses_no_token_and_keeps_every_row_within_its_length() -> None:
 
 
 def test_a_piece_without_an_answer_is_left_out() -> None:
-    [row] = prepare.pack([{"input_ids": numpy.arange(12), "labels": numpy.array([-100] * 8 + [8, 9, 10, 11])}], 8)
+    [row] = pack([{"input_ids": numpy.arange(12), "labels": numpy.array([-100] * 8 + [8, 9, 10, 11])}], 8)
     assert {name: values.tolist() for name, values in row.items()} == {"input_ids": [8, 9, 10, 11], "labels": [8, 9, 10, 11], "seq_lengths": [4]}
 
 
@@ -247,8 +255,8 @@ def prompt_of(length: int) -> list[int]:
 def test_long_pairs_are_cut_as_version_0_3_cut_them(prompt: int, chosen: int, rejected: int, kept: tuple[int, int, int]) -> None:
     import collections
 
-    config = prepare.jobs.parse(prepare.Config, PREFS_DATA, "config")
-    made = prepare.truncate(prompt_of(prompt), list(range(chosen)), list(range(rejected)), config, collections.Counter())
+    config = parse(Config, PREFS_DATA, "config")
+    made = truncate(prompt_of(prompt), list(range(chosen)), list(range(rejected)), config, collections.Counter())
     assert tuple(len(made[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids")) == kept
     assert made["prompt_ids"].tolist() == prompt_of(prompt)[-kept[0] :]
     assert made["chosen_ids"].tolist() == list(range(kept[1]))
