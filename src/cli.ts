@@ -4,7 +4,9 @@ import { EXIT, ZephyrError } from './errors.ts';
 
 const ON = new Option('--on <target>', 'where jobs run: a name in configs/targets, or a file').default('process');
 const HUB = new Option('--hub <url>', 'a Hugging Face Hub over HTTP instead of the embedded one');
-const SET = new Option('--set <path=value>', 'change one value of the recipe; may be repeated').argParser((text: string, all: string[]) => [...all, text]).default([], 'none');
+const SET = new Option('--set <path=value>', 'change one value of the recipe; may be repeated')
+  .argParser((text: string, all: string[]) => [...all, text])
+  .default([], 'none');
 const JSON_OUT = new Option('--json', 'machine-readable output on stdout');
 const DSFT = new Option('--dsft <ref>', 'the dsft artifact to start from, hf://models/ORG/NAME@COMMIT');
 const AIF = new Option('--aif <ref>', 'the aif artifact to learn from, hf://datasets/ORG/NAME@COMMIT');
@@ -35,35 +37,92 @@ async function main(): Promise<number> {
 
   const work = [ON, HUB, SET, JSON_OUT, NEW_RUN, TAKE_OVER];
   verb('run <recipe>', 'all three stages, one after another', async () => (await import('./commands/run.ts')).run, work);
-  verb('dsft [recipe]', 'distilled supervised fine-tuning', async () => (await import('./commands/stage.ts')).stage('dsft'), [...work, RESUME]);
-  verb('aif [recipe]', 'AI feedback: answers, ratings, preference pairs', async () => (await import('./commands/stage.ts')).stage('aif'), [...work, RESUME, DSFT]);
-  verb('ddpo [recipe]', 'distilled direct preference optimization', async () => (await import('./commands/stage.ts')).stage('ddpo'), [...work, RESUME, DSFT, AIF]);
-  verb('rehearse <recipe>', 'the same recipe from end to end at toy size, on this machine', async () => (await import('./commands/rehearse.ts')).rehearse, work);
-  verb('plan <recipe>', 'what would run, what would be used again, and why', async () => (await import('./commands/plan.ts')).plan, [
-    ON,
-    HUB,
-    SET,
-    JSON_OUT,
-    DSFT,
-    AIF,
-    new Option('--stage <name>', 'only this stage').choices(['dsft', 'aif', 'ddpo']),
-    new Option('--rehearsal', 'plan the rehearsal of the recipe'),
-    new Option('--why', 'say for each step why it would (not) run again'),
-    new Option('--detailed-exitcode', 'exit with 10 when something would run'),
+  verb('dsft [recipe]', 'distilled supervised fine-tuning', async () => (await import('./commands/stage.ts')).stage('dsft'), [
+    ...work,
+    RESUME,
   ]);
-  verb('resume <id>', 'go on with a run where it stopped, from any folder', async () => (await import('./commands/resume.ts')).resume, [new Option('--on <target>', 'another target than the one the run began on'), HUB, JSON_OUT, TAKE_OVER]);
-  verb('status [id]', 'the runs on the Hub, or one of them', async () => (await import('./commands/status.ts')).status, [HUB, JSON_OUT]);
-  verb('logs <id>', 'what the jobs of a run printed', async () => (await import('./commands/logs.ts')).logs, [HUB, new Option('-f, --follow', 'go on as the job goes on')]);
-  verb('cancel <id>', 'stop the job of a run; its checkpoint is kept', async () => (await import('./commands/cancel.ts')).cancel, [HUB, JSON_OUT]);
-  verb('inspect <id>', 'an artifact and where it comes from', async () => (await import('./commands/inspect.ts')).inspect, [HUB, JSON_OUT]);
-  verb('hub <action> [folder]', 'the embedded Hub: serve, ls, import FOLDER', async () => (await import('./commands/hub.ts')).hub, [
+  verb(
+    'aif [recipe]',
+    'AI feedback: answers, ratings, preference pairs',
+    async () => (await import('./commands/stage.ts')).stage('aif'),
+    [...work, RESUME, DSFT],
+  );
+  verb(
+    'ddpo [recipe]',
+    'distilled direct preference optimization',
+    async () => (await import('./commands/stage.ts')).stage('ddpo'),
+    [...work, RESUME, DSFT, AIF],
+  );
+  verb(
+    'rehearse <recipe>',
+    'the same recipe from end to end at toy size, on this machine',
+    async () => (await import('./commands/rehearse.ts')).rehearse,
+    work,
+  );
+  verb(
+    'plan <recipe>',
+    'what would run, what would be used again, and why',
+    async () => (await import('./commands/plan.ts')).plan,
+    [
+      ON,
+      HUB,
+      SET,
+      JSON_OUT,
+      DSFT,
+      AIF,
+      new Option('--stage <name>', 'only this stage').choices(['dsft', 'aif', 'ddpo']),
+      new Option('--rehearsal', 'plan the rehearsal of the recipe'),
+      new Option('--why', 'say for each step why it would (not) run again'),
+      new Option('--detailed-exitcode', 'exit with 10 when something would run'),
+    ],
+  );
+  verb(
+    'resume <id>',
+    'go on with a run where it stopped, from any folder',
+    async () => (await import('./commands/resume.ts')).resume,
+    [new Option('--on <target>', 'another target than the one the run began on'), HUB, JSON_OUT, TAKE_OVER],
+  );
+  verb('status [id]', 'the runs on the Hub, or one of them', async () => (await import('./commands/status.ts')).status, [
     HUB,
     JSON_OUT,
-    new Option('--port <number>', 'serve: the port on 127.0.0.1').default('7600'),
-    new Option('--as <ref>', 'import: the repo to import into, hf://models/ORG/NAME'),
   ]);
-  verb('schema <kind>', 'JSON Schema of a recipe or a target, for editors', async () => (await import('./commands/schema.ts')).schema, []);
-  verb('completion <shell>', 'completion script for bash, zsh or fish', async () => (await import('./commands/completion.ts')).completion(program), []);
+  verb('logs <id>', 'what the jobs of a run printed', async () => (await import('./commands/logs.ts')).logs, [
+    HUB,
+    new Option('-f, --follow', 'go on as the job goes on'),
+  ]);
+  verb(
+    'cancel <id>',
+    'stop the job of a run; its checkpoint is kept',
+    async () => (await import('./commands/cancel.ts')).cancel,
+    [HUB, JSON_OUT],
+  );
+  verb('inspect <id>', 'an artifact and where it comes from', async () => (await import('./commands/inspect.ts')).inspect, [
+    HUB,
+    JSON_OUT,
+  ]);
+  verb(
+    'hub <action> [folder]',
+    'the embedded Hub: serve, ls, import FOLDER',
+    async () => (await import('./commands/hub.ts')).hub,
+    [
+      HUB,
+      JSON_OUT,
+      new Option('--port <number>', 'serve: the port on 127.0.0.1').default('7600'),
+      new Option('--as <ref>', 'import: the repo to import into, hf://models/ORG/NAME'),
+    ],
+  );
+  verb(
+    'schema <kind>',
+    'JSON Schema of a recipe or a target, for editors',
+    async () => (await import('./commands/schema.ts')).schema,
+    [],
+  );
+  verb(
+    'completion <shell>',
+    'completion script for bash, zsh or fish',
+    async () => (await import('./commands/completion.ts')).completion(program),
+    [],
+  );
 
   try {
     await program.parseAsync();

@@ -1,9 +1,9 @@
+import { adoptRun, readRun, type StageRun } from '../engine/stage-run.ts';
 import { EXIT, ZephyrError } from '../errors.ts';
-import { adoptRun, readRun, StageRun } from '../engine/stage-run.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Target } from '../recipe/target.ts';
 import { openTargetBackend } from './backend.ts';
-import { type Context, openContext, type Options } from './context.ts';
+import { type Context, type Options, openContext } from './context.ts';
 import { findRun } from './find-run.ts';
 
 /** Seconds that a job has to save its state before it is killed. */
@@ -24,7 +24,11 @@ export async function cancelRun(context: Context, id: string): Promise<number> {
   const handle = state.job?.handle;
   if (handle != null) {
     const ended = await openTargetBackend(context, state.target as Target).cancel(handle, GRACE_SECONDS);
-    if (ended.state === 'unknown') throw new ZephyrError(`Cannot cancel ${name}: ${ended.why}`, { exit: 'temporary', hint: 'the job may still run; try again' });
+    if (ended.state === 'unknown')
+      throw new ZephyrError(`Cannot cancel ${name}: ${ended.why}`, {
+        exit: 'temporary',
+        hint: 'the job may still run; try again',
+      });
   }
   await settle(context, id);
   process.stderr.write(`cancelled ${name}\n  resume: zephyr resume ${name}\n`);
@@ -39,7 +43,10 @@ async function settle(context: Context, id: string): Promise<void> {
     if (found === undefined || found.state.phase === 'cancelled') return;
     try {
       const run: StageRun = await adoptRun(context.hub, () => new Date(), found, false);
-      await run.advance({ ...run.state, phase: 'cancelled', owner: null, failure: { reason: 'cancelled', message: 'cancelled by the user' } }, 'cancelled');
+      await run.advance(
+        { ...run.state, phase: 'cancelled', owner: null, failure: { reason: 'cancelled', message: 'cancelled by the user' } },
+        'cancelled',
+      );
       return;
     } catch (error) {
       if (!(error instanceof ZephyrError) || error.exit !== 'conflict') throw error;

@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ZephyrError } from '../errors.ts';
 import type { Engine } from '../engine/engine.ts';
+import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Emit } from '../model/event.ts';
 import type { Recipe } from '../recipe/recipe.ts';
@@ -58,7 +58,7 @@ export function packageRoot(): string {
 }
 
 export function zephyrHome(env: Readonly<Record<string, string>>): string {
-  return resolve(env['ZEPHYR_HOME'] ?? join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'zephyr'));
+  return resolve(env.ZEPHYR_HOME ?? join(env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), 'zephyr'));
 }
 
 /** The programs that jobs run. */
@@ -73,7 +73,10 @@ export async function openHub(env: Readonly<Record<string, string>>, url: string
   }
   const token = secretOf(env, TOKEN);
   if (token === undefined) {
-    throw new ZephyrError(`Cannot open the Hub at "${url}": no token`, { exit: 'preflight', hint: `set ${TOKEN} in the environment, or ${TOKEN}_PATH to a file that holds it` });
+    throw new ZephyrError(`Cannot open the Hub at "${url}": no token`, {
+      exit: 'preflight',
+      hint: `set ${TOKEN} in the environment, or ${TOKEN}_PATH to a file that holds it`,
+    });
   }
   const { openRemoteHub } = await import('../hub/remote-hub.ts');
   return openRemoteHub({ url, token });
@@ -85,7 +88,7 @@ export async function openContext(options: Options): Promise<Context> {
   const closers: (() => Promise<void> | void)[] = [];
   const hub = await openHub(env, options.hub);
   const { openRenderer } = await import('../render/renderer.ts');
-  const mode = options.json === true ? 'json' : process.stderr.isTTY && env['CI'] === undefined ? 'tty' : 'plain';
+  const mode = options.json === true ? 'json' : process.stderr.isTTY && env.CI === undefined ? 'tty' : 'plain';
   const renderer = openRenderer({ mode, stream: mode === 'json' ? process.stdout : process.stderr });
   const { signal, interrupted, stop } = watchSignals();
   closers.push(() => renderer.close(), stop);
@@ -138,8 +141,9 @@ async function openOneTeacher(context: Context, recipe: Recipe, id: string): Pro
   const spec = recipe.teachers[id];
   if (spec === undefined) throw new Error(`Cannot open teacher "${id}": the recipe has none of that name`);
   const { openTeacher } = await import('../teachers/registry.ts');
-  if (spec.provider !== 'practice') return openTeacher(spec, spec.keyFrom === undefined ? undefined : secretOf(context.env, spec.keyFrom));
-  const baseUrl = spec.baseUrl ?? context.env['ZEPHYR_PRACTICE_URL'] ?? (await practiceUrl(context, recipe.seed));
+  if (spec.provider !== 'practice')
+    return openTeacher(spec, spec.keyFrom === undefined ? undefined : secretOf(context.env, spec.keyFrom));
+  const baseUrl = spec.baseUrl ?? context.env.ZEPHYR_PRACTICE_URL ?? (await practiceUrl(context, recipe.seed));
   return openTeacher({ ...spec, baseUrl }, 'practice');
 }
 
@@ -165,7 +169,10 @@ function secretOf(env: Readonly<Record<string, string>>, name: string): string |
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (error) {
-    throw new ZephyrError(`Cannot read the secret ${name}: ${name}_PATH names "${file}", which is not readable`, { exit: 'preflight', cause: error });
+    throw new ZephyrError(`Cannot read the secret ${name}: ${name}_PATH names "${file}", which is not readable`, {
+      exit: 'preflight',
+      cause: error,
+    });
   }
 }
 

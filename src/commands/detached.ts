@@ -1,6 +1,6 @@
 import { EXIT, ZephyrError } from '../errors.ts';
-import type { Context } from './context.ts';
 import { cancelRun } from './cancel.ts';
+import type { Context } from './context.ts';
 import { wantsToCancel } from './interrupt.ts';
 
 /** Runs a command's work; when the user turned away, says how to come back and, on a terminal, offers to cancel. */
@@ -11,7 +11,9 @@ export async function detached(context: Context, body: () => Promise<number>): P
     if (!(error instanceof ZephyrError) || error.exit !== 'detached') throw error;
     const id = /hf:\/\/\S+/.exec(error.hint ?? '')?.[0];
     context.renderer.close();
-    process.stderr.write(`${error.message}\n${id === undefined ? '' : `  watch:  zephyr status ${id}\n  resume: zephyr resume ${id}\n  cancel: zephyr cancel ${id}\n`}`);
+    process.stderr.write(
+      `${error.message}\n${id === undefined ? '' : `  watch:  zephyr status ${id}\n  resume: zephyr resume ${id}\n  cancel: zephyr cancel ${id}\n`}`,
+    );
     if (id === undefined || !(await wantsToCancel(context.interrupted))) return EXIT.detached;
     return await cancelRun(context, id);
   }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { sha256File } from '../base/sha256.ts';
 import type { Target } from '../recipe/target.ts';
-import { codeFolder, type Context } from './context.ts';
+import { type Context, codeFolder } from './context.ts';
 
 /** What the jobs' Python holds, for a plan: of a process without starting anything, of an image as its engine says. */
 export async function environmentOf(context: Context, target: Target): Promise<string> {

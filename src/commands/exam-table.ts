@@ -1,7 +1,7 @@
-import { examReport } from '../stages/exam/report.ts';
 import type { StageOutcome } from '../engine/execute.ts';
 import { formatRef } from '../model/artifact.ts';
 import { readManifest } from '../plan/read-manifest.ts';
+import { examReport } from '../stages/exam/report.ts';
 import type { Context, Options } from './context.ts';
 import { printTable } from './output.ts';
 
@@ -12,11 +12,14 @@ export async function examTable(context: Context, outcomes: readonly StageOutcom
   const exam = outcomes.find(({ stage }) => stage === 'exam');
   if (exam?.ok !== true || options.json === true) return;
   const report = examReport.parse((await readManifest(context.hub, exam.artifact.ref))?.metrics);
-  const artifacts = new Map(outcomes.flatMap((outcome) => (outcome.ok ? [[outcome.stage as string, formatRef(outcome.artifact.ref)]] : [])));
+  const artifacts = new Map(
+    outcomes.flatMap((outcome) => (outcome.ok ? [[outcome.stage as string, formatRef(outcome.artifact.ref)]] : [])),
+  );
   const rows = report.models.map(({ model, score, ended, tokens }) => {
     const step = report.steps.find((one) => one.model === model);
     const gain = step === undefined ? '' : `${signed(step.gain.mean)} [${signed(step.gain.low)}, ${signed(step.gain.high)}]`;
-    const wins = step === undefined ? '' : `${percent(step.winRate.mean)} [${percent(step.winRate.low)}, ${percent(step.winRate.high)}]`;
+    const wins =
+      step === undefined ? '' : `${percent(step.winRate.mean)} [${percent(step.winRate.low)}, ${percent(step.winRate.high)}]`;
     return [NAMES[model], score.mean.toFixed(3), gain, wins, tokens.toFixed(0), percent(ended)];
   });
   process.stdout.write(`\n${report.prompts} held-out prompts, scores of the judge from 0 to 1\n`);

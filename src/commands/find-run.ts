@@ -1,5 +1,5 @@
-import { ZephyrError } from '../errors.ts';
 import { readRun } from '../engine/stage-run.ts';
+import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { parseRef, type RepoId } from '../model/artifact.ts';
 import { MANIFEST_FILE, manifest } from '../model/manifest.ts';
@@ -25,7 +25,10 @@ export async function findRun(hub: Hub, id: string): Promise<Found> {
     throw unknown(id, hub, 'no repo has a branch of that name');
   }
   const ref = parseRef(id);
-  if (ref === undefined) throw new ZephyrError(`Cannot read the ID "${id}": expected hf://models/ORG/NAME@run-..., run-..., or an artifact`, { hint: 'zephyr status lists the runs' });
+  if (ref === undefined)
+    throw new ZephyrError(`Cannot read the ID "${id}": expected hf://models/ORG/NAME@run-..., run-..., or an artifact`, {
+      hint: 'zephyr status lists the runs',
+    });
   if (RUN.test(ref.revision)) {
     const found = await readRun(hub, ref, ref.revision);
     if (found === undefined) throw unknown(id, hub, 'there is no such run');
@@ -44,5 +47,8 @@ export async function findRun(hub: Hub, id: string): Promise<Found> {
 }
 
 function unknown(id: string, hub: Hub, why: string): ZephyrError {
-  return new ZephyrError(`Cannot find "${id}" on ${hub.name}: ${why}`, { exit: 'preflight', hint: 'zephyr status lists the runs; another Hub is chosen with --hub URL' });
+  return new ZephyrError(`Cannot find "${id}" on ${hub.name}: ${why}`, {
+    exit: 'preflight',
+    hint: 'zephyr status lists the runs; another Hub is chosen with --hub URL',
+  });
 }

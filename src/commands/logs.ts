@@ -6,7 +6,7 @@ import { EXIT, ZephyrError } from '../errors.ts';
 import type { Target } from '../recipe/target.ts';
 import { redactor } from '../render/redact.ts';
 import { openTargetBackend } from './backend.ts';
-import { openContext, type Options } from './context.ts';
+import { type Options, openContext } from './context.ts';
 import { findRun } from './find-run.ts';
 
 /** `zephyr logs ID [-f]`: what the jobs of a run printed, oldest first. */
@@ -14,8 +14,14 @@ export async function logs([id]: string[], options: Options & { readonly follow?
   await using context = await openContext(options);
   const { state } = await findRun(context.hub, id as string);
   const folder = join(context.home, 'jobs', state.run);
-  const jobs = (await readdir(folder).catch(() => [])).filter((name) => /-e\d+$/.test(name)).sort((a, b) => epochOf(a) - epochOf(b));
-  if (jobs.length === 0) throw new ZephyrError(`Cannot show logs of ${state.run}: no job of it ran on this machine`, { exit: 'preflight', hint: `looked in "${folder}"` });
+  const jobs = (await readdir(folder).catch(() => []))
+    .filter((name) => /-e\d+$/.test(name))
+    .sort((a, b) => epochOf(a) - epochOf(b));
+  if (jobs.length === 0)
+    throw new ZephyrError(`Cannot show logs of ${state.run}: no job of it ran on this machine`, {
+      exit: 'preflight',
+      hint: `looked in "${folder}"`,
+    });
   for (const job of jobs) {
     process.stdout.write(`==> ${job} <==\n`);
     let offset = await copyFrom(join(folder, job, 'log.txt'), 0);

@@ -3,7 +3,7 @@ import { loadTarget } from '../recipe/load-target.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { toRehearsal } from '../recipe/rehearse.ts';
 import type { Target } from '../recipe/target.ts';
-import { openContext, type Options } from './context.ts';
+import { type Options, openContext } from './context.ts';
 import { detached } from './detached.ts';
 import { examTable } from './exam-table.ts';
 import { report } from './report.ts';
@@ -16,7 +16,12 @@ export async function rehearse([file]: string[], options: Options): Promise<numb
   const rehearsal = toRehearsal(recipe);
   const target = onCpu(await loadTarget(options.on ?? 'process', context.root), rehearsal.recipe);
   return await detached(context, async () => {
-    const outcomes = await work(context, options, { recipe: rehearsal.recipe, target, goal: ['setup', 'dsft', 'aif', 'ddpo', 'exam'], stageInputs: {} });
+    const outcomes = await work(context, options, {
+      recipe: rehearsal.recipe,
+      target,
+      goal: ['setup', 'dsft', 'aif', 'ddpo', 'exam'],
+      stageInputs: {},
+    });
     const status = report(outcomes, options, { quiet: true });
     await examTable(context, outcomes, options);
     return status;

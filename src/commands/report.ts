@@ -27,9 +27,15 @@ export function report(outcomes: readonly StageOutcome[], options: Options, { qu
 }
 
 function failureError(stage: string, step: string, run: string, failure: Failure): ZephyrError {
-  const tail = failure.reason === 'job-failed' && failure.logTail.length > 0 ? `\n${failure.logTail.map((line) => `  | ${line}`).join('\n')}` : '';
+  const tail =
+    failure.reason === 'job-failed' && failure.logTail.length > 0
+      ? `\n${failure.logTail.map((line) => `  | ${line}`).join('\n')}`
+      : '';
   return new ZephyrError(`Stage ${stage} stopped in step ${step}: ${failure.message}${tail}`, {
     exit: EXIT_OF[failure.reason],
-    hint: failure.reason === 'bad-data' ? `mend the data or the recipe and run the stage again; log: zephyr logs ${run}` : `go on with: zephyr resume ${run}; log: zephyr logs ${run}`,
+    hint:
+      failure.reason === 'bad-data'
+        ? `mend the data or the recipe and run the stage again; log: zephyr logs ${run}`
+        : `go on with: zephyr resume ${run}; log: zephyr logs ${run}`,
   });
 }

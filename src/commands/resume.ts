@@ -1,10 +1,10 @@
 import { EXIT, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
-import type { Recipe } from '../recipe/recipe.ts';
 import { loadTarget } from '../recipe/load-target.ts';
+import type { Recipe } from '../recipe/recipe.ts';
 import type { Target } from '../recipe/target.ts';
 import { STAGE_NAMES, type StageName } from '../stages/stage.ts';
-import { openContext, type Options } from './context.ts';
+import { type Options, openContext } from './context.ts';
 import { detached } from './detached.ts';
 import { examTable } from './exam-table.ts';
 import { findRun } from './find-run.ts';
@@ -22,7 +22,8 @@ export async function resume([id]: string[], options: Options): Promise<number> 
     return EXIT.done;
   }
   const stage = state.stage as StageName;
-  if (!STAGE_NAMES.includes(stage)) throw new ZephyrError(`Cannot resume ${id}: stage "${state.stage}" is unknown to this zephyr`, { exit: 'conflict' });
+  if (!STAGE_NAMES.includes(stage))
+    throw new ZephyrError(`Cannot resume ${id}: stage "${state.stage}" is unknown to this zephyr`, { exit: 'conflict' });
   const target = options.on === undefined ? (state.target as Target) : await loadTarget(options.on, context.root);
   return await detached(context, async () => {
     const outcomes = await work(context, options, {

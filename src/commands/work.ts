@@ -7,7 +7,7 @@ import { readStepFiles } from '../plan/read-files.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Target } from '../recipe/target.ts';
 import type { StageName } from '../stages/stage.ts';
-import { type Context, openEngine, type Options } from './context.ts';
+import { type Context, type Options, openEngine } from './context.ts';
 
 export interface Work {
   readonly recipe: Recipe;

@@ -11,7 +11,9 @@ import type { Step } from '../stages/stage.ts';
  */
 export async function cardOf(step: Step, manifest: Manifest, folder: string): Promise<string> {
   const own = await readFile(join(folder, 'README.md'), 'utf8').catch(() => header(step));
-  const inputs = Object.entries(manifest.inputs).map(([name, input]) => `| ${name} | \`${formatRef(input)}\` | \`${input.digest.slice(0, 16)}\` |`);
+  const inputs = Object.entries(manifest.inputs).map(
+    ([name, input]) => `| ${name} | \`${formatRef(input)}\` | \`${input.digest.slice(0, 16)}\` |`,
+  );
   const metrics = Object.entries(manifest.metrics)
     .filter(([, value]) => typeof value !== 'object')
     .map(([name, value]) => `| ${name} | ${value} |`);

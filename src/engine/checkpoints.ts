@@ -17,7 +17,11 @@ export async function keepCheckpoint(hub: Hub, run: StageRun, step: string, fold
   if (manifest === undefined || !(await complete(folder, manifest))) return false;
   const { state, dropped } = withCheckpoint(run.state, { step, at: manifest.step, worldSize: manifest.world_size });
   const target = checkpointFolder(step, manifest.step);
-  const add = manifest.files.map((file) => ({ path: `${target}/${file.path}`, file: join(folder, file.path), sha256: file.sha256 }));
+  const add = manifest.files.map((file) => ({
+    path: `${target}/${file.path}`,
+    file: join(folder, file.path),
+    sha256: file.sha256,
+  }));
   const remove = (await Promise.all(dropped.map((old) => pathsOf(hub, run, old)))).flat();
   await run.advance(state, `checkpoint ${step} at ${manifest.step}`, {
     add: [...add, { path: `${target}/${MANIFEST}`, content: await readFile(join(folder, MANIFEST)) }],
@@ -72,7 +76,9 @@ export async function restoreCheckpoint(
 
 async function pathsOf(hub: Hub, run: StageRun, old: Checkpoint): Promise<string[]> {
   const prefix = `${checkpointFolder(old.step, old.at)}/`;
-  return (await hub.tree({ ...run.state.repo, commit: run.head })).map(({ path }) => path).filter((path) => path.startsWith(prefix));
+  return (await hub.tree({ ...run.state.repo, commit: run.head }))
+    .map(({ path }) => path)
+    .filter((path) => path.startsWith(prefix));
 }
 
 async function readManifest(folder: string): Promise<CheckpointManifest | undefined> {

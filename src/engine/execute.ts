@@ -17,14 +17,24 @@ import { runTask } from './run-task.ts';
 import type { StageRun } from './stage-run.ts';
 
 export type StageOutcome =
-  | { readonly ok: true; readonly stage: StageName; readonly run: string | undefined; readonly artifact: Artifact; readonly reused: boolean }
+  | {
+      readonly ok: true;
+      readonly stage: StageName;
+      readonly run: string | undefined;
+      readonly artifact: Artifact;
+      readonly reused: boolean;
+    }
   | { readonly ok: false; readonly stage: StageName; readonly step: string; readonly run: string; readonly failure: Failure };
 
 /**
  * Walks the stages of a plan in order: what an equal step has published before is verified and used again, the rest is
  * run and published. Stops at the first stage that fails. `resume` names the run to go on with, by stage.
  */
-export async function executePlan(engine: Engine, plan: Plan, resume: { readonly stage: StageName; readonly run: string } | undefined): Promise<readonly StageOutcome[]> {
+export async function executePlan(
+  engine: Engine,
+  plan: Plan,
+  resume: { readonly stage: StageName; readonly run: string } | undefined,
+): Promise<readonly StageOutcome[]> {
   const outcomes: StageOutcome[] = [];
   const produced = new Map<string, Artifact>(Object.entries(plan.stageInputs).map(([stage, artifact]) => [stage, artifact]));
   for (const stage of plan.goal) {
@@ -35,7 +45,13 @@ export async function executePlan(engine: Engine, plan: Plan, resume: { readonly
   return outcomes;
 }
 
-async function executeStage(engine: Engine, plan: Plan, stage: StageName, produced: Map<string, Artifact>, resume: string | undefined): Promise<StageOutcome> {
+async function executeStage(
+  engine: Engine,
+  plan: Plan,
+  stage: StageName,
+  produced: Map<string, Artifact>,
+  resume: string | undefined,
+): Promise<StageOutcome> {
   const began = engine.now().getTime();
   const steps = plan.steps.filter((step) => step.stage === stage);
   let run: StageRun | undefined;
@@ -71,7 +87,13 @@ async function reuse(engine: Engine, step: PlannedStep, bound: Bound): Promise<A
     engine.emit({ type: 'warning', message: `${error.message}; ${step.stage}/${step.name} is made again` });
     return undefined;
   }
-  engine.emit({ type: 'step-reused', stage: step.stage, step: step.name, artifact: candidate.artifact.ref, fingerprint: bound.fingerprint });
+  engine.emit({
+    type: 'step-reused',
+    stage: step.stage,
+    step: step.name,
+    artifact: candidate.artifact.ref,
+    fingerprint: bound.fingerprint,
+  });
   return candidate.artifact;
 }
 
@@ -92,11 +114,23 @@ async function make(engine: Engine, run: StageRun, step: PlannedStep, bound: Bou
   );
   await rm(join(engine.workFolder, run.state.run, step.name), { recursive: true, force: true });
   const seconds = (engine.now().getTime() - began) / 1000;
-  engine.emit({ type: 'step-done', stage: step.stage, step: step.name, artifact: artifact.ref, metrics: manifest.metrics, seconds });
+  engine.emit({
+    type: 'step-done',
+    stage: step.stage,
+    step: step.name,
+    artifact: artifact.ref,
+    metrics: manifest.metrics,
+    seconds,
+  });
   return artifact;
 }
 
-type Work = { readonly folder: string; readonly metrics: Readonly<Record<string, unknown>>; readonly versions: Readonly<Record<string, string>>; readonly costUsd: number };
+type Work = {
+  readonly folder: string;
+  readonly metrics: Readonly<Record<string, unknown>>;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly costUsd: number;
+};
 
 async function work(engine: Engine, run: StageRun, step: PlannedStep, bound: Bound): Promise<Work | { failure: Failure }> {
   if (step.work.kind === 'task') {
@@ -111,8 +145,20 @@ async function work(engine: Engine, run: StageRun, step: PlannedStep, bound: Bou
 async function failed(engine: Engine, run: StageRun, step: PlannedStep, failure: Failure): Promise<StageOutcome> {
   const phase = failure.reason === 'cancelled' ? 'cancelled' : 'failed';
   await run.advance({ ...run.state, phase, owner: null, failure: { ...failure } }, `${phase}: ${failure.message}`.slice(0, 200));
-  engine.emit({ type: 'stage-failed', stage: step.stage, step: step.name, run: formatRef({ ...run.state.repo, revision: run.state.run }), failure });
-  return { ok: false, stage: step.stage, step: step.name, run: formatRef({ ...run.state.repo, revision: run.state.run }), failure };
+  engine.emit({
+    type: 'stage-failed',
+    stage: step.stage,
+    step: step.name,
+    run: formatRef({ ...run.state.repo, revision: run.state.run }),
+    failure,
+  });
+  return {
+    ok: false,
+    stage: step.stage,
+    step: step.name,
+    run: formatRef({ ...run.state.repo, revision: run.state.run }),
+    failure,
+  };
 }
 
 /** The run is over: checkpoints and calls leave the branch's head, the history keeps what happened. */

@@ -3,8 +3,8 @@ import { basename, dirname, join, relative } from 'node:path';
 import { atomicWrite } from '../base/atomic-write.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
-import { contentDigest } from '../model/content-digest.ts';
 import { formatRef } from '../model/artifact.ts';
+import { contentDigest } from '../model/content-digest.ts';
 import type { Hardware, JobFile, JobLabels } from '../model/job.ts';
 import type { Artifact } from '../model/outcome.ts';
 import type { Step } from '../stages/stage.ts';
@@ -17,16 +17,23 @@ export function jobFolderOf(workFolder: string, labels: JobLabels): string {
  * Lays every input out as a Hugging Face cache under `folder/in`, every byte hashed, and says where each one is,
  * relative to `folder`.
  */
-export async function stageInputs(hub: Hub, inputs: Readonly<Record<string, Artifact>>, folder: string): Promise<Record<string, string>> {
+export async function stageInputs(
+  hub: Hub,
+  inputs: Readonly<Record<string, Artifact>>,
+  folder: string,
+): Promise<Record<string, string>> {
   const staged: Record<string, string> = {};
   for (const [name, { ref, digest }] of Object.entries(inputs)) {
     const { folder: snapshot, files } = await hub.materialise(ref, join(folder, 'in'));
     const found = contentDigest(files);
     if (found !== digest) {
-      throw new ZephyrError(`Cannot use ${formatRef(ref)}: its content is ${found.slice(0, 16)}, expected ${digest.slice(0, 16)}`, {
-        exit: 'preflight',
-        hint: 'the artifact was changed after it was recorded; run its stage again',
-      });
+      throw new ZephyrError(
+        `Cannot use ${formatRef(ref)}: its content is ${found.slice(0, 16)}, expected ${digest.slice(0, 16)}`,
+        {
+          exit: 'preflight',
+          hint: 'the artifact was changed after it was recorded; run its stage again',
+        },
+      );
     }
     staged[name] = relative(folder, snapshot);
   }
@@ -65,7 +72,8 @@ export async function layOutJob(request: {
     cadence: request.cadence,
     resume: request.checkpoint === undefined ? null : `in/resume/${basename(request.checkpoint)}`,
   };
-  if (request.checkpoint !== undefined) await linkFolder(request.checkpoint, join(folder, 'in', 'resume', basename(request.checkpoint)));
+  if (request.checkpoint !== undefined)
+    await linkFolder(request.checkpoint, join(folder, 'in', 'resume', basename(request.checkpoint)));
   await atomicWrite(join(folder, 'job.json'), `${JSON.stringify(job, null, 2)}\n`);
 }
 
@@ -83,6 +91,7 @@ export async function sweepRun(workFolder: string, run: string): Promise<void> {
   const folder = join(workFolder, run);
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
     if (!entry.isDirectory()) continue;
-    for (const name of ['in', 'out', 'checkpoints', 'code', 'home']) await rm(join(folder, entry.name, name), { recursive: true, force: true });
+    for (const name of ['in', 'out', 'checkpoints', 'code', 'home'])
+      await rm(join(folder, entry.name, name), { recursive: true, force: true });
   }
 }

@@ -14,20 +14,34 @@ import { adoptRun, beginRun, findUnfinished, readRun, type StageRun } from './st
  * The run that this process works in: the one to resume, else an unfinished one that began with the very same steps and
  * inputs, else a new one. Throws a `ZephyrError` when somebody else owns it, or when it began with other ingredients.
  */
-export async function ownStage(engine: Engine, plan: Plan, stage: StageName, produced: ReadonlyMap<string, Artifact>, resume: string | undefined): Promise<StageRun> {
+export async function ownStage(
+  engine: Engine,
+  plan: Plan,
+  stage: StageName,
+  produced: ReadonlyMap<string, Artifact>,
+  resume: string | undefined,
+): Promise<StageRun> {
   const steps = plan.steps.filter((step) => step.stage === stage);
   const repo = steps.at(-1)?.output;
   if (repo === undefined) throw new Error(`Cannot run stage ${stage}: its plan has no step`);
   const keyRecord = keyRecordOf(plan, stage, produced);
   const key = sha256(canonicalJson(keyRecord));
-  const found = resume !== undefined ? await readRun(engine.hub, repo, resume) : engine.newRun ? undefined : await findUnfinished(engine.hub, repo, key);
+  const found =
+    resume !== undefined
+      ? await readRun(engine.hub, repo, resume)
+      : engine.newRun
+        ? undefined
+        : await findUnfinished(engine.hub, repo, key);
   if (found !== undefined) {
     const difference = diffRecords(found.state.keyRecord, keyRecord);
     if (found.state.key !== key) {
-      throw new ZephyrError(`Cannot resume ${formatRef({ ...repo, revision: found.state.run })}: ${difference ?? 'its plan'} is not what it began with`, {
-        exit: 'conflict',
-        hint: 'use the zephyr that began it, or begin again with --new-run',
-      });
+      throw new ZephyrError(
+        `Cannot resume ${formatRef({ ...repo, revision: found.state.run })}: ${difference ?? 'its plan'} is not what it began with`,
+        {
+          exit: 'conflict',
+          hint: 'use the zephyr that began it, or begin again with --new-run',
+        },
+      );
     }
     const run = await adoptRun(engine.hub, engine.now, found, engine.takeOver);
     engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: true });

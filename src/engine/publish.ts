@@ -34,10 +34,18 @@ export interface Made {
  * Files, card and manifest in one commit on `main` of the step's output repo, then the fingerprint's tag. Either all of
  * it is there or nothing; a crash between commit and tag is healed by whoever looks for the fingerprint next.
  */
-export async function publish(hub: Hub, made: Made, now: Date, version: string): Promise<{ artifact: Artifact; manifest: Manifest }> {
+export async function publish(
+  hub: Hub,
+  made: Made,
+  now: Date,
+  version: string,
+): Promise<{ artifact: Artifact; manifest: Manifest }> {
   const files = (await digestFolder(made.folder)).filter(({ path }) => path !== MANIFEST_FILE);
   const pickle = files.find(({ path }) => PICKLES.test(path));
-  if (pickle !== undefined) throw new Error(`Cannot publish "${pickle.path}" of ${made.step.stage}/${made.step.name}: pickles are never part of an artifact`);
+  if (pickle !== undefined)
+    throw new Error(
+      `Cannot publish "${pickle.path}" of ${made.step.stage}/${made.step.name}: pickles are never part of an artifact`,
+    );
   if (files.length === 0) throw new Error(`Cannot publish ${made.step.stage}/${made.step.name}: "${made.folder}" holds no file`);
   const manifest: Manifest = {
     version: 1,
@@ -56,10 +64,19 @@ export async function publish(hub: Hub, made: Made, now: Date, version: string):
     zephyr: version,
     createdAt: now.toISOString(),
   };
-  const add: Addition[] = manifest.files.map((file) => ({ path: file.path, file: join(made.folder, file.path), sha256: file.sha256 }));
+  const add: Addition[] = manifest.files.map((file) => ({
+    path: file.path,
+    file: join(made.folder, file.path),
+    sha256: file.sha256,
+  }));
   add.push({ path: MANIFEST_FILE, content: `${JSON.stringify(manifest, null, 2)}\n` });
   add.push({ path: 'README.md', content: await cardOf(made.step, manifest, made.folder) });
-  const ref = await commitOnMain(hub, made.step, add, `zephyr: ${made.step.stage}/${made.step.name} ${made.fingerprint.slice(0, 16)}`);
+  const ref = await commitOnMain(
+    hub,
+    made.step,
+    add,
+    `zephyr: ${made.step.stage}/${made.step.name} ${made.fingerprint.slice(0, 16)}`,
+  );
   await hub.createTag(ref, fingerprintTag(made.fingerprint), ref.commit);
   await rm(made.folder, { recursive: true, force: true });
   return { artifact: { ref, digest: manifest.digest }, manifest };
@@ -73,8 +90,11 @@ async function commitOnMain(hub: Hub, step: Step, add: readonly Addition[], mess
     const outcome = await hub.commit({ repo: step.output, branch: 'main', parent, message, add, remove: 'all' });
     if (outcome.ok) return { ...step.output, commit: outcome.commit };
   }
-  throw new ZephyrError(`Cannot publish to "${formatRepo(step.output)}" on ${hub.name}: its main branch moved ${TRIES} times meanwhile`, {
-    exit: 'temporary',
-    hint: 'the work is kept; run zephyr resume with the run id above',
-  });
+  throw new ZephyrError(
+    `Cannot publish to "${formatRepo(step.output)}" on ${hub.name}: its main branch moved ${TRIES} times meanwhile`,
+    {
+      exit: 'temporary',
+      hint: 'the work is kept; run zephyr resume with the run id above',
+    },
+  );
 }

@@ -15,13 +15,20 @@ export async function release(run: StageRun, step: PlannedStep, thrown: unknown)
   const message = error instanceof Error ? error.message : String(error);
   const failure = detached ? null : { reason: error instanceof ZephyrError ? error.exit : 'bug', message };
   try {
-    await run.advance({ ...run.state, phase: detached ? 'detached' : 'failed', owner: null, failure }, `${detached ? 'detached' : 'failed'}: ${message}`.slice(0, 200));
+    await run.advance(
+      { ...run.state, phase: detached ? 'detached' : 'failed', owner: null, failure },
+      `${detached ? 'detached' : 'failed'}: ${message}`.slice(0, 200),
+    );
   } catch {
     // The Hub may be what failed: the next zephyr sees an owner that is dead and takes the run over.
   }
   if (!(error instanceof ZephyrError)) throw error;
   const way = `go on with: zephyr resume ${id}`;
-  throw new ZephyrError(error.message, { exit: error.exit, hint: error.hint === undefined ? way : `${error.hint}; ${way}`, cause: error });
+  throw new ZephyrError(error.message, {
+    exit: error.exit,
+    hint: error.hint === undefined ? way : `${error.hint}; ${way}`,
+    cause: error,
+  });
 }
 
 function diskFull(error: unknown, step: PlannedStep): ZephyrError | undefined {
@@ -29,11 +36,14 @@ function diskFull(error: unknown, step: PlannedStep): ZephyrError | undefined {
     const { code } = cause as NodeJS.ErrnoException;
     if (code !== 'ENOSPC' && code !== 'EDQUOT') continue;
     const where = (cause as NodeJS.ErrnoException).path;
-    return new ZephyrError(`Cannot go on with ${step.stage}/${step.name}: no space left on the disk${where === undefined ? '' : ` of "${where}"`}`, {
-      exit: 'temporary',
-      hint: 'nothing half-written was published; free some space',
-      cause: error,
-    });
+    return new ZephyrError(
+      `Cannot go on with ${step.stage}/${step.name}: no space left on the disk${where === undefined ? '' : ` of "${where}"`}`,
+      {
+        exit: 'temporary',
+        hint: 'nothing half-written was published; free some space',
+        cause: error,
+      },
+    );
   }
   return undefined;
 }

@@ -16,7 +16,9 @@ import type { StageRun } from './stage-run.ts';
 
 type JobStep = Step & { readonly work: { readonly kind: 'job' } };
 
-export type JobOutcome = { readonly ok: true; readonly folder: string; readonly result: JobResult } | { readonly ok: false; readonly failure: Failure };
+export type JobOutcome =
+  | { readonly ok: true; readonly folder: string; readonly result: JobResult }
+  | { readonly ok: false; readonly failure: Failure };
 
 /** A job that was stopped or killed is started again this often, as long as each attempt saved something new. */
 const FRUITFUL_RESTARTS = 3;
@@ -25,7 +27,12 @@ const FRUITFUL_RESTARTS = 3;
  * Brings the job of a step to its end: adopts the one that is alive, else goes on from the newest checkpoint that
  * verifies, else begins. Throws the `detached` error when the user turns away; the job goes on.
  */
-export async function runJob(engine: Engine, run: StageRun, step: JobStep, inputs: Readonly<Record<string, Artifact>>): Promise<JobOutcome> {
+export async function runJob(
+  engine: Engine,
+  run: StageRun,
+  step: JobStep,
+  inputs: Readonly<Record<string, Artifact>>,
+): Promise<JobOutcome> {
   for (let restarts = 0; ; restarts += 1) {
     const handle = (await adopt(engine, run, step)) ?? (await start(engine, run, step, inputs));
     const savedBefore = newestSaved(run, step);
@@ -41,7 +48,8 @@ async function adopt(engine: Engine, run: StageRun, step: JobStep): Promise<JobH
   const { job } = run.state;
   if (job === null || job.step !== step.name) return undefined;
   const labels: JobLabels = { run: run.state.run, stage: step.stage, step: step.name, epoch: job.epoch };
-  if (job.handle !== null && (job.handle.backend !== engine.backend.name || job.handle.host !== hostId())) await elsewhere(engine, run, job.handle);
+  if (job.handle !== null && (job.handle.backend !== engine.backend.name || job.handle.host !== hostId()))
+    await elsewhere(engine, run, job.handle);
   const handle = job.handle ?? (await engine.backend.find(labels));
   const state: JobState = handle === undefined ? { state: 'absent' } : await engine.backend.state(handle);
   if (handle !== undefined && state.state !== 'absent') {
@@ -63,10 +71,17 @@ async function elsewhere(engine: Engine, run: StageRun, handle: JobHandle): Prom
   );
 }
 
-async function start(engine: Engine, run: StageRun, step: JobStep, inputs: Readonly<Record<string, Artifact>>): Promise<JobHandle> {
+async function start(
+  engine: Engine,
+  run: StageRun,
+  step: JobStep,
+  inputs: Readonly<Record<string, Artifact>>,
+): Promise<JobHandle> {
   const hardware = hardwareOf(step, engine.target, engine.machine);
   const scratch = join(engine.workFolder, run.state.run, `${step.name}-restore`);
-  const restored = await restoreCheckpoint(engine.hub, run.state, run.head, step.name, hardware.processes, scratch, (message) => note(engine, step, message));
+  const restored = await restoreCheckpoint(engine.hub, run.state, run.head, step.name, hardware.processes, scratch, (message) =>
+    note(engine, step, message),
+  );
   const begun = engine.now().toISOString();
   await run.advance(
     submitting(run.state, step.name, begun, engine.backend.name, hostId(), restored?.at),
@@ -137,18 +152,25 @@ function judge(
   logTail: readonly string[],
   said: string | undefined,
 ): { ok: true; result: JobResult } | { ok: false; failure: Failure } {
-  if (state.state !== 'exited') return { ok: false, failure: { reason: 'lost', message: 'the backend does not know the job any more' } };
+  if (state.state !== 'exited')
+    return { ok: false, failure: { reason: 'lost', message: 'the backend does not know the job any more' } };
   const { code } = state;
   if (code === 0 && result !== undefined && result.global_step === result.max_steps) return { ok: true, result };
-  if (code === 0) return { ok: false, failure: { reason: 'job-failed', code, message: 'the program ended without its last step', logTail } };
-  if (state.outOfMemory) return { ok: false, failure: { reason: 'out-of-memory', message: 'the job took more memory than it may' } };
-  if (code === JOB_EXIT.interrupted) return { ok: false, failure: { reason: 'interrupted', message: 'the job was stopped and saved its state' } };
+  if (code === 0)
+    return { ok: false, failure: { reason: 'job-failed', code, message: 'the program ended without its last step', logTail } };
+  if (state.outOfMemory)
+    return { ok: false, failure: { reason: 'out-of-memory', message: 'the job took more memory than it may' } };
+  if (code === JOB_EXIT.interrupted)
+    return { ok: false, failure: { reason: 'interrupted', message: 'the job was stopped and saved its state' } };
   if (code === 74) return { ok: false, failure: { reason: 'disk-full', message: said ?? 'the job could not write its files' } };
   if (code >= JOB_EXIT.configOrData.from && code <= JOB_EXIT.configOrData.to) {
     return { ok: false, failure: { reason: 'bad-data', message: said ?? `the program refused its input (exit ${code})` } };
   }
   if (code > 128) return { ok: false, failure: { reason: 'interrupted', message: `the job was killed by signal ${code - 128}` } };
-  return { ok: false, failure: { reason: 'job-failed', code, message: said ?? `the program ended with exit code ${code}`, logTail } };
+  return {
+    ok: false,
+    failure: { reason: 'job-failed', code, message: said ?? `the program ended with exit code ${code}`, logTail },
+  };
 }
 
 async function save(engine: Engine, run: StageRun, step: JobStep, folder: string): Promise<void> {

@@ -40,7 +40,11 @@ export async function runTask(
     });
     return { folder: out, result };
   } catch (error) {
-    if (engine.signal.aborted) throw new ZephyrError(`Turned away from ${step.stage}/${step.name}; every answered call is kept`, { exit: 'detached', cause: error });
+    if (engine.signal.aborted)
+      throw new ZephyrError(`Turned away from ${step.stage}/${step.name}; every answered call is kept`, {
+        exit: 'detached',
+        cause: error,
+      });
     throw error;
   } finally {
     await journal.flush();

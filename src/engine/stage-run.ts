@@ -27,7 +27,11 @@ export class StageRun {
   }
 
   /** One transition, one commit, on top of the head that we know. A branch that moved belongs to somebody else now. */
-  async advance(next: RunState, message: string, files: { add?: readonly Addition[]; remove?: readonly string[] } = {}): Promise<void> {
+  async advance(
+    next: RunState,
+    message: string,
+    files: { add?: readonly Addition[]; remove?: readonly string[] } = {},
+  ): Promise<void> {
     const state: RunState = { ...next, updatedAt: this.#now().toISOString() };
     const outcome = await this.#hub.commit({
       repo: state.repo,
@@ -43,13 +47,19 @@ export class StageRun {
   }
 }
 
-type NewRun = Omit<RunState, 'version' | 'run' | 'phase' | 'owner' | 'epoch' | 'job' | 'steps' | 'checkpoints' | 'attempts' | 'failure' | 'updatedAt'>;
+type NewRun = Omit<
+  RunState,
+  'version' | 'run' | 'phase' | 'owner' | 'epoch' | 'job' | 'steps' | 'checkpoints' | 'attempts' | 'failure' | 'updatedAt'
+>;
 
 /** Starts a run on a branch of its own; the branch is created, never re-used. */
 export async function beginRun(hub: Hub, now: () => Date, fields: NewRun): Promise<StageRun> {
   await hub.createRepo(fields.repo);
-  const from = (await hub.refs(fields.repo))?.branches['main'];
-  if (from === undefined) throw new ZephyrError(`Cannot open "${formatRepo(fields.repo)}" on ${hub.name}: it has no branch main`, { exit: 'preflight' });
+  const from = (await hub.refs(fields.repo))?.branches.main;
+  if (from === undefined)
+    throw new ZephyrError(`Cannot open "${formatRepo(fields.repo)}" on ${hub.name}: it has no branch main`, {
+      exit: 'preflight',
+    });
   const run = `run-${ulid(now().getTime())}`;
   await hub.createBranch(fields.repo, run, from);
   const opened = new StageRun(hub, now, initial(run, fields, now), from);
@@ -65,14 +75,21 @@ export async function readRun(hub: Hub, repo: RepoId, run: string): Promise<{ st
   if (bytes === undefined) return undefined;
   const parsed = runState.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')));
   if (parsed.success) return { state: parsed.data, head };
-  throw new ZephyrError(`Cannot read the state of ${formatRef({ ...repo, revision: run })}: it was written by another version of zephyr`, {
-    exit: 'preflight',
-    hint: `first difference: ${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`,
-  });
+  throw new ZephyrError(
+    `Cannot read the state of ${formatRef({ ...repo, revision: run })}: it was written by another version of zephyr`,
+    {
+      exit: 'preflight',
+      hint: `first difference: ${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`,
+    },
+  );
 }
 
 /** The newest run of this repo with this key that has not come to an end. */
-export async function findUnfinished(hub: Hub, repo: RepoId, key: string): Promise<{ state: RunState; head: string } | undefined> {
+export async function findUnfinished(
+  hub: Hub,
+  repo: RepoId,
+  key: string,
+): Promise<{ state: RunState; head: string } | undefined> {
   const branches = Object.keys((await hub.refs(repo))?.branches ?? {}).filter((name) => name.startsWith('run-'));
   for (const branch of branches.sort().reverse().slice(0, RUNS_LOOKED_AT)) {
     const found = await readRun(hub, repo, branch).catch(() => undefined);
@@ -82,7 +99,12 @@ export async function findUnfinished(hub: Hub, repo: RepoId, key: string): Promi
 }
 
 /** Makes this process the owner of the run, or says who is. */
-export async function adoptRun(hub: Hub, now: () => Date, found: { state: RunState; head: string }, takeOver: boolean): Promise<StageRun> {
+export async function adoptRun(
+  hub: Hub,
+  now: () => Date,
+  found: { state: RunState; head: string },
+  takeOver: boolean,
+): Promise<StageRun> {
   const { owner, run, repo } = found.state;
   const liveness = owner === null ? 'dead' : ownerLiveness(owner);
   const id = formatRef({ ...repo, revision: run });
@@ -93,10 +115,13 @@ export async function adoptRun(hub: Hub, now: () => Date, found: { state: RunSta
     });
   }
   if (liveness === 'unknown' && !takeOver) {
-    throw new ZephyrError(`Cannot work on ${id}: a zephyr on ${owner?.host} owns it, and whether it lives cannot be seen from here`, {
-      exit: 'conflict',
-      hint: 'if that machine is gone for good, add --take-over',
-    });
+    throw new ZephyrError(
+      `Cannot work on ${id}: a zephyr on ${owner?.host} owns it, and whether it lives cannot be seen from here`,
+      {
+        exit: 'conflict',
+        hint: 'if that machine is gone for good, add --take-over',
+      },
+    );
   }
   const adopted = new StageRun(hub, now, found.state, found.head);
   await adopted.advance({ ...found.state, phase: 'running', owner: thisProcess(), failure: null }, `own ${found.state.stage}`);
@@ -127,5 +152,8 @@ async function filesOf(hub: Hub, repo: RepoId, commit: string): Promise<string[]
 
 function takenOver(state: RunState): ZephyrError {
   const id = formatRef({ ...state.repo, revision: state.run });
-  return new ZephyrError(`Cannot go on with ${id}: another zephyr has written to it`, { exit: 'conflict', hint: `see who: zephyr status ${id}` });
+  return new ZephyrError(`Cannot go on with ${id}: another zephyr has written to it`, {
+    exit: 'conflict',
+    hint: `see who: zephyr status ${id}`,
+  });
 }

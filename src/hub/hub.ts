@@ -69,5 +69,9 @@ export interface Hub {
    * what was read. With `under`, only the files below that folder of the repo. Throws a `ZephyrError` when a file's hash
    * is not the one that the commit records.
    */
-  materialise(ref: ArtifactRef, cache: string, under?: string): Promise<{ readonly folder: string; readonly files: readonly FileDigest[] }>;
+  materialise(
+    ref: ArtifactRef,
+    cache: string,
+    under?: string,
+  ): Promise<{ readonly folder: string; readonly files: readonly FileDigest[] }>;
 }

@@ -58,4 +58,7 @@ export function sameRepo(a: RepoId, b: RepoId): boolean {
 /** A recipe's reference: the text is checked, the meaning is pinned later. */
 export const refText = z
   .string()
-  .refine((text) => parseRef(text) !== undefined, 'expected hf://models/ORG/NAME[@REVISION] or hf://datasets/ORG/NAME[@REVISION]');
+  .refine(
+    (text) => parseRef(text) !== undefined,
+    'expected hf://models/ORG/NAME[@REVISION] or hf://datasets/ORG/NAME[@REVISION]',
+  );

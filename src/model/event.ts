@@ -16,16 +16,48 @@ export interface CallsProgress {
 export type RunEvent =
   | { readonly type: 'stage-started'; readonly stage: string; readonly run: string; readonly resumed: boolean }
   | { readonly type: 'step-started'; readonly stage: string; readonly step: string; readonly fingerprint: string }
-  | { readonly type: 'step-reused'; readonly stage: string; readonly step: string; readonly artifact: ArtifactRef; readonly fingerprint: string }
-  | { readonly type: 'job-submitted'; readonly stage: string; readonly step: string; readonly handle: JobHandle; readonly resumedFromStep: number | undefined }
+  | {
+      readonly type: 'step-reused';
+      readonly stage: string;
+      readonly step: string;
+      readonly artifact: ArtifactRef;
+      readonly fingerprint: string;
+    }
+  | {
+      readonly type: 'job-submitted';
+      readonly stage: string;
+      readonly step: string;
+      readonly handle: JobHandle;
+      readonly resumedFromStep: number | undefined;
+    }
   | { readonly type: 'job-adopted'; readonly stage: string; readonly step: string; readonly handle: JobHandle }
   | { readonly type: 'job'; readonly stage: string; readonly step: string; readonly event: JobEvent }
   | { readonly type: 'checkpoint'; readonly stage: string; readonly step: string; readonly at: number }
   | { readonly type: 'calls'; readonly stage: string; readonly step: string; readonly progress: CallsProgress }
   | { readonly type: 'note'; readonly stage: string; readonly step: string; readonly message: string }
   | { readonly type: 'warning'; readonly message: string }
-  | { readonly type: 'step-done'; readonly stage: string; readonly step: string; readonly artifact: ArtifactRef; readonly metrics: Readonly<Record<string, unknown>>; readonly seconds: number }
-  | { readonly type: 'stage-done'; readonly stage: string; readonly run: string | undefined; readonly artifact: ArtifactRef; readonly reused: boolean; readonly seconds: number }
-  | { readonly type: 'stage-failed'; readonly stage: string; readonly step: string; readonly run: string; readonly failure: Failure };
+  | {
+      readonly type: 'step-done';
+      readonly stage: string;
+      readonly step: string;
+      readonly artifact: ArtifactRef;
+      readonly metrics: Readonly<Record<string, unknown>>;
+      readonly seconds: number;
+    }
+  | {
+      readonly type: 'stage-done';
+      readonly stage: string;
+      readonly run: string | undefined;
+      readonly artifact: ArtifactRef;
+      readonly reused: boolean;
+      readonly seconds: number;
+    }
+  | {
+      readonly type: 'stage-failed';
+      readonly stage: string;
+      readonly step: string;
+      readonly run: string;
+      readonly failure: Failure;
+    };
 
 export type Emit = (event: RunEvent) => void;

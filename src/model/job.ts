@@ -42,9 +42,22 @@ export interface JobFile {
  * kept: a newer program may say more.
  */
 export const jobEvent = z.discriminatedUnion('type', [
-  z.looseObject({ seq: z.int(), t: z.number(), type: z.literal('boot'), program: z.string(), versions: z.record(z.string(), z.string()) }),
+  z.looseObject({
+    seq: z.int(),
+    t: z.number(),
+    type: z.literal('boot'),
+    program: z.string(),
+    versions: z.record(z.string(), z.string()),
+  }),
   z.looseObject({ seq: z.int(), t: z.number(), type: z.literal('data'), rows: z.int() }),
-  z.looseObject({ seq: z.int(), t: z.number(), type: z.literal('progress'), step: z.int(), max_steps: z.int(), metrics: z.record(z.string(), z.number()).optional() }),
+  z.looseObject({
+    seq: z.int(),
+    t: z.number(),
+    type: z.literal('progress'),
+    step: z.int(),
+    max_steps: z.int(),
+    metrics: z.record(z.string(), z.number()).optional(),
+  }),
   z.looseObject({ seq: z.int(), t: z.number(), type: z.literal('save'), step: z.int(), path: z.string() }),
   z.looseObject({ seq: z.int(), t: z.number(), type: z.literal('heartbeat') }),
   z.looseObject({ seq: z.int(), t: z.number(), type: z.literal('note'), message: z.string() }),

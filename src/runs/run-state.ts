@@ -68,7 +68,14 @@ export function withCheckpoint(state: RunState, added: Checkpoint): { state: Run
 }
 
 /** A job is about to be submitted: the epoch fences every older one off. */
-export function submitting(state: RunState, step: string, startedAt: string, backend: string, host: string, resumedFromStep: number | undefined): RunState {
+export function submitting(
+  state: RunState,
+  step: string,
+  startedAt: string,
+  backend: string,
+  host: string,
+  resumedFromStep: number | undefined,
+): RunState {
   const epoch = state.epoch + 1;
   const begun = { epoch, backend, host, startedAt, ...(resumedFromStep === undefined ? {} : { resumedFromStep }) };
   return {

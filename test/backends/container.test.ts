@@ -43,22 +43,22 @@ test('several ranks without a network talk over the loopback, and the host name 
 
 test('a missing client or a silent daemon is unknown, never absent', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-docker-'));
-  const path = process.env['PATH'];
+  const path = process.env.PATH;
   try {
     const handle = { backend: 'docker', host: 'here/boot', id: 'c0ffee', folder, labels, startedAt: new Date().toISOString() };
     const backend = openBackend({ backend: 'docker', options: { image: 'zephyr-train' } }, place);
-    process.env['PATH'] = folder;
+    process.env.PATH = folder;
     assert.equal((await backend.state(handle)).state, 'unknown');
     await assert.rejects(backend.check(), { exit: 'preflight', message: /^Cannot reach docker/ });
 
-    process.env['PATH'] = path;
-    process.env['DOCKER_HOST'] = `unix://${folder}/no.sock`;
+    process.env.PATH = path;
+    process.env.DOCKER_HOST = `unix://${folder}/no.sock`;
     await writeFile(
       join(folder, 'docker'),
       '#!/bin/sh\necho "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?" >&2\nexit 1\n',
     );
     await chmod(join(folder, 'docker'), 0o755);
-    process.env['PATH'] = `${folder}:${path}`;
+    process.env.PATH = `${folder}:${path}`;
     const state = await backend.state(handle);
     assert.ok(state.state === 'unknown' && /Cannot connect/.test(state.why));
     assert.equal((await backend.cancel(handle, 1)).state, 'unknown');
@@ -69,8 +69,8 @@ test('a missing client or a silent daemon is unknown, never absent', async () =>
     });
     await assert.rejects(backend.find(labels), { exit: 'preflight' });
   } finally {
-    process.env['PATH'] = path;
-    delete process.env['DOCKER_HOST'];
+    process.env.PATH = path;
+    delete process.env.DOCKER_HOST;
     await rm(folder, { recursive: true });
   }
 });

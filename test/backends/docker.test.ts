@@ -12,7 +12,7 @@ import { backendContract } from '../contracts/backend.ts';
 import { layJob, ROOT } from '../rig/job-rig.ts';
 
 const docker = (...argv: string[]) => spawnSync('docker', argv, { encoding: 'utf8' });
-const images = [process.env['ZEPHYR_TEST_IMAGE'], 'zephyr-train:test', 'zephyr-base:bookworm'].filter(
+const images = [process.env.ZEPHYR_TEST_IMAGE, 'zephyr-train:test', 'zephyr-base:bookworm'].filter(
   (image) => image !== undefined,
 );
 const image = images.find((name) => docker('image', 'inspect', name).status === 0);
@@ -22,7 +22,7 @@ const reason =
     : image === undefined
       ? `none of the images ${images.join(', ')} here`
       : undefined;
-if (reason !== undefined && process.env['ZEPHYR_TEST_REQUIRE'] === 'docker')
+if (reason !== undefined && process.env.ZEPHYR_TEST_REQUIRE === 'docker')
   throw new Error(`Cannot test the docker backend: ${reason}`);
 const options = { image: image ?? 'none' };
 
@@ -87,7 +87,7 @@ describe('docker', { skip: reason ?? false }, () => {
 
   test('neither the engine nor any process of the container holds a variable of ours', async () => {
     const canary = `canary-${process.pid}-${Math.random()}`;
-    process.env['HF_TOKEN'] = canary;
+    process.env.HF_TOKEN = canary;
     try {
       const backend = open();
       const handle = await submit(backend, 'nosy');
@@ -97,7 +97,7 @@ describe('docker', { skip: reason ?? false }, () => {
       assert.ok(Object.keys(parents_environ).length > 0);
       assert.ok(!JSON.stringify(parents_environ).includes(canary));
     } finally {
-      delete process.env['HF_TOKEN'];
+      delete process.env.HF_TOKEN;
     }
   });
 

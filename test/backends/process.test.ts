@@ -10,7 +10,7 @@ import { openBackend } from '../../src/backends/registry.ts';
 import { backendContract } from '../contracts/backend.ts';
 import { layJob, ROOT } from '../rig/job-rig.ts';
 
-const venv = process.env['ZEPHYR_TEST_PYTHON'] ?? join(ROOT, '.venv', 'bin', 'python');
+const venv = process.env.ZEPHYR_TEST_PYTHON ?? join(ROOT, '.venv', 'bin', 'python');
 const python = existsSync(venv)
   ? venv
   : spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).stdout.trim();

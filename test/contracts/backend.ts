@@ -210,8 +210,8 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
 
     it('shows the job nothing of our environment', async () => {
       const canary = `canary-${process.pid}-${Math.random()}`;
-      process.env['HF_TOKEN'] = canary;
-      process.env['OPENAI_API_KEY'] = canary;
+      process.env.HF_TOKEN = canary;
+      process.env.OPENAI_API_KEY = canary;
       try {
         const handle = await submit('nosy');
         await ended(handle);
@@ -225,8 +225,8 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
         assert.equal(environ.OMP_NUM_THREADS, '1');
         assert.deepEqual([read_input, read_link, write_home, uid], ['rows', 'rows', 'done', process.getuid?.()]);
       } finally {
-        delete process.env['HF_TOKEN'];
-        delete process.env['OPENAI_API_KEY'];
+        delete process.env.HF_TOKEN;
+        delete process.env.OPENAI_API_KEY;
       }
     });
 
