@@ -11,7 +11,8 @@ export const completion =
       options: command.options.flatMap((option) => (option.long === undefined ? [] : [option.long])),
     }));
     const script = SCRIPTS[shell as keyof typeof SCRIPTS];
-    if (script === undefined) throw new ZephyrError(`Cannot complete for "${shell}": expected ${Object.keys(SCRIPTS).join(', ')}`, { hint: 'eval "$(zephyr completion bash)"' });
+    const hint = 'eval "$(zephyr completion bash)"';
+    if (script === undefined) throw new ZephyrError(`Cannot complete for "${shell}": expected bash, zsh or fish`, { hint });
     process.stdout.write(script(verbs));
     return EXIT.done;
   };

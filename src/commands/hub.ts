@@ -1,34 +1,19 @@
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { EXIT, ZephyrError } from '../errors.ts';
 import { importFolder } from '../hub/import-folder.ts';
 import { formatRef, formatRepo, parseRef } from '../model/artifact.ts';
-import { openContext, type Options } from './context.ts';
+import { type Options, openContext } from './context.ts';
+import { serveHub } from './hub-serve.ts';
 import { printJson, printTable } from './output.ts';
 
 type HubOptions = Options & { readonly port?: string; readonly as?: string };
 
 /** `zephyr hub serve | ls | import FOLDER`: the embedded Hub for notebooks, and what it holds. */
 export async function hub([action, folder]: string[], options: HubOptions): Promise<number> {
-  if (action === 'serve') return await serve(options);
+  if (action === 'serve') return await serveHub(options);
   if (action === 'ls') return await list(options);
   if (action === 'import') return await take(folder, options);
   throw new ZephyrError(`Cannot do "${action}" with the Hub: expected serve, ls or import FOLDER`);
-}
-
-async function serve(options: HubOptions): Promise<number> {
-  await using context = await openContext({ ...options, json: false });
-  const { startHubServer } = await import('../hub-server/server.ts');
-  const { openStore } = await import('../store/store.ts');
-  const { hubToken, signingSecret } = await import('../store/secrets.ts');
-  const port = Number(options.port ?? 7600);
-  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new ZephyrError(`Cannot listen on port "${options.port}": expected a number from 0 to 65535`);
-  const store = await openStore(join(context.home, 'hub'));
-  const server = await startHubServer({ store, port, token: await hubToken(store), secret: await signingSecret(store) });
-  process.stderr.write(`The embedded Hub listens; Ctrl-C ends it. In another shell:\n`);
-  process.stdout.write(`export HF_ENDPOINT=${server.url}\nexport HF_TOKEN_PATH=${join(context.home, 'hub', 'token')}\nexport HF_HUB_DISABLE_XET=1\n`);
-  await new Promise((resolve) => context.signal.addEventListener('abort', resolve, { once: true }));
-  await server.close();
-  return EXIT.done;
 }
 
 async function list(options: HubOptions): Promise<number> {
@@ -36,12 +21,20 @@ async function list(options: HubOptions): Promise<number> {
   const rows: string[][] = [];
   for (const repo of await context.hub.list()) {
     const refs = await context.hub.refs(repo);
-    const main = refs?.branches['main'] ?? '';
+    const main = refs?.branches.main ?? '';
     const runs = Object.keys(refs?.branches ?? {}).filter((name) => name.startsWith('run-')).length;
     rows.push([formatRepo(repo), main, String(runs)]);
   }
   if (options.json === true) printJson(rows.map(([repo, main, runs]) => ({ repo, main, runs: Number(runs) })));
-  else printTable([{ title: 'repo', cut: 'middle' }, { title: 'main', cut: 'middle' }, { title: 'runs', align: 'right' }], rows);
+  else
+    printTable(
+      [
+        { title: 'repo', cut: 'middle' },
+        { title: 'main', cut: 'middle' },
+        { title: 'runs', align: 'right' },
+      ],
+      rows,
+    );
   return EXIT.done;
 }
 

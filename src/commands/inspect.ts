@@ -3,22 +3,34 @@ import { formatRef, parseRef } from '../model/artifact.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { readManifest } from '../plan/read-manifest.ts';
 import { formatBytes } from '../render/format.ts';
-import { openContext, type Options } from './context.ts';
-import { printJson, printTable } from './output.ts';
+import { type Options, openContext } from './context.ts';
+import { plainText, printJson, printTable } from './output.ts';
 
 /** `zephyr inspect ID`: what an artifact is, what it was made of, and that its bytes are still those. */
 export async function inspect([id]: string[], options: Options): Promise<number> {
   await using context = await openContext({ ...options, json: false });
   const ref = parseRef(id as string);
-  if (ref === undefined) throw new ZephyrError(`Cannot read the ID "${id}": expected hf://models/ORG/NAME@COMMIT or hf://datasets/ORG/NAME@COMMIT`);
+  if (ref === undefined)
+    throw new ZephyrError(`Cannot read the ID "${id}": expected hf://models/ORG/NAME@COMMIT or hf://datasets/ORG/NAME@COMMIT`);
   const commit = await context.hub.resolve(ref);
-  if (commit === undefined) throw new ZephyrError(`Cannot find "${id}" on ${context.hub.name}`, { exit: 'preflight', hint: 'zephyr hub ls lists what is there' });
+  if (commit === undefined)
+    throw new ZephyrError(`Cannot find "${id}" on ${context.hub.name}`, {
+      exit: 'preflight',
+      hint: 'zephyr hub ls lists what is there',
+    });
   const artifact = { type: ref.type, name: ref.name, commit };
   const manifest = await readManifest(context.hub, artifact);
   if (manifest === undefined) {
     const files = await context.hub.tree(artifact);
     if (options.json === true) printJson({ id: formatRef(artifact), files });
-    else printTable([{ title: 'file', cut: 'middle' }, { title: 'size', align: 'right' }], files.map(({ path, size }) => [path, formatBytes(size)]));
+    else
+      printTable(
+        [
+          { title: 'file', cut: 'middle' },
+          { title: 'size', align: 'right' },
+        ],
+        files.map(({ path, size }) => [path, formatBytes(size)]),
+      );
     return EXIT.done;
   }
   await context.hub.verify(artifact, manifest.files);
@@ -34,8 +46,11 @@ function show(id: string, manifest: Manifest): void {
     ['fingerprint', manifest.fingerprint],
     ['content', `${manifest.digest} (verified)`],
     ...Object.entries(manifest.inputs).map(([name, input]) => [`input ${name}`, formatRef(input)]),
-    ...Object.entries(manifest.metrics).map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)]),
-    ...manifest.attempts.map((attempt) => [`attempt ${attempt.epoch}`, `${attempt.backend}, ${attempt.end ?? 'open'}${attempt.resumedFromStep === undefined ? '' : `, from step ${attempt.resumedFromStep}`}`]),
+    ...Object.entries(manifest.metrics).map(([name, value]) => [name, plainText(value)]),
+    ...manifest.attempts.map((attempt) => [
+      `attempt ${attempt.epoch}`,
+      `${attempt.backend}, ${attempt.end ?? 'open'}${attempt.resumedFromStep === undefined ? '' : `, from step ${attempt.resumedFromStep}`}`,
+    ]),
     ...manifest.files.map(({ path, size }) => [path, formatBytes(size)]),
   ];
   printTable([{ title: 'what' }, { title: 'value' }], lines);

@@ -9,3 +9,8 @@ export function printTable(columns: readonly Column[], rows: readonly (readonly 
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }
+
+/** A value of a recipe or a manifest in one cell. */
+export function plainText(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing');
+}

@@ -1,14 +1,12 @@
 import { EXIT } from '../errors.ts';
-import { readRun } from '../engine/stage-run.ts';
-import type { Hub } from '../hub/hub.ts';
 import { formatRef } from '../model/artifact.ts';
-import { ownerLiveness } from '../runs/owner.ts';
-import { newestCheckpoint, type RunState } from '../runs/run-state.ts';
 import type { Target } from '../recipe/target.ts';
+import { newestCheckpoint } from '../runs/run-state.ts';
 import { openTargetBackend } from './backend.ts';
-import { type Context, openContext, type Options } from './context.ts';
+import { type Context, type Options, openContext } from './context.ts';
 import { findRun } from './find-run.ts';
 import { printJson, printTable } from './output.ts';
+import { phaseOf, runsOf, summary } from './runs-of.ts';
 
 /** `zephyr status [ID]`: every run on the Hub, or one of them with its job; 7 while that one still runs. */
 export async function status([id]: string[], options: Options): Promise<number> {
@@ -18,7 +16,16 @@ export async function status([id]: string[], options: Options): Promise<number> 
   runs.sort((a, b) => (a.run < b.run ? 1 : -1));
   if (options.json === true) printJson(runs.map(summary));
   else if (runs.length === 0) process.stderr.write(`No runs on ${context.hub.name}\n`);
-  else printTable([{ title: 'run', cut: 'never' }, { title: 'stage' }, { title: 'phase' }, { title: 'updated' }], runs.map((state) => [formatRef({ ...state.repo, revision: state.run }), state.stage, phaseOf(state), state.updatedAt.slice(0, 16).replace('T', ' ')]));
+  else
+    printTable(
+      [{ title: 'run', cut: 'never' }, { title: 'stage' }, { title: 'phase' }, { title: 'updated' }],
+      runs.map((state) => [
+        formatRef({ ...state.repo, revision: state.run }),
+        state.stage,
+        phaseOf(state),
+        state.updatedAt.slice(0, 16).replace('T', ' '),
+      ]),
+    );
   return EXIT.done;
 }
 
@@ -26,8 +33,17 @@ async function one(context: Context, id: string, options: Options): Promise<numb
   const { state } = await findRun(context.hub, id);
   const handle = state.job?.handle;
   const job = handle == null ? undefined : await openTargetBackend(context, state.target as Target).state(handle);
-  const steps = Object.entries(state.steps).map(([step, { artifact }]) => [step, 'done', artifact === null ? '' : formatRef(artifact.ref)]);
-  if (state.job !== null) steps.push([state.job.step, job?.state ?? 'submitting', `checkpoint ${newestCheckpoint(state, state.job.step)?.at ?? 'none yet'}`]);
+  const steps = Object.entries(state.steps).map(([step, { artifact }]) => [
+    step,
+    'done',
+    artifact === null ? '' : formatRef(artifact.ref),
+  ]);
+  if (state.job !== null)
+    steps.push([
+      state.job.step,
+      job?.state ?? 'submitting',
+      `checkpoint ${newestCheckpoint(state, state.job.step)?.at ?? 'none yet'}`,
+    ]);
   if (options.json === true) printJson({ ...summary(state), job: job ?? null });
   else {
     process.stdout.write(`${formatRef({ ...state.repo, revision: state.run })}  ${state.stage}  ${phaseOf(state)}\n`);
@@ -35,21 +51,4 @@ async function one(context: Context, id: string, options: Options): Promise<numb
     if (steps.length > 0) printTable([{ title: 'step' }, { title: 'state' }, { title: 'artifact' }], steps);
   }
   return job?.state === 'running' || phaseOf(state) === 'running' ? EXIT.running : EXIT.done;
-}
-
-/** `stopped`: the state says running, and the process that said so is gone without a job that goes on. */
-function phaseOf(state: RunState): string {
-  if (state.phase !== 'running' || state.owner === null) return state.phase;
-  return ownerLiveness(state.owner) === 'dead' && state.job === null ? 'stopped' : state.phase;
-}
-
-function summary(state: RunState): Record<string, unknown> {
-  const { run, stage, repo, phase, steps, epoch, failure, checkpoints, updatedAt } = state;
-  return { id: formatRef({ ...repo, revision: run }), stage, phase, shown: phaseOf(state), steps, epoch, failure, checkpoints, updatedAt };
-}
-
-async function runsOf(hub: Hub, repo: Parameters<typeof readRun>[1]): Promise<RunState[]> {
-  const branches = Object.keys((await hub.refs(repo))?.branches ?? {}).filter((name) => name.startsWith('run-'));
-  const states = await Promise.all(branches.map((branch) => readRun(hub, repo, branch).catch(() => undefined)));
-  return states.flatMap((found) => (found === undefined ? [] : [found.state]));
 }
