@@ -10,7 +10,6 @@ export const processOptions = z.strictObject({
   /** Variables that the job gets beyond the fixed ones, such as `CUDA_VISIBLE_DEVICES`. Never a secret: the log may hold them. */
   environment: z.record(z.string(), z.string()).default({}),
 });
-export type ProcessOptions = z.infer<typeof processOptions>;
 
 const container = z.strictObject({
   image: z.string().min(1),
@@ -42,4 +41,3 @@ export type ContainerOptions = z.infer<typeof container>;
 
 /** One strict schema a backend; a target file names the backend and holds the rest. Defaults live only here. */
 export const targetOptions = { process: processOptions, docker: dockerOptions, podman: podmanOptions } as const;
-export type TargetOptions = { readonly [name in keyof typeof targetOptions]: z.infer<(typeof targetOptions)[name]> };

@@ -28,7 +28,6 @@ const logRecord = z.discriminatedUnion('t', [
   }),
 ]);
 export type LogRecord = z.infer<typeof logRecord>;
-export type DoneRecord = Extract<LogRecord, { t: 'done' }>;
 
 /** `CRC-32 of the JSON in 8 hex digits, blank, JSON, newline`. JSON has no raw newline, so a line is a record. */
 export function encodeRecord(record: LogRecord): Buffer {

@@ -54,11 +54,3 @@ export function formatRepo(repo: RepoId): string {
 export function sameRepo(a: RepoId, b: RepoId): boolean {
   return a.type === b.type && a.name === b.name;
 }
-
-/** A recipe's reference: the text is checked, the meaning is pinned later. */
-export const refText = z
-  .string()
-  .refine(
-    (text) => parseRef(text) !== undefined,
-    'expected hf://models/ORG/NAME[@REVISION] or hf://datasets/ORG/NAME[@REVISION]',
-  );

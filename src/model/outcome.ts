@@ -16,7 +16,3 @@ export type Failure =
   | { readonly reason: 'disk-full'; readonly message: string }
   | { readonly reason: 'lost'; readonly message: string }
   | { readonly reason: 'cancelled'; readonly message: string };
-
-export type StepOutcome =
-  | { readonly ok: true; readonly artifact: Artifact; readonly reused: boolean }
-  | { readonly ok: false; readonly failure: Failure };
