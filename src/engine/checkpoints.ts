@@ -10,7 +10,7 @@ const MANIFEST = 'manifest.json';
 
 /**
  * Takes a checkpoint of a job folder over to the run branch: its files, its place in the state and the removal of the
- * ones that give way, in one commit. Returns false when the checkpoint is not complete (any more).
+ * ones that give way, in one commit. Returns false when the checkpoint is not complete, or not any more.
  */
 export async function keepCheckpoint(hub: Hub, run: StageRun, step: string, folder: string): Promise<boolean> {
   const manifest = await readManifest(folder);
@@ -23,10 +23,14 @@ export async function keepCheckpoint(hub: Hub, run: StageRun, step: string, fold
     sha256: file.sha256,
   }));
   const remove = (await Promise.all(dropped.map((old) => pathsOf(hub, run, old)))).flat();
-  await run.advance(state, `checkpoint ${step} at ${manifest.step}`, {
-    add: [...add, { path: `${target}/${MANIFEST}`, content: await readFile(join(folder, MANIFEST)) }],
-    remove,
-  });
+  try {
+    const own = { path: `${target}/${MANIFEST}`, content: await readFile(join(folder, MANIFEST)) };
+    await run.advance(state, `checkpoint ${step} at ${manifest.step}`, { add: [...add, own], remove });
+  } catch (error) {
+    // The trainer deletes old checkpoints in its own time: one that went away under our hands is no loss, a newer one follows.
+    if (await complete(folder, manifest)) throw error;
+    return false;
+  }
   if (remove.length > 0) await hub.prune(run.state.repo);
   return true;
 }

@@ -12,10 +12,14 @@ export interface Practice {
   readonly stop: () => Promise<void>;
 }
 
-/** The practice teacher in a process of its own: it outlives a zephyr that is killed, as a real provider does. */
-export async function startPractice(seed: number): Promise<Practice> {
+/**
+ * The practice teacher in a process of its own: it outlives a zephyr that is killed, as a real provider does. `more` are
+ * further options of practice-serve.ts.
+ */
+export async function startPractice(seed: number, ...more: readonly string[]): Promise<Practice> {
   const log = join(await mkdtemp(join(tmpdir(), 'zephyr-practice-')), 'log.jsonl');
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'practice-serve.ts'), '--seed', String(seed), '--log', log], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const args = [join(import.meta.dirname, 'practice-serve.ts'), '--seed', String(seed), '--log', log, ...more];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [url] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
   return {
     url,

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { type Practice, startPractice } from '../rig/practice.ts';
+import { missing, newPlace, type Place, zephyr } from '../rig/zephyr.ts';
+import { killAt, unfinished } from './kill-at.ts';
+import { type Published, published } from './published.ts';
+import { importBase, type Tiny, writeTiny } from './tiny.ts';
+
+const run = promisify(execFile);
+const IMAGE = process.env['ZEPHYR_TEST_IMAGE'] ?? 'zephyr-train:test';
+const skip = missing() ?? withoutImage();
+
+describe('jobs in containers', { skip, concurrency: false }, () => {
+  let tiny: Tiny;
+  let practice: Practice;
+  let bare: readonly Published[];
+
+  before(async () => {
+    tiny = await writeTiny(IMAGE);
+    practice = await startPractice(7);
+    const place = await newPlace({ ZEPHYR_PRACTICE_URL: practice.url });
+    await importBase(place);
+    bare = await published(place, await zephyr(place, 'run', tiny.recipe, '--on', tiny.on('process')));
+  });
+  after(async () => await practice?.stop());
+
+  test('give the fingerprints and the weights of bare processes, with a container killed on the way', async () => {
+    const own = await startPractice(7);
+    const place = await newPlace({ ZEPHYR_PRACTICE_URL: own.url });
+    try {
+      await importBase(place);
+      await killAt(place, ['run', tiny.recipe, '--on', tiny.on('docker')], /dsft\/train .*checkpoint at step 8/, async (child) => {
+        child.kill('SIGKILL');
+        await killContainers();
+      });
+      const resumed = await zephyr(place, 'resume', await unfinished(place));
+      assert.equal(resumed.code, 0, resumed.stderr);
+      assert.deepEqual(await published(place, await zephyr(place, 'run', tiny.recipe, '--on', tiny.on('docker'))), bare);
+      const keys = await own.answered();
+      assert.equal(new Set(keys).size, keys.length, 'no answered call is asked again');
+      assert.deepEqual(await containers(), [], 'no container is left');
+    } finally {
+      await own.stop();
+    }
+  });
+
+  test('go on when zephyr is killed, and are adopted', async () => {
+    const place: Place = await newPlace({ ZEPHYR_PRACTICE_URL: practice.url });
+    await importBase(place);
+    await killAt(place, ['dsft', tiny.recipe, '--on', tiny.on('docker')], /dsft\/train {2}runs as/, async (child) => void child.kill('SIGKILL'));
+    assert.equal((await containers()).length, 1);
+    const resumed = await zephyr(place, 'resume', await unfinished(place));
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assert.match(resumed.stderr, /already runs as docker/);
+    assert.deepEqual(await published(place, resumed), bare.slice(0, 1));
+  });
+});
+
+async function containers(): Promise<string[]> {
+  const { stdout } = await run('docker', ['ps', '--all', '--quiet', '--filter', 'label=zephyr.run']);
+  return stdout.split('\n').filter((id) => id !== '');
+}
+
+async function killContainers(): Promise<void> {
+  for (const id of await containers()) await run('docker', ['kill', id]);
+}
+
+function withoutImage(): string | undefined {
+  try {
+    execFileSync('docker', ['image', 'inspect', IMAGE], { stdio: 'ignore' });
+    return undefined;
+  } catch {
+    return `docker has no image ${IMAGE}: scripts/ci/docker-image.sh makes it`;
+  }
+}

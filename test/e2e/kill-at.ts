@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { readdir, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Place, start, zephyr } from '../rig/zephyr.ts';
+
+/** Starts zephyr and, when it prints the line, calls `kill`; returns when zephyr has ended. */
+export async function killAt(place: Place, args: readonly string[], at: RegExp, kill: (child: ChildProcess) => Promise<void>): Promise<void> {
+  const { child, ended } = await start(place, args);
+  let printed = '';
+  const seen = Promise.withResolvers<undefined>();
+  child.stderr?.on('data', (data: Buffer) => {
+    printed += data;
+    if (at.test(printed)) seen.resolve(undefined);
+  });
+  const first = await Promise.race([seen.promise, ended]);
+  assert.equal(first, undefined, `ended before ${at}: ${first?.stderr}`);
+  await kill(child);
+  await ended;
+}
+
+/** SIGKILL to every process that belongs to a job of this place: supervisors and ranks. */
+export async function killJobs(place: Place): Promise<void> {
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '');
+    if (cwd.startsWith(join(place.home, 'jobs'))) process.kill(Number(pid), 'SIGKILL');
+  }
+}
+
+/** The ID of the run that is not at its end. */
+export async function unfinished(place: Place): Promise<string> {
+  const ended = await zephyr(place, 'status', '--json');
+  const runs = JSON.parse(ended.stdout) as { id: string; phase: string }[];
+  const open = runs.find(({ phase }) => phase !== 'done');
+  assert.ok(open, `no unfinished run among ${ended.stdout}`);
+  return open.id;
+}
