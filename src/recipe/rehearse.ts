@@ -48,7 +48,7 @@ export function toRehearsal(recipe: Recipe): { readonly recipe: Recipe; readonly
       },
       vocab: SIZES.vocab,
     },
-    exam: { maxTokens: SIZES.answerTokens, batchSize: SIZES.batchSize, temperature: 0, bootstrap: SIZES.bootstrap },
+    exam: { maxTokens: SIZES.answerTokens, batchSize: SIZES.batchSize, temperature: 1, bootstrap: SIZES.bootstrap },
   };
   return { recipe: rehearsal, differences: rehearsalDifferences(recipe, rehearsal) };
 }
@@ -143,7 +143,7 @@ function toyDdpo(spec: DdpoSpec): DdpoSpec {
 function toyTraining(train: TrainingSpec): TrainingSpec {
   const { maxSteps: _, ...kept } = train;
   const optimizer = train.optimizer.startsWith('paged_') || train.optimizer.endsWith('_fused') ? 'adamw_torch' : train.optimizer;
-  return { ...kept, optimizer, dtype: 'float32', attention: 'sdpa', saveSteps: SIZES.saveSteps };
+  return { ...kept, gradientCheckpointing: false, optimizer, dtype: 'float32', attention: 'sdpa', saveSteps: SIZES.saveSteps };
 }
 
 function toyLora(lora: LoraSpec): LoraSpec {
@@ -153,7 +153,7 @@ function toyLora(lora: LoraSpec): LoraSpec {
 function practiceTeachers(dsft: DsftSpec, aif: AifSpec): Recipe['teachers'] {
   const inData = dsft.data.source === 'teacher' ? [dsft.data.user, dsft.data.assistant] : [];
   const inFeedback = aif.source === 'teachers' ? [...aif.pool.map(({ teacher }) => teacher), aif.judge.teacher] : [];
-  const models = [...inData, ...inFeedback].filter((model) => model !== undefined);
+  const models = [...inData, ...inFeedback, JUDGE].filter((model) => model !== undefined);
   return Object.fromEntries(
     models.map((model) => [
       model,
