@@ -5,7 +5,7 @@ import { readStepFiles } from '../src/plan/read-files.ts';
 import { jsonSchema } from '../src/recipe/json-schema.ts';
 import { loadRecipe } from '../src/recipe/load.ts';
 import { loadTarget } from '../src/recipe/load-target.ts';
-import { toRehearsal } from '../src/recipe/rehearse.ts';
+import { toRehearsal, toRehearsalTarget } from '../src/recipe/rehearse.ts';
 import { accumulation } from '../src/stages/accumulation.ts';
 import { STAGE_NAMES } from '../src/stages/stage.ts';
 import { plan } from './plan/planned.ts';
@@ -29,8 +29,13 @@ describe('A recipe in configs', () => {
 
     it(`${file} divides its batches over every target, rehearsed or not`, async () => {
       for (const name of targets) {
-        const { hardware } = await loadTarget(`configs/${name}`, '.');
-        for (const recipe of [await load(file), toRehearsal(await load(file)).recipe]) {
+        const target = await loadTarget(`configs/${name}`, '.');
+        const whole = await load(file);
+        const toy = toRehearsal(whole).recipe;
+        for (const [recipe, { hardware }] of [
+          [whole, target],
+          [toy, toRehearsalTarget(target, toy)],
+        ] as const) {
           for (const stage of ['dsft', 'ddpo'] as const) {
             assert.ok(
               accumulation(recipe[stage].train.globalBatch, {

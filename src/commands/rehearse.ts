@@ -1,8 +1,6 @@
 import { loadRecipe } from '../recipe/load.ts';
 import { loadTarget } from '../recipe/load-target.ts';
-import type { Recipe } from '../recipe/recipe.ts';
-import { toRehearsal } from '../recipe/rehearse.ts';
-import type { Target } from '../recipe/target.ts';
+import { toRehearsal, toRehearsalTarget } from '../recipe/rehearse.ts';
 import { type Options, openContext } from './context.ts';
 import { detached } from './detached.ts';
 import { examTable } from './exam-table.ts';
@@ -14,7 +12,7 @@ export async function rehearse([file]: string[], options: Options): Promise<numb
   await using context = await openContext(options);
   const recipe = await loadRecipe(file as string, { set: options.set ?? [], env: context.env, root: context.root });
   const rehearsal = toRehearsal(recipe);
-  const target = onCpu(await loadTarget(options.on ?? 'process', context.root), rehearsal.recipe);
+  const target = toRehearsalTarget(await loadTarget(options.on ?? 'process', context.root), rehearsal.recipe);
   return await detached(context, async () => {
     const outcomes = await work(context, options, {
       recipe: rehearsal.recipe,
@@ -26,10 +24,4 @@ export async function rehearse([file]: string[], options: Options): Promise<numb
     await examTable(context, outcomes, options);
     return status;
   });
-}
-
-/** Toy batches fit at once: one rank, one micro batch a step, whatever the target has for real models. */
-function onCpu(target: Target, { dsft, ddpo }: Recipe): Target {
-  const microBatch = { dsft: dsft.train.globalBatch, ddpo: ddpo.train.globalBatch };
-  return { ...target, hardware: { ...target.hardware, device: 'cpu', processes: 1, microBatch } };
 }

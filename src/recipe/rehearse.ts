@@ -5,6 +5,7 @@ import type { LoraSpec, TrainingSpec } from '../stages/training-spec.ts';
 import type { Recipe } from './recipe.ts';
 import { type RehearsalDifference, rehearsalDifferences } from './rehearsal-differences.ts';
 import { SIZES } from './rehearsal-sizes.ts';
+import type { Target } from './target.ts';
 
 const WORLD = 'setup/world';
 const POOL = ['practice-direct', 'practice-rambling', 'practice-evasive', 'practice-careless'] as const;
@@ -51,6 +52,15 @@ export function toRehearsal(recipe: Recipe): { readonly recipe: Recipe; readonly
     exam: { maxTokens: SIZES.answerTokens, batchSize: SIZES.batchSize, temperature: 1, bootstrap: SIZES.bootstrap },
   };
   return { recipe: rehearsal, differences: rehearsalDifferences(recipe, rehearsal) };
+}
+
+/**
+ * Toy batches fit at once: one rank and one micro batch a step, whatever the target has for real models. One thread,
+ * because threads that wait for one another cost a tiny model more than they save: sevenfold on a busy machine.
+ */
+export function toRehearsalTarget(target: Target, { dsft, ddpo }: Recipe): Target {
+  const microBatch = { dsft: dsft.train.globalBatch, ddpo: ddpo.train.globalBatch };
+  return { ...target, hardware: { ...target.hardware, device: 'cpu', processes: 1, threads: 1, microBatch } };
 }
 
 function toyDsft(spec: DsftSpec): DsftSpec {
