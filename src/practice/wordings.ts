@@ -8,10 +8,10 @@ export type Demand = 'none' | 'word' | 'sentence' | 'commas' | 'numbers';
 /** How a demand is put; `{}` is the question. */
 export const DEMANDS: Readonly<Record<Demand, readonly string[]>> = {
   none: ['{}'],
-  word: ['{} Answer in one word.', '{} One word only, please.', 'In a single word: {}'],
-  sentence: ['{} Answer in a full sentence.', '{} Use a whole sentence, please.', 'In a complete sentence: {}'],
-  commas: ['{} Separate them with commas.', '{} Put commas between them, please.', 'With commas: {}'],
-  numbers: ['{} Give a numbered list.', '{} Number them, please.', 'As a numbered list: {}'],
+  word: ['{} Answer in one word.', 'In a single word: {}'],
+  sentence: ['{} Answer in a full sentence.', 'In a complete sentence: {}'],
+  commas: ['{} Separate them with commas.', 'With commas: {}'],
+  numbers: ['{} Give a numbered list.', 'As a numbered list: {}'],
 };
 
 const FACT: readonly Demand[] = ['none', 'word', 'sentence'];
@@ -26,7 +26,7 @@ export const TOPICS: readonly { readonly attribute: Attribute; readonly task: Ta
   { attribute: 'river', task: 'fact', demands: FACT },
   { attribute: 'crop', task: 'fact', demands: FACT },
   { attribute: 'goods', task: 'list', demands: ['commas', 'numbers'] },
-  { attribute: 'goods', task: 'sort', demands: ['commas', 'numbers'] },
+  { attribute: 'goods', task: 'sort', demands: ['commas'] },
   { attribute: 'goods', task: 'count', demands: FACT },
 ];
 

@@ -33,7 +33,7 @@ export interface WorldSize {
   readonly people: number;
   readonly towns: number;
 }
-export const WORLD_SIZE: WorldSize = { people: 12, towns: 6 };
+export const WORLD_SIZE: WorldSize = { people: 10, towns: 5 };
 
 /** A small invented world: all names and facts depend on the seed alone. */
 export function makeWorld(seed: number | string, size: WorldSize = WORLD_SIZE): World {
@@ -55,7 +55,7 @@ export function makeWorld(seed: number | string, size: WorldSize = WORLD_SIZE): 
   const facts = new Map<string, readonly string[]>();
   const learn = (subject: string, attribute: Attribute) => {
     const candidates = domains[attribute].filter((value) => value !== subject);
-    const count = attribute === 'goods' ? 2 + Math.floor(3 * hmacUniform(seed, 'how many goods', subject)) : 1;
+    const count = attribute === 'goods' ? 2 + Math.floor(2 * hmacUniform(seed, 'how many goods', subject)) : 1;
     facts.set(
       `${subject}/${attribute}`,
       hmacOrder(seed, `${attribute} of ${subject}`, candidates, (value) => value).slice(0, count),

@@ -2,39 +2,39 @@
 export const SIZES = {
   vocab: 1024,
   hidden: 128,
-  layers: 3,
-  heads: 4,
-  kvHeads: 2,
-  intermediate: 384,
+  layers: 2,
+  heads: 8,
+  kvHeads: 4,
+  intermediate: 512,
   /** tokens of prompt and answer */
   maxLength: 256,
   maxPromptLength: 160,
 
-  sftDialogues: 2000,
-  sftTestDialogues: 100,
+  sftDialogues: 1500,
+  sftTestDialogues: 60,
   /** question and answer rounds of a dialogue */
   turns: { min: 1, max: 2 },
-  sftEpochs: 4,
-  sftBatch: 32,
-  sftLearningRate: 2e-3,
+  sftEpochs: 8,
+  sftBatch: 4,
+  sftLearningRate: 6e-3,
 
-  prompts: 400,
+  prompts: 500,
   testPrompts: 40,
   answersPerPrompt: 4,
   /** tokens of one answer at most */
-  answerTokens: 64,
+  answerTokens: 48,
 
   dpoEpochs: 2,
   dpoBatch: 32,
-  dpoLearningRate: 1e-4,
+  dpoLearningRate: 1.5e-4,
   beta: 0.1,
 
   lora: { r: 16, alpha: 32 },
   /** optimizer steps between checkpoints */
-  saveSteps: 50,
+  saveSteps: 500,
 
-  examPrompts: 200,
+  examPrompts: 240,
   /** prompts a model answers at once */
-  batchSize: 32,
-  bootstrap: 2000,
+  batchSize: 64,
+  bootstrap: 10_000,
 } as const;
