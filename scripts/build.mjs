@@ -13,12 +13,31 @@ const stamp = bundleStamp();
 /** esbuild's stand-in for require() in bundled CommonJS looks for a `require` in its own file. */
 const REQUIRE = "import{createRequire as zephyrRequire}from'node:module';const require=zephyrRequire(import.meta.url);";
 
+/**
+ * To import `process` or `child_process` is to load what hangs on them, streams and sockets, which `--help` needs nothing of.
+ * The first is a global anyway; commander wants the second for subcommands that are programs of their own, and has none here.
+ */
+const lean = {
+  name: 'lean',
+  setup({ onResolve, onLoad }) {
+    const lean = (path) => ({ path, namespace: 'lean' });
+    onResolve({ filter: /^(node:)?process$/ }, () => lean('process'));
+    onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      importer.includes('/commander/') ? lean('child_process') : undefined,
+    );
+    onLoad({ filter: /./, namespace: 'lean' }, ({ path }) => ({
+      contents: path === 'process' ? 'module.exports = globalThis.process' : 'module.exports = {}',
+    }));
+  },
+};
+
 const result = await build({
   absWorkingDir: root,
   entryPoints: { cli: 'src/cli.ts' },
   outdir: out,
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
+  plugins: [lean],
   splitting: true,
   format: 'esm',
   platform: 'node',

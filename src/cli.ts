@@ -1,3 +1,4 @@
+import { enableCompileCache } from 'node:module';
 import { Command, CommanderError, Option } from 'commander';
 import metadata from '../package.json' with { type: 'json' };
 import { EXIT, ZephyrError } from './errors.ts';
@@ -30,6 +31,8 @@ async function main(): Promise<number> {
     const command = program.command(usage).description(about);
     for (const option of options) command.addOption(option);
     return command.action(async (...given: unknown[]) => {
+      // compiled code is kept from one start to the next, in the folder for temporary files
+      enableCompileCache();
       const values = given.slice(0, -2).filter((value) => value !== undefined) as string[];
       status = await (await load())(values.flat(), given.at(-2) as Record<string, unknown>);
     });
@@ -62,7 +65,10 @@ async function main(): Promise<number> {
   verb(
     'plan <recipe>',
     'what would run, what would be used again, and why',
-    async () => (await import('./commands/plan.ts')).plan,
+    async () => {
+      await import('./commands/parse-once.ts');
+      return (await import('./commands/plan.ts')).plan;
+    },
     [
       ON,
       HUB,

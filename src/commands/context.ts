@@ -83,13 +83,21 @@ export async function openHub(env: Readonly<Record<string, string>>, url: string
 }
 
 export async function openContext(options: Options): Promise<Context> {
+  const { openRenderer } = await import('../render/renderer.ts');
+  const mode = options.json === true ? 'json' : process.stderr.isTTY && process.env.CI === undefined ? 'tty' : 'plain';
+  return await contextOf(options, openRenderer({ mode, stream: mode === 'json' ? process.stdout : process.stderr }));
+}
+
+/** For a verb that has no progress to show: it says what it found when it has found it. */
+export async function openQuietContext(options: Options): Promise<Context> {
+  return await contextOf(options, { emit: () => undefined, print: () => undefined, close: () => undefined });
+}
+
+async function contextOf(options: Options, renderer: Renderer): Promise<Context> {
   const env = environment();
   const root = packageRoot();
   const closers: (() => Promise<void> | void)[] = [];
   const hub = await openHub(env, options.hub);
-  const { openRenderer } = await import('../render/renderer.ts');
-  const mode = options.json === true ? 'json' : process.stderr.isTTY && env.CI === undefined ? 'tty' : 'plain';
-  const renderer = openRenderer({ mode, stream: mode === 'json' ? process.stdout : process.stderr });
   const { signal, interrupted, stop } = watchSignals();
   closers.push(() => renderer.close(), stop);
   return {

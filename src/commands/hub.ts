@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { EXIT, ZephyrError } from '../errors.ts';
 import { importFolder } from '../hub/import-folder.ts';
 import { formatRef, formatRepo, parseRef } from '../model/artifact.ts';
-import { type Options, openContext } from './context.ts';
+import { type Options, openQuietContext } from './context.ts';
 import { serveHub } from './hub-serve.ts';
 import { printJson, printTable } from './output.ts';
 
@@ -17,7 +17,7 @@ export async function hub([action, folder]: string[], options: HubOptions): Prom
 }
 
 async function list(options: HubOptions): Promise<number> {
-  await using context = await openContext({ ...options, json: false });
+  await using context = await openQuietContext(options);
   const rows: string[][] = [];
   for (const repo of await context.hub.list()) {
     const refs = await context.hub.refs(repo);
@@ -45,7 +45,7 @@ async function take(folder: string | undefined, options: HubOptions): Promise<nu
       hint: 'zephyr hub import ./Mistral-7B-v0.1 --as hf://models/mistralai/Mistral-7B-v0.1',
     });
   }
-  await using context = await openContext({ ...options, json: false });
+  await using context = await openQuietContext(options);
   const ref = await importFolder(context.hub, folder, { type: repo.type, name: repo.name }, `Import ${basename(folder)}`);
   process.stdout.write(`${formatRef(ref)}\n`);
   return EXIT.done;

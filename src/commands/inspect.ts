@@ -3,12 +3,12 @@ import { formatRef, parseRef } from '../model/artifact.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { readManifest } from '../plan/read-manifest.ts';
 import { formatBytes } from '../render/format.ts';
-import { type Options, openContext } from './context.ts';
+import { type Options, openQuietContext } from './context.ts';
 import { plainText, printJson, printTable } from './output.ts';
 
 /** `zephyr inspect ID`: what an artifact is, what it was made of, and that its bytes are still those. */
 export async function inspect([id]: string[], options: Options): Promise<number> {
-  await using context = await openContext({ ...options, json: false });
+  await using context = await openQuietContext(options);
   const ref = parseRef(id as string);
   if (ref === undefined)
     throw new ZephyrError(`Cannot read the ID "${id}": expected hf://models/ORG/NAME@COMMIT or hf://datasets/ORG/NAME@COMMIT`);

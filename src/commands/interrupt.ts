@@ -1,5 +1,3 @@
-import { createInterface } from 'node:readline/promises';
-
 export interface Signals {
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
@@ -39,6 +37,7 @@ export async function wantsToCancel(interrupted: Promise<void>): Promise<boolean
     new Promise<boolean>((resolve) => setTimeout(resolve, WINDOW_SECONDS * 1000, false).unref()),
   ]);
   if (!again) return false;
+  const { createInterface } = await import('node:readline/promises');
   const line = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return /^y(es)?$/i.test(await line.question('Cancel the job too? Its last checkpoint is kept. [y/N] '));

@@ -7,7 +7,7 @@ import { loadRecipe } from '../recipe/load.ts';
 import { loadTarget } from '../recipe/load-target.ts';
 import { toRehearsal } from '../recipe/rehearse.ts';
 import { STAGE_NAMES, type StageName } from '../stages/stage.ts';
-import { codeFolder, type Options, openContext } from './context.ts';
+import { codeFolder, type Options, openQuietContext } from './context.ts';
 import { environmentOf } from './environment.ts';
 import { plainFate, printDifferences, printFates } from './fates.ts';
 import { givenInputs } from './given-inputs.ts';
@@ -22,7 +22,7 @@ type PlanOptions = Options & {
 
 /** `zephyr plan RECIPE`: what each step would do and why; starts nothing. */
 export async function plan([file]: string[], options: PlanOptions): Promise<number> {
-  await using context = await openContext({ ...options, json: false });
+  await using context = await openQuietContext(options);
   const loaded = await loadRecipe(file as string, { set: options.set ?? [], env: context.env, root: context.root });
   const rehearsal = options.rehearsal === true ? toRehearsal(loaded) : undefined;
   const recipe = rehearsal?.recipe ?? loaded;

@@ -3,14 +3,14 @@ import { formatRef } from '../model/artifact.ts';
 import type { Target } from '../recipe/target.ts';
 import { newestCheckpoint } from '../runs/run-state.ts';
 import { openTargetBackend } from './backend.ts';
-import { type Context, type Options, openContext } from './context.ts';
+import { type Context, type Options, openQuietContext } from './context.ts';
 import { findRun } from './find-run.ts';
 import { printJson, printTable } from './output.ts';
 import { phaseOf, runsOf, summary } from './runs-of.ts';
 
 /** `zephyr status [ID]`: every run on the Hub, or one of them with its job; 7 while that one still runs. */
 export async function status([id]: string[], options: Options): Promise<number> {
-  await using context = await openContext({ ...options, json: false });
+  await using context = await openQuietContext(options);
   if (id !== undefined) return await one(context, id, options);
   const runs = (await Promise.all((await context.hub.list()).map((repo) => runsOf(context.hub, repo)))).flat();
   runs.sort((a, b) => (a.run < b.run ? 1 : -1));

@@ -1,4 +1,3 @@
-import PQueue from 'p-queue';
 import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Hub, TreeEntry } from '../hub/hub.ts';
@@ -50,7 +49,7 @@ async function unknown(ref: FloatingRef, hub: Hub): Promise<ZephyrError> {
   if (refs === undefined) {
     return new ZephyrError(`Cannot find "${formatRepo(ref)}" on ${hub.name}`, {
       exit: 'preflight',
-      hint: `check the name, whether HF_TOKEN may see it, or bring it to this Hub: zephyr hub import ${formatRepo(ref)}`,
+      hint: `check the name, whether HF_TOKEN may see it, or bring it to this Hub: zephyr hub import FOLDER --as ${formatRepo(ref)}`,
     });
   }
   const known = [...Object.keys(refs.branches), ...Object.keys(refs.tags)].filter((name) => !/^(run-|zk-)/.test(name));
@@ -62,6 +61,7 @@ async function unknown(ref: FloatingRef, hub: Hub): Promise<ZephyrError> {
 
 /** Of a repo that zephyr did not publish: the Hub knows the sha256 of large files, small ones are read. */
 async function digestOf(ref: ArtifactRef, hub: Hub): Promise<string> {
+  const { default: PQueue } = await import('p-queue');
   const queue = new PQueue({ concurrency: AT_ONCE });
   const tree = await hub.tree(ref);
   return contentDigest(await Promise.all(tree.map((entry) => queue.add(() => fileDigest(entry, ref, hub)))));
