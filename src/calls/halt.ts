@@ -31,12 +31,7 @@ export function makeHalt(outside: AbortSignal, drainMs: number): Halt {
     return reason.error;
   }
   function cancelled(): void {
-    stop(
-      new ZephyrError('Stopped asking teachers: every answer that arrived is kept', {
-        exit: 'detached',
-        hint: 'Go on with: zephyr resume',
-      }),
-    );
+    stop(new ZephyrError('Stopped asking teachers: every answer that arrived is kept', { exit: 'detached' }));
   }
   if (outside.aborted) cancelled();
   outside.addEventListener('abort', cancelled, { once: true });
@@ -59,21 +54,21 @@ export function makeHalt(outside: AbortSignal, drainMs: number): Halt {
 export function refused(teacher: Teacher, message: string): ZephyrError {
   return new ZephyrError(`Cannot ask teacher "${teacher.name}": ${message}`, {
     exit: 'preflight',
-    hint: 'Check its key, its credit and the name of the model, then: zephyr resume. Every answer that arrived is kept.',
+    hint: 'check its key, its credit and the name of the model; every answer that arrived is kept',
   });
 }
 
 export function outOfReach(teacher: Teacher, message: string): ZephyrError {
   return new ZephyrError(`Cannot reach teacher "${teacher.name}": ${message}`, {
     exit: 'temporary',
-    hint: 'Nothing was lost: every answer that arrived is kept. Go on later with: zephyr resume',
+    hint: 'nothing was lost: every answer that arrived is kept',
   });
 }
 
 export function diskFull(folder: string, error: unknown): ZephyrError {
   return new ZephyrError(`Cannot write the call log in "${folder}": no space left on the disk`, {
     exit: 'temporary',
-    hint: 'Every answer that arrived is kept. Free some space, then: zephyr resume',
+    hint: 'every answer that arrived is kept; free some space',
     cause: error,
   });
 }

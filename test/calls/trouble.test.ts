@@ -46,7 +46,7 @@ test('no money left stops admission, brings home what is in flight and says what
     async (server, options) => {
       await assert.rejects(
         withSession(options, (session) => askAll(session, calls(500))),
-        { name: 'ZephyrError', exit: 'preflight', message: /Cannot ask teacher "m at .*no credit/, hint: /zephyr resume/ },
+        { name: 'ZephyrError', exit: 'preflight', message: /Cannot ask teacher "m at .*no credit/, hint: /is kept/ },
       );
       assert.ok(server.asked.length <= 10 + 4, `${server.asked.length} requests`);
       const summary = await withSession(
