@@ -148,9 +148,9 @@ export async function openEngine(context: Context, recipe: Recipe, target: Targe
 async function openOneTeacher(context: Context, recipe: Recipe, id: string): Promise<Teacher> {
   const spec = recipe.teachers[id];
   if (spec === undefined) throw new Error(`Cannot open teacher "${id}": the recipe has none of that name`);
-  const { openTeacher } = await import('../teachers/registry.ts');
-  if (spec.provider !== 'practice')
-    return openTeacher(spec, spec.keyFrom === undefined ? undefined : secretOf(context.env, spec.keyFrom));
+  const { keyName, openTeacher } = await import('../teachers/registry.ts');
+  const key = keyName(spec);
+  if (spec.provider !== 'practice') return openTeacher(spec, key === undefined ? undefined : secretOf(context.env, key));
   const baseUrl = spec.baseUrl ?? context.env.ZEPHYR_PRACTICE_URL ?? (await practiceUrl(context, recipe.seed));
   return openTeacher({ ...spec, baseUrl }, 'practice');
 }

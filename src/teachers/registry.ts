@@ -9,17 +9,28 @@ const OPENAI = 'https://api.openai.com/v1';
 /** The practice teacher answers at once or never: it ends with the command that started it. */
 const PRACTICE_SETTLE_MS = 1000;
 
+/**
+ * The environment variable that holds a teacher's key, if it needs one: without a word in the recipe the provider's usual
+ * one, but never for an address that the recipe names.
+ */
+export function keyName(spec: TeacherSpec): string | undefined {
+  if (spec.keyFrom !== undefined || spec.baseUrl !== undefined) return spec.keyFrom;
+  if (spec.provider === 'practice') return undefined;
+  return spec.provider === 'openai' ? 'OPENAI_API_KEY' : 'HF_TOKEN';
+}
+
 /** Opens a teacher of the recipe; `secret` is its key. The practice teacher is asked like any other server, at the `baseUrl` where it was started. */
 export function openTeacher(spec: TeacherSpec, secret: string | undefined): Teacher {
+  const key = keyName(spec);
+  if (secret === undefined && key !== undefined) {
+    throw new ZephyrError(`Cannot ask teacher "${spec.model}": no key, expected one in ${key}`, {
+      exit: 'preflight',
+      hint: `set ${key} in the environment, or ${key}_PATH to a file that holds it`,
+    });
+  }
   if (spec.provider === 'huggingface') return hfInferenceTeacher(spec, secret);
   const baseUrl = spec.baseUrl ?? (spec.provider === 'openai' ? OPENAI : undefined);
   if (baseUrl === undefined) throw new Error('Cannot open the practice teacher before it was started: its baseUrl is not set');
-  if (secret === undefined && baseUrl === OPENAI) {
-    throw new ZephyrError(`Cannot ask teacher "${spec.model}": no key, expected one in ${spec.keyFrom ?? 'OPENAI_API_KEY'}`, {
-      exit: 'preflight',
-      hint: `Set ${spec.keyFrom ?? 'OPENAI_API_KEY'} in the environment.`,
-    });
-  }
   if (spec.provider === 'openai') return openaiTeacher(spec, baseUrl, secret);
   return { ...openaiTeacher({ ...spec, store: true }, baseUrl, secret), settleMs: PRACTICE_SETTLE_MS };
 }

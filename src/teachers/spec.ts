@@ -26,7 +26,9 @@ export const teacherSpec = z
       .string()
       .regex(/^[A-Z][A-Z0-9_]*$/)
       .optional()
-      .describe('Name of the environment variable that holds the key; never the key itself'),
+      .describe(
+        'Name of the environment variable that holds the key; never the key itself. Without baseUrl: OPENAI_API_KEY or HF_TOKEN',
+      ),
     concurrency: z.int().positive().max(4096).default(16).describe('Calls in flight at most'),
     timeoutSeconds: z.number().positive().max(LONGEST_TIMEOUT_S).default(120).describe('One call may take so long'),
     store: z
