@@ -48,7 +48,7 @@ export async function startHubServer({
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     throw new ZephyrError(`Cannot listen on port ${port}, another program does`, {
       exit: 'preflight',
-      hint: 'Name another port, or none for a free one',
+      hint: 'name another one; --port 0 takes one that is free',
       cause: error,
     });
   }
