@@ -36,7 +36,7 @@ export async function runJob(
   for (let restarts = 0; ; restarts += 1) {
     const handle = (await adopt(engine, run, step)) ?? (await start(engine, run, step, inputs));
     const savedBefore = newestSaved(run, step);
-    const outcome = await watch(engine, run, step, handle);
+    const outcome = await watch(engine, run, step, handle, inputs);
     const fruitful = (newestSaved(run, step) ?? 0) > (savedBefore ?? 0);
     if (outcome.ok || outcome.failure.reason !== 'interrupted' || !fruitful || restarts >= FRUITFUL_RESTARTS) return outcome;
     note(engine, step, `${outcome.failure.message}; going on from step ${newestSaved(run, step)}`);
@@ -112,17 +112,29 @@ async function start(
   return handle;
 }
 
-async function watch(engine: Engine, run: StageRun, step: JobStep, handle: JobHandle): Promise<JobOutcome> {
+async function watch(
+  engine: Engine,
+  run: StageRun,
+  step: JobStep,
+  handle: JobHandle,
+  inputs: Readonly<Record<string, Artifact>>,
+): Promise<JobOutcome> {
   let said: string | undefined;
   for await (const item of followJob(engine.backend, handle, { signal: engine.signal })) {
     if (item.type === 'note') note(engine, step, item.message);
     else if (item.type === 'event') {
-      engine.emit({ type: 'job', stage: step.stage, step: step.name, event: item.event });
-      if (item.event.type === 'error') said = item.event.message;
-      if (item.event.type === 'save') await save(engine, run, step, join(handle.folder, item.event.path));
+      const event = item.event.type === 'error' ? { ...item.event, message: named(item.event.message, inputs) } : item.event;
+      engine.emit({ type: 'job', stage: step.stage, step: step.name, event });
+      if (event.type === 'error') said = event.message;
+      if (event.type === 'save') await save(engine, run, step, join(handle.folder, event.path));
     } else return await settle(engine, run, step, handle, item.state, item.result, item.logTail, said);
   }
   throw new ZephyrError(`Turned away from ${step.stage}/${step.name}; its job goes on`, { exit: 'detached' });
+}
+
+/** A program knows its inputs by the names of their folders; a user knows them by their IDs. */
+function named(message: string, inputs: Readonly<Record<string, Artifact>>): string {
+  return Object.entries(inputs).reduce((text, [name, { ref }]) => text.replaceAll(`"${name}"`, `"${formatRef(ref)}"`), message);
 }
 
 async function settle(
