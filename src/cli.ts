@@ -25,6 +25,7 @@ async function main(): Promise<number> {
     .version(metadata.version, '-v, --version')
     .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 80, 100) })
     .showSuggestionAfterError()
+    .showHelpAfterError('hint: zephyr --help, or zephyr VERB --help')
     .exitOverride();
 
   const verb = (usage: string, about: string, load: () => Promise<Verb>, options: readonly Option[]): Command => {
