@@ -1,3 +1,4 @@
+import { checkBatches } from '../engine/hardware.ts';
 import { EXIT } from '../errors.ts';
 import { explain } from '../plan/explain.ts';
 import { pinRefs } from '../plan/pin.ts';
@@ -28,13 +29,16 @@ export async function plan([file]: string[], options: PlanOptions): Promise<numb
   const recipe = rehearsal?.recipe ?? loaded;
   const goal =
     options.stage !== undefined ? [options.stage] : rehearsal === undefined ? (['dsft', 'aif', 'ddpo'] as const) : STAGE_NAMES;
+  const target = await loadTarget(options.on ?? 'process', context.root);
   const [environment, fileDigests, pins, stageInputs] = await Promise.all([
-    loadTarget(options.on ?? 'process', context.root).then((target) => environmentOf(context, target)),
+    environmentOf(context, target),
     readStepFiles(codeFolder(context)),
     pinRefs(hubRefs(recipe, goal), context.hub),
     givenInputs(context, options),
   ]);
-  const fates = await explain(planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment }), context.hub);
+  const planned = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment });
+  if (rehearsal === undefined) checkBatches(planned.steps, target);
+  const fates = await explain(planned, context.hub);
   if (options.json === true) printJson({ steps: fates.map(plainFate), differences: rehearsal?.differences ?? [] });
   else printFates(fates, options.why === true);
   if (rehearsal !== undefined && options.json !== true) printDifferences(rehearsal.differences);

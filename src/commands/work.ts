@@ -1,5 +1,5 @@
 import { executePlan, type StageOutcome } from '../engine/execute.ts';
-import { hardwareOf } from '../engine/hardware.ts';
+import { checkBatches } from '../engine/hardware.ts';
 import type { Artifact } from '../model/outcome.ts';
 import { pinRefs } from '../plan/pin.ts';
 import { hubRefs, planRecipe } from '../plan/plan.ts';
@@ -30,7 +30,7 @@ export async function work(context: Context, options: Options, asked: Work): Pro
     asked.pins ?? pinRefs(hubRefs(recipe, goal), context.hub),
   ]);
   const plan = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment });
-  for (const step of plan.steps) hardwareOf(step, target, engine.machine);
+  checkBatches(plan.steps, target);
   const outcomes = await executePlan(engine, plan, asked.resume);
   context.renderer.close();
   return outcomes;

@@ -9,6 +9,11 @@ export interface Machine {
   readonly cores: number;
 }
 
+/** Throws the `ZephyrError` of the first step whose global batch the target cannot divide. */
+export function checkBatches(steps: readonly Step[], target: Target): void {
+  for (const step of steps) hardwareOf(step, target, { cuda: false, cores: 1 });
+}
+
 /** What a job step is given of the target: ranks and accumulation for training, one process for everything else. */
 export function hardwareOf(step: Step, target: Target, machine: Machine): Hardware {
   const { device: wanted, microBatch, threads } = target.hardware;
