@@ -137,7 +137,10 @@ async function main(): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     const { renderError } = await import('./render/errors.ts');
-    process.stderr.write(renderError(error, { color: process.stderr.hasColors?.() ?? false }));
+    const { redactor } = await import('./render/redact.ts');
+    const { knownSecrets } = await import('./commands/secrets.ts');
+    const color = process.stderr.hasColors?.() ?? false;
+    process.stderr.write(renderError(error, { color, redact: redactor(knownSecrets) }));
     return error instanceof ZephyrError ? EXIT[error.exit] : EXIT.bug;
   }
 }

@@ -11,6 +11,7 @@ import type { Target } from '../recipe/target.ts';
 import type { Renderer } from '../render/renderer.ts';
 import type { Teacher } from '../teachers/teacher.ts';
 import { watchSignals } from './interrupt.ts';
+import { knownSecrets, secretOf } from './secrets.ts';
 
 /** The options of every verb, as commander read them. */
 export interface Options {
@@ -71,6 +72,11 @@ export async function openHub(env: Readonly<Record<string, string>>, url: string
     const { openLocalHub } = await import('../hub/local-hub.ts');
     return await openLocalHub(join(zephyrHome(env), 'hub'));
   }
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
+    throw new ZephyrError(`Cannot open the Hub at "${url}": expected a URL`, {
+      hint: 'https://huggingface.co, or http://127.0.0.1:7600',
+    });
+  }
   const token = secretOf(env, TOKEN);
   if (token === undefined) {
     throw new ZephyrError(`Cannot open the Hub at "${url}": no token`, {
@@ -85,7 +91,10 @@ export async function openHub(env: Readonly<Record<string, string>>, url: string
 export async function openContext(options: Options): Promise<Context> {
   const { openRenderer } = await import('../render/renderer.ts');
   const mode = options.json === true ? 'json' : process.stderr.isTTY && process.env.CI === undefined ? 'tty' : 'plain';
-  return await contextOf(options, openRenderer({ mode, stream: mode === 'json' ? process.stdout : process.stderr }));
+  return await contextOf(
+    options,
+    openRenderer({ mode, stream: mode === 'json' ? process.stdout : process.stderr, secrets: knownSecrets }),
+  );
 }
 
 /** For a verb that has no progress to show: it says what it found when it has found it. */
@@ -95,6 +104,7 @@ export async function openQuietContext(options: Options): Promise<Context> {
 
 async function contextOf(options: Options, renderer: Renderer): Promise<Context> {
   const env = environment();
+  if (env[TOKEN] !== undefined) knownSecrets.add(env[TOKEN]);
   const root = packageRoot();
   const closers: (() => Promise<void> | void)[] = [];
   const hub = await openHub(env, options.hub);
@@ -168,20 +178,6 @@ async function practiceUrl(context: Context, seed: number): Promise<string> {
     });
   practice.set(context, running);
   return await running;
-}
-
-/** The value of a secret: the variable itself, or the file that NAME_PATH names. */
-function secretOf(env: Readonly<Record<string, string>>, name: string): string | undefined {
-  const file = env[`${name}_PATH`];
-  if (env[name] !== undefined || file === undefined) return env[name];
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch (error) {
-    throw new ZephyrError(`Cannot read the secret ${name}: ${name}_PATH names "${file}", which is not readable`, {
-      exit: 'preflight',
-      cause: error,
-    });
-  }
 }
 
 function versionOf(root: string): string {

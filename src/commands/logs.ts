@@ -8,6 +8,7 @@ import { redactor } from '../render/redact.ts';
 import { openTargetBackend } from './backend.ts';
 import { type Options, openContext } from './context.ts';
 import { findRun } from './find-run.ts';
+import { knownSecrets } from './secrets.ts';
 
 /** `zephyr logs ID [-f]`: what the jobs of a run printed, oldest first. */
 export async function logs([id]: string[], options: Options & { readonly follow?: boolean }): Promise<number> {
@@ -42,7 +43,7 @@ function epochOf(name: string): number {
 
 async function copyFrom(path: string, offset: number): Promise<number> {
   const lines = await readLinesFrom(path, offset);
-  const redact = redactor();
+  const redact = redactor(knownSecrets);
   for (const { text } of lines) process.stdout.write(`${redact(text)}\n`);
   return lines.at(-1)?.end ?? offset;
 }
