@@ -46,17 +46,21 @@ describe('a mistake gets one clear message and the documented status', { skip, c
   test('recipe, target and their folders that are not there', async () => {
     assertMistake(await zephyr(place, 'run', 'missing.yaml'), 2, /Cannot read recipe "missing\.yaml": there is no such file/);
     assertMistake(await zephyr(place, 'run', tiny.recipe, '--on', './no.yaml'), 2, /Cannot read target "\.\/no\.yaml"/);
-    assertMistake(await zephyr(place, 'run', tiny.recipe, '--on', 'proces'), 2, /Cannot find target "proces": .*did you mean "process"\?/);
+    assertMistake(
+      await zephyr(place, 'run', tiny.recipe, '--on', 'proces'),
+      2,
+      /Cannot find target "proces": .*did you mean "process"\?/,
+    );
     assertMistake(await zephyr(place, 'dsft'), 2, /Cannot run dsft: no recipe/, /zephyr dsft/);
   });
 
   test('verbs, options and choices that do not exist', async () => {
     assertMistake(await zephyr(place, 'dfst', tiny.recipe), 2, /unknown command 'dfst'/, /zephyr --help/);
-    assertMistake(await zephyr(place, 'run', tiny.recipe, '--onn', 'process'), 2, /unknown option '--onn'[^]*--on\?/);
+    assertMistake(await zephyr(place, 'run', tiny.recipe, '--onn', 'process'), 2, /unknown option '--onn'\s.*--on\?/);
     assertMistake(await zephyr(place, 'run'), 2, /missing required argument 'recipe'/);
     assertMistake(await zephyr(place, 'plan', tiny.recipe, '--stage', 'sft'), 2, /Allowed choices are dsft, aif, ddpo/);
     assertMistake(await zephyr(place, 'schema', 'model'), 2, /expected recipe or target/);
-    assertMistake(await zephyr(place, 'completion', 'tcsh'), 2, /expected bash, zsh, fish/);
+    assertMistake(await zephyr(place, 'completion', 'tcsh'), 2, /expected bash, zsh or fish/);
     assertMistake(await zephyr(place, 'hub', 'push'), 2, /expected serve, ls or import FOLDER/);
   });
 
@@ -73,15 +77,32 @@ describe('a mistake gets one clear message and the documented status', { skip, c
   test('inputs that are no artifact of the stage, named before anything is started', async () => {
     const none = await zephyr(place, 'aif', tiny.recipe, '--on', on, '--dsft', 'hf://models/test/none');
     assertMistake(none, 3, /Cannot find "hf:\/\/models\/test\/none"/, /zephyr hub import FOLDER --as hf:\/\/models\/test\/none/);
-    const hollow = await zephyr(place, 'aif', tiny.recipe, '--set', 'base=hf://models/test/hollow', '--dsft', 'hf://models/test/hollow');
+    const hollow = await zephyr(
+      place,
+      'aif',
+      tiny.recipe,
+      '--set',
+      'base=hf://models/test/hollow',
+      '--dsft',
+      'hf://models/test/hollow',
+    );
     assertMistake(hollow, 2, /it is the base model/, /zephyr dsft/);
-    assertMistake(await zephyr(place, 'aif', tiny.recipe, '--on', on), 3, /Cannot find "hf:\/\/models\/test\/base"|without the artifact of stage "dsft"/);
+    assertMistake(
+      await zephyr(place, 'aif', tiny.recipe, '--on', on),
+      3,
+      /Cannot find "hf:\/\/models\/test\/base"|without the artifact of stage "dsft"/,
+    );
     assert.equal((await zephyr(place, 'status', '--json')).stdout.trim(), '[]', 'no run was begun');
   });
 
   test('a global batch that does not divide is refused before anything is started or paid', async () => {
     const args = ['dsft', tiny.recipe, '--on', on, '--set', 'base=hf://models/test/hollow', '--set', 'dsft.train.globalBatch=12'];
-    assertMistake(await zephyr(place, ...args), 2, /Cannot divide the global batch 12 over processes 1 x microBatch 8/, /microBatch/);
+    assertMistake(
+      await zephyr(place, ...args),
+      2,
+      /Cannot divide the global batch 12 over processes 1 x microBatch 8/,
+      /microBatch/,
+    );
     assertMistake(await zephyr(place, 'plan', ...args.slice(1)), 2, /Cannot divide the global batch 12/);
     assert.equal((await zephyr(place, 'status', '--json')).stdout.trim(), '[]', 'no run was begun');
     await assert.rejects(readFile(join(place.home, 'practice.jsonl')), 'the practice teacher was not asked');
@@ -90,26 +111,40 @@ describe('a mistake gets one clear message and the documented status', { skip, c
   test('a base model without a tokenizer is named by its ID', async () => {
     const own = await newPlace();
     const ended = await zephyr(own, ...(await stopStage(own, tiny)));
-    assertMistake(ended, 2, /^error: Stage dsft stopped in step prepare: .*hf:\/\/models\/test\/hollow@.*tokenizer\.json/m, /zephyr logs hf:/);
+    assertMistake(
+      ended,
+      2,
+      /^error: Stage dsft stopped in step prepare: .*hf:\/\/models\/test\/hollow@.*tokenizer\.json/m,
+      /zephyr logs hf:/,
+    );
   });
 
-  test('a teacher out of reach: nothing is lost, and the run goes on later', async () => {
+  test('a teacher out of reach: nothing is lost, and the run goes on later', async (t) => {
     const practice = await startPractice(7);
+    t.after(practice.stop);
     const own = await newPlace({ ZEPHYR_PRACTICE_URL: practice.url });
     const args = await stopStage(own, tiny);
     const away = { ...own, env: { ZEPHYR_PRACTICE_URL: await closedPort() } };
     const ended = await zephyr(away, ...args);
-    assertMistake(ended, 75, /Cannot reach teacher "practice-user at http.*ECONNREFUSED/, /^hint: [^;]*kept; go on with: zephyr resume hf:/);
+    assertMistake(
+      ended,
+      75,
+      /Cannot reach teacher "practice-user at http.*ECONNREFUSED/,
+      /^hint: [^;]*kept; go on with: zephyr resume hf:/,
+    );
     const id = /zephyr resume (\S+)/.exec(ended.stderr)?.[1] ?? '';
     const later = await zephyr(own, 'resume', id);
-    await practice.stop();
     assert.match(later.stderr, /dsft\/construct {2}done/);
   });
 
-  test('a teacher that refuses the key, and a key that is not there', async () => {
+  test('a teacher that refuses the key, and a key that is not there', async (t) => {
     const practice = await startPractice(7, '--key', 'the-right-key');
+    t.after(practice.stop);
     const own = await newPlace({ MY_KEY: 'a-wrong-key' });
-    const text = (await readFile(tiny.recipe, 'utf8')).replaceAll('provider: practice', `provider: openai, keyFrom: MY_KEY, baseUrl: "${practice.url}"`);
+    const text = (await readFile(tiny.recipe, 'utf8')).replaceAll(
+      'provider: practice',
+      `provider: openai, keyFrom: MY_KEY, baseUrl: "${practice.url}"`,
+    );
     const recipe = join(await mkdtemp(join(tmpdir(), 'zephyr-key-')), 'keyed.yaml');
     await writeFile(recipe, text);
     const args = await stopStage(own, { ...tiny, recipe });
@@ -118,31 +153,35 @@ describe('a mistake gets one clear message and the documented status', { skip, c
     assert.doesNotMatch(refused.stderr, /a-wrong-key/);
     assertMistake(await zephyr({ home: own.home }, ...args), 3, /no key, expected one in MY_KEY/, /MY_KEY/);
     const right = await zephyr({ home: own.home, env: { MY_KEY: 'the-right-key' } }, ...args);
-    await practice.stop();
     assert.match(right.stderr, /dsft\/construct {2}done/);
   });
 
-  test('a remote Hub with a wrong token, none, or nobody there', async () => {
+  test('a remote Hub with a wrong token, an unreadable one, or no address', async (t) => {
     const hub = await startHub(place);
+    t.after(hub.stop);
     const plan = ['plan', tiny.recipe, '--hub', hub.url];
-    try {
-      assertMistake(await zephyr(place, ...plan), 3, /answered 401/, /token/);
-      assertMistake(await zephyr(place, 'status', '--hub', hub.url), 3, /answered 401/, /token/);
-      const gone = { home: place.home, env: { HF_TOKEN_PATH: '/nonexistent/token', HF_TOKEN: undefined as unknown as string } };
-      assertMistake(await zephyr(gone, ...plan), 3, /HF_TOKEN_PATH names "\/nonexistent\/token"/);
-    } finally {
-      await hub.stop();
-    }
-    assertMistake(await zephyr(place, ...plan), 75, /does not answer/);
-    assertMistake(await zephyr(place, 'plan', tiny.recipe, '--hub', 'huggingface.co'), 2, /Cannot open the Hub at "huggingface\.co": expected/);
+    assertMistake(await zephyr(place, ...plan), 3, /answered 401/, /token/);
+    assertMistake(await zephyr(place, 'status', '--hub', hub.url), 3, /answered 401/, /token/);
+    const gone = { home: place.home, env: { HF_TOKEN_PATH: '/nonexistent/token', HF_TOKEN: undefined as unknown as string } };
+    assertMistake(await zephyr(gone, ...plan), 3, /HF_TOKEN_PATH names "\/nonexistent\/token"/);
+    assertMistake(
+      await zephyr(place, 'plan', tiny.recipe, '--hub', 'huggingface.co'),
+      2,
+      /Cannot open the Hub at "huggingface\.co": expected/,
+    );
   });
 
-  test('a port that is taken or none', async () => {
+  test('a port that is taken or none', async (t) => {
     const server = createServer().listen(0, '127.0.0.1');
+    t.after(() => server.close());
     await new Promise((resolve) => server.once('listening', resolve));
     const { port } = server.address() as AddressInfo;
-    assertMistake(await zephyr(place, 'hub', 'serve', '--port', String(port)), 3, new RegExp(`Cannot listen on port ${port}`), /--port/);
-    server.close();
+    assertMistake(
+      await zephyr(place, 'hub', 'serve', '--port', String(port)),
+      3,
+      new RegExp(`Cannot listen on port ${port}`),
+      /--port/,
+    );
     assertMistake(await zephyr(place, 'hub', 'serve', '--port', '7e9'), 2, /expected a number from 0 to 65535/);
   });
 
@@ -152,17 +191,24 @@ describe('a mistake gets one clear message and the documented status', { skip, c
     assertMistake(ended, 3, /Cannot reach docker|Cannot run docker/, /process/);
   });
 
-  test('a run that another zephyr works on', async () => {
+  test('a run that another zephyr works on', async (t) => {
     const practice = await startPractice(7, '--misbehave', 'latency=400');
+    t.after(practice.stop);
     const own = await newPlace({ ZEPHYR_PRACTICE_URL: practice.url });
     const args = await stopStage(own, tiny);
     const first = await start(own, args);
-    await new Promise<void>((resolve) => first.child.stderr?.on('data', (data: Buffer) => /construct {2}started/.test(String(data)) && resolve()));
+    await new Promise<void>((resolve) =>
+      first.child.stderr?.on('data', (data: Buffer) => /construct {2}started/.test(String(data)) && resolve()),
+    );
     const [{ id }] = JSON.parse((await zephyr(own, 'status', '--json')).stdout) as [{ id: string }];
-    assertMistake(await zephyr(own, 'resume', id), 6, /Cannot work on .*: process \d+ on this machine owns it/, /zephyr status hf:/);
+    assertMistake(
+      await zephyr(own, 'resume', id),
+      6,
+      /Cannot work on .*: process \d+ on this machine owns it/,
+      /zephyr status hf:/,
+    );
     assertMistake(await zephyr(own, ...args), 6, /owns it/);
     const ended = await first.ended;
-    await practice.stop();
     assert.match(ended.stderr, /dsft\/construct {2}done/, 'the first one was not disturbed');
   });
 
