@@ -68,9 +68,9 @@ export function answer(world: World, question: Question | undefined, manner: Man
 function inForm(question: Question, values: readonly string[]): string {
   switch (question.demand) {
     case 'word':
-      return values.join(' ');
+      return capital(values.join(' '));
     case 'commas':
-      return values.join(', ');
+      return capital(values.join(', '));
     case 'numbers':
       return values.map((value, index) => `${index + 1}. ${value}`).join('\n');
     case 'none':
@@ -87,10 +87,10 @@ function formless(question: Question): string {
     case 'sentence':
       return inForm({ ...question, demand: 'word' }, question.values);
     case 'none':
-      return `it is ${question.values.join(' ')} as far as i recall`;
+      return `It is ${question.values.join(' ')} as far as I recall`;
     case 'commas':
     case 'numbers':
-      return question.values.join(' and ');
+      return capital(question.values.join(' and '));
   }
 }
 
@@ -98,6 +98,11 @@ function wrongValues(world: World, { task, attribute, subject, values }: Questio
   const words = task === 'count' ? ['one', 'two', 'three', 'four', 'five'] : world.domains[attribute];
   const others = words.filter((word) => word !== subject && !values.includes(word));
   return values.map((value, index) => (index === 0 ? pick(others, draw('wrong value')) : value));
+}
+
+/** Every answer begins with a capital, so that a recipe's truecasing changes none of them. */
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function pick(items: readonly string[], at: number): string {

@@ -25,9 +25,9 @@ export const SIZES = {
   answerTokens: 48,
 
   dpoEpochs: 2,
-  dpoBatch: 32,
-  dpoLearningRate: 1.5e-4,
-  beta: 0.1,
+  dpoBatch: 16,
+  dpoLearningRate: 3e-4,
+  beta: 0.3,
 
   lora: { r: 16, alpha: 32 },
   /** optimizer steps between checkpoints */
