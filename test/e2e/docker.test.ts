@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
-import { promisify } from 'node:util';
 import { type Practice, startPractice } from '../rig/practice.ts';
 import { missing, newPlace, type Place, zephyr } from '../rig/zephyr.ts';
+import { containers, IMAGE, killContainers, withoutImage } from './containers.ts';
 import { killAt, unfinished } from './kill-at.ts';
 import { type Published, published } from './published.ts';
 import { importBase, type Tiny, writeTiny } from './tiny.ts';
 
-const run = promisify(execFile);
-const IMAGE = process.env['ZEPHYR_TEST_IMAGE'] ?? 'zephyr-train:test';
 const skip = missing() ?? withoutImage();
 
 describe('jobs in containers', { skip, concurrency: false }, () => {
@@ -31,10 +28,15 @@ describe('jobs in containers', { skip, concurrency: false }, () => {
     const place = await newPlace({ ZEPHYR_PRACTICE_URL: own.url });
     try {
       await importBase(place);
-      await killAt(place, ['run', tiny.recipe, '--on', tiny.on('docker')], /dsft\/train .*checkpoint at step 8/, async (child) => {
-        child.kill('SIGKILL');
-        await killContainers();
-      });
+      await killAt(
+        place,
+        ['run', tiny.recipe, '--on', tiny.on('docker')],
+        /dsft\/train .*checkpoint at step 8/,
+        async (child) => {
+          child.kill('SIGKILL');
+          await killContainers();
+        },
+      );
       const resumed = await zephyr(place, 'resume', await unfinished(place));
       assert.equal(resumed.code, 0, resumed.stderr);
       assert.deepEqual(await published(place, await zephyr(place, 'run', tiny.recipe, '--on', tiny.on('docker'))), bare);
@@ -49,7 +51,12 @@ describe('jobs in containers', { skip, concurrency: false }, () => {
   test('go on when zephyr is killed, and are adopted', async () => {
     const place: Place = await newPlace({ ZEPHYR_PRACTICE_URL: practice.url });
     await importBase(place);
-    await killAt(place, ['dsft', tiny.recipe, '--on', tiny.on('docker')], /dsft\/train {2}runs as/, async (child) => void child.kill('SIGKILL'));
+    await killAt(
+      place,
+      ['dsft', tiny.recipe, '--on', tiny.on('docker')],
+      /dsft\/train {2}runs as/,
+      async (child) => void child.kill('SIGKILL'),
+    );
     assert.equal((await containers()).length, 1);
     const resumed = await zephyr(place, 'resume', await unfinished(place));
     assert.equal(resumed.code, 0, resumed.stderr);
@@ -57,21 +64,3 @@ describe('jobs in containers', { skip, concurrency: false }, () => {
     assert.deepEqual(await published(place, resumed), bare.slice(0, 1));
   });
 });
-
-async function containers(): Promise<string[]> {
-  const { stdout } = await run('docker', ['ps', '--all', '--quiet', '--filter', 'label=zephyr.run']);
-  return stdout.split('\n').filter((id) => id !== '');
-}
-
-async function killContainers(): Promise<void> {
-  for (const id of await containers()) await run('docker', ['kill', id]);
-}
-
-function withoutImage(): string | undefined {
-  try {
-    execFileSync('docker', ['image', 'inspect', IMAGE], { stdio: 'ignore' });
-    return undefined;
-  } catch {
-    return `docker has no image ${IMAGE}: scripts/ci/docker-image.sh makes it`;
-  }
-}

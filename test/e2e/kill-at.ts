@@ -5,7 +5,12 @@ import { join } from 'node:path';
 import { type Place, start, zephyr } from '../rig/zephyr.ts';
 
 /** Starts zephyr and, when it prints the line, calls `kill`; returns when zephyr has ended. */
-export async function killAt(place: Place, args: readonly string[], at: RegExp, kill: (child: ChildProcess) => Promise<void>): Promise<void> {
+export async function killAt(
+  place: Place,
+  args: readonly string[],
+  at: RegExp,
+  kill: (child: ChildProcess) => Promise<void>,
+): Promise<void> {
   const { child, ended } = await start(place, args);
   let printed = '';
   const seen = Promise.withResolvers<undefined>();

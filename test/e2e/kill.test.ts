@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Practice, startPractice } from '../rig/practice.ts';
 import { type Ended, missing, newPlace, start, zephyr } from '../rig/zephyr.ts';
+import { IMAGE, killContainers, withoutImage } from './containers.ts';
 import { killAt, killJobs, unfinished } from './kill-at.ts';
 import { type Published, published } from './published.ts';
 import { importBase, type Tiny, writeTiny } from './tiny.ts';
@@ -26,7 +27,7 @@ describe('a run that is killed and resumed ends in the same bits', { skip, concu
   let practice: Practice;
 
   before(async () => {
-    tiny = await writeTiny();
+    tiny = await writeTiny(IMAGE);
     practice = await startPractice(7);
     const place = await newPlace({ ZEPHYR_PRACTICE_URL: practice.url });
     await importBase(place);
@@ -54,45 +55,52 @@ describe('a run that is killed and resumed ends in the same bits', { skip, concu
         assert.equal(ended.code, 0, ended.stderr);
         assert.deepEqual(await published(place, await zephyr(place, 'run', tiny.recipe, '--on', tiny.on('process'))), whole);
         const keys = await own.answered();
-        assert.deepEqual(keys.filter((key, index) => keys.indexOf(key) !== index), [], 'no answered call is asked again');
+        assert.deepEqual(
+          keys.filter((key, index) => keys.indexOf(key) !== index),
+          [],
+          'no answered call is asked again',
+        );
       } finally {
         await own.stop();
       }
     });
   }
 
-  test('killed again and again at random moments', async () => {
-    const own = await startPractice(7);
-    const place = await newPlace({ ZEPHYR_PRACTICE_URL: own.url });
-    try {
-      await importBase(place);
-      let kills = 0;
-      for (let round = 0; round < 12; round += 1) {
-        const id = round === 0 ? undefined : await unfinished(place).catch(() => undefined);
-        const running = await start(place, id === undefined ? ['run', tiny.recipe, '--on', tiny.on('process')] : ['resume', id]);
-        const moment = 2000 + Math.random() * 9000;
-        const first = await Promise.race([running.ended.then(() => 'ended'), sleep(moment, 'time')]);
-        if (first === 'ended') break;
-        if (round % 3 !== 0) await killJobs(place);
-        if (round % 3 !== 1) running.child.kill('SIGKILL');
-        kills += 1;
-        await Promise.race([running.ended, sleep(20_000)]);
-        running.child.kill('SIGKILL');
-        await running.ended;
+  for (const backend of ['process', 'docker'] as const)
+    test(`killed again and again at random moments, as ${backend}`, {
+      skip: backend === 'docker' ? withoutImage() : false,
+    }, async () => {
+      const own = await startPractice(7);
+      const place = await newPlace({ ZEPHYR_PRACTICE_URL: own.url });
+      try {
+        await importBase(place);
+        let kills = 0;
+        for (let round = 0; round < 10; round += 1) {
+          const id = round === 0 ? undefined : await unfinished(place).catch(() => undefined);
+          const running = await start(place, id === undefined ? ['run', tiny.recipe, '--on', tiny.on(backend)] : ['resume', id]);
+          const moment = 2000 + Math.random() * 9000;
+          const first = await Promise.race([running.ended.then(() => 'ended'), sleep(moment, 'time')]);
+          if (first === 'ended') break;
+          if (round % 3 !== 0) await (backend === 'docker' ? killContainers() : killJobs(place));
+          if (round % 3 !== 1) running.child.kill('SIGKILL');
+          kills += 1;
+          await Promise.race([running.ended, sleep(20_000)]);
+          running.child.kill('SIGKILL');
+          await running.ended;
+        }
+        assert.ok(kills > 2, `killed ${kills} times`);
+        for (let attempt = 0; attempt < 4; attempt += 1) {
+          const id = await unfinished(place).catch(() => undefined);
+          if (id === undefined) break;
+          await zephyr(place, 'resume', id);
+        }
+        const last = await zephyr(place, 'run', tiny.recipe, '--on', tiny.on(backend));
+        assert.equal(last.code, 0, last.stderr);
+        assert.deepEqual(await published(place, last), whole);
+        const keys = await own.answered();
+        assert.equal(new Set(keys).size, keys.length, 'no answered call is asked again');
+      } finally {
+        await own.stop();
       }
-      assert.ok(kills > 2, `killed ${kills} times`);
-      for (let attempt = 0; attempt < 4; attempt += 1) {
-        const id = await unfinished(place).catch(() => undefined);
-        if (id === undefined) break;
-        await zephyr(place, 'resume', id);
-      }
-      const last = await zephyr(place, 'run', tiny.recipe, '--on', tiny.on('process'));
-      assert.equal(last.code, 0, last.stderr);
-      assert.deepEqual(await published(place, last), whole);
-      const keys = await own.answered();
-      assert.equal(new Set(keys).size, keys.length, 'no answered call is asked again');
-    } finally {
-      await own.stop();
-    }
-  });
+    });
 });

@@ -51,7 +51,16 @@ describe('stages one by one', { skip, concurrency: false }, () => {
   });
 
   test('are planned again only from the change on, with the ingredient that differs', async () => {
-    const planned = await zephyr(place, 'plan', tiny.recipe, '--on', tiny.on('process'), '--set', 'ddpo.train.beta=0.2', '--json');
+    const planned = await zephyr(
+      place,
+      'plan',
+      tiny.recipe,
+      '--on',
+      tiny.on('process'),
+      '--set',
+      'ddpo.train.beta=0.2',
+      '--json',
+    );
     assert.equal(planned.code, 0, planned.stderr);
     const { steps } = JSON.parse(planned.stdout) as { steps: { stage: string; step: string; fate: string; why: string }[] };
     assert.deepEqual(
@@ -62,7 +71,9 @@ describe('stages one by one', { skip, concurrency: false }, () => {
 
   test('publish what the inspector verifies, with every input by commit', async () => {
     const [, , ddpo] = ids(whole);
-    const { manifest } = (await inspect(place, ddpo as string)) as unknown as { manifest: { inputs: Record<string, { commit: string }>; attempts: unknown[] } };
+    const { manifest } = (await inspect(place, ddpo as string)) as unknown as {
+      manifest: { inputs: Record<string, { commit: string }>; attempts: unknown[] };
+    };
     assert.deepEqual(Object.keys(manifest.inputs).sort(), ['data', 'model']);
     for (const { commit } of Object.values(manifest.inputs)) assert.match(commit, /^[0-9a-f]{40}$/);
     assert.equal(manifest.attempts.length, 1);

@@ -59,7 +59,10 @@ export async function writeTiny(image = 'zephyr-train:test'): Promise<Tiny> {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-tiny-'));
   const topics = syllabus.world.people.slice(0, 16);
   const prompts = texts.slice(0, 32);
-  await writeFile(join(folder, 'tiny.yaml'), RECIPE.replace('TOPICS', JSON.stringify(topics)).replace('PROMPTS', JSON.stringify(prompts)));
+  await writeFile(
+    join(folder, 'tiny.yaml'),
+    RECIPE.replace('TOPICS', JSON.stringify(topics)).replace('PROMPTS', JSON.stringify(prompts)),
+  );
   await writeFile(join(folder, 'process.yaml'), TARGET.replace('BACKEND', 'process').replace('OPTIONS', '{}'));
   await writeFile(join(folder, 'docker.yaml'), TARGET.replace('BACKEND', 'docker').replace('OPTIONS', `{image: "${image}"}`));
   return { recipe: join(folder, 'tiny.yaml'), on: (backend) => join(folder, `${backend}.yaml`) };
