@@ -86,7 +86,7 @@ async function linkFolder(source: string, target: string): Promise<void> {
   }
 }
 
-/** What only a living run needs leaves the work folder; the logs, the events and the job's own description stay. */
+/** What only a living job needs leaves the run's work folder; the logs, the events and the jobs' own descriptions stay. */
 export async function sweepRun(workFolder: string, run: string): Promise<void> {
   const folder = join(workFolder, run);
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {

@@ -33,9 +33,9 @@ export async function release(run: StageRun, step: PlannedStep, thrown: unknown)
 
 function diskFull(error: unknown, step: PlannedStep): ZephyrError | undefined {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    const { code } = cause as NodeJS.ErrnoException;
+    const { code, path, dest } = cause as NodeJS.ErrnoException & { readonly dest?: string };
     if (code !== 'ENOSPC' && code !== 'EDQUOT') continue;
-    const where = (cause as NodeJS.ErrnoException).path;
+    const where = dest ?? path;
     return new ZephyrError(
       `Cannot go on with ${step.stage}/${step.name}: no space left on the disk${where === undefined ? '' : ` of "${where}"`}`,
       {

@@ -11,7 +11,7 @@ import type { Step } from '../stages/stage.ts';
 import { keepCheckpoint, leftBehind, restoreCheckpoint } from './checkpoints.ts';
 import type { Engine } from './engine.ts';
 import { hardwareOf } from './hardware.ts';
-import { jobFolderOf, layOutJob } from './job-folder.ts';
+import { jobFolderOf, layOutJob, sweepRun } from './job-folder.ts';
 import type { StageRun } from './stage-run.ts';
 
 type JobStep = Step & { readonly work: { readonly kind: 'job' } };
@@ -78,7 +78,10 @@ async function start(
   inputs: Readonly<Record<string, Artifact>>,
 ): Promise<JobHandle> {
   const hardware = hardwareOf(step, engine.target, engine.machine);
+  // no job of this run is alive here: what dead attempts left would fill the disk, one copy each
+  await sweepRun(engine.workFolder, run.state.run);
   const scratch = join(engine.workFolder, run.state.run, `${step.name}-restore`);
+  await rm(scratch, { recursive: true, force: true });
   const restored = await restoreCheckpoint(engine.hub, run.state, run.head, step.name, hardware.processes, scratch, (message) =>
     note(engine, step, message),
   );
