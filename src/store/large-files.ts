@@ -18,6 +18,17 @@ export async function hasLarge(store: Store, { sha256, size }: LfsPointer): Prom
   return (await largeSize(store, sha256)) === size;
 }
 
+/**
+ * Whether the store holds the file with the very bytes of its name: what a disk has spoilt since is replaced by whoever
+ * brings it again. `source` may be the stored file itself, which then need not be read.
+ */
+async function holdsWhole(store: Store, pointer: LfsPointer, source?: string): Promise<boolean> {
+  if (!(await hasLarge(store, pointer))) return false;
+  const stored = lfsFile(store, pointer.sha256);
+  const [a, b] = await Promise.all([stat(stored), source === undefined ? undefined : stat(source)]);
+  return (a.dev === b?.dev && a.ino === b.ino) || (await sha256File(stored).catch(() => '')) === pointer.sha256;
+}
+
 /** Bytes of a stored large file, `undefined` when it is not stored. */
 export async function largeSize(store: Store, sha256: string): Promise<number | undefined> {
   return (await stat(lfsFile(store, sha256)).catch(() => undefined))?.size;
@@ -32,7 +43,7 @@ export async function ingest(store: Store, file: string, knownSha256?: string): 
   const source = await realpath(file);
   const { size } = await stat(source);
   const pointer = { sha256: knownSha256 ?? (await sha256File(source)), size };
-  if (await hasLarge(store, pointer)) return pointer;
+  if (await holdsWhole(store, pointer, source)) return pointer;
   const target = lfsFile(store, pointer.sha256);
   await mkdirDurably(dirname(target));
   try {
@@ -41,8 +52,8 @@ export async function ingest(store: Store, file: string, knownSha256?: string): 
     await link(source, target);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-      // stored meanwhile, or a stored one of the wrong length: the copy replaces it
-      if (await hasLarge(store, pointer)) return pointer;
+      // stored meanwhile, or a damaged one: the copy replaces it
+      if (await holdsWhole(store, pointer, source)) return pointer;
     } else if (!isNoLink(error)) throw error;
     await copyInto(store, source, target);
   }
@@ -85,7 +96,7 @@ async function syncFile(path: string): Promise<void> {
 /** As `ingest` for bytes in memory. */
 export async function ingestBytes(store: Store, content: Uint8Array): Promise<LfsPointer> {
   const pointer = { sha256: sha256(content), size: content.length };
-  if (await hasLarge(store, pointer)) return pointer;
+  if (await holdsWhole(store, pointer)) return pointer;
   await placeDurably(store, lfsFile(store, pointer.sha256), content, 0o444);
   return pointer;
 }
