@@ -7,6 +7,9 @@ import { type Place, start, zephyr } from '../rig/zephyr.ts';
 import type { Tiny } from './tiny.ts';
 
 const HOLLOW = 'hf://models/test/hollow';
+const HEADER = Buffer.from('{"w":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}');
+/** A whole safetensors file of one tensor: length of the header in 8 bytes, header, data. */
+export const WEIGHTS = Buffer.concat([Buffer.from([HEADER.length, 0, 0, 0, 0, 0, 0, 0]), HEADER, Buffer.alloc(16)]);
 
 /**
  * The arguments of a dsft stage that makes its dialogues and then ends in seconds: its base model has no tokenizer, which
@@ -15,6 +18,7 @@ const HOLLOW = 'hf://models/test/hollow';
 export async function stopStage(place: Place, tiny?: Tiny): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-hollow-'));
   await writeFile(join(folder, 'config.json'), '{"model_type": "mistral"}\n');
+  await writeFile(join(folder, 'model.safetensors'), WEIGHTS);
   await importFolder(place, folder, HOLLOW);
   return tiny === undefined ? [] : ['dsft', tiny.recipe, '--on', tiny.on('process'), '--set', `base=${HOLLOW}`];
 }
