@@ -38,7 +38,9 @@ try {
   const rate = (ms) => `${(bytes / 1e6 / ms).toFixed(2)} GB/s`;
   console.log(`artifact              ${(bytes / 1e9).toFixed(2)} GB in one file`);
   console.log(`hash alone            ${(bareMs / 1000).toFixed(2)} s  ${rate(bareMs)}`);
-  console.log(`publish               ${(publishMs / 1000).toFixed(2)} s  ${rate(publishMs)}, hashed once and flushed to the disk`);
+  console.log(
+    `publish               ${(publishMs / 1000).toFixed(2)} s  ${rate(publishMs)}, hashed once and flushed to the disk`,
+  );
   console.log(`lay out for the next  ${(stageMs / 1000).toFixed(2)} s  ${rate(stageMs)}, hashed once`);
   console.log(`bytes copied          ${same ? 0 : bytes} (${same ? 'the same inode at both ends' : 'another inode'})`);
   console.log(`disk used meanwhile   ${(copied / 1024).toFixed(0)} KiB, whoever else writes to this disk included`);
