@@ -34,7 +34,7 @@ describe('jobs in containers', { skip, concurrency: false }, () => {
         /dsft\/train .*checkpoint at step 8/,
         async (child) => {
           child.kill('SIGKILL');
-          await killContainers();
+          await killContainers(place);
         },
       );
       const resumed = await zephyr(place, 'resume', await unfinished(place));
@@ -42,7 +42,7 @@ describe('jobs in containers', { skip, concurrency: false }, () => {
       assert.deepEqual(await published(place, await zephyr(place, 'run', tiny.recipe, '--on', tiny.on('docker'))), bare);
       const keys = await own.answered();
       assert.equal(new Set(keys).size, keys.length, 'no answered call is asked again');
-      assert.deepEqual(await containers(), [], 'no container is left');
+      assert.deepEqual(await containers(place), [], 'no container is left');
     } finally {
       await own.stop();
     }
@@ -57,7 +57,7 @@ describe('jobs in containers', { skip, concurrency: false }, () => {
       /dsft\/train {2}runs as/,
       async (child) => void child.kill('SIGKILL'),
     );
-    assert.equal((await containers()).length, 1);
+    assert.equal((await containers(place)).length, 1);
     const resumed = await zephyr(place, 'resume', await unfinished(place));
     assert.equal(resumed.code, 0, resumed.stderr);
     assert.match(resumed.stderr, /already runs as docker/);

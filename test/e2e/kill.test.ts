@@ -81,7 +81,7 @@ describe('a run that is killed and resumed ends in the same bits', { skip, concu
           const moment = 2000 + Math.random() * 9000;
           const first = await Promise.race([running.ended.then(() => 'ended'), sleep(moment, 'time')]);
           if (first === 'ended') break;
-          if (round % 3 !== 0) await (backend === 'docker' ? killContainers() : killJobs(place));
+          if (round % 3 !== 0) await (backend === 'docker' ? killContainers(place) : killJobs(place));
           if (round % 3 !== 1) running.child.kill('SIGKILL');
           kills += 1;
           await Promise.race([running.ended, sleep(20_000)]);
