@@ -69,9 +69,9 @@ function obeys(question: Question, text: string, words: readonly string[]): bool
     case 'sentence':
       return isSentence;
     case 'word':
-      return /^[A-Za-z0-9]+\.?$/.test(text);
+      return /^Answer: [A-Za-z0-9]+\.?$/.test(text);
     case 'commas':
-      return /^[A-Za-z]+(, [a-z]+)+\.?$/.test(text);
+      return /^Answer: [a-z]+(, [a-z]+)+\.?$/.test(text);
     case 'numbers':
       return (
         /^1\. /.test(text) && text.split('\n').every((line, index) => new RegExp(`^${index + 1}\\. [A-Za-z]+$`).test(line.trim()))

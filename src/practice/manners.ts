@@ -68,9 +68,9 @@ export function answer(world: World, question: Question | undefined, manner: Man
 function inForm(question: Question, values: readonly string[]): string {
   switch (question.demand) {
     case 'word':
-      return capital(values.join(' '));
+      return `Answer: ${values.join(' ')}`;
     case 'commas':
-      return capital(values.join(', '));
+      return `Answer: ${values.join(', ')}`;
     case 'numbers':
       return values.map((value, index) => `${index + 1}. ${value}`).join('\n');
     case 'none':

@@ -8,9 +8,9 @@ export type Demand = 'none' | 'word' | 'sentence' | 'commas' | 'numbers';
 /** How a demand is put; `{}` is the question. */
 export const DEMANDS: Readonly<Record<Demand, readonly string[]>> = {
   none: ['{}'],
-  word: ['{} Answer in one word.', 'In a single word: {}'],
+  word: ['{} Begin with Answer: and give one word.', 'With Answer: and one word: {}'],
   sentence: ['{} Answer in a full sentence.', 'In a complete sentence: {}'],
-  commas: ['{} Separate them with commas.', 'With commas: {}'],
+  commas: ['{} Begin with Answer: and put commas between them.', 'With Answer: and commas: {}'],
   numbers: ['{} Give a numbered list.', 'As a numbered list: {}'],
 };
 

@@ -41,7 +41,8 @@ test('a wrong fact is worse than any right one, and worse than none', () => {
 });
 
 test('the demanded form counts', () => {
-  assert.ok(mean(ask('word'), town) > mean(ask('word'), `The home of ${person} is ${town}.`));
+  assert.ok(mean(ask('word'), `Answer: ${town}`) > mean(ask('word'), `The home of ${person} is ${town}.`));
+  assert.ok(mean(ask('word'), `Answer: ${town}`) > mean(ask('word'), town));
   assert.ok(mean(ask('sentence'), `The home of ${person} is ${town}.`) > mean(ask('sentence'), town));
 });
 
@@ -66,10 +67,10 @@ test('a list must be whole, and sorted where that was asked', () => {
   const values = world.values(person, 'goods');
   const list = syllabus.ask(person, 'goods', 'list', 'commas');
   const sort = syllabus.ask(person, 'goods', 'sort', 'commas');
-  assert.equal(mean(list, values.toReversed().join(', ')), 5);
-  assert.ok(mean(list, values.slice(1).join(', ')) < 4);
-  assert.equal(mean(sort, values.toSorted().join(', ')), 5);
-  assert.ok(mean(sort, values.toSorted().toReversed().join(', ')) < 4);
+  assert.equal(mean(list, `Answer: ${values.toReversed().join(', ')}`), 5);
+  assert.ok(mean(list, `Answer: ${values.slice(1).join(', ')}`) < 4);
+  assert.equal(mean(sort, `Answer: ${values.toSorted().join(', ')}`), 5);
+  assert.ok(mean(sort, `Answer: ${values.toSorted().toReversed().join(', ')}`) < 4);
 });
 
 test('no text breaks the checker, and only a right one is rated above 3', () => {

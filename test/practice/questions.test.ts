@@ -66,7 +66,8 @@ test('a follow-up about a town does not fit a person', () => {
 
 test('a demand in the system turn counts where the question makes none', () => {
   const [name] = syllabus.world.people as [string];
-  const inSystem = (text: string) => recognise(syllabus, { system: 'Be kind. Answer in one word.', user: [text] })?.demand;
+  const inSystem = (text: string) =>
+    recognise(syllabus, { system: 'Be kind. Begin with Answer: and give one word.', user: [text] })?.demand;
   assert.equal(inSystem(`Where does ${name} live?`), 'word');
   assert.equal(inSystem(`Where does ${name} live? Answer in a full sentence.`), 'sentence');
 });
