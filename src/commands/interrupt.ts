@@ -32,16 +32,25 @@ const WINDOW_SECONDS = 3;
 /** Whether the user, having turned away, presses Ctrl-C once more and confirms. Without a terminal nobody is asked. */
 export async function wantsToCancel(interrupted: Promise<void>): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return false;
-  const again = await Promise.race([
-    interrupted.then(() => true),
-    new Promise<boolean>((resolve) => setTimeout(resolve, WINDOW_SECONDS * 1000, false).unref()),
-  ]);
-  if (!again) return false;
-  const { createInterface } = await import('node:readline/promises');
+  process.stderr.write(`  or press Ctrl-C again within ${WINDOW_SECONDS} s to cancel now\n`);
+  // the timer keeps the process alive: nothing else does any more
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, WINDOW_SECONDS * 1000);
+  const again = await Promise.race([interrupted.then(() => true), late.promise.then(() => false)]);
+  clearTimeout(timer);
+  return again && /^y(es)?$/i.test(await ask('Cancel the job too? Its last checkpoint is kept. [y/N] '));
+}
+
+/** The line that is typed; empty for Ctrl-C and Ctrl-D. */
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline');
   const line = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test(await line.question('Cancel the job too? Its last checkpoint is kept. [y/N] '));
-  } finally {
-    line.close();
-  }
+  return await new Promise((resolve) => {
+    line.once('close', () => resolve(''));
+    line.once('SIGINT', () => line.close());
+    line.question(question, (answer) => {
+      resolve(answer);
+      line.close();
+    });
+  });
 }
