@@ -10,7 +10,7 @@ import type { StageRun } from './stage-run.ts';
 export async function release(run: StageRun, step: PlannedStep, thrown: unknown): Promise<never> {
   const id = formatRef({ ...run.state.repo, revision: run.state.run });
   const error = diskFull(thrown, step) ?? thrown;
-  if (error instanceof ZephyrError && error.exit === 'conflict') throw error;
+  if (error instanceof ZephyrError && (error.exit === 'conflict' || error.exit === 'cancelled')) throw error;
   const detached = error instanceof ZephyrError && error.exit === 'detached';
   const message = error instanceof Error ? error.message : String(error);
   const failure = detached ? null : { reason: error instanceof ZephyrError ? error.exit : 'bug', message };
@@ -19,7 +19,8 @@ export async function release(run: StageRun, step: PlannedStep, thrown: unknown)
       { ...run.state, phase: detached ? 'detached' : 'failed', owner: null, failure },
       `${detached ? 'detached' : 'failed'}: ${message}`.slice(0, 200),
     );
-  } catch {
+  } catch (lost) {
+    if (lost instanceof ZephyrError && lost.exit === 'cancelled') throw lost;
     // The Hub may be what failed: the next zephyr sees an owner that is dead and takes the run over.
   }
   if (!(error instanceof ZephyrError)) throw error;

@@ -34,12 +34,15 @@ export async function runJob(
   inputs: Readonly<Record<string, Artifact>>,
 ): Promise<JobOutcome> {
   for (let restarts = 0; ; restarts += 1) {
-    const handle = (await adopt(engine, run, step)) ?? (await start(engine, run, step, inputs));
+    const adopted = await adopt(engine, run, step);
+    const handle = adopted ?? (await start(engine, run, step, inputs));
     const savedBefore = newestSaved(run, step);
     const outcome = await watch(engine, run, step, handle, inputs);
     const fruitful = (newestSaved(run, step) ?? 0) > (savedBefore ?? 0);
-    if (outcome.ok || outcome.failure.reason !== 'interrupted' || !fruitful || restarts >= FRUITFUL_RESTARTS) return outcome;
-    note(engine, step, `${outcome.failure.message}; going on from step ${newestSaved(run, step)}`);
+    // an adopted job may have been stopped while nobody looked, and what it saved may be known already
+    const again = fruitful || (adopted !== undefined && restarts === 0);
+    if (outcome.ok || outcome.failure.reason !== 'interrupted' || !again || restarts >= FRUITFUL_RESTARTS) return outcome;
+    note(engine, step, `${outcome.failure.message}; going on from step ${newestSaved(run, step) ?? 0}`);
   }
 }
 
@@ -110,7 +113,16 @@ async function start(
   });
   await rm(scratch, { recursive: true, force: true });
   const handle = await engine.backend.submit({ folder, program: step.work.program, labels, hardware });
-  await run.advance({ ...run.state, job: { step: step.name, epoch: labels.epoch, handle } }, `run ${step.name} e${labels.epoch}`);
+  try {
+    await run.advance(
+      { ...run.state, job: { step: step.name, epoch: labels.epoch, handle } },
+      `run ${step.name} e${labels.epoch}`,
+    );
+  } catch (error) {
+    // cancelled between two commits: whoever cancelled could not know of this job
+    if (error instanceof ZephyrError && error.exit === 'cancelled') await engine.backend.cancel(handle, 0);
+    throw error;
+  }
   engine.emit({ type: 'job-submitted', stage: step.stage, step: step.name, handle, resumedFromStep: restored?.at });
   return handle;
 }

@@ -41,9 +41,25 @@ export class StageRun {
       add: [...(files.add ?? []), { path: STATE_FILE, content: `${JSON.stringify(state, null, 2)}\n` }],
       ...(files.remove === undefined ? {} : { remove: files.remove }),
     });
-    if (!outcome.ok) throw takenOver(state);
+    if (!outcome.ok) throw await this.#lost(state);
     this.state = state;
     this.#head = outcome.commit;
+  }
+
+  /** Why the branch is not where we left it: the user has cancelled the run, or somebody else goes on with it. */
+  async #lost(state: RunState): Promise<ZephyrError> {
+    const id = formatRef({ ...state.repo, revision: state.run });
+    const now = await readRun(this.#hub, state.repo, state.run);
+    if (now?.state.phase === 'cancelled') {
+      return new ZephyrError(`Stopped working on ${id}: it was cancelled`, {
+        exit: 'cancelled',
+        hint: `go on with: zephyr resume ${id}`,
+      });
+    }
+    return new ZephyrError(`Cannot go on with ${id}: another zephyr has written to it`, {
+      exit: 'conflict',
+      hint: `see who: zephyr status ${id}`,
+    });
   }
 }
 
@@ -148,12 +164,4 @@ function initial(run: string, fields: NewRun, now: () => Date): RunState {
 /** A run branch starts from main, whose artifact it does not repeat. */
 async function filesOf(hub: Hub, repo: RepoId, commit: string): Promise<string[]> {
   return (await hub.tree({ ...repo, commit })).map(({ path }) => path).filter((path) => path !== '.gitattributes');
-}
-
-function takenOver(state: RunState): ZephyrError {
-  const id = formatRef({ ...state.repo, revision: state.run });
-  return new ZephyrError(`Cannot go on with ${id}: another zephyr has written to it`, {
-    exit: 'conflict',
-    hint: `see who: zephyr status ${id}`,
-  });
 }
