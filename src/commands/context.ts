@@ -91,10 +91,9 @@ export async function openHub(env: Readonly<Record<string, string>>, url: string
 export async function openContext(options: Options): Promise<Context> {
   const { openRenderer } = await import('../render/renderer.ts');
   const mode = options.json === true ? 'json' : process.stderr.isTTY && process.env.CI === undefined ? 'tty' : 'plain';
-  return await contextOf(
-    options,
-    openRenderer({ mode, stream: mode === 'json' ? process.stdout : process.stderr, secrets: knownSecrets }),
-  );
+  const stream = mode === 'json' ? process.stdout : process.stderr;
+  const color = stream.hasColors?.() ?? false;
+  return await contextOf(options, openRenderer({ mode, stream, color, secrets: knownSecrets }));
 }
 
 /** For a verb that has no progress to show: it says what it found when it has found it. */
