@@ -7,7 +7,7 @@ import { join } from 'node:path';
 export const root = join(import.meta.dirname, '..', '..');
 export const python = join(root, '.venv', 'bin', 'python');
 /** The bundle, or the sources where a developer says so. */
-const cli = process.env.ZEPHYR_TEST_CLI ?? join(root, 'dist', 'cli.js');
+export const cli = process.env.ZEPHYR_TEST_CLI ?? join(root, 'dist', 'cli.js');
 
 /** What the end-to-end tests stand on is made by `npm run setup`. */
 export function missing(): string | undefined {
