@@ -2,7 +2,7 @@ import { ZephyrError } from '../errors.ts';
 import { hfInferenceTeacher } from './hf-inference.ts';
 import { openaiTeacher } from './openai.ts';
 import type { TeacherSpec } from './spec.ts';
-import type { Teacher } from './teacher.ts';
+import type { ChatAnswer, Teacher } from './teacher.ts';
 
 const OPENAI = 'https://api.openai.com/v1';
 
@@ -21,6 +21,25 @@ export function keyName(spec: TeacherSpec): string | undefined {
 
 /** Opens a teacher of the recipe; `secret` is its key. The practice teacher is asked like any other server, at the `baseUrl` where it was started. */
 export function openTeacher(spec: TeacherSpec, secret: string | undefined): Teacher {
+  const teacher = openProvider(spec, secret);
+  return secret === undefined ? teacher : discreet(teacher, secret);
+}
+
+/** A server may say the key back when it refuses it, and what it says is printed, logged and kept in the run's state. */
+function discreet(teacher: Teacher, secret: string): Teacher {
+  function hide<Answer extends ChatAnswer | undefined>(answer: Answer): Answer | ChatAnswer {
+    if (answer === undefined || answer.ok) return answer;
+    const message = answer.failure.message.replaceAll(secret, '[redacted]');
+    return { ok: false, failure: { ...answer.failure, message } };
+  }
+  return {
+    ...teacher,
+    complete: async (request, signal) => hide(await teacher.complete(request, signal)),
+    recover: async (key, model, signal) => hide(await teacher.recover(key, model, signal)),
+  };
+}
+
+function openProvider(spec: TeacherSpec, secret: string | undefined): Teacher {
   const key = keyName(spec);
   if (secret === undefined && key !== undefined) {
     throw new ZephyrError(`Cannot ask teacher "${spec.model}": no key, expected one in ${key}`, {
