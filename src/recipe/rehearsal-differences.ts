@@ -27,6 +27,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'dsft.prepare.decontaminate': 'practice data holds no benchmark',
   'dsft.train': 'sized for a tiny model on a CPU',
   'dsft.lora': 'sized for a tiny model; quantization needs a GPU, the adapters are real',
+  'dsft.lora.targets': 'a random base knows no words yet, they need adapters as well',
   aif: 'practice data in the same layout',
   'aif.prompts': 'practice prompts, capped',
   'aif.pool': 'practice models of four manners in place of the paid ones; the own model stays',
@@ -37,6 +38,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'ddpo.prepare': 'a tiny model has a short memory',
   'ddpo.train': 'sized for a tiny model on a CPU',
   'ddpo.lora': 'sized for a tiny model; quantization needs a GPU, the adapters are real',
+  'ddpo.lora.targets': 'a random base knows no words yet, they need adapters as well',
 };
 
 /** Sections that stand for one decision: told whole, in a few words. */

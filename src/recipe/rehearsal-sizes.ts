@@ -29,7 +29,8 @@ export const SIZES = {
   dpoLearningRate: 3e-4,
   beta: 0.3,
 
-  lora: { r: 16, alpha: 32 },
+  /** A random base knows no words yet: without an adapter on them as well, none is learned in the time. */
+  lora: { r: 64, alpha: 128, moreTargets: ['embed_tokens', 'lm_head'], sftLearningRate: 2e-3, dpoLearningRate: 3e-4 },
   /** optimizer steps between checkpoints */
   saveSteps: 500,
 

@@ -81,7 +81,7 @@ function toyDsft(spec: DsftSpec): DsftSpec {
     prepare: { ...kept, maxLength: Math.min(prepare.maxLength, SIZES.maxLength) },
     train: {
       ...toyTraining(spec.train),
-      learningRate: SIZES.sftLearningRate,
+      learningRate: spec.lora === undefined ? SIZES.sftLearningRate : SIZES.lora.sftLearningRate,
       epochs: SIZES.sftEpochs,
       globalBatch: SIZES.sftBatch,
     },
@@ -141,7 +141,7 @@ function toyDdpo(spec: DdpoSpec): DdpoSpec {
       ...toyTraining(train),
       lossType: train.lossType,
       beta: SIZES.beta,
-      learningRate: SIZES.dpoLearningRate,
+      learningRate: spec.lora === undefined ? SIZES.dpoLearningRate : SIZES.lora.dpoLearningRate,
       epochs: SIZES.dpoEpochs,
       globalBatch: SIZES.dpoBatch,
     },
@@ -157,7 +157,13 @@ function toyTraining(train: TrainingSpec): TrainingSpec {
 }
 
 function toyLora(lora: LoraSpec): LoraSpec {
-  return { ...lora, r: SIZES.lora.r, alpha: SIZES.lora.alpha, quantization: 'none' };
+  return {
+    ...lora,
+    r: SIZES.lora.r,
+    alpha: SIZES.lora.alpha,
+    targets: [...new Set([...lora.targets, ...SIZES.lora.moreTargets])],
+    quantization: 'none',
+  };
 }
 
 function practiceTeachers(dsft: DsftSpec, aif: AifSpec): Recipe['teachers'] {

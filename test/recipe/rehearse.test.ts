@@ -38,14 +38,15 @@ describe('A rehearsal', () => {
     assert.equal(rehearsal.aif.source, 'teachers');
     assert.deepEqual(rehearsal.aif.source === 'teachers' && rehearsal.aif.pool.flatMap(({ model }) => model ?? []), ['dsft']);
     assert.equal(rehearsal.dsft.lora?.quantization, 'none');
-    assert.deepEqual(rehearsal.dsft.lora?.targets, recipes.teachers.dsft.lora?.targets);
+    const targets = recipes.teachers.dsft.lora?.targets ?? [];
+    assert.deepEqual(rehearsal.dsft.lora?.targets, [...targets, 'embed_tokens', 'lm_head'], 'a random base has no words yet');
   });
 
   it('lists every change with its reason, and nothing that it keeps', () => {
     const { recipe: rehearsal, differences } = toRehearsal(recipes.teachers);
     assert.ok(differences.every(({ why }) => why.length > 0));
     const rate = differences.find(({ path }) => path === 'dsft.train.learningRate');
-    assert.deepEqual([rate?.recipe, rate?.rehearsal], [1e-4, SIZES.sftLearningRate]);
+    assert.deepEqual([rate?.recipe, rate?.rehearsal], [1e-4, SIZES.lora.sftLearningRate]);
     assert.ok(!differences.some(({ path }) => path === 'seed' || path === 'dsft.train.schedule'));
     assert.equal(rehearsal.seed, recipes.teachers.seed);
   });
