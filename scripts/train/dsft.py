@@ -58,9 +58,11 @@ def main(job: Job, config: Config) -> None:
     torch.set_num_threads(job.hardware.threads)
     set_seed(config.seed)
     # the rows are ready: no packing, no tokenising, no second opinion on the columns
-    arguments = train_config.trainer_arguments(
-        job, config, SFTConfig, {"packing": False, "padding_free": False, "dataset_kwargs": {"skip_prepare_dataset": True}}
-    )
+    own: dict[str, Any] = {"packing": False, "padding_free": False, "dataset_kwargs": {"skip_prepare_dataset": True}}
+    # TRL's loss by pieces reads the weights of the head past an adapter on it, and is refused
+    if config.lora is not None and "lm_head" in config.lora.targets and "loss_type" not in config.trl:
+        own["loss_type"] = "nll"
+    arguments = train_config.trainer_arguments(job, config, SFTConfig, own)
     tokenizer = load_model.load_tokenizer(job, config, "base")
     model = load_model.load_model(job, config, job.input("base"))
     callbacks = [watch(job, tokens / len(train_rows) * config.global_batch)]
