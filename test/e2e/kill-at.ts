@@ -24,6 +24,17 @@ export async function killAt(
   await ended;
 }
 
+/** Resolves when zephyr has printed so many lines: a measure of how far it is on a machine of any speed. */
+export async function printedLines(child: ChildProcess, lines: number): Promise<undefined> {
+  let left = lines;
+  const seen = Promise.withResolvers<undefined>();
+  child.stderr?.on('data', (data: Buffer) => {
+    left -= data.toString().split('\n').length - 1;
+    if (left <= 0) seen.resolve(undefined);
+  });
+  return seen.promise;
+}
+
 /** SIGKILL to every process that belongs to a job of this place: supervisors and ranks. */
 export async function killJobs(place: Place): Promise<void> {
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Practice, startPractice } from '../rig/practice.ts';
 import { type Ended, missing, newPlace, start, zephyr } from '../rig/zephyr.ts';
 import { IMAGE, killContainers, withoutImage } from './containers.ts';
-import { killAt, killJobs, unfinished } from './kill-at.ts';
+import { killAt, killJobs, printedLines, unfinished } from './kill-at.ts';
 import { type Published, published } from './published.ts';
 import { importBase, type Tiny, writeTiny } from './tiny.ts';
 
@@ -78,9 +78,9 @@ describe('a run that is killed and resumed ends in the same bits', { skip, concu
         for (let round = 0; round < 10; round += 1) {
           const id = round === 0 ? undefined : await unfinished(place).catch(() => undefined);
           const running = await start(place, id === undefined ? ['run', tiny.recipe, '--on', tiny.on(backend)] : ['resume', id]);
-          const moment = 2000 + Math.random() * 9000;
-          const first = await Promise.race([running.ended.then(() => 'ended'), sleep(moment, 'time')]);
-          if (first === 'ended') break;
+          const first = await Promise.race([running.ended, printedLines(running.child, 1 + Math.floor(Math.random() * 6))]);
+          if (first !== undefined) break;
+          await sleep(Math.random() * 500);
           if (round % 3 !== 0) await (backend === 'docker' ? killContainers(place) : killJobs(place));
           if (round % 3 !== 1) running.child.kill('SIGKILL');
           kills += 1;
