@@ -3,12 +3,12 @@ import type { Task } from './stage.ts';
 /** The in-process steps by the name that `Step.work.task` has; each is loaded when it runs. */
 export const tasks: Readonly<Record<string, Task>> = {
   construct: async (context) => (await import('./dsft/construct.ts')).construct(context),
-  prompts: async (context) => (await import('./aif/prompts.ts')).prompts(context),
-  generate: async (context) => (await import('./aif/generate.ts')).generate(context),
-  judge: async (context) => (await import('./aif/judge.ts')).judge(context),
-  binarize: async (context) => (await import('./aif/binarize.ts')).binarize(context),
-  rebinarize: async (context) => (await import('./aif/rebinarize.ts')).rebinarize(context),
-  'pass-pairs': async (context) => (await import('./aif/pass-pairs.ts')).passPairs(context),
+  prompts: async (context) => (await import('./aif/intake/prompts.ts')).prompts(context),
+  generate: async (context) => (await import('./aif/answers/generate.ts')).generate(context),
+  judge: async (context) => (await import('./aif/judging/judge.ts')).judge(context),
+  binarize: async (context) => (await import('./aif/pairs/binarize.ts')).binarize(context),
+  rebinarize: async (context) => (await import('./aif/pairs/rebinarize.ts')).rebinarize(context),
+  'pass-pairs': async (context) => (await import('./aif/pairs/pass-pairs.ts')).passPairs(context),
   world: async (context) => (await import('./setup/world.ts')).world(context),
   score: async (context) => (await import('./exam/score.ts')).score(context),
 };

@@ -5,7 +5,7 @@ import { hmacOrder } from '../../base/hmac-choice.ts';
 import { type Call, callKey } from '../../calls/call.ts';
 import { runCalls, withSession } from '../../calls/run-calls.ts';
 import { ZephyrError } from '../../errors.ts';
-import { judgeCall, labelsFor, readJudgement, scaleOf } from '../aif/judgement.ts';
+import { judgeCall, labelsFor, readJudgement, scaleOf } from '../aif/judging/judgement.ts';
 import { ASPECTS } from '../aif/spec.ts';
 import { judgeInstructions } from '../aif/templates.ts';
 import { datasetCard } from '../dataset-card.ts';

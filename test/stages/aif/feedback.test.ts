@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { readParquet } from '../../../src/base/parquet.ts';
 import { makeSyllabus } from '../../../src/practice/questions.ts';
-import { binarize } from '../../../src/stages/aif/binarize.ts';
-import { generate } from '../../../src/stages/aif/generate.ts';
-import { judge } from '../../../src/stages/aif/judge.ts';
-import type { Pair } from '../../../src/stages/aif/pairs.ts';
-import { prompts } from '../../../src/stages/aif/prompts.ts';
+import { generate } from '../../../src/stages/aif/answers/generate.ts';
+import { prompts } from '../../../src/stages/aif/intake/prompts.ts';
+import { judge } from '../../../src/stages/aif/judging/judge.ts';
+import { binarize } from '../../../src/stages/aif/pairs/binarize.ts';
+import type { Pair } from '../../../src/stages/aif/pairs/pairs.ts';
 import { COMPLETIONS_FILE, type Completion, RATINGS_FILE, type Rating } from '../../../src/stages/aif/tables.ts';
 import { callFields, digests, openWorkshop, type Workshop } from '../../rig/task.ts';
 

@@ -1,15 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { hmacUniform } from '../../base/hmac-choice.ts';
-import type { Row } from '../../base/parquet.ts';
-import { ZephyrError } from '../../errors.ts';
-import { datasetCard } from '../dataset-card.ts';
-import { listedPrompts, normalise } from '../listed.ts';
-import { counter, readSplit, textOf } from '../rows.ts';
-import type { Task } from '../stage.ts';
-import { promptId } from '../step-config.ts';
-import { PROMPTS_FILE, type Prompt } from './tables.ts';
+import { hmacUniform } from '../../../base/hmac-choice.ts';
+import type { Row } from '../../../base/parquet.ts';
+import { ZephyrError } from '../../../errors.ts';
+import { datasetCard } from '../../dataset-card.ts';
+import { listedPrompts, normalise } from '../../listed.ts';
+import { counter, readSplit, textOf } from '../../rows.ts';
+import type { Task } from '../../stage.ts';
+import { promptId } from '../../step-config.ts';
+import { PROMPTS_FILE, type Prompt } from '../tables.ts';
 
 const config = z.object({
   seed: z.int(),

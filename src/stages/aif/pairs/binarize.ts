@@ -1,14 +1,14 @@
 import { constants } from 'node:fs';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { readParquet } from '../../base/parquet.ts';
-import { counter } from '../rows.ts';
-import type { Task } from '../stage.ts';
-import { inputFolder } from '../step-config.ts';
+import { readParquet } from '../../../base/parquet.ts';
+import { counter } from '../../rows.ts';
+import type { Task } from '../../stage.ts';
+import { inputFolder } from '../../step-config.ts';
+import { byPrompt, COMPLETIONS_FILE, type Completion, RATINGS_FILE, type Rating } from '../tables.ts';
 import { binarizeFields, pairing, writePairs } from './pairs.ts';
 import type { Candidate } from './pick-pair.ts';
 import { scoreOf } from './scores.ts';
-import { byPrompt, COMPLETIONS_FILE, type Completion, RATINGS_FILE, type Rating } from './tables.ts';
 
 /**
  * Completions and ratings into pairs, without a single call: how a wrong rule is mended for nothing. Answers without a

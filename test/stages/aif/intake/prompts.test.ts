@@ -4,11 +4,11 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { writeParquet } from '../../../src/base/parquet.ts';
-import { prompts } from '../../../src/stages/aif/prompts.ts';
-import { readPrompts } from '../../../src/stages/aif/tables.ts';
-import { promptId } from '../../../src/stages/step-config.ts';
-import { openWorkshop } from '../../rig/task.ts';
+import { writeParquet } from '../../../../src/base/parquet.ts';
+import { prompts } from '../../../../src/stages/aif/intake/prompts.ts';
+import { readPrompts } from '../../../../src/stages/aif/tables.ts';
+import { promptId } from '../../../../src/stages/step-config.ts';
+import { openWorkshop } from '../../../rig/task.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'zephyr-prompts-'));
 const shop = await openWorkshop();

@@ -1,4 +1,4 @@
-import { hmacUniform } from '../../base/hmac-choice.ts';
+import { hmacUniform } from '../../../base/hmac-choice.ts';
 
 /**
  * `count` of the members without replacement, each member's chance by its weight: the largest u^(1/weight) win (Efraimidis

@@ -1,19 +1,19 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { canonicalJson } from '../../base/canonical-json.ts';
-import { writeParquet } from '../../base/parquet.ts';
-import { type Call, callKey } from '../../calls/call.ts';
-import { runCalls, withSession } from '../../calls/run-calls.ts';
-import { ZephyrError } from '../../errors.ts';
-import { datasetCard } from '../dataset-card.ts';
-import { flagsOf } from '../flags.ts';
-import { counter, readRows } from '../rows.ts';
-import type { Task } from '../stage.ts';
-import { callFields, callOf, inputFolder, sessionOf } from '../step-config.ts';
+import { canonicalJson } from '../../../base/canonical-json.ts';
+import { writeParquet } from '../../../base/parquet.ts';
+import { type Call, callKey } from '../../../calls/call.ts';
+import { runCalls, withSession } from '../../../calls/run-calls.ts';
+import { ZephyrError } from '../../../errors.ts';
+import { datasetCard } from '../../dataset-card.ts';
+import { flagsOf } from '../../flags.ts';
+import { counter, readRows } from '../../rows.ts';
+import type { Task } from '../../stage.ts';
+import { callFields, callOf, inputFolder, sessionOf } from '../../step-config.ts';
+import { COMPLETION_COLUMNS, COMPLETIONS_FILE, type Completion, type Prompt, readPrompts } from '../tables.ts';
+import { principleWordings } from '../templates.ts';
 import { drawMembers, drawOne } from './draw.ts';
-import { COMPLETION_COLUMNS, COMPLETIONS_FILE, type Completion, type Prompt, readPrompts } from './tables.ts';
-import { principleWordings } from './templates.ts';
 
 const member = z.union([
   z.object({ id: z.string(), weight: z.number(), call: callFields }),

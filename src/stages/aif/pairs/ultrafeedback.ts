@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import type { Row } from '../../base/parquet.ts';
-import { promptId } from '../step-config.ts';
-import type { Completion, Rating } from './tables.ts';
+import type { Row } from '../../../base/parquet.ts';
+import { promptId } from '../../step-config.ts';
+import type { Completion, Rating } from '../tables.ts';
 
 export const UF_ASPECTS = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'] as const;
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { drawMembers } from '../../../src/stages/aif/draw.ts';
-import { type Candidate, type PairRule, pickPair } from '../../../src/stages/aif/pick-pair.ts';
+import { drawMembers } from '../../../../src/stages/aif/answers/draw.ts';
+import { type Candidate, type PairRule, pickPair } from '../../../../src/stages/aif/pairs/pick-pair.ts';
 
 const RULE: PairRule = { seed: 1, rejected: 'random_lower', ties: 'drop', min_margin: 0, min_chosen: 0 };
 const answers = (...scores: number[]): Candidate[] =>

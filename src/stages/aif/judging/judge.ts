@@ -1,19 +1,19 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { hmacOrder } from '../../base/hmac-choice.ts';
-import { parquetShape, writeParquet } from '../../base/parquet.ts';
-import { sha256 } from '../../base/sha256.ts';
-import { type Call, callKey } from '../../calls/call.ts';
-import { forEachAtOnce } from '../../calls/for-each.ts';
-import { IN_HAND, withSession } from '../../calls/run-calls.ts';
-import { datasetCard } from '../dataset-card.ts';
-import { counter } from '../rows.ts';
-import type { Task } from '../stage.ts';
-import { callFields, inputFolder, sessionOf } from '../step-config.ts';
+import { hmacOrder } from '../../../base/hmac-choice.ts';
+import { parquetShape, writeParquet } from '../../../base/parquet.ts';
+import { sha256 } from '../../../base/sha256.ts';
+import { type Call, callKey } from '../../../calls/call.ts';
+import { forEachAtOnce } from '../../../calls/for-each.ts';
+import { IN_HAND, withSession } from '../../../calls/run-calls.ts';
+import { datasetCard } from '../../dataset-card.ts';
+import { counter } from '../../rows.ts';
+import type { Task } from '../../stage.ts';
+import { callFields, inputFolder, sessionOf } from '../../step-config.ts';
+import { byPrompt, COMPLETIONS_FILE, type Completion, RATING_COLUMNS, RATINGS_FILE, type Rating } from '../tables.ts';
+import { judgeInstructions } from '../templates.ts';
 import { type Judgement, judgeCall, labelsFor, readJudgement, scaleOf } from './judgement.ts';
-import { byPrompt, COMPLETIONS_FILE, type Completion, RATING_COLUMNS, RATINGS_FILE, type Rating } from './tables.ts';
-import { judgeInstructions } from './templates.ts';
 
 const config = z.object({
   seed: z.int(),

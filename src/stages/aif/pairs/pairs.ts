@@ -1,14 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { Json } from '../../base/canonical-json.ts';
-import { hmacUniform } from '../../base/hmac-choice.ts';
-import { writeParquet } from '../../base/parquet.ts';
-import { ZephyrError } from '../../errors.ts';
-import { datasetCard } from '../dataset-card.ts';
-import { counter } from '../rows.ts';
+import type { Json } from '../../../base/canonical-json.ts';
+import { hmacUniform } from '../../../base/hmac-choice.ts';
+import { writeParquet } from '../../../base/parquet.ts';
+import { ZephyrError } from '../../../errors.ts';
+import { datasetCard } from '../../dataset-card.ts';
+import { counter } from '../../rows.ts';
+import { COMPLETIONS_FILE, PAIR_COLUMNS, pairsFile, RATINGS_FILE } from '../tables.ts';
 import { type Candidate, type PairRule, pickPair } from './pick-pair.ts';
-import { COMPLETIONS_FILE, PAIR_COLUMNS, pairsFile, RATINGS_FILE } from './tables.ts';
 
 export const binarizeFields = z.object({
   seed: z.int(),

@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import * as z from 'zod';
-import { writeParquet } from '../../base/parquet.ts';
-import { ZephyrError } from '../../errors.ts';
-import { listedPrompts, normalise } from '../listed.ts';
-import { counter, readSplit } from '../rows.ts';
-import type { Task } from '../stage.ts';
-import { inputFolder } from '../step-config.ts';
+import { writeParquet } from '../../../base/parquet.ts';
+import { ZephyrError } from '../../../errors.ts';
+import { listedPrompts, normalise } from '../../listed.ts';
+import { counter, readSplit } from '../../rows.ts';
+import type { Task } from '../../stage.ts';
+import { inputFolder } from '../../step-config.ts';
+import { COMPLETION_COLUMNS, COMPLETIONS_FILE, RATING_COLUMNS, RATINGS_FILE } from '../tables.ts';
 import { contradictions, type Scored } from './contradictions.ts';
 import { binarizeFields, pairing, writePairs } from './pairs.ts';
 import { scoreOf } from './scores.ts';
-import { COMPLETION_COLUMNS, COMPLETIONS_FILE, RATING_COLUMNS, RATINGS_FILE } from './tables.ts';
 import { type Rated, readUltraFeedback, UF_ASPECTS } from './ultrafeedback.ts';
 
 const config = binarizeFields.extend({ split: z.string(), drop_sources: z.array(z.string()) });

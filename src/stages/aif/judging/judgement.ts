@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import type { Call } from '../../calls/call.ts';
-import type { ChatReply } from '../../teachers/teacher.ts';
-import { type CallFields, callOf } from '../step-config.ts';
-import type { RatingStatus } from './tables.ts';
+import type { Call } from '../../../calls/call.ts';
+import type { ChatReply } from '../../../teachers/teacher.ts';
+import { type CallFields, callOf } from '../../step-config.ts';
+import type { RatingStatus } from '../tables.ts';
 
 /** How an aspect is rated: whole numbers from 1 to `top`, and "N/A" where it may not apply. */
 export interface Scale {

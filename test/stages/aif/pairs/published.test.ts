@@ -4,11 +4,11 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { type Columns, readParquet, writeParquet } from '../../../src/base/parquet.ts';
-import { passPairs } from '../../../src/stages/aif/pass-pairs.ts';
-import { rebinarize } from '../../../src/stages/aif/rebinarize.ts';
-import { readRating } from '../../../src/stages/aif/ultrafeedback.ts';
-import { digests, openWorkshop } from '../../rig/task.ts';
+import { type Columns, readParquet, writeParquet } from '../../../../src/base/parquet.ts';
+import { passPairs } from '../../../../src/stages/aif/pairs/pass-pairs.ts';
+import { rebinarize } from '../../../../src/stages/aif/pairs/rebinarize.ts';
+import { readRating } from '../../../../src/stages/aif/pairs/ultrafeedback.ts';
+import { digests, openWorkshop } from '../../../rig/task.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'zephyr-published-'));
 const shop = await openWorkshop();

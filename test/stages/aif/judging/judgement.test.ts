@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { judgeCall, labelsFor, readJudgement, scaleOf } from '../../../src/stages/aif/judgement.ts';
-import { scoreOf } from '../../../src/stages/aif/scores.ts';
-import type { Rating } from '../../../src/stages/aif/tables.ts';
+import { judgeCall, labelsFor, readJudgement, scaleOf } from '../../../../src/stages/aif/judging/judgement.ts';
+import { scoreOf } from '../../../../src/stages/aif/pairs/scores.ts';
+import type { Rating } from '../../../../src/stages/aif/tables.ts';
 
 const LABELS = ['A', 'B', 'C', 'D'];
 const SCALE = scaleOf('helpfulness');

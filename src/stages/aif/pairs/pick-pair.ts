@@ -1,5 +1,5 @@
-import { hmacOrder } from '../../base/hmac-choice.ts';
-import { drawOne } from './draw.ts';
+import { hmacOrder } from '../../../base/hmac-choice.ts';
+import { drawOne } from '../answers/draw.ts';
 
 /** An answer that may win or lose. */
 export interface Candidate {

@@ -2,12 +2,12 @@ import { constants } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as z from 'zod';
-import type { Row } from '../../base/parquet.ts';
-import { ZephyrError } from '../../errors.ts';
-import { datasetCard } from '../dataset-card.ts';
-import { counter, readRows, splitFiles } from '../rows.ts';
-import type { Task } from '../stage.ts';
-import { inputFolder } from '../step-config.ts';
+import type { Row } from '../../../base/parquet.ts';
+import { ZephyrError } from '../../../errors.ts';
+import { datasetCard } from '../../dataset-card.ts';
+import { counter, readRows, splitFiles } from '../../rows.ts';
+import type { Task } from '../../stage.ts';
+import { inputFolder } from '../../step-config.ts';
 
 const config = z.object({ train: z.string(), test: z.string().nullable(), rows: z.record(z.string(), z.int()).nullable() });
 

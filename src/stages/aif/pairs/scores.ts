@@ -1,4 +1,4 @@
-import type { Rating } from './tables.ts';
+import type { Rating } from '../tables.ts';
 
 /** The score of one answer from all its ratings; null when one that is needed is missing. */
 export function scoreOf(
