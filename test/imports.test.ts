@@ -24,6 +24,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   execa: ['backends/'],
   '@huggingface/hub': ['hub/', 'backends/hf-jobs.ts'],
   openai: ['teachers/'],
+  undici: ['teachers/'],
   '@huggingface/inference': ['teachers/'],
   commander: ['cli.ts'],
   pino: ['render/'],

@@ -62,6 +62,8 @@ export async function settle(floor: Floor, desk: Desk, call: Call): Promise<Call
       a: attempt,
       rid: reply.requestId ?? null,
       usd: dollars(reply, teacher.price),
+      in: reply.promptTokens,
+      out: reply.completionTokens,
       recovered,
       raw: reply.raw,
     });
@@ -79,7 +81,7 @@ export async function settle(floor: Floor, desk: Desk, call: Call): Promise<Call
     halt.check();
     attempt += 1;
     const sentAt = Date.now();
-    await log.append({ t: 'intent', k: key, a: attempt, at: sentAt, model: call.model, teacher: teacher.name });
+    await log.append({ t: 'intent', k: key, a: attempt, at: sentAt, est: null, model: call.model, teacher: teacher.name });
     halt.check();
     const answer = await teacher.complete(request, halt.hard);
     if (answer.ok) return record(answer.reply, false);
@@ -87,9 +89,16 @@ export async function settle(floor: Floor, desk: Desk, call: Call): Promise<Call
     const { failure } = answer;
     if (failure.status === undefined) lostAt = sentAt;
     else
-      await log.append({ t: 'fail', k: key, a: attempt, kind: failure.kind, status: failure.status, message: failure.message });
+      await log.append({
+        t: 'fail',
+        k: key,
+        a: attempt,
+        kind: failure.kind,
+        status: failure.status,
+        message: failure.message,
+      });
     if (failure.kind === 'final') return { ok: false, key, failure, replayed: false };
-    if (failure.kind === 'stop') throw halt.stop(refused(teacher, failure.message));
+    if (failure.kind === 'stop' || failure.kind === 'quota') throw halt.stop(refused(teacher, failure.message));
     halt.check();
 
     const isBusy = failure.status === 429;

@@ -1,7 +1,8 @@
-import { type FileHandle, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../base/atomic-write.ts';
-import { ZephyrError } from '../errors.ts';
+import { OPEN, renameIfThere, segmentPath } from './segment-files.ts';
 
 /** Where a line is. */
 export interface Position {
@@ -13,8 +14,9 @@ export interface Position {
 }
 
 /**
- * Writes lines to `calls-NNNNNN.jsonl.open`, which becomes `calls-NNNNNN.jsonl` when it is finished: a file of that name
- * never changes again. No file is ever opened a second time for writing, so a torn tail stays where the crash left it.
+ * Writes lines to `calls-NNNNNN-TAG.jsonl.open`, which becomes `calls-NNNNNN-TAG.jsonl` when it is finished: a file of that
+ * name never changes again. No file is ever opened a second time for writing, so a torn tail stays where the crash left it;
+ * the tag is this writer's alone, so that two processes in one folder leave one another's lines alone.
  */
 export interface SegmentWriter {
   /** Resolves when the line is on disk. Lines that wait together share one write and one fdatasync. */
@@ -26,37 +28,7 @@ export interface SegmentWriter {
   readonly full: boolean;
 }
 
-const NAME = /^calls-(\d{6})\.jsonl(\.open)?$/;
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
-
-function segmentPath(folder: string, segment: number): string {
-  return join(folder, `calls-${String(segment).padStart(6, '0')}.jsonl`);
-}
-
-export interface FoundSegments {
-  /** whole paths, in the order in which they are to be read */
-  readonly paths: readonly string[];
-  /** the number after the last one written here */
-  readonly next: number;
-}
-
-/**
- * The segments in a folder, those brought from another machine included (`*.jsonl` of any other name). One that a dead
- * process left open is finished first.
- */
-export async function finishedSegments(folder: string): Promise<FoundSegments> {
-  const paths: string[] = [];
-  let next = 1;
-  for (const name of (await readdir(folder)).sort()) {
-    const match = NAME.exec(name);
-    if (match !== null) next = Math.max(next, Number(match[1]) + 1);
-    const path = join(folder, name.replace(/\.open$/, ''));
-    if (match?.[2] !== undefined) await rename(join(folder, name), path);
-    if (path.endsWith('.jsonl')) paths.push(path);
-  }
-  await syncFolder(folder);
-  return { paths, next };
-}
 
 export interface SegmentLimits {
   /** A segment is finished when it has grown so far. */
@@ -65,8 +37,10 @@ export interface SegmentLimits {
   readonly reserveBytes: number;
 }
 
+/** `first`: the number of the first segment. */
 export function segmentWriter(folder: string, first: number, limits: SegmentLimits): SegmentWriter {
-  const reserve = join(folder, 'reserve.tmp');
+  const tag = randomBytes(6).toString('hex');
+  let reserve: FileHandle | undefined;
   let waiting: { line: Buffer; resolve: (at: Position) => void; reject: (error: unknown) => void }[] = [];
   let chain: Promise<void> = Promise.resolve();
   let scheduled = false;
@@ -78,16 +52,18 @@ export function segmentWriter(folder: string, first: number, limits: SegmentLimi
   async function begin(): Promise<FileHandle> {
     segment += 1;
     size = 0;
-    const path = `${segmentPath(folder, segment)}.open`;
-    try {
-      file = await open(path, 'wx');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      throw new ZephyrError(`Cannot write "${path}": another zephyr writes this call log`, { exit: 'conflict' });
-    }
+    file = await open(`${segmentPath(folder, segment, tag)}${OPEN}`, 'wx');
     await syncFolder(folder);
-    if (!full && segment === first) await writeFile(reserve, Buffer.alloc(limits.reserveBytes));
+    if (!full && segment === first) await putAside();
     return file;
+  }
+
+  /** A file without a name: its space comes back when it is closed, by whatever end this process has. */
+  async function putAside(): Promise<void> {
+    const path = join(folder, `reserve-${tag}.tmp`);
+    reserve = await open(path, 'wx');
+    await rm(path);
+    await reserve.writeFile(Buffer.alloc(limits.reserveBytes));
   }
 
   async function finish(): Promise<void> {
@@ -95,8 +71,9 @@ export function segmentWriter(folder: string, first: number, limits: SegmentLimi
     const handle = file;
     file = undefined;
     await handle.close();
-    const path = segmentPath(folder, segment);
-    await rename(`${path}.open`, path);
+    const path = segmentPath(folder, segment, tag);
+    // Another process may have taken this one for dead and finished its segment.
+    await renameIfThere(`${path}${OPEN}`, path);
     await syncFolder(folder);
   }
 
@@ -111,7 +88,8 @@ export function segmentWriter(folder: string, first: number, limits: SegmentLimi
   /** Gives the reserve back to the disk and goes on in a fresh segment; the lines of a half-written batch are in both, which is harmless. */
   async function putIntoReserve(bytes: Buffer): Promise<void> {
     full = true;
-    await rm(reserve, { force: true });
+    await reserve?.close();
+    reserve = undefined;
     await finish();
     await put(bytes);
   }
@@ -127,8 +105,9 @@ export function segmentWriter(folder: string, first: number, limits: SegmentLimi
         if (full || !FULL.has(error.code ?? '')) throw error;
         return putIntoReserve(bytes);
       });
+      const path = segmentPath(folder, segment, tag);
       for (const { line, resolve } of batch) {
-        resolve({ path: segmentPath(folder, segment), offset: size, length: line.length });
+        resolve({ path, offset: size, length: line.length });
         size += line.length;
       }
       if (size >= limits.segmentBytes) await finish();
@@ -156,7 +135,8 @@ export function segmentWriter(folder: string, first: number, limits: SegmentLimi
     },
     async close() {
       await this.roll();
-      await rm(reserve, { force: true });
+      await reserve?.close();
+      reserve = undefined;
     },
   };
 }

@@ -9,7 +9,11 @@ import { type Desk, type Floor, PATIENCE, type Patience, settle } from './one-ca
 export interface SessionOptions {
   /** folder of the call log */
   readonly journal: string;
-  readonly teacher: (id: string) => Promise<Teacher>;
+  readonly teacher: (id: string) => Promise<readonly Teacher[]>;
+  /** Call logs of earlier runs, read only. */
+  readonly earlier?: readonly string[];
+  /** Dollars that may be spent at most, what the log says was spent already included. */
+  readonly budgetUsd?: number;
   readonly signal: AbortSignal;
   readonly progress?: (progress: CallsProgress) => void;
   /** Takes the finished segments elsewhere. */
@@ -58,7 +62,7 @@ const DRAIN_MS = 30_000;
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 export async function openSession(options: SessionOptions): Promise<CallSession> {
-  const log = await openCallLog(options.journal);
+  const log = await openCallLog(options.journal, { earlier: options.earlier ?? [] });
   const halt = makeHalt(options.signal, options.drainMs ?? DRAIN_MS);
   const floor: Floor = { log, halt, patience: { ...PATIENCE, ...options.patience }, possibleDoubleSpend: 0 };
   const desks = new Map<string, Promise<{ desk: Desk; queue: PQueue }>>();
@@ -73,10 +77,13 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
   function openDesk(id: string): Promise<{ desk: Desk; queue: PQueue }> {
     const opened =
       desks.get(id) ??
-      options.teacher(id).then((teacher) => ({
-        desk: { teacher, quietUntil: 0, answeredAt: 0 },
-        queue: new PQueue({ concurrency: teacher.concurrency }),
-      }));
+      options
+        .teacher(id)
+        .then((servers) => servers[0] as Teacher)
+        .then((teacher) => ({
+          desk: { teacher, quietUntil: 0, answeredAt: 0 },
+          queue: new PQueue({ concurrency: teacher.concurrency }),
+        }));
     desks.set(id, opened);
     return opened;
   }
@@ -99,9 +106,11 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
   }
 
   async function answer(call: Call, key: string): Promise<CallOutcome> {
-    const known = log.known(key);
-    if (known?.state === 'failed')
-      return { ok: false, key, failure: { kind: 'final', message: known.message, status: known.status }, replayed: true };
+    const failed = await log.failure(key);
+    if (failed !== undefined) {
+      const { message, status } = failed;
+      return { ok: false, key, failure: { kind: 'final', message, status: status ?? undefined }, replayed: true };
+    }
     const reply = await log.reply(key);
     return reply === undefined ? askTeacher(call) : { ok: true, key, reply, replayed: true };
   }
@@ -117,6 +126,10 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
       failed: counts.failed,
       replayed: counts.replayed,
       costUsd: log.totals.costUsd,
+      spentUsd: log.totals.costUsd,
+      capUsd: options.budgetUsd ?? null,
+      etaSeconds: null,
+      teachers: [],
     });
   }
 

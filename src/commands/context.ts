@@ -130,9 +130,9 @@ async function contextOf(options: Options, renderer: Renderer): Promise<Context>
 export async function openEngine(context: Context, recipe: Recipe, target: Target, options: Options): Promise<Engine> {
   const { openTargetBackend } = await import('./backend.ts');
   const { tasks } = await import('../stages/tasks.ts');
-  const opened = new Map<string, Promise<Teacher>>();
-  const teacher = (id: string): Promise<Teacher> => {
-    const found = opened.get(id) ?? openOneTeacher(context, recipe, id);
+  const opened = new Map<string, Promise<readonly Teacher[]>>();
+  const teacher = (id: string): Promise<readonly Teacher[]> => {
+    const found = opened.get(id) ?? openTeachers(context, recipe, id);
     opened.set(id, found);
     return found;
   };
@@ -154,14 +154,20 @@ export async function openEngine(context: Context, recipe: Recipe, target: Targe
   };
 }
 
-async function openOneTeacher(context: Context, recipe: Recipe, id: string): Promise<Teacher> {
+/** All servers of a teacher. */
+async function openTeachers(context: Context, recipe: Recipe, id: string): Promise<readonly Teacher[]> {
   const spec = recipe.teachers[id];
   if (spec === undefined) throw new Error(`Cannot open teacher "${id}": the recipe has none of that name`);
   const { keyName, openTeacher } = await import('../teachers/registry.ts');
-  const key = keyName(spec);
-  if (spec.provider !== 'practice') return openTeacher(spec, key === undefined ? undefined : secretOf(context.env, key));
-  const baseUrl = spec.baseUrl ?? context.env.ZEPHYR_PRACTICE_URL ?? (await practiceUrl(context, recipe.seed));
-  return openTeacher({ ...spec, baseUrl }, 'practice');
+  const { serversOf } = await import('../teachers/servers.ts');
+  return await Promise.all(
+    serversOf(spec).map(async (server) => {
+      const key = keyName(server);
+      if (server.provider !== 'practice') return openTeacher(server, key === undefined ? undefined : secretOf(context.env, key));
+      const baseUrl = server.baseUrl ?? context.env.ZEPHYR_PRACTICE_URL ?? (await practiceUrl(context, recipe.seed));
+      return openTeacher({ ...server, baseUrl }, 'practice');
+    }),
+  );
 }
 
 const practice = new WeakMap<Context, Promise<string>>();

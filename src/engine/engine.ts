@@ -12,7 +12,7 @@ export interface Engine {
   readonly backend: Backend;
   readonly target: Target;
   readonly machine: Machine;
-  readonly teacher: (id: string) => Promise<Teacher>;
+  readonly teacher: (id: string) => Promise<readonly Teacher[]>;
   readonly tasks: Readonly<Record<string, Task>>;
   /** Job folders and staged inputs; on the Hub's disk where there is a choice, so that nothing is copied. */
   readonly workFolder: string;

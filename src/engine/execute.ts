@@ -62,7 +62,7 @@ async function executeStage(
     last = await reuse(engine, step, bound);
     if (last === undefined) {
       run ??= await ownStage(engine, plan, stage, produced, resume);
-      const outcome = await make(engine, run, step, bound).catch((error: unknown) => release(run as StageRun, step, error));
+      const outcome = await make(engine, plan, run, step, bound).catch((error: unknown) => release(run as StageRun, step, error));
       if ('failure' in outcome) return await failed(engine, run, step, outcome.failure);
       last = outcome;
     }
@@ -97,10 +97,16 @@ async function reuse(engine: Engine, step: PlannedStep, bound: Bound): Promise<A
   return candidate.artifact;
 }
 
-async function make(engine: Engine, run: StageRun, step: PlannedStep, bound: Bound): Promise<Artifact | { failure: Failure }> {
+async function make(
+  engine: Engine,
+  plan: Plan,
+  run: StageRun,
+  step: PlannedStep,
+  bound: Bound,
+): Promise<Artifact | { failure: Failure }> {
   const began = engine.now().getTime();
   engine.emit({ type: 'step-started', stage: step.stage, step: step.name, fingerprint: bound.fingerprint });
-  const made = await work(engine, run, step, bound);
+  const made = await work(engine, plan, run, step, bound);
   if ('failure' in made) return made;
   const { artifact, manifest } = await publish(
     engine.hub,
@@ -132,9 +138,16 @@ type Work = {
   readonly costUsd: number;
 };
 
-async function work(engine: Engine, run: StageRun, step: PlannedStep, bound: Bound): Promise<Work | { failure: Failure }> {
+async function work(
+  engine: Engine,
+  plan: Plan,
+  run: StageRun,
+  step: PlannedStep,
+  bound: Bound,
+): Promise<Work | { failure: Failure }> {
   if (step.work.kind === 'task') {
-    const { folder, result } = await runTask(engine, run, { ...step, work: step.work }, bound.inputs);
+    const ahead = plan.steps.find(({ stage, name }) => stage === step.stage && name === step.ahead);
+    const { folder, result } = await runTask(engine, run, { ...step, work: step.work }, bound.inputs, ahead);
     return { folder, metrics: result.metrics, versions: {}, costUsd: result.costUsd };
   }
   const job = await runJob(engine, run, { ...step, work: step.work }, bound.inputs);

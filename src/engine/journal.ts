@@ -2,43 +2,74 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '../base/sha256.ts';
 import type { Addition } from '../hub/hub.ts';
+import type { RepoId } from '../model/artifact.ts';
 import type { Engine } from './engine.ts';
 import type { StageRun } from './stage-run.ts';
 
 export interface Journal {
   readonly folder: string;
+  /** folders of earlier runs of the stage, whose calls are paid already */
+  readonly earlier: readonly string[];
   readonly flush: () => Promise<void>;
 }
 
+const CALLS = '.zephyr/calls/';
+
 /**
- * The folder of a step's call log. With a Hub on this disk it lies there and is durable line by line. With any other Hub
+ * The folder of a run's call log. With a Hub on this disk it lies there and is durable line by line. With any other Hub
  * it lies in the work folder, is brought back from the run branch when that is all there is, and `flush` copies what is
  * new to the branch, under names made of content: two runners never overwrite one another.
  */
-export async function openJournal(engine: Engine, run: StageRun, step: string): Promise<Journal> {
-  const onHub = engine.hub.journalFolder(run.state.repo, run.state.run);
-  const folder = join(onHub ?? join(engine.workFolder, run.state.run, 'journal'), step);
+export async function openJournal(engine: Engine, run: StageRun): Promise<Journal> {
+  const { repo, run: own } = run.state;
+  const earlier = (await otherRuns(engine, repo, own)).map((name) => folderOf(engine, repo, name));
+  const folder = folderOf(engine, repo, own);
   await mkdir(folder, { recursive: true });
-  if (onHub !== undefined) return { folder, flush: async () => {} };
-  const prefix = `.zephyr/calls/${step}/`;
-  const kept = new Set<string>();
-  for (const { path } of await engine.hub.tree({ ...run.state.repo, commit: run.head })) {
-    if (!path.startsWith(prefix)) continue;
-    kept.add(path);
-    const bytes = await engine.hub.read({ ...run.state.repo, commit: run.head }, path);
-    if (bytes !== undefined) await writeFile(join(folder, `restored-${path.slice(prefix.length)}`), bytes);
-  }
+  if (engine.hub.journalFolder(repo, own) !== undefined) return { folder, earlier, flush: async () => {} };
+
+  for (const name of await otherRuns(engine, repo, own)) await bringBack(engine, repo, name);
+  const kept = await bringBack(engine, repo, own);
   return {
     folder,
+    earlier,
     flush: async () => {
       const add: Addition[] = [];
       for (const name of (await readdir(folder)).filter((file) => file.endsWith('.jsonl') && !file.startsWith('restored-'))) {
         const content = await readFile(join(folder, name));
-        const path = `${prefix}${sha256(content).slice(0, 16)}.jsonl`;
+        const path = `${CALLS}${sha256(content).slice(0, 16)}.jsonl`;
         if (content.length > 0 && !kept.has(path)) add.push({ path, content });
         kept.add(path);
       }
-      if (add.length > 0) await run.advance(run.state, `calls of ${step}`, { add });
+      if (add.length > 0) await run.advance(run.state, 'calls', { add });
     },
   };
+}
+
+function folderOf(engine: Engine, repo: RepoId, run: string): string {
+  return join(engine.hub.journalFolder(repo, run) ?? join(engine.workFolder, run, 'journal'), 'calls');
+}
+
+async function otherRuns(engine: Engine, repo: RepoId, own: string): Promise<string[]> {
+  const refs = await engine.hub.refs(repo);
+  return Object.keys(refs?.branches ?? {}).filter((name) => name.startsWith('run-') && name !== own);
+}
+
+/** Copies the parts of a run's log that its branch holds to its folder here; returns their paths. Parts never change. */
+async function bringBack(engine: Engine, repo: RepoId, run: string): Promise<Set<string>> {
+  const folder = folderOf(engine, repo, run);
+  await mkdir(folder, { recursive: true });
+  const there = new Set(await readdir(folder));
+  const paths = new Set<string>();
+  const refs = await engine.hub.refs(repo);
+  const commit = refs?.branches[run];
+  if (commit === undefined) return paths;
+  for (const { path } of await engine.hub.tree({ ...repo, commit })) {
+    if (!path.startsWith(CALLS)) continue;
+    paths.add(path);
+    const name = `restored-${path.slice(CALLS.length)}`;
+    if (there.has(name)) continue;
+    const bytes = await engine.hub.read({ ...repo, commit }, path);
+    if (bytes !== undefined) await writeFile(join(folder, name), bytes);
+  }
+  return paths;
 }

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZephyrError } from '../errors.ts';
 import type { Artifact } from '../model/outcome.ts';
-import type { Step, TaskResult } from '../stages/stage.ts';
+import type { Step, TaskContext, TaskResult } from '../stages/stage.ts';
 import type { Engine } from './engine.ts';
 import { stageInputs } from './job-folder.ts';
 import { openJournal } from './journal.ts';
@@ -16,6 +16,7 @@ export async function runTask(
   run: StageRun,
   step: TaskStep,
   inputs: Readonly<Record<string, Artifact>>,
+  ahead: TaskContext['ahead'],
 ): Promise<{ readonly folder: string; readonly result: TaskResult }> {
   const task = engine.tasks[step.work.task];
   if (task === undefined) throw new Error(`Cannot run ${step.stage}/${step.name}: there is no task "${step.work.task}"`);
@@ -24,7 +25,7 @@ export async function runTask(
   const out = join(folder, 'out');
   await mkdir(out, { recursive: true });
   const staged = await stageInputs(engine.hub, inputs, folder);
-  const journal = await openJournal(engine, run, step.name);
+  const journal = await openJournal(engine, run);
   try {
     const result = await task({
       config: step.config,
@@ -32,6 +33,9 @@ export async function runTask(
       out,
       files: engine.codeFolder,
       journal: journal.folder,
+      earlier: journal.earlier,
+      budgetUsd: step.budgetUsd,
+      ahead,
       flush: journal.flush,
       teacher: engine.teacher,
       signal: engine.signal,

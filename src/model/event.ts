@@ -2,14 +2,36 @@ import type { ArtifactRef } from './artifact.ts';
 import type { JobEvent, JobHandle } from './job.ts';
 import type { Failure } from './outcome.ts';
 
-/** How far a batch of teacher calls is. Dollars and tokens are those of this step so far. */
+/** How hard a teacher is used. Rates are those of the last minute. */
+export interface TeacherProgress {
+  readonly id: string;
+  readonly inFlight: number;
+  /** calls in flight at most, as of now: less than the recipe's while the server says that it is busy */
+  readonly ceiling: number;
+  readonly requestsPerMinute: number;
+  readonly requestLimit: number | null;
+  readonly tokensPerMinute: number;
+  readonly tokenLimit: number | null;
+  /** part of the requests that were answered 429 */
+  readonly busy: number;
+  /** batches that the server works on */
+  readonly batches: number;
+}
+
+/** How far a step's teacher calls are. */
 export interface CallsProgress {
   readonly done: number;
   readonly total: number;
   readonly failed: number;
   /** answered from the log, without a call */
   readonly replayed: number;
+  /** dollars of the calls of this step, whoever paid them when */
   readonly costUsd: number;
+  /** dollars that this run of the stage has spent, of at most `capUsd` */
+  readonly spentUsd: number;
+  readonly capUsd: number | null;
+  readonly etaSeconds: number | null;
+  readonly teachers: readonly TeacherProgress[];
 }
 
 /** Everything of note that happens in a run; the run log, the terminal and `--json` are three readers of it. */

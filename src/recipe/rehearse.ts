@@ -2,6 +2,7 @@ import type { AifSpec } from '../stages/aif/spec.ts';
 import type { DdpoSpec } from '../stages/ddpo/spec.ts';
 import type { DsftSpec } from '../stages/dsft/spec.ts';
 import type { LoraSpec, TrainingSpec } from '../stages/training-spec.ts';
+import { teacherSpec } from '../teachers/spec.ts';
 import type { Recipe } from './recipe.ts';
 import { type RehearsalDifference, rehearsalDifferences } from './rehearsal-differences.ts';
 import { SIZES } from './rehearsal-sizes.ts';
@@ -171,16 +172,6 @@ function practiceTeachers(dsft: DsftSpec, aif: AifSpec): Recipe['teachers'] {
   const inFeedback = aif.source === 'teachers' ? [...aif.pool.map(({ teacher }) => teacher), aif.judge.teacher] : [];
   const models = [...inData, ...inFeedback, JUDGE].filter((model) => model !== undefined);
   return Object.fromEntries(
-    models.map((model) => [
-      model,
-      {
-        provider: 'practice' as const,
-        model,
-        concurrency: 16,
-        timeoutSeconds: 120,
-        store: true,
-        tokenLimit: 'max_tokens' as const,
-      },
-    ]),
+    models.map((model) => [model, teacherSpec.parse({ provider: 'practice', model, concurrency: 16, store: true })]),
   );
 }

@@ -26,6 +26,10 @@ export interface Step {
   /** The files that do the work, relative to scripts/train; their digests are part of the fingerprint. */
   readonly files: readonly string[];
   readonly output: RepoId;
+  /** A later step of the stage whose calls this one makes in advance, as soon as their material is there. */
+  readonly ahead?: string;
+  /** Dollars that the run of the stage may spend at most; no part of the fingerprint. */
+  readonly budgetUsd?: number;
   readonly work:
     | { readonly kind: 'job'; readonly program: JobProgram; readonly globalBatch: number | undefined; readonly saveSteps: number }
     | { readonly kind: 'task'; readonly task: string };
@@ -39,11 +43,17 @@ export interface TaskContext {
   readonly out: string;
   /** folder that `Step.files` are relative to */
   readonly files: string;
-  /** the step's call log lives here, durable from the first call on */
+  /** the call log of this run of the stage lives here, durable from the first call on */
   readonly journal: string;
+  /** call logs of earlier runs of the stage, to be read only: what they hold is not paid again */
+  readonly earlier: readonly string[];
+  readonly budgetUsd: number | undefined;
+  /** The step of `Step.ahead`, as far as its calls depend on it. */
+  readonly ahead: { readonly config: Json; readonly files: readonly string[] } | undefined;
   /** Hands the journal's finished files to the Hub, so that another machine can go on from them. */
   readonly flush: () => Promise<void>;
-  readonly teacher: (id: string) => Promise<Teacher>;
+  /** A teacher's servers: the recipe's own first, then those to turn to when it fails. */
+  readonly teacher: (id: string) => Promise<readonly Teacher[]>;
   readonly signal: AbortSignal;
   readonly progress: (progress: CallsProgress) => void;
   readonly note: (message: string) => void;

@@ -22,8 +22,9 @@ export function callOf(
   return { teacher, purpose, model, messages, sampling: { temperature, top_p, max_tokens } };
 }
 
-export function sessionOf({ journal, teacher, signal, progress, flush, note }: TaskContext): SessionOptions {
-  return { journal, teacher, signal, progress, flush, note };
+export function sessionOf(context: TaskContext): SessionOptions {
+  const { journal, earlier, budgetUsd, teacher, signal, progress, flush, note } = context;
+  return { journal, earlier, ...(budgetUsd === undefined ? {} : { budgetUsd }), teacher, signal, progress, flush, note };
 }
 
 /** The id that H4's data sets give a prompt: sha256 of its text. */

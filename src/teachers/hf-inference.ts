@@ -16,6 +16,10 @@ export function hfInferenceTeacher(spec: TeacherSpec, secret: string | undefined
   return {
     name: `${spec.model} at ${where}`,
     concurrency: spec.concurrency,
+    limits: {
+      requestsPerMinute: spec.limits.requestsPerMinute,
+      tokensPerMinute: spec.limits.tokensPerMinute,
+    },
     price: spec.price,
     settleMs: 0,
 

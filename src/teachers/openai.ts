@@ -31,6 +31,10 @@ export function openaiTeacher(spec: TeacherSpec, baseUrl: string, secret: string
   return {
     name: `${spec.model} at ${baseUrl}`,
     concurrency: spec.concurrency,
+    limits: {
+      requestsPerMinute: spec.limits.requestsPerMinute,
+      tokensPerMinute: spec.limits.tokensPerMinute,
+    },
     price: spec.price,
     settleMs: spec.store ? timeoutMs : 0,
 

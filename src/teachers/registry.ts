@@ -50,6 +50,6 @@ function openProvider(spec: TeacherSpec, secret: string | undefined): Teacher {
   if (spec.provider === 'huggingface') return hfInferenceTeacher(spec, secret);
   const baseUrl = spec.baseUrl ?? (spec.provider === 'openai' ? OPENAI : undefined);
   if (baseUrl === undefined) throw new Error('Cannot open the practice teacher before it was started: its baseUrl is not set');
-  if (spec.provider === 'openai') return openaiTeacher(spec, baseUrl, secret);
+  if (spec.provider !== 'practice') return openaiTeacher(spec, baseUrl, secret);
   return { ...openaiTeacher({ ...spec, store: true }, baseUrl, secret), settleMs: PRACTICE_SETTLE_MS };
 }

@@ -8,6 +8,13 @@ const completion = z.looseObject({
       z.looseObject({
         finish_reason: z.string().nullish(),
         message: z.looseObject({ content: z.string().nullish(), refusal: z.string().nullish() }),
+        logprobs: z
+          .looseObject({
+            content: z
+              .array(z.looseObject({ top_logprobs: z.array(z.looseObject({ token: z.string(), logprob: z.number() })) }))
+              .nullish(),
+          })
+          .nullish(),
       }),
     )
     .min(1),
@@ -26,6 +33,7 @@ export function readReply(raw: unknown, requestId: string | undefined): ChatRepl
     promptTokens: body.data.usage?.prompt_tokens ?? 0,
     completionTokens: body.data.usage?.completion_tokens ?? 0,
     requestId,
+    alternatives: choice.logprobs?.content?.[0]?.top_logprobs.map(({ token, logprob }) => ({ token, logprob })),
     raw,
   };
 }

@@ -1,36 +1,66 @@
 import * as z from 'zod';
 
-/** Node's fetch gives up waiting for headers or for the next byte after 300 s, so a longer timeout would never be reached. */
-const LONGEST_TIMEOUT_S = 290;
+const address = z
+  .url({ protocol: /^https?$/ })
+  .optional()
+  .describe('Address of the API, up to and with /v1');
+const keyFrom = z
+  .string()
+  .regex(/^[A-Z][A-Z0-9_]*$/)
+  .optional()
+  .describe(
+    'Name of the environment variable that holds the key; never the key itself. Without baseUrl: OPENAI_API_KEY or HF_TOKEN',
+  );
+const inferenceProvider = z
+  .string()
+  .min(1)
+  .optional()
+  .describe('huggingface only: pin one provider, so that the serving stack does not change within a data set');
+const billTo = z.string().min(1).optional().describe('huggingface only: organization that pays');
+const limits = z
+  .strictObject({
+    requestsPerMinute: z.number().positive().optional().describe('Requests that the server admits in a minute'),
+    tokensPerMinute: z.number().positive().optional().describe('Tokens, in and out, that the server admits in a minute'),
+  })
+  .prefault({})
+  .describe('What the server admits; corrected by its rate limit headers where it sends them');
+const price = z
+  .strictObject({
+    input: z.number().min(0).describe('Dollars per million tokens of the prompt'),
+    output: z.number().min(0).describe('Dollars per million tokens of the reply'),
+    batch: z.number().min(0).max(1).default(0.5).describe('Part of the price that a call in a batch costs; OpenAI: half'),
+    date: z.iso.date().describe('Day on which the price was looked up'),
+    source: z.string().min(1).describe('Where it was looked up'),
+  })
+  .optional()
+  .describe('United States dollars; without a price a stage with a budget is refused');
+const concurrency = z
+  .int()
+  .positive()
+  .max(4096)
+  .default(64)
+  .describe('Calls in flight at most; fewer are used while the server says that it is busy');
 
 /** A teacher of a recipe. Only `model` belongs to the identity of a call: the same model at another server gives the same key. */
 export const teacherSpec = z
   .strictObject({
     provider: z
-      .enum(['openai', 'huggingface', 'practice'])
+      .enum(['openai', 'huggingface', 'self-hosted', 'practice'])
       .describe(
-        'openai: any OpenAI-compatible server; huggingface: Inference Providers or an endpoint; practice: the built-in teacher of checkable tasks',
+        'openai: any OpenAI-compatible server; huggingface: Inference Providers or an endpoint; self-hosted: a vLLM, TGI or SGLang server of your own over a leaner client, for thousands of calls a second; practice: the built-in teacher of checkable tasks',
       ),
     model: z.string().min(1).describe('Model id as the server knows it'),
-    baseUrl: z
-      .url({ protocol: /^https?$/ })
-      .optional()
-      .describe('Address of the API, up to and with /v1'),
-    inferenceProvider: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('huggingface only: pin one provider, so that the serving stack does not change within a data set'),
-    billTo: z.string().min(1).optional().describe('huggingface only: organization that pays'),
-    keyFrom: z
-      .string()
-      .regex(/^[A-Z][A-Z0-9_]*$/)
-      .optional()
-      .describe(
-        'Name of the environment variable that holds the key; never the key itself. Without baseUrl: OPENAI_API_KEY or HF_TOKEN',
-      ),
-    concurrency: z.int().positive().max(4096).default(16).describe('Calls in flight at most'),
-    timeoutSeconds: z.number().positive().max(LONGEST_TIMEOUT_S).default(120).describe('One call may take so long'),
+    baseUrl: address,
+    inferenceProvider,
+    billTo,
+    keyFrom,
+    concurrency,
+    limits,
+    via: z
+      .enum(['openai', 'huggingface', 'self-hosted'])
+      .default('openai')
+      .describe('practice only: the client through which it is asked'),
+    timeoutSeconds: z.number().positive().max(3600).default(120).describe('One call may take so long'),
     store: z
       .boolean()
       .default(false)
@@ -41,10 +71,36 @@ export const teacherSpec = z
       .enum(['max_completion_tokens', 'max_tokens'])
       .default('max_tokens')
       .describe('Name under which the server takes the limit of a reply'),
-    price: z
-      .strictObject({ input: z.number().min(0), output: z.number().min(0) })
+    price,
+    batch: z
+      .strictObject({
+        requests: z.int().positive().max(50_000).default(10_000).describe('Calls in one file at most; OpenAI: 50,000'),
+        megabytes: z.number().positive().max(200).default(100).describe('Size of one file at most; OpenAI: 200 MB'),
+        queuedTokens: z
+          .int()
+          .positive()
+          .optional()
+          .describe('Tokens that may wait in batches at once; OpenAI tier 1 with gpt-4o: 90,000'),
+        pollSeconds: z.number().positive().default(30).describe('Time between two looks at a batch'),
+      })
       .optional()
-      .describe('United States dollars per million tokens'),
+      .describe('openai and practice only: calls go through the Batch API, at half the price, within a day'),
+    failover: z
+      .array(
+        z.strictObject({
+          provider: z.enum(['openai', 'huggingface', 'self-hosted']),
+          model: z.string().min(1).optional().describe('Name of the same model at this server, where it has another one'),
+          baseUrl: address,
+          inferenceProvider,
+          billTo,
+          keyFrom,
+          concurrency,
+          limits,
+          price,
+        }),
+      )
+      .default([])
+      .describe('Other servers of the same model, in this order, for when the first fails; what was paid stays paid'),
   })
   .describe('A model that answers or judges, and where it is asked');
 

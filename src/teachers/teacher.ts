@@ -14,8 +14,16 @@ export interface ChatRequest {
   readonly seed?: number;
   /** JSON Schema that the reply must follow, with its name */
   readonly schema?: { readonly name: string; readonly schema: Readonly<Record<string, unknown>> };
+  /** Asks for the log-probabilities of so many alternatives of each token, 20 at most. */
+  readonly top_logprobs?: number;
   /** Sent along and stored by servers that can, so that an answer lost in a crash is found again. */
   readonly key: string;
+}
+
+/** A token that the model might have begun its reply with, and the natural logarithm of its probability. */
+export interface TokenAlternative {
+  readonly token: string;
+  readonly logprob: number;
 }
 
 /** What came back, before anybody read meaning into it. */
@@ -26,25 +34,53 @@ export interface ChatReply {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly requestId: string | undefined;
+  /** of the first token, likeliest first; `undefined` where the server sends none */
+  readonly alternatives: readonly TokenAlternative[] | undefined;
   /** The body of the answer as the server sent it, parsed JSON: a chat completion that `readReply` reads again. */
   readonly raw: unknown;
 }
 
-/** `again` may be tried again (after `afterMs` where the server said so), `final` may not, `stop` ends the step: no money, no access. */
+/**
+ * `again` may be tried again (after `afterMs` where the server said so), `final` may not: this call is refused. `quota` and
+ * `stop` are the end of this server, whatever is asked: the account is empty, or there is no access or no such model.
+ */
 export interface ChatFailure {
-  readonly kind: 'again' | 'final' | 'stop';
+  readonly kind: 'again' | 'final' | 'quota' | 'stop';
   readonly message: string;
   /** HTTP status; 0 when no connection came about; `undefined` when it broke, so that nobody knows whether the call was billed */
   readonly status: number | undefined;
   readonly afterMs: number | undefined;
 }
 
-export type ChatAnswer = { readonly ok: true; readonly reply: ChatReply } | { readonly ok: false; readonly failure: ChatFailure };
+/** What a server says of one of its limits. Source: OpenAI's headers x-ratelimit-{limit,remaining,reset}-{requests,tokens}. */
+export interface LimitState {
+  /** a minute */
+  readonly limit: number;
+  readonly remaining: number;
+  /** milliseconds until all of it is there again */
+  readonly resetMs: number | undefined;
+}
+export interface ServerLimits {
+  readonly requests?: LimitState;
+  readonly tokens?: LimitState;
+}
 
-/** United States dollars per million tokens. */
+export type ChatAnswer = (
+  | { readonly ok: true; readonly reply: ChatReply }
+  | { readonly ok: false; readonly failure: ChatFailure }
+) & { readonly limits?: ServerLimits };
+
+/** United States dollars per million tokens, and the part of it that a call in a batch costs. */
 export interface Price {
   readonly input: number;
   readonly output: number;
+  readonly batch: number;
+}
+
+/** What a server admits in a minute, as far as the recipe says; its headers say it better. */
+export interface TeacherLimits {
+  readonly requestsPerMinute: number | undefined;
+  readonly tokensPerMinute: number | undefined;
 }
 
 /** One server with one key. It sends one request once: no retry, no parsing, no log. */
@@ -53,6 +89,7 @@ export interface Teacher {
   readonly name: string;
   /** calls in flight at most */
   readonly concurrency: number;
+  readonly limits: TeacherLimits;
   readonly price: Price | undefined;
   /** For so long after a call was sent its answer may still turn up in the server's store; 0 where nothing is kept. */
   readonly settleMs: number;

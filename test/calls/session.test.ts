@@ -94,7 +94,7 @@ test('dollars are counted when the price is known, over all sessions', () =>
       );
       assert.equal(costUsd.toFixed(8), ((4 * (10 * 1 + 5 * 2)) / 1e6).toFixed(8));
     },
-    { price: { input: 1, output: 2 } },
+    { price: { input: 1, output: 2, batch: 0.5, date: '2026-11-01', source: 'a test' } },
   ));
 
 test('the journal is handed over in finished segments, during the work and at its end', () =>

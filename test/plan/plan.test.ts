@@ -63,7 +63,12 @@ describe('A plan', () => {
           const teachers = Object.fromEntries(
             Object.entries(recipe.teachers).map(([id, spec]) => [
               id,
-              { ...spec, concurrency, baseUrl, price: { input: saveSteps, output: 1 } },
+              {
+                ...spec,
+                concurrency,
+                baseUrl,
+                price: { input: saveSteps, output: 1, batch: 1, date: '2026-11-01', source: 'a test' },
+              },
             ]),
           );
           const dsft = { ...recipe.dsft, train: { ...recipe.dsft.train, saveSteps } };

@@ -21,7 +21,7 @@ const calls = Array.from({ length: Number(count) }, (_, n) => ({
 }));
 const options = {
   journal,
-  teacher: () => Promise.resolve(openTeacher(spec, 'key')),
+  teacher: () => Promise.resolve([openTeacher(spec, 'key')]),
   signal: new AbortController().signal,
   patience: { lookMs: 50 },
 };

@@ -41,7 +41,7 @@ export async function optionsFor(server: ChatServer, spec: Partial<TeacherSpec> 
   );
   return {
     journal: await mkdtemp(join(tmpdir(), 'zephyr-calls-')),
-    teacher: () => Promise.resolve(teacher),
+    teacher: () => Promise.resolve([teacher]),
     signal: new AbortController().signal,
     patience: PATIENCE,
     drainMs: 300,

@@ -12,8 +12,8 @@ import { counter, readRows } from '../../rows.ts';
 import type { Task } from '../../stage.ts';
 import { callFields, callOf, inputFolder, sessionOf } from '../../step-config.ts';
 import { COMPLETION_COLUMNS, COMPLETIONS_FILE, type Completion, type Prompt, readPrompts } from '../tables.ts';
-import { principleWordings } from '../templates.ts';
 import { drawMembers, drawOne } from './draw.ts';
+import { principleWordings } from './principles.ts';
 
 const member = z.union([
   z.object({ id: z.string(), weight: z.number(), call: callFields }),

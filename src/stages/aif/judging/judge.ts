@@ -12,8 +12,8 @@ import { counter } from '../../rows.ts';
 import type { Task } from '../../stage.ts';
 import { callFields, inputFolder, sessionOf } from '../../step-config.ts';
 import { byPrompt, COMPLETIONS_FILE, type Completion, RATING_COLUMNS, RATINGS_FILE, type Rating } from '../tables.ts';
-import { judgeInstructions } from '../templates.ts';
 import { type Judgement, judgeCall, labelsFor, readJudgement, scaleOf } from './judgement.ts';
+import { judgeInstructions } from './templates.ts';
 
 const config = z.object({
   seed: z.int(),

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 
 const FORM = 'templates/judge-form.md';
 export const judgeFile = (aspect: string) => `templates/judge-${aspect}.md`;
-export const principleFile = (principle: string) => `templates/principle-${principle}.md`;
 
 /** The files that a judge step reads, for its fingerprint. */
 export function judgeFiles(aspects: readonly string[], overall: boolean): string[] {
@@ -14,9 +13,4 @@ export function judgeFiles(aspects: readonly string[], overall: boolean): string
 export async function judgeInstructions(files: string, aspect: string): Promise<string> {
   const [task, form] = await Promise.all([judgeFile(aspect), FORM].map((path) => readFile(join(files, path), 'utf8')));
   return `${task?.trim()}\n\n${form?.trim()}`;
-}
-
-/** The wordings of a principle, one a line of its file. */
-export async function principleWordings(files: string, principle: string): Promise<string[]> {
-  return (await readFile(join(files, principleFile(principle)), 'utf8')).split('\n').filter((line) => line.trim() !== '');
 }

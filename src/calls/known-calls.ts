@@ -1,0 +1,157 @@
+import { type Entry, keyIndex } from './key-index.ts';
+import type { BatchRecord, RecordHead } from './record.ts';
+
+/**
+ * What the log knows of a call; `attempt` is the last one that it knows of. `sent`: a request left and nothing came back,
+ * so that it may have been answered and billed, for `est` dollars or so. `rejected`: the server said no, and may be asked again.
+ */
+export type Known =
+  | { readonly state: 'done'; readonly attempt: number }
+  | { readonly state: 'failed'; readonly attempt: number }
+  | {
+      readonly state: 'sent';
+      readonly attempt: number;
+      /** milliseconds since 1970 */
+      readonly sentAt: number;
+      readonly est: number | null;
+      /** the SHA-256 of the batch that it went with */
+      readonly batch: string | undefined;
+    }
+  | { readonly state: 'rejected'; readonly attempt: number };
+
+export interface Usage {
+  readonly usd: number | null;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+}
+
+/** Dollars, tokens and calls are those of the run's own folder, each call once. */
+export interface Totals {
+  done: number;
+  /** found again in a server's store */
+  recovered: number;
+  promptTokens: number;
+  completionTokens: number;
+  costUsd: number;
+  /** Estimated dollars of the calls that are `sent`: they may have been billed. */
+  unknownUsd: number;
+  /**
+   * Estimated dollars of attempts that were sent and of which nothing is known, whereupon the call was sent again: they may
+   * have been billed and never will be settled. An attempt that is known not to be billed gets a `fail` before the next.
+   */
+  lostUsd: number;
+  /** lines of all folders that are not a record: neither whole nor the torn end of a segment */
+  damaged: number;
+}
+
+type CallHead = Exclude<RecordHead, BatchRecord>;
+type Done = Extract<CallHead, { t: 'done' }>;
+
+export interface Place {
+  /** number of its file; bytes, without the newline */
+  readonly segment: number;
+  readonly offset: number;
+  readonly length: number;
+  /** It is of the run's own folder. */
+  readonly own: boolean;
+}
+
+/** The records of a log boiled down to a state for each call. */
+export interface KnownCalls {
+  learn(head: CallHead, place: Place): void;
+  known(key: string): Known | undefined;
+  usage(key: string): Usage | undefined;
+  /** Where the last word on a call is, if that is its state. */
+  position(key: string, state: Entry['state']): Pick<Place, 'segment' | 'offset' | 'length'> | undefined;
+  readonly totals: Totals;
+}
+
+export function knownCalls(): KnownCalls {
+  const index = keyIndex();
+  const totals: Totals = {
+    done: 0,
+    recovered: 0,
+    promptTokens: 0,
+    completionTokens: 0,
+    costUsd: 0,
+    unknownUsd: 0,
+    lostUsd: 0,
+    damaged: 0,
+  };
+  /** Number 0 is no batch. */
+  const batchNames = [''];
+  const batchNumbers = new Map<string, number>();
+  /** own calls that are `sent` */
+  let unknown = 0;
+
+  function numberOf(batch: string | undefined): number {
+    if (batch === undefined) return 0;
+    const number = batchNumbers.get(batch) ?? batchNames.push(batch) - 1;
+    batchNumbers.set(batch, number);
+    return number;
+  }
+
+  function entryOf(head: CallHead, place: Place): Entry {
+    const fields = { ...place, attempt: head.a, sentAt: 0, usd: null, promptTokens: 0, completionTokens: 0, batch: 0 };
+    if (head.t === 'done') return { ...fields, state: 'done', usd: head.usd, promptTokens: head.in, completionTokens: head.out };
+    if (head.t === 'fail') return { ...fields, state: head.kind === 'final' ? 'failed' : 'rejected' };
+    return { ...fields, state: 'sent', sentAt: head.at, usd: head.est, batch: numberOf(head.b) };
+  }
+
+  function countDone({ usd, in: prompt, out, recovered }: Done): void {
+    totals.done += 1;
+    totals.recovered += recovered ? 1 : 0;
+    totals.promptTokens += prompt;
+    totals.completionTokens += out;
+    totals.costUsd += usd ?? 0;
+  }
+
+  /** `est` more or less may be owed; back to zero exactly when nothing is. */
+  function owe(est: number | null, sign: 1 | -1): void {
+    unknown += sign;
+    totals.unknownUsd = unknown === 0 ? 0 : totals.unknownUsd + sign * (est ?? 0);
+  }
+
+  return {
+    totals,
+    learn(head, place) {
+      const before = index.get(head.k);
+      if (before !== undefined && !isNews(before, head, place.own)) return;
+      if (before?.state === 'sent' && before.own) {
+        owe(before.usd, -1);
+        if (head.t === 'intent' || !place.own) totals.lostUsd += before.usd ?? 0;
+      }
+      if (place.own && head.t === 'intent') owe(head.est, 1);
+      if (place.own && head.t === 'done') countDone(head);
+      index.set(head.k, entryOf(head, place));
+    },
+    known(key) {
+      const entry = index.get(key);
+      if (entry === undefined) return undefined;
+      const { state, attempt, sentAt, usd, batch } = entry;
+      if (state !== 'sent') return { state, attempt };
+      return { state, attempt, sentAt, est: usd, batch: batch === 0 ? undefined : batchNames[batch] };
+    },
+    usage(key) {
+      const entry = index.get(key);
+      if (entry?.state !== 'done') return undefined;
+      return { usd: entry.usd, promptTokens: entry.promptTokens, completionTokens: entry.completionTokens };
+    },
+    position(key, state) {
+      const entry = index.get(key);
+      return entry?.state === state ? entry : undefined;
+    },
+  };
+}
+
+/**
+ * Whether a record says more than is known. Segments may be read in any order, and one record may be in several. The first
+ * answer stays the answer: what was built on it must not change when a second one turns up. What the run itself knows goes
+ * before what an earlier one knew, but for an answer: that is never asked for again.
+ */
+function isNews(before: Entry, head: CallHead, own: boolean): boolean {
+  if (before.state === 'done') return head.t === 'done' && own && !before.own;
+  if (head.t === 'done') return true;
+  if (own !== before.own) return own;
+  return head.t === 'fail' ? head.a >= before.attempt : head.a > before.attempt;
+}
