@@ -42,6 +42,19 @@ export function formatNumber(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
+/** A large count in at most five characters: `840`, `12.4k`, `548M`. */
+export function formatCount(value: number): string {
+  if (value < 999.5) return String(Math.round(value));
+  const units = ['', 'k', 'M', 'G', 'T'];
+  let scaled = value;
+  let unit = 0;
+  while (scaled >= 999.5 && unit < units.length - 1) {
+    scaled /= 1000;
+    unit += 1;
+  }
+  return `${Number(scaled.toPrecision(3))}${units[unit]}`;
+}
+
 export function formatPercent(part: number, whole: number): string {
   return whole <= 0 ? '-' : `${Math.floor((100 * Math.min(part, whole)) / whole)} %`;
 }

@@ -33,7 +33,8 @@ function progress(step: RunningStep, now: number, room: number): Part[] {
   const elapsed = formatDuration(Math.max(0, now - step.since));
   // in the order of the line; the first to get a place has the lowest rank
   const candidates: (Part & { rank: number })[] = [
-    { rank: 3, text: '', style: 'green' },
+    // of calls, what they cost and how hard the teacher is used says more than a bar
+    { rank: step.unit === 'calls' ? 7 : 3, text: '', style: 'green' },
     { rank: 0, text: parts.percent },
     { rank: 4, text: parts.count, style: 'dim' },
     { rank: 2, text: parts.loss },
@@ -41,6 +42,8 @@ function progress(step: RunningStep, now: number, room: number): Part[] {
     { rank: 6, text: parts.accuracy },
     { rank: 7, text: parts.calls, style: 'yellow' },
     { rank: 2, text: parts.cost },
+    { rank: 4, text: parts.load, style: 'cyan' },
+    { rank: 5, text: parts.busy, style: 'yellow' },
     { rank: 8, text: parts.rate, style: 'dim' },
     { rank: 1, text: parts.eta === '' ? elapsed : parts.eta },
   ];

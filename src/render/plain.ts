@@ -40,6 +40,6 @@ function isDue(printed: Map<string, { at: number; tenth: number }>, step: Runnin
 }
 
 function progressText(step: RunningStep): string {
-  const { percent, count, loss, accuracy, calls, cost, rate, eta } = progressParts(step);
-  return [percent, count, loss, accuracy, calls, cost, rate, eta].filter((part) => part !== '').join('  ');
+  const { percent, count, loss, accuracy, calls, cost, load, busy, rate, eta } = progressParts(step);
+  return [percent, count, loss, accuracy, calls, cost, load, busy, rate, eta].filter((part) => part !== '').join('  ');
 }

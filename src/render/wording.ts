@@ -1,7 +1,7 @@
-import type { RunEvent } from '../model/event.ts';
+import type { CallsProgress, RunEvent, TeacherProgress } from '../model/event.ts';
 import type { JobEvent } from '../model/job.ts';
 import type { Failure } from '../model/outcome.ts';
-import { formatDollars, formatDuration, formatNumber, formatPercent, fullRef, shortId, shortRef } from './format.ts';
+import { formatCount, formatDollars, formatDuration, formatNumber, formatPercent, fullRef, shortId, shortRef } from './format.ts';
 import type { RunningStep } from './running-steps.ts';
 import { sparkline } from './sparkline.ts';
 import { oneLine } from './text-width.ts';
@@ -105,7 +105,7 @@ function failureDetails(failure: Failure, run: string): string[] {
 /** `62 %  124/200  loss 1.23  3.1/s  ETA 25 s`, as parts: the renderers pick what fits. */
 export function progressParts(
   step: RunningStep,
-): Record<'percent' | 'count' | 'loss' | 'accuracy' | 'calls' | 'cost' | 'rate' | 'eta', string> {
+): Record<'percent' | 'count' | 'loss' | 'accuracy' | 'calls' | 'cost' | 'load' | 'busy' | 'rate' | 'eta', string> {
   const last = step.losses.at(-1);
   const { rate, calls } = step;
   const extra =
@@ -121,9 +121,45 @@ export function progressParts(
     loss: last === undefined ? '' : `loss ${formatNumber(last)}`,
     accuracy: step.accuracy === undefined ? '' : `acc ${formatNumber(step.accuracy)}`,
     calls: extra.join('  '),
-    cost: calls === undefined ? '' : formatDollars(calls.costUsd),
+    cost: calls === undefined ? '' : spending(calls),
+    load: calls === undefined ? '' : load(calls.teachers),
+    busy: calls === undefined ? '' : busy(calls.teachers),
     rate:
       rate === undefined ? '' : rate >= 1 ? `${formatNumber(Number(rate.toPrecision(2)))}/s` : `${formatDuration(1 / rate)} each`,
-    eta: rate === undefined || step.done >= step.total ? '' : `ETA ${formatDuration((step.total - step.done) / rate)}`,
+    eta: eta(step),
   };
+}
+
+function eta({ done, total, rate, calls }: RunningStep): string {
+  if (done >= total) return '';
+  const seconds = calls?.etaSeconds ?? (rate === undefined ? undefined : (total - done) / rate);
+  return seconds === undefined ? '' : `ETA ${formatDuration(seconds)}`;
+}
+
+/** What the step's calls cost; with a cap, what the stage has spent of it. */
+function spending({ costUsd, spentUsd, capUsd }: CallsProgress): string {
+  return capUsd === null ? formatDollars(costUsd) : `${formatDollars(spentUsd)} of ${formatDollars(capUsd)}`;
+}
+
+/** `9.8k/10k rpm`: the limit, of all teachers, that is used most; without limits the calls in flight. */
+function load(teachers: readonly TeacherProgress[]): string {
+  const uses = teachers
+    .flatMap(({ requestsPerMinute, requestLimit, tokensPerMinute, tokenLimit }) => [
+      { used: requestsPerMinute, limit: requestLimit, unit: 'rpm' },
+      { used: tokensPerMinute, limit: tokenLimit, unit: 'tpm' },
+    ])
+    .flatMap(({ used, limit, unit }) => (limit === null || limit <= 0 ? [] : [{ used, limit, unit }]))
+    .toSorted((a, b) => b.used / b.limit - a.used / a.limit);
+  const batches = teachers.reduce((sum, teacher) => sum + teacher.batches, 0);
+  const waiting = batches === 0 ? '' : `${batches} ${batches === 1 ? 'batch' : 'batches'}`;
+  const [most] = uses;
+  if (most !== undefined) return [`${formatCount(most.used)}/${formatCount(most.limit)} ${most.unit}`, waiting].join('  ').trim();
+  const inFlight = teachers.reduce((sum, teacher) => sum + teacher.inFlight, 0);
+  return waiting === '' && inFlight > 0 ? `${formatNumber(inFlight)} in flight` : waiting;
+}
+
+/** Part of the requests that were answered "too many", where it is one in a thousand or more. */
+function busy(teachers: readonly TeacherProgress[]): string {
+  const most = Math.max(0, ...teachers.map((teacher) => teacher.busy));
+  return most < 0.001 ? '' : `429 ${(100 * most).toFixed(1)} %`;
 }

@@ -14,6 +14,22 @@ export type StepInput =
   | { readonly from: 'step'; readonly step: string }
   | { readonly from: 'stage'; readonly stage: StageName; readonly step?: string };
 
+/**
+ * Calls that a step will make to one teacher, as far as the recipe tells: `callsPerItem` for each of `items`, of so many
+ * tokens each in the mean. `items` is null where only a dataset that is yet to be read knows them.
+ */
+export interface CallForecast {
+  readonly teacher: string;
+  /** `answers`, `judge honesty` */
+  readonly purpose: string;
+  readonly items: number | null;
+  readonly callsPerItem: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** of the reply at most */
+  readonly maxTokens: number;
+}
+
 /** A step as planned: data, no function; two equal steps give equal artifacts. */
 export interface Step {
   readonly stage: StageName;
@@ -26,6 +42,8 @@ export interface Step {
   /** The files that do the work, relative to scripts/train; their digests are part of the fingerprint. */
   readonly files: readonly string[];
   readonly output: RepoId;
+  /** What it will ask of teachers, for the price in a plan; no part of the fingerprint. */
+  readonly calls?: readonly CallForecast[];
   /** A later step of the stage whose calls this one makes in advance, as soon as their material is there. */
   readonly ahead?: string;
   /** Dollars that the run of the stage may spend at most; no part of the fingerprint. */
