@@ -138,7 +138,7 @@ function eta({ done, total, rate, calls }: RunningStep): string {
 
 /** What the step's calls cost; with a cap, what the stage has spent of it. */
 function spending({ costUsd, spentUsd, capUsd }: CallsProgress): string {
-  return capUsd === null ? formatDollars(costUsd) : `${formatDollars(spentUsd)} of ${formatDollars(capUsd)}`;
+  return capUsd === null ? formatDollars(costUsd) : `${formatDollars(spentUsd)}/${formatDollars(capUsd)}`;
 }
 
 /** `9.8k/10k rpm`: the limit, of all teachers, that is used most; without limits the calls in flight. */

@@ -36,7 +36,7 @@ test('a log gets a line for what is worth one, and progress now and then', () =>
     '12:01:02Z dsft  done in 1m 02s',
     `12:01:02Z dsft  hf://models/acme/demo-dsft@${'a1b2c3d4'.repeat(5)}`,
     '12:01:03Z aif/judge  started (8888888)',
-    '12:01:15Z aif/judge  41 %  410/1,000 calls  20 replayed  3 failed  $0.41 of $2.00  2.34k/2.5k rpm  429 0.4 %  39/s  ETA 15 s',
+    '12:01:15Z aif/judge  41 %  410/1,000 calls  20 replayed  3 failed  $0.41/$2.00  2.34k/2.5k rpm  429 0.4 %  39/s  ETA 15 s',
     '12:01:16Z zephyr  warning: the teacher asks to slow down',
     '12:01:20Z aif/judge  FAILED job failed with exit code 1: it ended early',
     '12:01:20Z aif/judge  | Traceback',
@@ -79,9 +79,7 @@ test('the live view shows a running step on one line, and less of it where there
   assert.deepEqual(frameAt(training, 80), ['⠋ train         ████████░░░░░  62 %  124/200  loss 1.4  █▆▃▁  3.4/s  ETA 22 s']);
   assert.deepEqual(frameAt(training, 40), ['⠋ train  62 %  loss 1.4  ETA 22 s']);
   const calls = story.findIndex(({ at }) => at === 75);
-  assert.deepEqual(frameAt(calls, 80), [
-    '⠋ judge         41 %  410/1,000 calls  $0.41 of $2.00  2.34k/2.5k rpm  ETA 15 s',
-  ]);
+  assert.deepEqual(frameAt(calls, 80), ['⠋ judge         41 %  410/1,000 calls  $0.41/$2.00  2.34k/2.5k rpm  ETA 15 s']);
 });
 
 test('on a terminal what is done stays above what runs', () => {
