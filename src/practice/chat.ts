@@ -1,0 +1,78 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { answerChat } from './answering.ts';
+import { invalid, type Route, readBody, send, sendRefusal } from './exchange.ts';
+import type { PracticeState } from './state.ts';
+import type { Stored } from './stored.ts';
+
+/** The largest chat request that is read, in bytes. */
+const BODY_LIMIT = 4 << 20;
+
+/** Chat completions: asking, and finding again what was stored. */
+export function chatRoutes(state: PracticeState): readonly Route[] {
+  return [
+    {
+      method: 'POST',
+      path: /^\/chat\/completions$/,
+      handle: async ({ request, response }) => {
+        const text = await readBody(request, BODY_LIMIT);
+        if (text === undefined) return sendRefusal(response, invalid('The body is too large', null, 413));
+        const { status, headers, body, fault } = await answerChat(state, text.toString('utf8'), ownRules(request));
+        if (fault?.fault === 'stall') await stall(response, state.closing);
+        else if (fault?.fault === 'cut') cutOff(response, body);
+        else send(response, status, body, headers);
+      },
+    },
+    {
+      method: 'GET',
+      path: /^\/chat\/completions$/,
+      handle: ({ response, query }) => send(response, 200, listed(state.stored, query)),
+    },
+    {
+      method: 'GET',
+      path: /^\/chat\/completions\/([^/]+)$/,
+      handle: ({ response }, id = '') => {
+        const found = state.stored.find(id);
+        if (found === undefined) sendRefusal(response, invalid(`No chat completion found with id "${id}"`, 'not_found', 404));
+        else send(response, 200, found);
+      },
+    },
+  ];
+}
+
+function ownRules(request: IncomingMessage): string {
+  const value = request.headers['x-practice-misbehave'];
+  return typeof value === 'string' ? value : '';
+}
+
+function listed(stored: Stored, query: URLSearchParams) {
+  const metadata = Object.fromEntries(
+    [...query].flatMap(([name, value]) => (/^metadata\[.+\]$/.test(name) ? [[name.slice(9, -1), value]] : [])),
+  );
+  const all = stored.list(query.get('model') ?? undefined, metadata);
+  if (query.get('order') === 'desc') all.reverse();
+  const from = all.findIndex(({ id }) => id === query.get('after')) + 1;
+  const data = all.slice(from, from + Number(query.get('limit') ?? 20));
+  return {
+    object: 'list',
+    data,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+    has_more: from + data.length < all.length,
+  };
+}
+
+/** Sends nothing until the caller hangs up or the server closes. */
+async function stall(response: ServerResponse, closing: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    response.once('close', resolve);
+    closing.addEventListener('abort', () => resolve(), { once: true });
+  });
+  response.destroy();
+}
+
+/** Promises the whole body, sends half of it and hangs up. */
+function cutOff(response: ServerResponse, body: unknown): void {
+  const text = JSON.stringify(body);
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.write(text.slice(0, text.length / 2), () => response.destroy());
+}

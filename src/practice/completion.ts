@@ -1,0 +1,38 @@
+import { sha256 } from '../base/sha256.ts';
+import type { ChatBody, Reply } from './requests.ts';
+import type { Completion } from './stored.ts';
+
+/** Tokens are counted as words here: enough to bill by. */
+export const countTokens = (text: string) => text.split(/\s+/).length;
+
+/** The words as a reply of at most `limit` tokens. */
+export function cut(words: string, limit: number): Reply {
+  if (countTokens(words) <= limit) return { content: words, finishReason: 'stop' };
+  return { content: words.split(/\s+/).slice(0, limit).join(' '), finishReason: 'length' };
+}
+
+/** `text` is the body as it was sent, `count` how many calls were answered before: together they make the id. */
+export function completionOf(body: ChatBody, text: string, count: number, reply: Reply): Completion {
+  const promptTokens = body.messages.reduce((sum, { content }) => sum + countTokens(content) + 3, 0);
+  const completionTokens = countTokens(reply.content);
+  return {
+    id: `chatcmpl-${sha256(`${count} ${text}`).slice(0, 24)}`,
+    object: 'chat.completion',
+    created: Math.floor(Date.now() / 1000),
+    model: body.model,
+    choices: [
+      {
+        index: 0,
+        message: {
+          role: 'assistant',
+          content: reply.refusal === undefined ? reply.content : null,
+          refusal: reply.refusal ?? null,
+        },
+        finish_reason: reply.finishReason,
+        logprobs: null,
+      },
+    ],
+    usage: { prompt_tokens: promptTokens, completion_tokens: completionTokens, total_tokens: promptTokens + completionTokens },
+    ...(body.metadata == null ? {} : { metadata: body.metadata }),
+  };
+}
