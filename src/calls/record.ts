@@ -2,7 +2,9 @@ import { crc32 } from 'node:zlib';
 import * as z from 'zod';
 
 const key = z.string().regex(/^[0-9a-f]{64}$/);
-const count = z.int().nonnegative();
+/** The index keeps 32 bits of a count. */
+const MOST = 0xffffffff;
+const count = z.int().min(0).max(MOST);
 const batch = { t: z.literal('batch'), b: key, teacher: z.string(), at: z.number() };
 
 /**
@@ -85,13 +87,18 @@ function inOrder(record: LogRecord): LogRecord {
   }
   if (record.t === 'done') {
     const { t, k, a, usd, in: input, out, recovered, rid, raw } = record;
-    return { t, k, a, usd, in: input, out, recovered, rid, raw };
+    return { t, k, a, usd, in: wholeCount(input), out: wholeCount(out), recovered, rid, raw };
   }
   if (record.t === 'fail') {
     const { t, k, a, kind, status, message } = record;
     return { t, k, a, kind, status, message };
   }
   return record;
+}
+
+/** A server that counts its tokens in halves must not make an answer unreadable that was paid for. */
+function wholeCount(tokens: number): number {
+  return tokens > 0 ? Math.min(Math.round(tokens), MOST) : 0;
 }
 
 /** `undefined` for a torn, damaged or foreign line, which comes without its newline. */
@@ -133,7 +140,7 @@ function hexDigit(byte: number): number {
 
 /** Longest head: two keys and five numbers. */
 const HEAD_BYTES = 320;
-const START = '^\\{"t":"([idf])[a-z]+","k":"([0-9a-f]{64})","a":(\\d{1,9}),';
+const START = '^\\{"t":"(intent|done|fail)","k":"([0-9a-f]{64})","a":(\\d{1,9}),';
 const NUMBER = '-?\\d+(?:\\.\\d+)?(?:e[+-]\\d+)?';
 const HEAD = new RegExp(
   `${START}(?:"usd":(null|${NUMBER}),"in":(\\d{1,9}),"out":(\\d{1,9}),"recovered":(true|false),"rid":|` +
@@ -146,10 +153,18 @@ function shortHead(line: Buffer): RecordHead | undefined {
   const [, t, k, attempt, usd, input, out, recovered, at, est, b, kind] = match as unknown as [string, ...string[]];
   const a = Number(attempt);
   const call = k as string;
-  if (t === 'd' && usd !== undefined)
-    return { t: 'done', k: call, a, usd: numberOrNull(usd), in: Number(input), out: Number(out), recovered: recovered === 'true' };
-  if (t === 'i' && est !== undefined) return { t: 'intent', k: call, a, at: Number(at), est: numberOrNull(est), b };
-  if (t === 'f' && kind !== undefined) return { t: 'fail', k: call, a, kind: kind as FailRecord['kind'] };
+  if (t === 'done' && usd !== undefined)
+    return {
+      t: 'done',
+      k: call,
+      a,
+      usd: numberOrNull(usd),
+      in: Number(input),
+      out: Number(out),
+      recovered: recovered === 'true',
+    };
+  if (t === 'intent' && est !== undefined) return { t: 'intent', k: call, a, at: Number(at), est: numberOrNull(est), b };
+  if (t === 'fail' && kind !== undefined) return { t: 'fail', k: call, a, kind: kind as FailRecord['kind'] };
   return undefined;
 }
 

@@ -1,96 +1,113 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { type CallLog, openCallLog } from '../../src/calls/call-log.ts';
-import type { LogRecord } from '../../src/calls/record.ts';
+import { type CallLog, type CallLogOptions, openCallLog } from '../../src/calls/call-log.ts';
+import { encodeRecord, type LogRecord } from '../../src/calls/record.ts';
+import { doneRecord, failRecord, intentRecord, keyOf } from '../rig/call-records.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'zephyr-log-'));
 after(() => rm(root, { recursive: true }));
 const newFolder = () => join(root, randomUUID());
+const SMALL: CallLogOptions = { limits: { segmentBytes: 4000, reserveBytes: 10 } };
 
-const keyOf = (n: number) => n.toString(16).padStart(64, '0');
-const intent = (n: number, a = 1, at = 1000): LogRecord => ({ t: 'intent', k: keyOf(n), a, at, model: 'm', teacher: 't' });
-const done = (n: number, text = `reply ${n}`, a = 1): LogRecord => ({
-  t: 'done',
-  k: keyOf(n),
-  a,
-  rid: `r${n}`,
-  usd: 0.5,
-  recovered: false,
-  raw: rawOf(text),
-});
-const fail = (n: number, kind: 'again' | 'final', a = 1): LogRecord => ({
-  t: 'fail',
-  k: keyOf(n),
-  a,
-  kind,
-  status: 400,
-  message: 'no',
-});
-const rawOf = (content: string) => ({
-  choices: [{ finish_reason: 'stop', message: { content } }],
-  usage: { prompt_tokens: 3, completion_tokens: 2 },
-});
-
-async function write(folder: string, records: readonly LogRecord[], limits?: Parameters<typeof openCallLog>[1]): Promise<void> {
-  const log = await openCallLog(folder, limits);
+async function write(folder: string, records: readonly LogRecord[], options: CallLogOptions = SMALL): Promise<void> {
+  const log = await openCallLog(folder, options);
   await Promise.all(records.map((record) => log.append(record)));
   await log.close();
+}
+/** A segment as another machine brings it. */
+async function bring(folder: string, name: string, records: readonly LogRecord[]): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, name), Buffer.concat(records.map(encodeRecord)));
 }
 const textOf = async (log: CallLog, n: number) => (await log.reply(keyOf(n)))?.text;
 
 test('what was appended is there again, from the same process and from the next', async () => {
   const folder = newFolder();
-  const log = await openCallLog(folder);
-  await log.append(intent(1));
-  assert.deepEqual(log.known(keyOf(1)), { state: 'sent', attempt: 1, sentAt: 1000 });
-  await log.append(done(1, 'über "all"\nlines'));
+  const log = await openCallLog(folder, SMALL);
+  await log.append(intentRecord(1));
+  assert.deepEqual(log.known(keyOf(1)), { state: 'sent', attempt: 1, sentAt: 1000, est: 0.25, batch: undefined });
+  assert.equal(log.totals.unknownUsd, 0.25);
+  await log.append(doneRecord(1, 'über "all"\nlines'));
   assert.equal(await textOf(log, 1), 'über "all"\nlines');
   await log.roll();
   assert.equal(await textOf(log, 1), 'über "all"\nlines');
+  await log.append(failRecord(2, 'final'));
   await log.close();
-  const again = await openCallLog(folder);
+  const again = await openCallLog(folder, SMALL);
   assert.equal(await textOf(again, 1), 'über "all"\nlines');
-  assert.deepEqual(again.totals, { done: 1, recovered: 0, promptTokens: 3, completionTokens: 2, costUsd: 0.5, damaged: 0 });
+  assert.deepEqual(again.known(keyOf(1)), { state: 'done', attempt: 1 });
+  assert.deepEqual(again.usage(keyOf(1)), { usd: 0.5, promptTokens: 3, completionTokens: 2 });
+  assert.deepEqual(await again.failure(keyOf(2)), { message: 'no', status: 400 });
+  assert.deepEqual([again.usage(keyOf(2)), await textOf(again, 2), again.known(keyOf(3))], [undefined, undefined, undefined]);
+  assert.deepEqual(again.totals, {
+    done: 1,
+    recovered: 0,
+    promptTokens: 3,
+    completionTokens: 2,
+    costUsd: 0.5,
+    unknownUsd: 0,
+    lostUsd: 0,
+    damaged: 0,
+  });
+  await again.close();
+});
+
+test('what was sent and never settled is owed, and what was sent again without knowing is lost', async () => {
+  const folder = newFolder();
+  const log = await openCallLog(folder, SMALL);
+  const sums = () => [log.totals.unknownUsd, log.totals.lostUsd];
+  await log.append(intentRecord(1));
+  await log.append(intentRecord(2, { est: null }));
+  assert.deepEqual(sums(), [0.25, 0]);
+  await log.append(intentRecord(1, { a: 2, est: 0.5 }));
+  assert.deepEqual(sums(), [0.5, 0.25]);
+  await log.append(failRecord(1, 'again', 2));
+  await log.append(intentRecord(1, { a: 3 }));
+  await log.append(doneRecord(1, 'at last', { a: 3 }));
+  assert.deepEqual(sums(), [0, 0.25]);
+  await log.close();
+  const again = await openCallLog(folder, SMALL);
+  assert.deepEqual([again.totals.unknownUsd, again.totals.lostUsd], sums());
   await again.close();
 });
 
 test('lines that wait together are all written, and large logs are cut into segments', async () => {
   const folder = newFolder();
-  await write(
-    folder,
-    Array.from({ length: 300 }, (_, n) => done(n)),
-    { segmentBytes: 4000, reserveBytes: 10 },
-  );
-  await write(folder, [done(300)], { segmentBytes: 4000, reserveBytes: 10 });
+  const records = Array.from({ length: 300 }, (_, n) => doneRecord(n));
+  for (let at = 0; at < records.length; at += 20) await write(folder, records.slice(at, at + 20));
+  await write(folder, [doneRecord(300)]);
   const names = await readdir(folder);
-  assert.ok(names.length >= 2);
+  assert.ok(names.length > 10);
   assert.ok(
-    names.every((name) => /^calls-\d{6}\.jsonl$/.test(name)),
+    names.every((name) => /^calls-\d{6}-[0-9a-f]{12}\.jsonl$/.test(name)),
     names.join(' '),
   );
-  const log = await openCallLog(folder);
-  for (let n = 0; n <= 300; n += 1) assert.equal(await textOf(log, n), `reply ${n}`);
+  const log = await openCallLog(folder, SMALL);
+  const texts = await Promise.all(Array.from({ length: 301 }, (_, n) => textOf(log, (n * 7) % 301)));
+  assert.deepEqual(
+    texts,
+    texts.map((_, n) => `reply ${(n * 7) % 301}`),
+  );
   await log.close();
 });
 
-test('a log that a crash cut at any byte gives back every whole record and no other', async () => {
-  const source = newFolder();
-  await write(source, [intent(1), done(1), intent(2), done(2), intent(3)]);
-  const bytes = await readFile(join(source, 'calls-000001.jsonl'));
+test('a log whose last records a crash cut at any byte gives back every whole record and no other', async () => {
+  const bytes = Buffer.concat(
+    [intentRecord(1), doneRecord(1), intentRecord(2), doneRecord(2), intentRecord(3)].map(encodeRecord),
+  );
   const ends = [...bytes.entries()].filter(([, byte]) => byte === 10).map(([at]) => at + 1);
-  for (let cut = 0; cut <= bytes.length; cut += 1) {
+  for (let cut = ends[2] as number; cut <= bytes.length; cut += 1) {
     const folder = newFolder();
     await mkdir(folder);
-    await writeFile(join(folder, 'calls-000001.jsonl.open'), bytes.subarray(0, cut));
-    const log = await openCallLog(folder, { segmentBytes: 1 << 20, reserveBytes: 16 });
+    await writeFile(join(folder, 'calls-000001-ab.jsonl.open'), bytes.subarray(0, cut));
+    const log = await openCallLog(folder, SMALL);
     const whole = ends.filter((end) => end <= cut).length;
-    const states = [1, 2, 3].map((n) => log.known(keyOf(n))?.state);
     assert.deepEqual(
-      states,
+      [1, 2, 3].map((n) => log.known(keyOf(n))?.state),
       [
         [undefined, 'sent', 'done', 'done', 'done', 'done'][whole],
         [undefined, undefined, undefined, 'sent', 'done', 'done'][whole],
@@ -99,48 +116,91 @@ test('a log that a crash cut at any byte gives back every whole record and no ot
       `cut at ${cut}`,
     );
     assert.equal(log.totals.damaged, 0);
-    await log.append(done(3, 'after the crash', 2));
+    await log.append(doneRecord(3, 'after the crash', { a: 2 }));
     assert.equal(await textOf(log, 3), 'after the crash');
     await log.close();
     await rm(folder, { recursive: true });
   }
 });
 
+test('a byte that changed costs the line that it is in, wherever it is, and never gives a wrong reply', async () => {
+  const lines = [1, 2, 3].map((n) => encodeRecord(doneRecord(n)));
+  const bytes = Buffer.concat(lines);
+  const size = lines[0]?.length as number;
+  const folder = newFolder();
+  await mkdir(folder);
+  for (let at = 0; at < bytes.length; at += 1) {
+    const changed = Buffer.from(bytes);
+    changed[at] = (changed[at] as number) ^ 0x21;
+    await writeFile(join(folder, 'restored-aa.jsonl'), changed);
+    const log = await openCallLog(folder, SMALL);
+    const hit = Math.floor(at / size);
+    const isNewline = bytes[at] === 10;
+    const expected = [0, 1, 2].map((line) => (line === hit || (isNewline && line === hit + 1) ? undefined : `reply ${line + 1}`));
+    assert.deepEqual([await textOf(log, 1), await textOf(log, 2), await textOf(log, 3)], expected, `byte ${at}`);
+    assert.equal(log.totals.damaged > 0, at < bytes.length - 1, `byte ${at}`);
+    await log.close();
+  }
+});
+
 test('a damaged line is passed over and counted, those after it still count', async () => {
   const folder = newFolder();
-  await write(folder, [done(1), done(2), done(3)]);
-  const path = join(folder, 'calls-000001.jsonl');
+  const long = 'x'.repeat(5 << 20);
+  await bring(folder, 'restored-aa.jsonl', [doneRecord(1), doneRecord(2), doneRecord(3, long), doneRecord(4)]);
+  const path = join(folder, 'restored-aa.jsonl');
   await writeFile(path, (await readFile(path, 'utf8')).replace('reply 2', 'reply X'));
   await appendFile(path, 'foreign line\n');
-  const log = await openCallLog(folder);
-  assert.deepEqual(
-    [await textOf(log, 1), await textOf(log, 2), await textOf(log, 3), log.totals.damaged],
-    ['reply 1', undefined, 'reply 3', 2],
-  );
+  const log = await openCallLog(folder, SMALL);
+  assert.deepEqual([await textOf(log, 1), await textOf(log, 2), await textOf(log, 4)], ['reply 1', undefined, 'reply 4']);
+  assert.equal((await textOf(log, 3)) === long, true);
+  assert.deepEqual([log.totals.done, log.totals.damaged], [3, 2]);
   await log.close();
 });
 
 test('segments brought from another machine count in any order, each answer once', async () => {
   const folder = newFolder();
-  await write(folder, [intent(1), intent(2), fail(2, 'final'), intent(3), fail(3, 'again')]);
-  await rename(join(folder, 'calls-000001.jsonl'), join(folder, 'restored-bb.jsonl'));
-  await write(folder, [done(1)]);
-  await rename(join(folder, 'calls-000001.jsonl'), join(folder, 'restored-aa.jsonl'));
-  await write(folder, [done(1, 'a second answer', 2)]);
-  await rename(join(folder, 'calls-000001.jsonl'), join(folder, 'restored-cc.jsonl'));
-  const log = await openCallLog(folder);
+  await bring(folder, 'restored-aa.jsonl', [doneRecord(1)]);
+  await bring(folder, 'restored-bb.jsonl', [
+    intentRecord(1),
+    intentRecord(2),
+    failRecord(2, 'final'),
+    intentRecord(3),
+    failRecord(3, 'again'),
+  ]);
+  await bring(folder, 'restored-cc.jsonl', [doneRecord(1, 'a second answer', { a: 2 })]);
+  const log = await openCallLog(folder, SMALL);
   assert.equal(await textOf(log, 1), 'reply 1');
-  assert.deepEqual([log.known(keyOf(2))?.state, log.known(keyOf(3))?.state, log.totals.costUsd], ['failed', 'rejected', 0.5]);
+  assert.deepEqual([log.known(keyOf(2))?.state, log.known(keyOf(3))?.state], ['failed', 'rejected']);
+  assert.deepEqual([log.totals.costUsd, log.totals.unknownUsd], [0.5, 0]);
   await log.close();
 });
 
-test('two processes cannot write one log', async () => {
+test('a key that shares 16 bytes with another never gets its reply or its failure', async () => {
   const folder = newFolder();
-  const [one, two] = [await openCallLog(folder), await openCallLog(folder)];
-  await one.append(done(1));
-  await assert.rejects(two.append(done(2)), { exit: 'conflict' });
+  const twin = (n: number) => keyOf(n).slice(0, 32) + keyOf(n + 100).slice(32);
+  await write(folder, [doneRecord(1), failRecord(2, 'final')]);
+  const log = await openCallLog(folder, SMALL);
+  assert.deepEqual([await log.reply(twin(1)), await log.failure(twin(2))], [undefined, undefined]);
+  assert.deepEqual([await textOf(log, 1), (await log.failure(keyOf(2)))?.status], ['reply 1', 400]);
+  await log.close();
+});
+
+test('two writers in one folder lose nothing of one another, whoever ends first', async () => {
+  const folder = newFolder();
+  const one = await openCallLog(folder, SMALL);
+  await one.append(doneRecord(1));
+  // The second one takes the open segment of the first for that of a dead process.
+  const two = await openCallLog(folder, SMALL);
+  assert.equal(await textOf(two, 1), 'reply 1');
+  for (let n = 10; n < 60; n += 2) await Promise.all([one.append(doneRecord(n)), two.append(doneRecord(n + 1))]);
+  assert.equal(await textOf(one, 1), 'reply 1');
   await one.close();
+  await two.append(doneRecord(2));
   await two.close();
+  const log = await openCallLog(folder, SMALL);
+  for (const n of [1, 2, ...Array.from({ length: 50 }, (_, at) => at + 10)]) assert.equal(await textOf(log, n), `reply ${n}`);
+  assert.deepEqual([log.totals.done, log.totals.damaged], [52, 0]);
+  await log.close();
 });
 
 test('a session without a call leaves no file', async () => {

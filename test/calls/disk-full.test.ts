@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type CallLog, openCallLog } from '../../src/calls/call-log.ts';
+import { openCallLog } from '../../src/calls/call-log.ts';
+import { keyOf } from '../rig/call-records.ts';
 
 const program = join(import.meta.dirname, '../rig/fill-log.ts');
-
-const keyOf = (n: number) => n.toString(16).padStart(64, '0');
 
 test('when the disk is full, what is in flight goes into the reserve, and the log says that it is full', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-full-'));
@@ -20,7 +19,12 @@ test('when the disk is full, what is in flight goes into the reserve, and the lo
   assert.equal(child.status, 0, child.stderr);
   const { written, full } = JSON.parse(child.stdout) as { written: number; full: boolean };
   assert.ok(full && written > 100, child.stdout);
-  const log: CallLog = await openCallLog(folder);
+  assert.ok(
+    (await readdir(folder)).every((name) => name.endsWith('.jsonl')),
+    'the reserve leaves no file behind',
+  );
+  const log = await openCallLog(folder);
   for (let n = 0; n < written; n += 1) assert.equal((await log.reply(keyOf(n)))?.text, `reply ${n}`);
+  assert.equal(log.totals.done, written);
   await log.close();
 });
