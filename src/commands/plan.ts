@@ -3,12 +3,15 @@ import { EXIT } from '../errors.ts';
 import { explain } from '../plan/explain.ts';
 import { pinRefs } from '../plan/pin.ts';
 import { hubRefs, planRecipe } from '../plan/plan.ts';
+import { pricePlan } from '../plan/price.ts';
+import { promptsOf } from '../plan/prompts-of.ts';
 import { readStepFiles } from '../plan/read-files.ts';
 import { loadRecipe } from '../recipe/load.ts';
 import { loadTarget } from '../recipe/load-target.ts';
 import { toRehearsal } from '../recipe/rehearse.ts';
 import { STAGE_NAMES, type StageName } from '../stages/stage.ts';
 import { codeFolder, type Options, openQuietContext } from './context.ts';
+import { printCosts } from './costs.ts';
 import { environmentOf } from './environment.ts';
 import { plainFate, printDifferences, printFates } from './fates.ts';
 import { givenInputs } from './given-inputs.ts';
@@ -39,8 +42,12 @@ export async function plan([file]: string[], options: PlanOptions): Promise<numb
   const planned = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment });
   if (rehearsal === undefined) checkBatches(planned.steps, target);
   const fates = await explain(planned, context.hub);
-  if (options.json === true) printJson({ steps: fates.map(plainFate), differences: rehearsal?.differences ?? [] });
-  else printFates(fates, options.why === true);
+  const price = pricePlan(fates, recipe.teachers, await promptsOf(fates, context.hub));
+  if (options.json === true) printJson({ steps: fates.map(plainFate), price, differences: rehearsal?.differences ?? [] });
+  else {
+    printFates(fates, options.why === true);
+    printCosts(price);
+  }
   if (rehearsal !== undefined && options.json !== true) printDifferences(rehearsal.differences);
   return options.detailedExitcode === true && fates.some(({ fate }) => fate === 'run') ? EXIT.planChanged : EXIT.done;
 }

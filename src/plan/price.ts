@@ -1,0 +1,158 @@
+import type { CallForecast } from '../stages/stage.ts';
+import type { TeacherSpec } from '../teachers/spec.ts';
+import type { Fate } from './explain.ts';
+
+/** What a step will ask of one teacher, over all purposes. Money in United States dollars; null where there is no price. */
+export interface StepPrice {
+  readonly step: string;
+  readonly teacher: string;
+  /** null: how many prompts there are is known only when they are read */
+  readonly calls: number | null;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly dollars: Estimate | null;
+  /** at the limits that the recipe gives; null without limits and for batches */
+  readonly minutes: number | null;
+  /** files of the Batch API; 0 for live calls */
+  readonly batchFiles: number;
+}
+
+export interface Estimate {
+  readonly low: number;
+  readonly expected: number;
+  readonly high: number;
+}
+
+export interface PlanPrice {
+  readonly rows: readonly StepPrice[];
+  readonly dollars: Estimate;
+  /** teachers without a price that will be asked */
+  readonly unpriced: readonly string[];
+  /** what the user should know before anything is spent */
+  readonly warnings: readonly string[];
+}
+
+/** How far a text's length is off, either way, from what is expected of it, when all lengths are guessed. */
+const SPREAD = 2;
+/** JSON around a request in a batch file, and a token's text, in bytes. */
+const LINE_BYTES = 400;
+const TOKEN_BYTES = 4;
+
+/**
+ * What the steps that have to run will cost, from the recipe alone: nothing is asked. `prompts` is how many there are, if
+ * they were read before. Low and high are half and twice the expected tokens, a reply being `maxTokens` at most; calls that
+ * an earlier run paid are not taken off.
+ */
+export function pricePlan(
+  fates: readonly Fate[],
+  teachers: Readonly<Record<string, TeacherSpec>>,
+  prompts: number | null,
+): PlanPrice {
+  const rows: StepPrice[] = [];
+  const warnings: string[] = [];
+  const unpriced = new Set<string>();
+  const dollars = { low: 0, expected: 0, high: 0 };
+  const byBudget = new Map<string, { cap: number; low: number; expected: number }>();
+  for (const { step, fate } of fates) {
+    if (fate === 'reuse' || step.calls === undefined) continue;
+    for (const [id, forecasts] of Map.groupBy(step.calls, ({ teacher }) => teacher)) {
+      const spec = teachers[id];
+      if (spec === undefined) throw new Error(`Cannot price ${step.stage}/${step.name}: no teacher "${id}"`);
+      const row = priceRow(`${step.stage}/${step.name}`, id, spec, forecasts, prompts);
+      rows.push(row);
+      warnings.push(...warningsOf(row, spec, forecasts));
+      if (row.dollars === null) unpriced.add(id);
+      else for (const key of ['low', 'expected', 'high'] as const) dollars[key] += row.dollars[key];
+      if (step.budgetUsd === undefined) continue;
+      const spent = byBudget.get(step.stage) ?? { cap: step.budgetUsd, low: 0, expected: 0 };
+      byBudget.set(step.stage, {
+        cap: spent.cap,
+        low: spent.low + (row.dollars?.low ?? 0),
+        expected: spent.expected + (row.dollars?.expected ?? 0),
+      });
+    }
+  }
+  for (const [stage, { cap, low, expected }] of byBudget) {
+    if (low > cap)
+      warnings.push(`stage ${stage} cannot end within its budget of $${cap}: even the low estimate is $${low.toFixed(2)}`);
+    else if (expected > cap)
+      warnings.push(`stage ${stage} will probably stop at its budget of $${cap}: $${expected.toFixed(2)} are expected`);
+  }
+  return { rows, dollars, unpriced: [...unpriced], warnings };
+}
+
+function priceRow(
+  step: string,
+  teacher: string,
+  spec: TeacherSpec,
+  forecasts: readonly CallForecast[],
+  prompts: number | null,
+): StepPrice {
+  const counts = forecasts.map(({ items, callsPerItem }) => {
+    const known = items ?? prompts;
+    return known === null ? null : known * callsPerItem;
+  });
+  const calls = counts.reduce<number | null>((sum, count) => (sum === null || count === null ? null : sum + count), 0);
+  const total = (tokens: (forecast: CallForecast) => number) =>
+    forecasts.reduce((sum, forecast, index) => sum + (counts[index] ?? 0) * tokens(forecast), 0);
+  const inputTokens = total((forecast) => forecast.inputTokens);
+  const outputTokens = total((forecast) => Math.min(forecast.outputTokens, forecast.maxTokens));
+  const price = priceOf(spec);
+  const cost = (input: number, output: number) => (price === undefined ? 0 : (input * price.input + output * price.output) / 1e6);
+  return {
+    step,
+    teacher,
+    calls: calls === null ? null : Math.round(calls),
+    inputTokens,
+    outputTokens,
+    dollars:
+      price === undefined || calls === null
+        ? null
+        : {
+            low: cost(inputTokens / SPREAD, outputTokens / SPREAD),
+            expected: cost(inputTokens, outputTokens),
+            high: cost(
+              inputTokens * SPREAD,
+              total((forecast) => Math.min(forecast.outputTokens * SPREAD, forecast.maxTokens)),
+            ),
+          },
+    minutes: spec.batch !== undefined || calls === null ? null : minutesAt(spec, calls, inputTokens + outputTokens),
+    batchFiles: spec.batch === undefined || calls === null ? 0 : batchFiles(spec.batch, calls, inputTokens),
+  };
+}
+
+function priceOf(spec: TeacherSpec): { readonly input: number; readonly output: number } | undefined {
+  if (spec.provider === 'practice') return { input: 0, output: 0 };
+  if (spec.price === undefined) return undefined;
+  const part = spec.batch === undefined ? 1 : spec.price.batch;
+  return { input: spec.price.input * part, output: spec.price.output * part };
+}
+
+function minutesAt({ limits }: TeacherSpec, calls: number, tokens: number): number | null {
+  const times = [
+    ...(limits.requestsPerMinute === undefined ? [] : [calls / limits.requestsPerMinute]),
+    ...(limits.tokensPerMinute === undefined ? [] : [tokens / limits.tokensPerMinute]),
+  ];
+  return times.length === 0 ? null : Math.max(...times);
+}
+
+function batchFiles(batch: NonNullable<TeacherSpec['batch']>, calls: number, inputTokens: number): number {
+  const bytes = calls * LINE_BYTES + inputTokens * TOKEN_BYTES;
+  return Math.ceil(Math.max(calls / batch.requests, bytes / (batch.megabytes * 1e6)));
+}
+
+function warningsOf(row: StepPrice, spec: TeacherSpec, forecasts: readonly CallForecast[]): string[] {
+  const largest = Math.max(...forecasts.map(({ inputTokens, outputTokens }) => inputTokens + outputTokens));
+  const limit = spec.limits.tokensPerMinute;
+  const queue = spec.batch?.queuedTokens;
+  const found: string[] = [];
+  if (limit !== undefined && largest > limit)
+    found.push(
+      `teacher ${row.teacher} can never answer: one call takes about ${Math.round(largest)} tokens, its limit is ${limit} a minute`,
+    );
+  if (queue !== undefined && row.batchFiles > 0 && row.inputTokens > queue)
+    found.push(
+      `the batches of teacher ${row.teacher} go one after another: ${Math.ceil(row.inputTokens / queue)} times its queue of ${queue} tokens`,
+    );
+  return found;
+}

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Fate } from '../../src/plan/explain.ts';
+import { pricePlan } from '../../src/plan/price.ts';
+import type { CallForecast, Step } from '../../src/stages/stage.ts';
+import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
+
+const LIST = { date: '2026-11-01', source: 'a test' };
+const teachers = (more: Partial<Record<'judge' | 'pool', unknown>> = {}): Record<string, TeacherSpec> => ({
+  judge: teacherSpec.parse({
+    provider: 'openai',
+    model: 'j',
+    price: { input: 2, output: 10, ...LIST },
+    ...(more.judge as object),
+  }),
+  pool: teacherSpec.parse({ provider: 'huggingface', model: 'p', ...(more.pool as object) }),
+});
+
+const ask = (change: Partial<CallForecast> = {}): CallForecast => ({
+  teacher: 'judge',
+  purpose: 'judge honesty',
+  items: 1000,
+  callsPerItem: 4,
+  inputTokens: 2000,
+  outputTokens: 300,
+  maxTokens: 500,
+  ...change,
+});
+
+function toRun(calls: readonly CallForecast[], change: Partial<Step> = {}): Fate {
+  const step: Step = {
+    stage: 'aif',
+    name: 'judge',
+    summary: '',
+    inputs: {},
+    config: {},
+    files: [],
+    output: { type: 'dataset', name: 'a/b' as never },
+    work: { kind: 'task', task: 'judge' },
+    calls,
+    ...change,
+  };
+  return { step: { ...step, ingredients: undefined, fingerprint: undefined }, fate: 'run', fingerprint: undefined, why: '' };
+}
+
+describe('The price of a plan', () => {
+  it('is calls times tokens times price, with half and twice the tokens, a reply never over its limit', () => {
+    const { rows, dollars } = pricePlan([toRun([ask()])], teachers(), null);
+    assert.equal(rows[0]?.calls, 4000);
+    // 4,000 x 2,000 tokens in at $2, 4,000 x 300 out at $10
+    assert.deepEqual(dollars, { low: 8 + 6, expected: 16 + 12, high: 32 + 20 });
+  });
+
+  it('of a batch is the part that the provider asks, in so many files', () => {
+    const spec = teachers({ judge: { batch: { requests: 1500 } } });
+    const { rows, dollars } = pricePlan([toRun([ask()])], spec, null);
+    assert.equal(dollars.expected, 14);
+    assert.deepEqual([rows[0]?.batchFiles, rows[0]?.minutes], [3, null]);
+  });
+
+  it('counts prompts that an earlier run has read, and says "later" where nobody has', () => {
+    const fates = [toRun([ask({ items: null })])];
+    assert.equal(pricePlan(fates, teachers(), 10).rows[0]?.calls, 40);
+    const { rows, dollars } = pricePlan(fates, teachers(), null);
+    assert.deepEqual([rows[0]?.calls, rows[0]?.dollars, dollars.expected], [null, null, 0]);
+  });
+
+  it('tells the time at the tighter of two limits', () => {
+    const at = (limits: object) => pricePlan([toRun([ask()])], teachers({ judge: { limits } }), null).rows[0]?.minutes;
+    assert.equal(at({ requestsPerMinute: 100 }), 40);
+    assert.equal(at({ requestsPerMinute: 100, tokensPerMinute: 92_000 }), 100);
+    assert.equal(at({}), null);
+  });
+
+  it('names who has no price and asks nothing of steps that are used again', () => {
+    const run = toRun([ask(), ask({ teacher: 'pool' })]);
+    const priced = pricePlan([run], teachers(), null);
+    assert.deepEqual(priced.unpriced, ['pool']);
+    const artifact = { ref: { type: 'dataset', name: 'a/b', commit: 'c'.repeat(40) }, digest: 'd'.repeat(64) } as const;
+    const reused: Fate = { step: run.step, fate: 'reuse', artifact: artifact as never, fingerprint: '', why: '' };
+    assert.deepEqual(pricePlan([reused], teachers(), null).rows, []);
+  });
+
+  it('warns of a call that no limit admits, of a long queue and of a budget that cannot do', () => {
+    const spec = teachers({ judge: { limits: { tokensPerMinute: 1000 }, batch: { queuedTokens: 90_000 } } });
+    const { warnings } = pricePlan([toRun([ask()], { budgetUsd: 3 })], spec, null);
+    assert.match(warnings[0] ?? '', /can never answer: one call takes about 2300 tokens, its limit is 1000/);
+    assert.match(warnings[1] ?? '', /89 times its queue of 90000/);
+    assert.match(warnings[2] ?? '', /stage aif cannot end within its budget of \$3: even the low estimate is \$7.00/);
+    const tight = pricePlan([toRun([ask()], { budgetUsd: 20 })], teachers(), null).warnings;
+    assert.match(tight[0] ?? '', /will probably stop at its budget of \$20: \$28.00 are expected/);
+  });
+});
