@@ -6,6 +6,7 @@ import type { Recipe } from '../recipe/recipe.ts';
 import { STAGE_STEPS } from '../stages/registry.ts';
 import { STAGE_NAMES, type StageName, type Step, type StepInput } from '../stages/stage.ts';
 import { fingerprintStep } from './fingerprint.ts';
+import { refuseCalls } from './refuse-calls.ts';
 
 /** A step in its place. What depends on an artifact that is yet to be made is `undefined` until the step is bound. */
 export interface PlannedStep extends Step {
@@ -42,6 +43,7 @@ export function planRecipe(request: PlanRequest): Plan {
   const goal = STAGE_NAMES.filter((stage) => request.goal.includes(stage));
   const steps = stepsOf(recipe, goal);
   refuseBase(recipe, stageInputs.dsft);
+  refuseCalls(steps, recipe.teachers);
   const planned = steps.map((step): PlannedStep => {
     const digests: Record<string, string> = {};
     for (const [name, input] of Object.entries(step.inputs)) {

@@ -60,7 +60,7 @@ export function pricePlan(
       if (spec === undefined) throw new Error(`Cannot price ${step.stage}/${step.name}: no teacher "${id}"`);
       const row = priceRow(`${step.stage}/${step.name}`, id, spec, forecasts, prompts);
       rows.push(row);
-      warnings.push(...warningsOf(row, spec, forecasts));
+      warnings.push(...queueWarning(row, spec));
       if (row.dollars === null) unpriced.add(id);
       else for (const key of ['low', 'expected', 'high'] as const) dollars[key] += row.dollars[key];
       if (step.budgetUsd === undefined) continue;
@@ -141,18 +141,9 @@ function batchFiles(batch: NonNullable<TeacherSpec['batch']>, calls: number, inp
   return Math.ceil(Math.max(calls / batch.requests, bytes / (batch.megabytes * 1e6)));
 }
 
-function warningsOf(row: StepPrice, spec: TeacherSpec, forecasts: readonly CallForecast[]): string[] {
-  const largest = Math.max(...forecasts.map(({ inputTokens, outputTokens }) => inputTokens + outputTokens));
-  const limit = spec.limits.tokensPerMinute;
+function queueWarning(row: StepPrice, spec: TeacherSpec): string[] {
   const queue = spec.batch?.queuedTokens;
-  const found: string[] = [];
-  if (limit !== undefined && largest > limit)
-    found.push(
-      `teacher ${row.teacher} can never answer: one call takes about ${Math.round(largest)} tokens, its limit is ${limit} a minute`,
-    );
-  if (queue !== undefined && row.batchFiles > 0 && row.inputTokens > queue)
-    found.push(
-      `the batches of teacher ${row.teacher} go one after another: ${Math.ceil(row.inputTokens / queue)} times its queue of ${queue} tokens`,
-    );
-  return found;
+  if (queue === undefined || row.batchFiles === 0 || row.inputTokens <= queue) return [];
+  const times = Math.ceil(row.inputTokens / queue);
+  return [`the batches of teacher ${row.teacher} go one after another: ${times} times its queue of ${queue} tokens`];
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Fate } from '../../src/plan/explain.ts';
 import { pricePlan } from '../../src/plan/price.ts';
+import { refuseCalls } from '../../src/plan/refuse-calls.ts';
 import type { CallForecast, Step } from '../../src/stages/stage.ts';
 import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
 
@@ -81,13 +82,21 @@ describe('The price of a plan', () => {
     assert.deepEqual(pricePlan([reused], teachers(), null).rows, []);
   });
 
-  it('warns of a call that no limit admits, of a long queue and of a budget that cannot do', () => {
-    const spec = teachers({ judge: { limits: { tokensPerMinute: 1000 }, batch: { queuedTokens: 90_000 } } });
+  it('warns of a long queue and of a budget that cannot do', () => {
+    const spec = teachers({ judge: { batch: { queuedTokens: 90_000 } } });
     const { warnings } = pricePlan([toRun([ask()], { budgetUsd: 3 })], spec, null);
-    assert.match(warnings[0] ?? '', /can never answer: one call takes about 2300 tokens, its limit is 1000/);
-    assert.match(warnings[1] ?? '', /89 times its queue of 90000/);
-    assert.match(warnings[2] ?? '', /stage aif cannot end within its budget of \$3: even the low estimate is \$7.00/);
+    assert.match(warnings[0] ?? '', /89 times its queue of 90000/);
+    assert.match(warnings[1] ?? '', /stage aif cannot end within its budget of \$3: even the low estimate is \$7.00/);
     const tight = pricePlan([toRun([ask()], { budgetUsd: 20 })], teachers(), null).warnings;
     assert.match(tight[0] ?? '', /will probably stop at its budget of \$20: \$28.00 are expected/);
+  });
+
+  it('is not made where a call can never be admitted', () => {
+    const { step } = toRun([ask()]);
+    assert.throws(
+      () => refuseCalls([step], teachers({ judge: { limits: { tokensPerMinute: 1000 } } })),
+      /a call "judge honesty" takes about 2300 tokens, teacher "judge" admits 1000 a minute/,
+    );
+    refuseCalls([step], teachers({ judge: { limits: { tokensPerMinute: 2300 } } }));
   });
 });
