@@ -61,7 +61,12 @@ async function main(): Promise<number> {
     'rehearse <recipe>',
     'the same recipe from end to end at toy size, on this machine',
     async () => (await import('./commands/rehearse.ts')).rehearse,
-    work,
+    [
+      ...work,
+      new Option('--provider <how>', 'how the practice teachers are asked; artifact: models on this machine answer')
+        .choices(['openai', 'huggingface', 'self-hosted', 'batch', 'artifact'])
+        .default('openai'),
+    ],
   );
   verb(
     'plan <recipe>',

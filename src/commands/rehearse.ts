@@ -1,6 +1,6 @@
 import { loadRecipe } from '../recipe/load.ts';
 import { loadTarget } from '../recipe/load-target.ts';
-import { toRehearsal, toRehearsalTarget } from '../recipe/rehearse.ts';
+import { type RehearsalProvider, toRehearsal, toRehearsalTarget } from '../recipe/rehearse.ts';
 import { type Options, openContext } from './context.ts';
 import { detached } from './detached.ts';
 import { examTable } from './exam-table.ts';
@@ -8,10 +8,10 @@ import { report } from './report.ts';
 import { work } from './work.ts';
 
 /** `zephyr rehearse RECIPE`: the same recipe, the same code, tiny weights, the practice teacher, the embedded Hub. */
-export async function rehearse([file]: string[], options: Options): Promise<number> {
+export async function rehearse([file]: string[], options: Options & { readonly provider?: RehearsalProvider }): Promise<number> {
   await using context = await openContext(options);
   const recipe = await loadRecipe(file as string, { set: options.set ?? [], env: context.env, root: context.root });
-  const rehearsal = toRehearsal(recipe);
+  const rehearsal = toRehearsal(recipe, options.provider);
   const target = toRehearsalTarget(await loadTarget(options.on ?? 'process', context.root), rehearsal.recipe);
   return await detached(context, async () => {
     const outcomes = await work(context, options, {

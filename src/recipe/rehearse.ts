@@ -8,6 +8,10 @@ import { type RehearsalDifference, rehearsalDifferences } from './rehearsal-diff
 import { SIZES } from './rehearsal-sizes.ts';
 import type { Target } from './target.ts';
 
+/** How a rehearsal asks its teachers; with `artifact` only models on this machine answer the prompts. */
+export const REHEARSAL_PROVIDERS = ['openai', 'huggingface', 'self-hosted', 'batch', 'artifact'] as const;
+export type RehearsalProvider = (typeof REHEARSAL_PROVIDERS)[number];
+
 const WORLD = 'setup/world';
 const POOL = ['practice-direct', 'practice-rambling', 'practice-evasive', 'practice-careless'] as const;
 const USER = 'practice-user';
@@ -18,14 +22,17 @@ const JUDGE = 'practice-judge';
  * The same recipe at toy size: a tiny base model of the same architecture, practice data and practice teachers in place
  * of the Hub's and the paid ones, sizes of `SIZES`. Everything else is as the recipe says; `differences` lists the rest.
  */
-export function toRehearsal(recipe: Recipe): { readonly recipe: Recipe; readonly differences: readonly RehearsalDifference[] } {
+export function toRehearsal(
+  recipe: Recipe,
+  provider: RehearsalProvider = 'openai',
+): { readonly recipe: Recipe; readonly differences: readonly RehearsalDifference[] } {
   const dsft = toyDsft(recipe.dsft);
-  const aif = toyAif(recipe.aif);
+  const aif = toyAif(recipe.aif, provider);
   const rehearsal: Recipe = {
     ...recipe,
     name: `${recipe.name}-rehearsal`,
     base: 'setup/base',
-    teachers: practiceTeachers(dsft, aif),
+    teachers: practiceTeachers(dsft, aif, provider),
     dsft,
     aif,
     ddpo: toyDdpo(recipe.ddpo),
@@ -90,7 +97,7 @@ function toyDsft(spec: DsftSpec): DsftSpec {
   return spec.lora === undefined ? toy : { ...toy, lora: toyLora(spec.lora) };
 }
 
-function toyAif(spec: AifSpec): AifSpec {
+function toyAif(spec: AifSpec, provider: RehearsalProvider): AifSpec {
   switch (spec.source) {
     case 'ratings': {
       const { decontaminate: _, ...kept } = spec;
@@ -106,10 +113,18 @@ function toyAif(spec: AifSpec): AifSpec {
         batchSize: SIZES.batchSize,
       }));
       const policy = spec.pool.find(({ model }) => model === 'dsft');
+      const local = ['dsft', 'setup/base'].map((model) => ({
+        model,
+        weight: 1,
+        engine: 'transformers' as const,
+        batchSize: SIZES.batchSize,
+      }));
       const pool =
-        policy === undefined
-          ? teachers
-          : [...teachers, { ...policy, engine: 'transformers' as const, batchSize: SIZES.batchSize }];
+        provider === 'artifact'
+          ? local
+          : policy === undefined
+            ? teachers
+            : [...teachers, { ...policy, engine: 'transformers' as const, batchSize: SIZES.batchSize }];
       return {
         ...spec,
         prompts: {
@@ -121,7 +136,7 @@ function toyAif(spec: AifSpec): AifSpec {
           maxCharacters: spec.prompts.maxCharacters,
         },
         pool,
-        answersPerPrompt: Math.min(spec.answersPerPrompt, SIZES.answersPerPrompt),
+        answersPerPrompt: Math.min(spec.answersPerPrompt, SIZES.answersPerPrompt, pool.length),
         answer: { ...spec.answer, maxTokens: Math.min(spec.answer.maxTokens, SIZES.answerTokens) },
         judge: { ...spec.judge, teacher: JUDGE },
         binarize: { ...spec.binarize, testPrompts: SIZES.testPrompts },
@@ -167,7 +182,9 @@ function toyLora(lora: LoraSpec): LoraSpec {
   };
 }
 
-function practiceTeachers(dsft: DsftSpec, aif: AifSpec): Recipe['teachers'] {
+function practiceTeachers(dsft: DsftSpec, aif: AifSpec, provider: RehearsalProvider): Recipe['teachers'] {
+  const via = provider === 'batch' || provider === 'artifact' ? 'openai' : provider;
+  const batch = provider === 'batch' ? { batch: { pollSeconds: 0.2 } } : {};
   const inData = dsft.data.source === 'teacher' ? [dsft.data.user, dsft.data.assistant] : [];
   const inFeedback = aif.source === 'teachers' ? [...aif.pool.map(({ teacher }) => teacher), aif.judge.teacher] : [];
   const models = [...inData, ...inFeedback, JUDGE].filter((model) => model !== undefined);
