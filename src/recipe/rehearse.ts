@@ -189,6 +189,9 @@ function practiceTeachers(dsft: DsftSpec, aif: AifSpec, provider: RehearsalProvi
   const inFeedback = aif.source === 'teachers' ? [...aif.pool.map(({ teacher }) => teacher), aif.judge.teacher] : [];
   const models = [...inData, ...inFeedback, JUDGE].filter((model) => model !== undefined);
   return Object.fromEntries(
-    models.map((model) => [model, teacherSpec.parse({ provider: 'practice', model, concurrency: 16, store: true })]),
+    models.map((model) => [
+      model,
+      teacherSpec.parse({ provider: 'practice', model, concurrency: 16, store: true, via, ...batch }),
+    ]),
   );
 }
