@@ -1,5 +1,20 @@
 import type { TeacherProgress } from '../model/event.ts';
+import type { Teacher } from '../teachers/teacher.ts';
+import type { Budget } from './budget.ts';
 import type { Call, CallOutcome } from './call.ts';
+import type { CallLog } from './call-log.ts';
+import type { Halt } from './halt.ts';
+
+/** What the desks of a session share. */
+export interface Floor {
+  readonly log: CallLog;
+  readonly halt: Halt;
+  readonly budget: Budget;
+  readonly patience: Patience;
+  /** Counts a call that is sent again although nobody knows whether it had been answered and billed, for so many dollars. */
+  readonly doubt: (usd: number | null) => void;
+  readonly note: (message: string) => void;
+}
 
 /**
  * Where the calls to one teacher are sent from. It admits, sends, waits and tries again; each reply is in the log before
@@ -14,3 +29,38 @@ export interface Desk {
   /** Waits for what is on its way. */
   close(): Promise<void>;
 }
+
+/** `servers`: the recipe's own first, then those to turn to when it fails. */
+export type OpenDesk = (floor: Floor, servers: readonly Teacher[]) => Desk;
+
+/** How patient the engine is with a server. Times in milliseconds. */
+export interface Patience {
+  /** of one call, "too many requests" not counted, before it is given up or its server is taken to be out of reach */
+  readonly attempts: number;
+  /** of one call, from its first attempt on */
+  readonly callMs: number;
+  readonly baseMs: number;
+  readonly capMs: number;
+  /** A server that answers nothing for so long but "too many requests" is out of reach. */
+  readonly silenceMs: number;
+  /** So long nothing is sent after "too many requests" that names no time. */
+  readonly busyMs: number;
+  /** Failures in a row, without an answer, after which a server is left alone. */
+  readonly breakAfter: number;
+  /** For so long at first; twice as long each time that it fails again, `capMs` at most. */
+  readonly breakMs: number;
+  /** Between two looks into a server's store. */
+  readonly lookMs: number;
+}
+
+export const PATIENCE: Patience = {
+  attempts: 6,
+  callMs: 600_000,
+  baseMs: 500,
+  capMs: 60_000,
+  silenceMs: 600_000,
+  busyMs: 2000,
+  breakAfter: 10,
+  breakMs: 5000,
+  lookMs: 1000,
+};
