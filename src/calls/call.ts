@@ -17,6 +17,8 @@ export interface Call {
     readonly seed?: number;
   };
   readonly schema?: NonNullable<ChatRequest['schema']>;
+  /** Asks for the log-probabilities of so many alternatives of the first token; part of the key. */
+  readonly top_logprobs?: number;
 }
 
 export type CallOutcome =
@@ -32,6 +34,7 @@ export type CallOutcome =
  * The name of a call, 64 hex digits: sha256 over the canonical JSON of all that shapes the answer. Left out on purpose are
  * the server, the run and the row number, so that another server, another machine or more rows keep what was paid.
  */
-export function callKey({ purpose, model, messages, sampling, schema }: Call): string {
-  return sha256(canonicalJson({ version: 'zephyr-call/1', purpose, model, messages, sampling, schema: schema ?? null }));
+export function callKey({ purpose, model, messages, sampling, schema, top_logprobs }: Call): string {
+  const shape = { purpose, model, messages, sampling, schema: schema ?? null, top_logprobs };
+  return sha256(canonicalJson({ version: 'zephyr-call/1', ...shape }));
 }

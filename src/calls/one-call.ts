@@ -47,6 +47,7 @@ export async function settle(floor: Floor, desk: Desk, call: Call): Promise<Call
     messages: call.messages,
     ...call.sampling,
     ...(call.schema === undefined ? {} : { schema: call.schema }),
+    ...(call.top_logprobs === undefined ? {} : { top_logprobs: call.top_logprobs }),
     key,
   };
   const before = log.known(key);
