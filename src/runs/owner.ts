@@ -22,10 +22,14 @@ export function ownerLiveness(of: Owner): 'alive' | 'dead' | 'unknown' {
   return started !== undefined && (of.started === 'unknown' || started === of.started) ? 'alive' : 'dead';
 }
 
-/** Field 22 of /proc/PID/stat, clock ticks since boot; where there is no /proc, whether the process takes signals. */
+/**
+ * Field 22 of /proc/PID/stat, clock ticks since boot; where there is no /proc, whether the process takes signals. A killed
+ * process that nobody has waited for yet (state Z, for good in a container whose first process waits for none) is dead.
+ */
 function startTime(pid: number): string | undefined {
   const stat = readOr(`/proc/${pid}/stat`, '');
-  if (stat !== '') return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (stat !== '') return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
   if (process.platform === 'linux') return undefined;
   try {
     process.kill(pid, 0);
