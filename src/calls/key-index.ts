@@ -33,60 +33,75 @@ const STATES = ['sent', 'rejected', 'failed', 'done'] as const;
 const OWN = 8;
 const WORDS = 4;
 
-/** `capacity`: entries at first; it doubles when it is full. */
-export function keyIndex(capacity = 1024): KeyIndex {
+/** Room for some entries. It grows by pages, not by copies twice as large: what those leave behind is never given back. */
+interface Page {
+  readonly keys: Uint32Array;
+  readonly states: Uint8Array;
+  readonly attempts: Uint32Array;
+  readonly segments: Uint32Array;
+  /** Not 32 bits: a segment from elsewhere may be of any size. */
+  readonly offsets: Float64Array;
+  readonly lengths: Uint32Array;
+  readonly times: Float64Array;
+  readonly dollars: Float64Array;
+  readonly prompts: Uint32Array;
+  readonly completions: Uint32Array;
+  readonly batches: Uint32Array;
+}
+
+function newPage(entries: number): Page {
+  return {
+    keys: new Uint32Array(entries * WORDS),
+    states: new Uint8Array(entries),
+    attempts: new Uint32Array(entries),
+    segments: new Uint32Array(entries),
+    offsets: new Float64Array(entries),
+    lengths: new Uint32Array(entries),
+    times: new Float64Array(entries),
+    dollars: new Float64Array(entries),
+    prompts: new Uint32Array(entries),
+    completions: new Uint32Array(entries),
+    batches: new Uint32Array(entries),
+  };
+}
+
+/** `pageBits`: a page has 2^pageBits entries. */
+export function keyIndex(pageBits = 14): KeyIndex {
+  const perPage = 1 << pageBits;
+  const pages: Page[] = [];
   let size = 0;
-  let room = capacity;
-  let keys = new Uint32Array(room * WORDS);
-  let states = new Uint8Array(room);
-  let attempts = new Uint32Array(room);
-  let segments = new Uint32Array(room);
-  // Not 32 bits: a segment from elsewhere may be of any size.
-  let offsets = new Float64Array(room);
-  let lengths = new Uint32Array(room);
-  let times = new Float64Array(room);
-  let dollars = new Float64Array(room);
-  let prompts = new Uint32Array(room);
-  let completions = new Uint32Array(room);
-  let batches = new Uint32Array(room);
-  /** Open addressing: entry + 1, or 0; never more than half full. */
-  let slots = new Uint32Array(slotsFor(room));
+  /** Open addressing: number of an entry + 1, or 0; a power of two of them, at most half of them taken. */
+  let slots = new Uint32Array(2 * perPage);
   const wanted = new Uint32Array(WORDS);
 
-  /** The slot where the wanted key is, or would go. */
-  function slotOf(): number {
-    const mask = slots.length - 1;
-    let slot = spread(wanted, 0) & mask;
-    for (; ; slot = (slot + 1) & mask) {
-      const entry = slots[slot] as number;
-      if (entry === 0) return slot;
-      const at = (entry - 1) * WORDS;
-      if (keys[at] === wanted[0] && keys[at + 1] === wanted[1] && keys[at + 2] === wanted[2] && keys[at + 3] === wanted[3])
-        return slot;
-    }
-  }
+  const pageOf = (entry: number): Page => pages[entry >>> pageBits] as Page;
+  const rowOf = (entry: number): number => entry & (perPage - 1);
 
   function want(key: string): void {
     for (let word = 0; word < WORDS; word += 1) wanted[word] = Number.parseInt(key.slice(word * 8, word * 8 + 8), 16);
   }
 
-  function grow(): void {
-    room *= 2;
-    keys = longer(keys, room * WORDS);
-    states = longer(states, room);
-    attempts = longer(attempts, room);
-    segments = longer(segments, room);
-    offsets = longer(offsets, room);
-    lengths = longer(lengths, room);
-    times = longer(times, room);
-    dollars = longer(dollars, room);
-    prompts = longer(prompts, room);
-    completions = longer(completions, room);
-    batches = longer(batches, room);
-    slots = new Uint32Array(slotsFor(room));
+  function isWanted(entry: number): boolean {
+    const { keys } = pageOf(entry);
+    const at = rowOf(entry) * WORDS;
+    return keys[at] === wanted[0] && keys[at + 1] === wanted[1] && keys[at + 2] === wanted[2] && keys[at + 3] === wanted[3];
+  }
+
+  /** The slot where the wanted key is, or would go. */
+  function slotOf(): number {
+    const mask = slots.length - 1;
+    let slot = spread(wanted, 0) & mask;
+    while (slots[slot] !== 0 && !isWanted((slots[slot] as number) - 1)) slot = (slot + 1) & mask;
+    return slot;
+  }
+
+  function makeRoom(): void {
+    if (size === pages.length * perPage) pages.push(newPage(perPage));
+    if (2 * size < slots.length) return;
+    slots = new Uint32Array(2 * slots.length);
     const mask = slots.length - 1;
     for (let entry = 0; entry < size; entry += 1) {
-      let slot = spread(keys, entry * WORDS) & mask;
+      let slot = spread(pageOf(entry).keys, rowOf(entry) * WORDS) & mask;
       while (slots[slot] !== 0) slot = (slot + 1) & mask;
       slots[slot] = entry + 1;
     }
@@ -98,45 +113,49 @@ export function keyIndex(capacity = 1024): KeyIndex {
     },
     get(key) {
       want(key);
-      const at = (slots[slotOf()] as number) - 1;
-      if (at < 0) return undefined;
-      const state = states[at] as number;
-      const usd = dollars[at] as number;
+      const entry = (slots[slotOf()] as number) - 1;
+      if (entry < 0) return undefined;
+      const page = pageOf(entry);
+      const row = rowOf(entry);
+      const state = page.states[row] as number;
+      const usd = page.dollars[row] as number;
       return {
         state: STATES[state & 3] as Entry['state'],
         own: (state & OWN) !== 0,
-        attempt: attempts[at] as number,
-        segment: segments[at] as number,
-        offset: offsets[at] as number,
-        length: lengths[at] as number,
-        sentAt: times[at] as number,
+        attempt: page.attempts[row] as number,
+        segment: page.segments[row] as number,
+        offset: page.offsets[row] as number,
+        length: page.lengths[row] as number,
+        sentAt: page.times[row] as number,
         usd: Number.isNaN(usd) ? null : usd,
-        promptTokens: prompts[at] as number,
-        completionTokens: completions[at] as number,
-        batch: batches[at] as number,
+        promptTokens: page.prompts[row] as number,
+        completionTokens: page.completions[row] as number,
+        batch: page.batches[row] as number,
       };
     },
-    set(key, entry) {
-      if (size === room) grow();
+    set(key, values) {
+      makeRoom();
       want(key);
       const slot = slotOf();
-      let at = (slots[slot] as number) - 1;
-      if (at < 0) {
-        at = size;
+      let entry = (slots[slot] as number) - 1;
+      if (entry < 0) {
+        entry = size;
         size += 1;
         slots[slot] = size;
-        keys.set(wanted, at * WORDS);
+        pageOf(entry).keys.set(wanted, rowOf(entry) * WORDS);
       }
-      states[at] = STATES.indexOf(entry.state) | (entry.own ? OWN : 0);
-      attempts[at] = entry.attempt;
-      segments[at] = entry.segment;
-      offsets[at] = entry.offset;
-      lengths[at] = entry.length;
-      times[at] = entry.sentAt;
-      dollars[at] = entry.usd ?? Number.NaN;
-      prompts[at] = entry.promptTokens;
-      completions[at] = entry.completionTokens;
-      batches[at] = entry.batch;
+      const page = pageOf(entry);
+      const row = rowOf(entry);
+      page.states[row] = STATES.indexOf(values.state) | (values.own ? OWN : 0);
+      page.attempts[row] = values.attempt;
+      page.segments[row] = values.segment;
+      page.offsets[row] = values.offset;
+      page.lengths[row] = values.length;
+      page.times[row] = values.sentAt;
+      page.dollars[row] = values.usd ?? Number.NaN;
+      page.prompts[row] = values.promptTokens;
+      page.completions[row] = values.completionTokens;
+      page.batches[row] = values.batch;
     },
   };
 }
@@ -145,14 +164,4 @@ export function keyIndex(capacity = 1024): KeyIndex {
 function spread(words: Uint32Array, at: number): number {
   const mixed = (words[at] as number) ^ (words[at + 1] as number) ^ (words[at + 2] as number) ^ (words[at + 3] as number);
   return Math.imul(mixed, 0x9e3779b1) >>> 0;
-}
-
-function slotsFor(room: number): number {
-  return 2 ** Math.ceil(Math.log2(room * 2));
-}
-
-function longer<T extends Uint8Array | Uint32Array | Float64Array>(old: T, length: number): T {
-  const next = new (old.constructor as new (length: number) => T)(length);
-  next.set(old);
-  return next;
 }

@@ -29,7 +29,7 @@ const key = fc
 test('the packed index holds what a plain map holds, however it has grown', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(key, entry), { maxLength: 200 }), fc.array(key), (writes, others) => {
-      const index = keyIndex(1);
+      const index = keyIndex(0);
       const model = new Map<string, Entry>();
       for (const [name, value] of writes) {
         index.set(name, value);
