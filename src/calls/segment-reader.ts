@@ -8,14 +8,14 @@ export interface SegmentReader {
   close(): Promise<void>;
 }
 
-const HANDLES = 32;
+const HANDLES = 128;
 
 /** `handles`: files that are open at once at most. */
 export function segmentReader(handles = HANDLES): SegmentReader {
   /** in the order of their last use */
   const opened = new Map<string, { readonly file: Promise<FileHandle>; readers: number }>();
-  // No more reads than handles: among as many again there is always one that nobody reads from.
-  const reads = new PQueue({ concurrency: Math.ceil(handles / 2) });
+  // Fewer reads than handles, so that there is always one that nobody reads from.
+  const reads = new PQueue({ concurrency: Math.ceil(handles / 4) });
 
   async function take(path: string): Promise<{ readonly file: Promise<FileHandle>; readers: number }> {
     const found = opened.get(path);
