@@ -129,10 +129,13 @@ export const COMPLETIONS_FILE = 'completions/train-00000-of-00001.parquet';
 export const RATINGS_FILE = 'ratings/train-00000-of-00001.parquet';
 export const pairsFile = (split: string) => `data/${split}-00000-of-00001.parquet`;
 
-/** Rows of a Parquet file that follow one another and share a prompt. */
-export async function* byPrompt<T extends { readonly prompt_id: string }>(path: string): AsyncGenerator<T[]> {
+/** Rows of a Parquet file that follow one another and share a prompt. `columns`: only these, `prompt_id` among them. */
+export async function* byPrompt<T extends { readonly prompt_id: string }>(
+  path: string,
+  columns?: readonly string[],
+): AsyncGenerator<T[]> {
   let group: T[] = [];
-  for await (const row of readParquet(path)) {
+  for await (const row of readParquet(path, columns)) {
     const item = row as unknown as T;
     if (group[0] !== undefined && group[0].prompt_id !== item.prompt_id) {
       yield group;
