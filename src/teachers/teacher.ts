@@ -83,6 +83,53 @@ export interface TeacherLimits {
   readonly tokensPerMinute: number | undefined;
 }
 
+/** What the server says to a request that is about a batch or a file. */
+export type BatchSaid<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: ChatFailure };
+
+/** A batch as the server knows it. */
+export interface ServerBatch {
+  readonly id: string;
+  /** `completed`, `failed`, `expired` and `cancelled` are final; servers may have words of their own for the time before */
+  readonly status: string;
+  /** names of the files with the answers, and with the requests that failed */
+  readonly outputFile: string | undefined;
+  readonly errorFile: string | undefined;
+  /** requests answered so far, where the server counts them */
+  readonly answered: number | undefined;
+  /** Why it was refused as a whole; `line` counts from 1. */
+  readonly errors: readonly { readonly code: string; readonly message: string; readonly line: number | undefined }[];
+}
+
+/** A line of a batch's output or error file; without `customId` it could not be read. */
+export type BatchLine =
+  | { readonly customId: string; readonly answer: ChatAnswer }
+  | { readonly customId: undefined; readonly text: string };
+
+/** Calls by the file. Like `complete`, every function sends one request once; none throws but what its caller threw. */
+export interface BatchApi {
+  /** of one file at most */
+  readonly requests: number;
+  readonly bytes: number;
+  /** tokens of all batches at the server at most */
+  readonly queuedTokens: number | undefined;
+  readonly pollMs: number;
+  /** For so long after the death of a process a batch that it asked for may still turn up in the server's list. */
+  readonly settleMs: number;
+  /** The body of a request as JSON text, the same as that of a live call. */
+  body(request: ChatRequest): string;
+  /** A line of the request file, without its newline; names a body. */
+  line(customId: string, body: string): string;
+  /** Sends a file of requests under a name; returns the server's name for it. */
+  upload(path: string, name: string, signal: AbortSignal): Promise<BatchSaid<string>>;
+  create(file: string, metadata: Readonly<Record<string, string>>, signal: AbortSignal): Promise<BatchSaid<ServerBatch>>;
+  retrieve(id: string, signal: AbortSignal): Promise<BatchSaid<ServerBatch>>;
+  /** All batches with these metadata, newest first. */
+  find(metadata: Readonly<Record<string, string>>, signal: AbortSignal): Promise<BatchSaid<readonly ServerBatch[]>>;
+  /** Hands the lines of an output or error file to `take` as they arrive. */
+  read(file: string, take: (lines: readonly BatchLine[]) => Promise<void>, signal: AbortSignal): Promise<BatchSaid<undefined>>;
+  cancel(id: string, signal: AbortSignal): Promise<BatchSaid<ServerBatch>>;
+}
+
 /** One server with one key. It sends one request once: no retry, no parsing, no log. */
 export interface Teacher {
   /** `gpt-4 at https://...`: for messages, never with a key */
@@ -96,4 +143,6 @@ export interface Teacher {
   complete(request: ChatRequest, signal: AbortSignal): Promise<ChatAnswer>;
   /** A stored reply to this key; `undefined` when the server has none or keeps none; a failure when it could not be asked. */
   recover(key: string, model: string, signal: AbortSignal): Promise<ChatAnswer | undefined>;
+  /** There when calls are to be sent by the file. */
+  readonly batch?: BatchApi;
 }

@@ -1,0 +1,163 @@
+import { openAsBlob } from 'node:fs';
+import { Readable } from 'node:stream';
+import { APIError } from 'openai';
+import type { Batch } from 'openai/resources/batches';
+import { readBatchLine } from './batch-line.ts';
+import { chatBody } from './body.ts';
+import { withDeadline } from './deadline.ts';
+import { lostFailure, statusFailure } from './failure.ts';
+import { headersOf } from './headers.ts';
+import { openaiClient } from './openai.ts';
+import type { TeacherSpec } from './spec.ts';
+import type { BatchApi, BatchLine, BatchSaid, ChatAnswer, ChatFailure, ServerBatch } from './teacher.ts';
+
+/** A file of 200 MB over a slow line. */
+const UPLOAD_MS = 3_600_000;
+
+/** Batches a page: OpenAI's most. */
+const PAGE = 100;
+
+/** OpenAI's Batch API, which other servers speak too: platform.openai.com/docs/api-reference/batch */
+export function openaiBatch(
+  spec: TeacherSpec & { readonly batch: NonNullable<TeacherSpec['batch']> },
+  baseUrl: string,
+  secret: string | undefined,
+): BatchApi {
+  const { requests, megabytes, queuedTokens, pollSeconds } = spec.batch;
+  const timeoutMs = spec.timeoutSeconds * 1000;
+  const client = openaiClient(spec, baseUrl, secret);
+
+  /** One request, its outcome as data. `ms`: for all of it. */
+  const say = <T>(signal: AbortSignal, ms: number, send: (signal: AbortSignal) => Promise<T>): Promise<BatchSaid<T>> =>
+    withDeadline(signal, ms, async (both) => {
+      try {
+        return { ok: true, value: await send(both) };
+      } catch (error) {
+        return { ok: false, failure: failureOf(error, both) };
+      }
+    });
+
+  return {
+    requests,
+    bytes: megabytes * 1e6,
+    queuedTokens,
+    pollMs: pollSeconds * 1000,
+    settleMs: timeoutMs,
+    body: (request) => JSON.stringify(chatBody(request, spec)),
+    line: (customId, body) => `{"custom_id":"${customId}","method":"POST","url":"/v1/chat/completions","body":${body}}`,
+
+    upload: (path, name, signal) =>
+      say(signal, UPLOAD_MS, async (both) => {
+        // Read while it is sent, and of a known length: not every server takes a body in chunks.
+        const file = new File([await openAsBlob(path)], name, { type: 'application/jsonl' });
+        return (await client.files.create({ file, purpose: 'batch' }, { signal: both, timeout: UPLOAD_MS })).id;
+      }),
+
+    create: (file, metadata, signal) =>
+      say(signal, timeoutMs, async (both) =>
+        serverBatch(
+          await client.batches.create(
+            { input_file_id: file, endpoint: '/v1/chat/completions', completion_window: '24h', metadata },
+            { signal: both },
+          ),
+        ),
+      ),
+
+    retrieve: (id, signal) =>
+      say(signal, timeoutMs, async (both) => serverBatch(await client.batches.retrieve(id, { signal: both }))),
+
+    cancel: (id, signal) =>
+      say(signal, timeoutMs, async (both) => serverBatch(await client.batches.cancel(id, { signal: both }))),
+
+    find: (metadata, signal) =>
+      say(signal, UPLOAD_MS, async (both) => {
+        const found: ServerBatch[] = [];
+        // The list cannot be asked for metadata.
+        for await (const batch of client.batches.list({ limit: PAGE }, { signal: both })) {
+          if (Object.entries(metadata).every(([name, value]) => batch.metadata?.[name] === value)) found.push(serverBatch(batch));
+        }
+        return found;
+      }),
+
+    async read(file, take, signal) {
+      const opened = await say(signal, timeoutMs, (both) => client.files.content(file, { signal: both }).asResponse());
+      if (!opened.ok) return opened;
+      const { body } = opened.value;
+      if (body === null) return { ok: true, value: undefined };
+      const pieces = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0], { signal });
+      const lines = linesOf(pieces);
+      try {
+        for (;;) {
+          // Only what the network throws becomes data: what `take` throws is its caller's.
+          const next = await lines.next().catch((error: unknown) => failureOf(error, signal));
+          if ('kind' in next) return { ok: false, failure: next };
+          if (next.done === true) return { ok: true, value: undefined };
+          await take(next.value.map(readBatchLine));
+        }
+      } finally {
+        pieces.destroy();
+      }
+    },
+  };
+}
+
+/**
+ * The whole lines of each piece, the last one also without its newline. Only a line feed ends a line: `readline` also ends
+ * one at U+2028, which is an ordinary character of a JSON string.
+ */
+async function* linesOf(pieces: AsyncIterable<Buffer>): AsyncGenerator<string[], undefined> {
+  let rest: Buffer[] = [];
+  for await (const piece of pieces) {
+    const end = piece.lastIndexOf(10);
+    if (end < 0) {
+      rest.push(piece);
+      continue;
+    }
+    const text = Buffer.concat([...rest, piece.subarray(0, end)]).toString('utf8');
+    rest = [piece.subarray(end + 1)];
+    yield text.split('\n').filter((line) => line.trim() !== '');
+  }
+  const last = Buffer.concat(rest).toString('utf8');
+  if (last.trim() !== '') yield [last];
+}
+
+function serverBatch({ id, status, output_file_id, error_file_id, request_counts, errors }: Batch): ServerBatch {
+  return {
+    id,
+    status,
+    outputFile: output_file_id ?? undefined,
+    errorFile: error_file_id ?? undefined,
+    answered: request_counts?.completed,
+    errors: (errors?.data ?? []).map(({ code, message, line }) => ({
+      code: code ?? '',
+      message: message ?? '',
+      line: line ?? undefined,
+    })),
+  };
+}
+
+function failureOf(error: unknown, signal: AbortSignal): ChatFailure {
+  if (error instanceof APIError && typeof error.status === 'number') {
+    // The SDK keeps the member `error` of a body; of a body without it, the whole.
+    return statusFailure(error.status, { error: error.error ?? error.message }, headersOf(error.headers ?? new Headers()));
+  }
+  return lostFailure(signal.aborted ? signal.reason : error);
+}
+
+/** The same, with what the server says passed through `hide`. */
+export function discreetBatch(batch: BatchApi, hide: (text: string) => string): BatchApi {
+  function quiet<Said extends BatchSaid<unknown> | ChatAnswer>(said: Said): Said {
+    return said.ok ? said : { ...said, failure: { ...said.failure, message: hide(said.failure.message) } };
+  }
+  const quietLine = (line: BatchLine): BatchLine =>
+    line.customId === undefined ? line : { ...line, answer: quiet(line.answer) };
+  return {
+    ...batch,
+    upload: async (path, name, signal) => quiet(await batch.upload(path, name, signal)),
+    create: async (file, metadata, signal) => quiet(await batch.create(file, metadata, signal)),
+    retrieve: async (id, signal) => quiet(await batch.retrieve(id, signal)),
+    find: async (metadata, signal) => quiet(await batch.find(metadata, signal)),
+    read: async (file, take, signal) => quiet(await batch.read(file, (lines) => take(lines.map(quietLine)), signal)),
+    cancel: async (id, signal) => quiet(await batch.cancel(id, signal)),
+  };
+}
