@@ -13,8 +13,13 @@ export function checkRecipe(recipe: Recipe): Mistake[] {
       checkTeacher(recipe, ['dsft', 'data', 'user'], data.user),
       checkTeacher(recipe, ['dsft', 'data', 'assistant'], data.assistant),
     );
-    if (data.topics.length === 0)
-      mistakes.push(mistake(['dsft', 'data', 'topics'], 'missing "dsft.data.topics": expected a list of topics, or topicsFile'));
+    if (data.world?.topics.length === 0)
+      mistakes.push(
+        mistake(
+          ['dsft', 'data', 'world', 'topics'],
+          'missing "dsft.data.world.topics": expected a list of topics, or topicsFile',
+        ),
+      );
   }
   if (recipe.aif.source === 'teachers') mistakes.push(...checkFeedback(recipe, recipe.aif));
   return mistakes.filter((found) => found !== undefined);

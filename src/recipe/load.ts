@@ -65,18 +65,13 @@ function startsWith(path: Path, start: Path): boolean {
   return start.every((name, index) => String(path[index]) === String(name));
 }
 
-/** `dsft.data.topicsFile` and `aif.prompts.file` read into the recipe, one line an item: from here on it needs no file. */
+/** `dsft.data.world.topicsFile` and `aif.prompts.file` read into the recipe, one line an item: from here on it needs no file. */
 async function withLines(recipe: Recipe, yaml: YamlFile, overrides: readonly Override[]): Promise<Recipe> {
   let { dsft, aif } = recipe;
-  if (dsft.data.source === 'teacher' && dsft.data.topicsFile !== undefined) {
-    const { topicsFile, ...data } = dsft.data;
-    dsft = {
-      ...dsft,
-      data: {
-        ...data,
-        topics: [...data.topics, ...(await readLines(topicsFile, ['dsft', 'data', 'topicsFile'], yaml, overrides))],
-      },
-    };
+  if (dsft.data.source === 'teacher' && dsft.data.world?.topicsFile !== undefined) {
+    const { topicsFile, ...world } = dsft.data.world;
+    const lines = await readLines(topicsFile, ['dsft', 'data', 'world', 'topicsFile'], yaml, overrides);
+    dsft = { ...dsft, data: { ...dsft.data, world: { ...world, topics: [...world.topics, ...lines] } } };
   }
   if (aif.source === 'teachers' && aif.prompts.file !== undefined) {
     const { file, ...prompts } = aif.prompts;

@@ -21,7 +21,9 @@ const REASONS: Readonly<Record<string, string>> = {
   'dsft.data.assistant': 'the practice teacher answers, as a mix of manners',
   'dsft.data.dialogues': 'data capped',
   'dsft.data.testDialogues': 'data capped',
-  'dsft.data.turns': 'a tiny model has a short memory',
+  'dsft.data.world': 'a tiny model has a short memory',
+  'dsft.data.writing': 'a tiny model has a short memory',
+  'dsft.data.material': 'practice texts, and a tiny model has a short memory',
   'dsft.data.maxTokens': 'practice answers are short',
   'dsft.prepare.maxLength': 'a tiny model has a short memory',
   'dsft.prepare.decontaminate': 'practice data holds no benchmark',
@@ -50,11 +52,16 @@ const IN_WORDS: Readonly<Record<string, (recipe: Recipe) => unknown>> = {
   exam: ({ exam }) => exam && `answers of at most ${exam.maxTokens} tokens`,
   'dsft.data.datasets': ({ dsft: { data } }) =>
     data.source === 'datasets' ? data.datasets.map(({ ref, train }) => `${ref} ${train}`).join(', ') : undefined,
-  'dsft.data.turns': ({ dsft: { data } }) => (data.source === 'teacher' ? `${data.turns.min} to ${data.turns.max}` : undefined),
+  'dsft.data.world.turns': ({ dsft: { data } }) => (data.source === 'teacher' ? turnsInWords(data.world?.turns) : undefined),
+  'dsft.data.writing.turns': ({ dsft: { data } }) => (data.source === 'teacher' ? turnsInWords(data.writing?.turns) : undefined),
   'aif.prompts': ({ aif }) => (aif.source === 'teachers' ? promptsInWords(aif.prompts) : undefined),
   'aif.pool': ({ aif }) =>
     aif.source === 'teachers' ? aif.pool.map(({ teacher, model }) => teacher ?? model).join(', ') : undefined,
 };
+
+function turnsInWords(turns: { readonly min: number; readonly max: number } | undefined): string | undefined {
+  return turns && `${turns.min} to ${turns.max}`;
+}
 
 function promptsInWords({ ref, split, list, rows }: AifTeachers['prompts']): string {
   return `${rows ?? 'all'} of ${ref === undefined ? `${list.length} in the recipe` : `${ref} ${split}`}`;

@@ -84,7 +84,11 @@ function toyDsft(spec: DsftSpec): DsftSpec {
             assistant: ASSISTANT,
             dialogues: SIZES.sftDialogues,
             testDialogues: SIZES.sftTestDialogues,
-            turns: SIZES.turns,
+            ...(data.world === undefined ? {} : { world: { ...data.world, subtopics: 0, turns: SIZES.turns } }),
+            ...(data.writing === undefined ? {} : { writing: { ...data.writing, turns: SIZES.turns } }),
+            ...(data.material === undefined
+              ? {}
+              : { material: { ...data.material, ref: WORLD, split: 'train_gen', column: 'prompt', turns: SIZES.turns } }),
           },
     prepare: { ...kept, maxLength: Math.min(prepare.maxLength, SIZES.maxLength) },
     train: {

@@ -2,7 +2,7 @@ import type { Task } from './stage.ts';
 
 /** The in-process steps by the name that `Step.work.task` has; each is loaded when it runs. */
 export const tasks: Readonly<Record<string, Task>> = {
-  construct: async (context) => (await import('./dsft/construct.ts')).construct(context),
+  construct: async (context) => (await import('./dsft/dialogues/construct.ts')).construct(context),
   prompts: async (context) => (await import('./aif/intake/prompts.ts')).prompts(context),
   generate: async (context) => (await import('./aif/answers/generate.ts')).generate(context),
   judge: async (context) => (await import('./aif/judging/judge.ts')).judge(context),

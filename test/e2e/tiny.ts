@@ -22,7 +22,7 @@ teachers:
   evasive: {provider: practice, model: practice-evasive, store: true}
   judge: {provider: practice, model: practice-judge, store: true}
 dsft:
-  data: {source: teacher, user: user, assistant: mixed, topics: TOPICS, dialogues: 64, testDialogues: 8, questionsPerTopic: 4, turns: {min: 1, max: 2}, maxTokens: 64}
+  data: {source: teacher, user: user, assistant: mixed, dialogues: 64, testDialogues: 8, world: {topics: TOPICS, questions: 4, turns: {min: 1, max: 2}}, refusals: keep, nearDuplicates: keep, maxTokens: 64}
   prepare: {maxLength: 128}
   train: {learningRate: 1.0e-3, epochs: 40, maxSteps: 24, globalBatch: 8, dtype: float32, attention: sdpa, gradientCheckpointing: false, saveSteps: 4}
 aif:

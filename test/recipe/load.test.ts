@@ -131,21 +131,24 @@ describe('A recipe file', async () => {
     await writeFile(join(folder, 'topics.txt'), 'tea\n\n coffee \n');
     const set = [
       'teachers={t: {provider: practice, model: practice-mixed}}',
-      'dsft.data={source: teacher, user: t, assistant: t, dialogues: 3, topicsFile: topics.txt}',
+      'dsft.data={source: teacher, user: t, assistant: t, dialogues: 3, world: {topicsFile: topics.txt}}',
     ];
     const { data } = (await load(minimal, { set })).dsft;
-    assert.deepEqual(data.source === 'teacher' && [data.topics, 'topicsFile' in data], [['tea', 'coffee'], false]);
+    assert.deepEqual(data.source === 'teacher' && [data.world?.topics, 'topicsFile' in (data.world ?? {})], [
+      ['tea', 'coffee'],
+      false,
+    ]);
     const missing = set.map((text) => text.replace('topics.txt', 'none.txt'));
     assert.match(
       (await mistakes(minimal, { set: missing }))[0] ?? '',
-      /dsft\.data\.topicsFile: expected a text file, there is none at/,
+      /dsft\.data\.world\.topicsFile: expected a text file, there is none at/,
     );
   });
 
   it('names only teachers that it has', async () => {
     const set = [
       'teachers={talker: {provider: practice, model: m}}',
-      'dsft.data={source: teacher, user: talkr, assistant: talker, dialogues: 3, topics: [tea]}',
+      'dsft.data={source: teacher, user: talkr, assistant: talker, dialogues: 3, world: {topics: [tea]}}',
     ];
     assert.match(
       (await mistakes(minimal, { set }))[0] ?? '',

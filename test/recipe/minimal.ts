@@ -29,7 +29,7 @@ export function taughtRecipe(change: (aif: AifTeachers) => AifTeachers = (aif) =
       judge: { provider: 'openai', model: 'judge-1' },
     };
     data.dsft = {
-      data: { source: 'teacher', user: 'talk', assistant: 'talk', topics: ['tea'], dialogues: 10, testDialogues: 2 },
+      data: { source: 'teacher', user: 'talk', assistant: 'talk', world: { topics: ['tea'] }, dialogues: 10, testDialogues: 2 },
       train: training,
       lora: { r: 4, alpha: 8 },
     };

@@ -1,25 +1,11 @@
 import { type DatasetSpec, sourceConfig } from '../data-spec.ts';
-import { jobStep, taskStep } from '../programs.ts';
-import { type CallConfig, callConfig, datasetRepo, inputOf, modelRepo, type Setting } from '../setting.ts';
+import { jobStep } from '../programs.ts';
+import { datasetRepo, inputOf, modelRepo, type Setting } from '../setting.ts';
 import type { Step, StepInput } from '../stage.ts';
 import { trainingConfig, trainingSummary } from '../training-spec.ts';
-import type { DsftSpec, DsftTeacher } from './spec.ts';
-
-/**
- * What the task `construct` is told; it reads `templates/user-*.md` of scripts/train and writes the splits `train_sft` and
- * `test_sft` with `prompt_id`, `prompt` and `messages`.
- */
-export type ConstructConfig = {
-  readonly version: 1;
-  readonly seed: number;
-  readonly user: CallConfig;
-  readonly assistant: CallConfig;
-  readonly topics: readonly string[];
-  readonly questions_per_topic: number;
-  readonly dialogues: number;
-  readonly test_dialogues: number;
-  readonly turns: { readonly min: number; readonly max: number };
-};
+import type { DsftTeacher } from './dialogues/spec.ts';
+import { constructStep } from './dialogues/step.ts';
+import type { DsftSpec } from './spec.ts';
 
 /** construct (only with teachers) -> prepare -> train -> merge (only with LoRA) */
 export function dsftSteps(setting: Setting, spec: DsftSpec): Step[] {
@@ -29,29 +15,6 @@ export function dsftSteps(setting: Setting, spec: DsftSpec): Step[] {
   steps.push(prepareStep(setting, spec), trainStep(setting, spec));
   if (spec.lora !== undefined) steps.push(mergeStep(setting, spec));
   return steps;
-}
-
-function constructStep(setting: Setting, data: DsftTeacher): Step {
-  const config: ConstructConfig = {
-    version: 1,
-    seed: setting.seed,
-    user: callConfig(setting, data.user, data),
-    assistant: callConfig(setting, data.assistant, data),
-    topics: data.topics,
-    questions_per_topic: data.questionsPerTopic,
-    dialogues: data.dialogues,
-    test_dialogues: data.testDialogues,
-    turns: data.turns,
-  };
-  return taskStep('construct', {
-    stage: 'dsft',
-    name: 'construct',
-    summary: `${data.dialogues + data.testDialogues} dialogues between ${config.user.model} and ${config.assistant.model}`,
-    inputs: {},
-    config,
-    files: ['templates/user-next.md', 'templates/user-openings.md'],
-    output: datasetRepo(setting, 'dialogues'),
-  });
 }
 
 /** The splits that the task `construct` writes. */

@@ -1,0 +1,146 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hmacUniform } from '../../../base/hmac-choice.ts';
+import { type Columns, writeParquet } from '../../../base/parquet.ts';
+import { callKey } from '../../../calls/call.ts';
+import { forEachAtOnce } from '../../../calls/for-each.ts';
+import { IN_HAND, withSession } from '../../../calls/run-calls.ts';
+import { ZephyrError } from '../../../errors.ts';
+import { nearDuplicates } from '../../aif/intake/near-duplicates.ts';
+import { datasetCard } from '../../dataset-card.ts';
+import { counter, MESSAGES } from '../../rows.ts';
+import type { Task } from '../../stage.ts';
+import { promptId, sessionOf } from '../../step-config.ts';
+import { type Dialogue, dialogue } from './dialogue.ts';
+import { openingsOf, templatesOf, type Workbench } from './openings.ts';
+import { countsByKind, type Kind, type Opening, type Settings, settings } from './settings.ts';
+
+const COLUMNS: Columns = { prompt: 'string', prompt_id: 'string', kind: 'string', subject: 'string', messages: MESSAGES };
+const file = (split: string) => `data/${split}-00000-of-00001.parquet`;
+
+/**
+ * Dialogues as UltraChat made them: one teacher, playing the user, writes opening messages of three kinds and goes on
+ * asking; another answers, for a number of rounds drawn by seed and opening. A dialogue without any answer, or with a
+ * refusal, is dropped and another opening takes its place.
+ */
+export const construct: Task = async (context) => {
+  const config = settings.parse(context.config);
+  const wanted = config.dialogues + config.test_dialogues;
+  const template = templatesOf(context.files);
+  const playUser = await template('next');
+  return withSession(sessionOf(context), async (session) => {
+    const counts = counter();
+    const bench: Workbench = { session, settings: config, template, material: context.inputs.material, count: counts.add };
+    const replayed = (opening: Opening) => dialogue(config, playUser, opening, (call) => session.read(callKey(call)));
+
+    async function hold(openings: readonly Opening[]): Promise<Opening[]> {
+      const kept = new Set<Opening>();
+      await forEachAtOnce(openings, IN_HAND, async (opening) => {
+        const held = await dialogue(config, playUser, opening, async (call) => {
+          const outcome = await session.ask(call);
+          return outcome.ok ? outcome.reply : undefined;
+        });
+        const reason = dropReason(config, held);
+        if (reason === undefined) kept.add(opening);
+        else counts.add(reason);
+      });
+      return openings.filter((opening) => kept.has(opening));
+    }
+
+    const byKind = countsByKind(config, wanted);
+    session.expect([...byKind].reduce((sum, [kind, count]) => sum + count * (2 * meanRounds(config, kind) - 1), 0));
+    const chosen: Opening[] = [];
+    for (const [kind, count] of byKind) chosen.push(...(await keptOf(bench, kind, count, hold)));
+    chosen.sort((a, b) => hmacUniform(config.seed, 'order', a.text) - hmacUniform(config.seed, 'order', b.text));
+
+    const kinds = counter();
+    async function* rows(part: readonly Opening[]) {
+      for (const opening of part) {
+        const { messages, flags, isCutShort } = await replayed(opening);
+        for (const flag of flags) counts.add(`answers: ${flag}`);
+        if (isCutShort) counts.add('dialogues without a next question');
+        kinds.add(opening.kind);
+        yield { prompt: opening.text, prompt_id: promptId(opening.text), kind: opening.kind, subject: opening.subject, messages };
+      }
+    }
+    const held = Math.min(config.test_dialogues, chosen.length);
+    const test = await writeParquet(join(context.out, file('test_sft')), COLUMNS, rows(chosen.slice(0, held)));
+    const train = await writeParquet(join(context.out, file('train_sft')), COLUMNS, rows(chosen.slice(held)));
+    if (train === 0)
+      throw new ZephyrError('Cannot go on without a dialogue: no opening was answered', {
+        exit: 'jobFailed',
+        hint: JSON.stringify(counts.counts()),
+      });
+    await writeFile(
+      join(context.out, 'README.md'),
+      datasetCard('Dialogues', `Questions of ${config.user.model}, answers of ${config.assistant.model}.`, {
+        default: { train_sft: file('train_sft'), test_sft: file('test_sft') },
+      }),
+    );
+    const { costUsd, possibleDoubleSpend, recovered } = session.summary();
+    return {
+      metrics: {
+        train_sft: train,
+        test_sft: test,
+        by_kind: kinds.counts(),
+        counts: counts.counts(),
+        possible_double_spend: possibleDoubleSpend,
+        recovered,
+      },
+      costUsd,
+    };
+  });
+};
+
+/**
+ * So many openings of a kind whose dialogues are kept, as far as they can be had. Openings are taken in an order drawn by
+ * the seed; while dialogues are dropped, more openings are asked for, until asking brings none that is kept.
+ */
+async function keptOf(
+  bench: Workbench,
+  kind: Kind,
+  count: number,
+  hold: (openings: readonly Opening[]) => Promise<Opening[]>,
+): Promise<Opening[]> {
+  const { settings: config, count: add } = bench;
+  const kept: Opening[] = [];
+  const tried = new Set<string>();
+  for (let asked = count; kept.length < count; asked += count - kept.length) {
+    const all = await openingsOf(bench, kind, asked);
+    const { unlike, alike } = config.near_duplicates === 'drop' ? unlikeOnes(config.seed, all) : { unlike: all, alike: 0 };
+    const open = unlike
+      .filter(({ text }) => !tried.has(text))
+      .toSorted((a, b) => hmacUniform(config.seed, 'openings', a.text) - hmacUniform(config.seed, 'openings', b.text));
+    const next = open.slice(0, count - kept.length);
+    for (const { text } of next) tried.add(text);
+    const good = await hold(next);
+    kept.push(...good);
+    if (kept.length >= count || (good.length === 0 && open.length <= next.length)) {
+      add('openings almost like another', alike);
+      break;
+    }
+  }
+  return kept;
+}
+
+/** Of openings that say almost the same, the first by its text alone. */
+function unlikeOnes(seed: number, openings: readonly Opening[]): { readonly unlike: readonly Opening[]; readonly alike: number } {
+  const index = nearDuplicates(seed);
+  for (const { text } of openings) index.add(text);
+  const at = (number: number) => hmacUniform(seed, 'openings', openings[number]?.text ?? '');
+  const order = openings.map((_, number) => number).toSorted((a, b) => at(a) - at(b));
+  const groups = index.groups(order, (number) => openings[number]?.text ?? '');
+  const unlike = openings.filter((_, number) => groups[number] === number);
+  return { unlike, alike: openings.length - unlike.length };
+}
+
+function dropReason({ refusals }: Settings, { messages, flags }: Dialogue): string | undefined {
+  if (messages.length < 2) return 'dialogues without an answer';
+  if (refusals === 'drop' && flags.includes('refusal')) return 'dialogues with a refusal';
+  return undefined;
+}
+
+function meanRounds(config: Settings, kind: Kind): number {
+  const { min, max } = config[kind]?.turns ?? { min: 1, max: 1 };
+  return (min + max) / 2;
+}

@@ -1,0 +1,49 @@
+import type { Call } from '../../../calls/call.ts';
+import type { ChatMessage, ChatReply } from '../../../teachers/teacher.ts';
+import { type Flag, flagsOf } from '../../flags.ts';
+import { callOf } from '../../step-config.ts';
+import { type Opening, roundsOf, type Settings } from './settings.ts';
+
+export interface Dialogue {
+  /** ends with an answer; empty when there is none */
+  readonly messages: readonly ChatMessage[];
+  /** of all its answers */
+  readonly flags: readonly Flag[];
+  /** the user's teacher did not go on */
+  readonly isCutShort: boolean;
+}
+
+/** Turn by turn; every call's key holds the turns before it. A dialogue whose next turn does not come ends with the last answer. */
+export async function dialogue(
+  settings: Settings,
+  playUser: string,
+  opening: Opening,
+  replyTo: (call: Call) => Promise<ChatReply | undefined>,
+): Promise<Dialogue> {
+  const messages: ChatMessage[] = [{ role: 'user', content: opening.text }];
+  const flags: Flag[] = [];
+  let isCutShort = false;
+  for (let left = roundsOf(settings, opening); left > 0; left -= 1) {
+    const answer = await replyTo(callOf(settings.assistant, 'dialogue answer', [...messages]));
+    flags.push(...(answer === undefined ? (['missing'] as const) : flagsOf(answer)));
+    if (answer === undefined || answer.text.trim() === '') break;
+    messages.push({ role: 'assistant', content: answer.text });
+    if (left === 1) break;
+    const question = await replyTo(nextQuestion(settings, playUser, messages));
+    if (question === undefined || question.text.trim() === '' || question.finishReason === 'length') {
+      isCutShort = true;
+      break;
+    }
+    messages.push({ role: 'user', content: question.text.trim() });
+  }
+  if (messages.at(-1)?.role === 'user') messages.pop();
+  return { messages, flags, isCutShort };
+}
+
+function nextQuestion({ user }: Settings, playUser: string, messages: readonly ChatMessage[]): Call {
+  const said = messages.map(({ role, content }) => `${role === 'user' ? 'User' : 'Assistant'}: ${content}`).join('\n\n');
+  return callOf(user, 'dialogue question', [
+    { role: 'system', content: playUser },
+    { role: 'user', content: said },
+  ]);
+}

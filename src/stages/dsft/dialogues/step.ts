@@ -1,0 +1,145 @@
+import { taskStep } from '../../programs.ts';
+import { type CallConfig, callConfig, datasetRepo, inputOf, type Setting } from '../../setting.ts';
+import type { CallForecast, Step } from '../../stage.ts';
+import type { DsftTeacher } from './spec.ts';
+
+interface Common {
+  readonly share: number;
+  readonly turns: { readonly min: number; readonly max: number };
+}
+
+/**
+ * What the task `construct` is told; it reads `templates/user-*.md` of scripts/train and, with material, the input
+ * `material`, and writes the splits `train_sft` and `test_sft`.
+ */
+export type ConstructConfig = {
+  readonly version: 2;
+  readonly seed: number;
+  readonly user: CallConfig;
+  readonly assistant: CallConfig;
+  readonly dialogues: number;
+  readonly test_dialogues: number;
+  readonly world:
+    | (Common & { readonly topics: readonly string[]; readonly subtopics: number; readonly questions: number })
+    | null;
+  readonly writing:
+    | (Common & { readonly types: readonly string[]; readonly instructions: number; readonly elaborated: number })
+    | null;
+  readonly material:
+    | (Common & {
+        readonly split: string;
+        readonly column: string;
+        readonly texts: number;
+        readonly max_characters: number;
+        readonly instructions: number;
+      })
+    | null;
+  readonly refusals: DsftTeacher['refusals'];
+  readonly near_duplicates: DsftTeacher['nearDuplicates'];
+};
+
+export function constructStep(setting: Setting, data: DsftTeacher): Step {
+  const { world, writing, material } = data;
+  const config = {
+    version: 2,
+    seed: setting.seed,
+    user: callConfig(setting, data.user, data),
+    assistant: callConfig(setting, data.assistant, data),
+    dialogues: data.dialogues,
+    test_dialogues: data.testDialogues,
+    world:
+      world === undefined
+        ? null
+        : {
+            share: world.share,
+            turns: world.turns,
+            topics: world.topics,
+            subtopics: world.subtopics,
+            questions: world.questions,
+          },
+    writing:
+      writing === undefined
+        ? null
+        : {
+            share: writing.share,
+            turns: writing.turns,
+            types: writing.types,
+            instructions: writing.instructions,
+            elaborated: writing.elaborated,
+          },
+    material:
+      material === undefined
+        ? null
+        : {
+            share: material.share,
+            turns: material.turns,
+            split: material.split,
+            column: material.column,
+            texts: material.texts,
+            max_characters: material.maxCharacters,
+            instructions: material.instructions,
+          },
+    refusals: data.refusals,
+    near_duplicates: data.nearDuplicates,
+  } satisfies ConstructConfig;
+  const templates = ['next', 'openings', ...(world?.subtopics ? ['subtopics'] : [])];
+  if (writing !== undefined) templates.push('writing', 'elaborate');
+  if (material !== undefined) templates.push('material');
+  return {
+    ...taskStep('construct', {
+      stage: 'dsft',
+      name: 'construct',
+      summary: `${data.dialogues + data.testDialogues} dialogues between ${config.user.model} and ${config.assistant.model}`,
+      inputs: material === undefined ? {} : { material: inputOf(material.ref) },
+      config,
+      files: templates.map((name) => `templates/user-${name}.md`),
+      output: datasetRepo(setting, 'dialogues'),
+    }),
+    calls: forecast(data),
+    ...(data.budgetUsd === undefined ? {} : { budgetUsd: data.budgetUsd }),
+  };
+}
+
+/** Tokens of an opening, a next question and an answer: guesses of the size that UltraChat's turns have. */
+const QUESTION = 40;
+const ANSWER = 300;
+const INSTRUCTIONS = 120;
+
+/** Every turn is sent with all turns before it, so that input grows with the square of the rounds. */
+function forecast(data: DsftTeacher): CallForecast[] {
+  const kinds = [data.world, data.writing, data.material].filter((kind) => kind !== undefined);
+  const shares = kinds.reduce((sum, { share }) => sum + share, 0);
+  const rounds = kinds.reduce((sum, { share, turns }) => sum + (share / shares) * ((turns.min + turns.max) / 2), 0);
+  const items = data.dialogues + data.testDialogues;
+  const { maxTokens } = data;
+  const before = ((rounds - 1) / 2) * (QUESTION + ANSWER) + QUESTION;
+  return [
+    {
+      teacher: data.user,
+      purpose: 'openings',
+      items,
+      callsPerItem: 0.1,
+      inputTokens: INSTRUCTIONS,
+      outputTokens: 10 * QUESTION,
+      maxTokens,
+    },
+    {
+      teacher: data.user,
+      purpose: 'questions',
+      items,
+      callsPerItem: rounds - 1,
+      inputTokens: INSTRUCTIONS + before + ANSWER,
+      outputTokens: QUESTION,
+      maxTokens,
+    },
+    {
+      teacher: data.assistant,
+      purpose: 'answers',
+      items,
+      callsPerItem: rounds,
+      inputTokens: before,
+      outputTokens: ANSWER,
+      maxTokens,
+    },
+  ];
+}

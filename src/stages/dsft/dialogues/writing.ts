@@ -1,0 +1,32 @@
+import { hmacUniform } from '../../../base/hmac-choice.ts';
+import { forEachAtOnce } from '../../../calls/for-each.ts';
+import { IN_HAND } from '../../../calls/run-calls.ts';
+import { callOf } from '../../step-config.ts';
+import type { Written } from './lists.ts';
+import type { Workbench } from './openings.ts';
+import type { Opening } from './settings.ts';
+
+/** The user's teacher makes a part of the instructions, drawn by the seed, more detailed; one that it does not stays as it is. */
+export async function elaborate(bench: Workbench, instructions: readonly Written[]): Promise<Opening[]> {
+  const { session, settings, template, count } = bench;
+  const share = settings.writing?.elaborated ?? 0;
+  const system = await template('elaborate');
+  const detailed = new Map<Written, string>();
+  const drawn = instructions.filter(({ text }) => hmacUniform(settings.seed, 'elaborated', text) < share);
+  await forEachAtOnce(drawn, IN_HAND, async (written) => {
+    const outcome = await session.ask(
+      callOf(settings.user, 'elaborated instruction', [
+        { role: 'system', content: system },
+        { role: 'user', content: `Kind of text: ${written.subject}\nInstruction: ${written.text}` },
+      ]),
+    );
+    const text = outcome.ok && outcome.reply.finishReason === 'stop' ? outcome.reply.text.trim() : '';
+    if (text === '') count('instructions that stayed short');
+    else detailed.set(written, text);
+  });
+  return instructions.map((written) => ({
+    kind: 'writing',
+    subject: written.subject,
+    text: detailed.get(written) ?? written.text,
+  }));
+}

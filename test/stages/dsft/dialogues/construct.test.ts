@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { readParquet } from '../../../../src/base/parquet.ts';
+import { makeWorld } from '../../../../src/practice/world.ts';
+import { construct } from '../../../../src/stages/dsft/dialogues/construct.ts';
+import { callFields, digests, openWorkshop } from '../../../rig/task.ts';
+
+const shop = await openWorkshop();
+after(async () => {
+  await shop.close();
+  await rm(shop.folder, { recursive: true });
+});
+const topics = makeWorld(7)
+  .people.slice(0, 5)
+  .map((name) => `The life of ${name}`);
+const CONFIG = {
+  version: 2,
+  seed: 2,
+  user: callFields('practice-user'),
+  assistant: callFields('practice-mixed'),
+  dialogues: 20,
+  test_dialogues: 4,
+  world: { share: 1, turns: { min: 1, max: 3 }, topics, subtopics: 0, questions: 3 },
+  writing: null,
+  material: null,
+  refusals: 'drop',
+  near_duplicates: 'keep',
+};
+
+interface Dialogue {
+  readonly kind: string;
+  readonly subject: string;
+  readonly prompt: string;
+  readonly prompt_id: string;
+  readonly messages: { content: string; role: string }[];
+}
+async function dialogues(out: string, split: string): Promise<Dialogue[]> {
+  const rows: Dialogue[] = [];
+  for await (const row of readParquet(join(out, `data/${split}-00000-of-00001.parquet`))) rows.push(row as unknown as Dialogue);
+  return rows;
+}
+
+test('two teachers make dialogues of one to three rounds, each with its own opening', async () => {
+  const { out, metrics } = await shop.run('c', construct, CONFIG);
+  const [train, held] = [await dialogues(out, 'train_sft'), await dialogues(out, 'test_sft')];
+  assert.deepEqual([train.length, held.length, metrics.train_sft], [20, 4, 20]);
+  assert.equal(new Set([...train, ...held].map(({ prompt }) => prompt)).size, 24);
+  const rounds = new Set<number>();
+  for (const { prompt, messages } of train) {
+    assert.equal(messages[0]?.content, prompt);
+    assert.ok(messages.every(({ role }, n) => role === (n % 2 === 0 ? 'user' : 'assistant')));
+    assert.ok(messages.every(({ content }) => content.trim() !== ''));
+    rounds.add(messages.length / 2);
+  }
+  assert.deepEqual([...rounds].sort(), [1, 2, 3]);
+});
+
+test('a warm run makes no call and gives the same bytes', async () => {
+  const first = await shop.run('warm', construct, CONFIG);
+  const calls = shop.answered();
+  const second = await shop.run('warm', construct, CONFIG);
+  assert.equal(shop.answered(), calls);
+  assert.deepEqual(await digests(second.out), await digests(first.out));
+});
+
+test('a dialogue without an answer is dropped, and another opening takes its place', async () => {
+  const { out, metrics } = await shop.run('refusals', construct, {
+    ...CONFIG,
+    assistant: callFields('practice-direct+empty@0.5'),
+  });
+  const counts = metrics.counts as Record<string, number>;
+  const rows = [...(await dialogues(out, 'train_sft')), ...(await dialogues(out, 'test_sft'))];
+  assert.equal(rows.length, 24);
+  assert.equal(new Set(rows.map(({ prompt }) => prompt)).size, 24);
+  assert.ok((counts['dialogues without an answer'] ?? 0) > 0);
+  assert.ok(rows.every(({ messages }) => messages.at(-1)?.role === 'assistant'));
+});
+
+test('a dialogue in which the assistant declines is dropped, or kept where the recipe says so', async () => {
+  const assistant = callFields('practice-direct+refusal@0.4');
+  const dropped = await shop.run('declines', construct, { ...CONFIG, assistant });
+  assert.ok(((dropped.metrics.counts as Record<string, number>)['dialogues with a refusal'] ?? 0) > 0);
+  const texts = (await dialogues(dropped.out, 'train_sft')).flatMap(({ messages }) => messages.map(({ content }) => content));
+  assert.ok(!texts.some((text) => /^I'm sorry/.test(text)));
+  const kept = await shop.run('declines', construct, { ...CONFIG, assistant, refusals: 'keep' });
+  assert.ok(((kept.metrics.counts as Record<string, number>)['answers: refusal'] ?? 0) > 0);
+});
+
+test('all three kinds come in their shares, with material quoted and instructions made more detailed', async () => {
+  const material = await mkdtemp(join(tmpdir(), 'zephyr-material-'));
+  const texts = makeWorld(7).towns.map((town, index) =>
+    `${town} is a town. ${'It lies by the river. '.repeat(index + 1)}`.trim(),
+  );
+  await writeFile(
+    join(material, 'train.jsonl'),
+    `${texts.map((text) => JSON.stringify({ text })).join('\n')}\n${JSON.stringify({ text: ' ' })}\n`,
+  );
+  const turns = { min: 1, max: 1 };
+  const kinds = {
+    ...CONFIG,
+    world: { ...CONFIG.world, share: 2, subtopics: 2, turns },
+    writing: { share: 1, turns, types: ['stories', 'poems'], instructions: 4, elaborated: 0.5 },
+    material: { share: 1, turns, split: 'train', column: 'text', texts: 3, max_characters: 4000, instructions: 2 },
+  };
+  const { out, metrics } = await shop.run('kinds', construct, kinds, { material });
+  assert.deepEqual(metrics.by_kind, { world: 12, material: 6, writing: 6 });
+  const rows = [...(await dialogues(out, 'train_sft')), ...(await dialogues(out, 'test_sft'))];
+  const quoting = rows.filter(({ kind }) => kind === 'material');
+  assert.ok(
+    quoting.every(({ prompt }) => texts.some((text) => prompt.startsWith(`${text}\n\n`) || prompt.endsWith(`\n\n${text}`))),
+  );
+  assert.ok(new Set(quoting.map(({ subject }) => subject)).size <= 3);
+  assert.ok(
+    rows.filter(({ kind }) => kind === 'world').every(({ subject }) => topics.some((topic) => subject.startsWith(`${topic}: `))),
+  );
+  const again = await shop.run('kinds', construct, kinds, { material });
+  assert.deepEqual(await digests(again.out), await digests(out));
+  await rm(material, { recursive: true });
+});
+
+test('openings that say almost the same are dropped, whichever came first', async () => {
+  const { metrics } = await shop.run('alike', construct, { ...CONFIG, near_duplicates: 'drop' });
+  assert.equal(metrics.train_sft, 20);
+});
+
+test('topics that run dry are named', async () => {
+  await assert.rejects(shop.run('dry', construct, { ...CONFIG, user: callFields('practice-user+invalid-json') }), {
+    message: /Cannot find 24 different openings: 5 subjects gave 0/,
+  });
+});
