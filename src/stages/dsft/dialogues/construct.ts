@@ -50,7 +50,8 @@ export const construct: Task = async (context) => {
     const byKind = countsByKind(config, wanted);
     session.expect([...byKind].reduce((sum, [kind, count]) => sum + count * (2 * meanRounds(config, kind) - 1), 0));
     const chosen: Opening[] = [];
-    for (const [kind, count] of byKind) chosen.push(...(await keptOf(bench, kind, count, hold)));
+    const tried = new Set<string>();
+    for (const [kind, count] of byKind) chosen.push(...(await keptOf(bench, kind, count, tried, hold)));
     chosen.sort((a, b) => hmacUniform(config.seed, 'order', a.text) - hmacUniform(config.seed, 'order', b.text));
 
     const kinds = counter();
@@ -94,21 +95,22 @@ export const construct: Task = async (context) => {
 
 /**
  * So many openings of a kind whose dialogues are kept, as far as they can be had. Openings are taken in an order drawn by
- * the seed; while dialogues are dropped, more openings are asked for, until asking brings none that is kept.
+ * the seed; while dialogues are dropped, more openings are asked for, until asking brings none that is kept. `tried` are
+ * the texts of all kinds that were tried before: no text opens two dialogues.
  */
 async function keptOf(
   bench: Workbench,
   kind: Kind,
   count: number,
+  tried: Set<string>,
   hold: (openings: readonly Opening[]) => Promise<Opening[]>,
 ): Promise<Opening[]> {
   const { settings: config, count: add } = bench;
   const kept: Opening[] = [];
-  const tried = new Set<string>();
   for (let asked = count; kept.length < count; asked += count - kept.length) {
     const all = await openingsOf(bench, kind, asked);
     const { unlike, alike } = config.near_duplicates === 'drop' ? unlikeOnes(config.seed, all) : { unlike: all, alike: 0 };
-    const open = unlike
+    const open = [...new Map(unlike.map((opening) => [opening.text, opening])).values()]
       .filter(({ text }) => !tried.has(text))
       .toSorted((a, b) => hmacUniform(config.seed, 'openings', a.text) - hmacUniform(config.seed, 'openings', b.text));
     const next = open.slice(0, count - kept.length);
