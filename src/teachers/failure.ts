@@ -1,23 +1,38 @@
+import { type HeaderOf, retryAfterMs } from './headers.ts';
 import type { ChatFailure } from './teacher.ts';
 
-/** Codes and words by which servers say that no money is left, some of them with status 429: waiting does not help. */
-const QUOTA =
-  /insufficient_quota|billing_hard_limit_reached|exceeded your (current quota|monthly included credits)|payment required/i;
+/** Codes by which servers say that no money is left, most with status 429: waiting does not help. */
+const QUOTA_CODES: ReadonlySet<string> = new Set([
+  'insufficient_quota',
+  'insufficient_user_quota',
+  'insufficient_balance',
+  'insufficient_credits',
+  'billing_hard_limit_reached',
+  'billing_not_active',
+]);
+
+/** The same in words. They count with these statuses alone: the error of a bad request may quote the prompt. */
+const QUOTA_WORDS = /exceeded your (current quota|monthly included credits)|payment required|insufficient (credit|balance|fund)/i;
+const QUOTA_STATUS: ReadonlySet<number> = new Set([403, 429]);
+
+/** A call that has more tokens than the server admits in a minute is answered 429 however long one waits. */
+const TOO_LARGE = /^Request too large\b/i;
 
 /** A body is at most quoted so far: it may hold the prompt. */
 const QUOTED = 300;
 
-/** What an HTTP status other than 2xx means for the call. `body` is parsed JSON or text, headers as the server sent them. */
-export function statusFailure(status: number, body: unknown, headers: Headers | undefined): ChatFailure {
-  const said = errorText(body);
-  const message = `HTTP ${status}${said === '' ? '' : `: ${said}`}`;
-  const afterMs = headers === undefined ? undefined : retryAfterMs(headers, Date.now());
-  if (status === 401 || status === 402 || status === 403 || status === 404 || QUOTA.test(JSON.stringify(body ?? ''))) {
-    return { kind: 'stop', message, status, afterMs: undefined };
-  }
+/** What an HTTP status other than 2xx means for the call. `body` is parsed JSON or text. */
+export function statusFailure(status: number, body: unknown, header: HeaderOf | undefined): ChatFailure {
+  const { said, codes } = errorOf(body);
+  const message = `HTTP ${status}${said === '' ? '' : `: ${said.slice(0, QUOTED)}`}`;
+  const end = (kind: ChatFailure['kind']): ChatFailure => ({ kind, message, status, afterMs: undefined });
+  const isQuota = codes.some((code) => QUOTA_CODES.has(code)) || (QUOTA_STATUS.has(status) && QUOTA_WORDS.test(said));
+  if (status === 402 || isQuota) return end('quota');
+  if (status === 401 || status === 403 || status === 404 || codes.includes('model_not_found')) return end('stop');
+  if (status === 429 && TOO_LARGE.test(said)) return end('final');
   if (status === 408 || status === 409 || status === 425 || status === 429 || status >= 500)
-    return { kind: 'again', message, status, afterMs };
-  return { kind: 'final', message, status, afterMs: undefined };
+    return { kind: 'again', message, status, afterMs: header && retryAfterMs(header, Date.now()) };
+  return end('final');
 }
 
 /** No connection came about, so nothing was sent. */
@@ -36,25 +51,18 @@ export function lostFailure(error: unknown): ChatFailure {
   return { kind: 'again', message: causeText(error), status: unsent ? 0 : undefined, afterMs: undefined };
 }
 
-/** `retry-after-ms`, else `retry-after` in seconds or as a date, in milliseconds from now. */
-export function retryAfterMs(headers: Headers, now: number): number | undefined {
-  const ms = Number.parseFloat(headers.get('retry-after-ms') ?? '');
-  if (ms >= 0) return ms;
-  const text = headers.get('retry-after');
-  if (text === null) return undefined;
-  const wait = /^[\d.]+$/.test(text.trim()) ? Number.parseFloat(text) * 1000 : Date.parse(text) - now;
-  return Number.isFinite(wait) ? Math.max(0, wait) : undefined;
-}
-
-function errorText(body: unknown): string {
-  if (typeof body === 'string') return body.slice(0, QUOTED);
-  if (body === null || typeof body !== 'object') return '';
-  const { error, message, detail } = body as { error?: unknown; message?: unknown; detail?: unknown };
+/** What the error says, and the codes that it names itself by. */
+function errorOf(body: unknown): { readonly said: string; readonly codes: readonly string[] } {
+  if (typeof body === 'string') return { said: body, codes: [] };
+  if (body === null || typeof body !== 'object') return { said: '', codes: [] };
+  const { error, message, detail, code, type } = body as Record<string, unknown>;
+  const inner = error !== null && typeof error === 'object' ? (error as Record<string, unknown>) : {};
+  const codes = [code, type, inner.code, inner.type].filter((each) => typeof each === 'string');
   for (const part of [error, message, detail]) {
-    if (typeof part === 'string') return part.slice(0, QUOTED);
-    if (part !== null && typeof part === 'object' && 'message' in part) return String(part.message).slice(0, QUOTED);
+    if (typeof part === 'string') return { said: part, codes };
+    if (part !== null && typeof part === 'object' && 'message' in part) return { said: String(part.message), codes };
   }
-  return '';
+  return { said: '', codes };
 }
 
 function causeText(error: unknown): string {

@@ -1,8 +1,14 @@
 import { InferenceClient, type InferenceProviderOrPolicy } from '@huggingface/inference';
-import { readAnswer } from './body.ts';
+import { fetch } from 'undici';
+import { openAgent } from './agent.ts';
+import { chatBody, readAnswer } from './body.ts';
+import { withDeadline } from './deadline.ts';
 import { lostFailure } from './failure.ts';
+import { headersOf } from './headers.ts';
 import type { TeacherSpec } from './spec.ts';
+import { findStored } from './stored.ts';
 import type { ChatAnswer, Teacher } from './teacher.ts';
+import { termsOf } from './terms.ts';
 
 /**
  * Hugging Face Inference Providers, or one endpoint. The SDK would repeat a 503 for ever and without a pause, has no
@@ -11,62 +17,54 @@ import type { ChatAnswer, Teacher } from './teacher.ts';
  */
 export function hfInferenceTeacher(spec: TeacherSpec, secret: string | undefined): Teacher {
   const timeoutMs = spec.timeoutSeconds * 1000;
-  const where = spec.baseUrl ?? `Hugging Face (${spec.inferenceProvider ?? 'auto'})`;
+  const dispatcher = openAgent(spec.concurrency);
+  // The router keeps nothing by key; an endpoint of one's own may.
+  const storeUrl = spec.store && spec.baseUrl !== undefined ? versioned(spec.baseUrl) : undefined;
+  const store = storeUrl !== undefined;
+  const access: Record<string, string> = secret === undefined ? {} : { authorization: `Bearer ${secret}` };
+
+  async function complete(args: ReturnType<typeof chatBody>, signal: AbortSignal): Promise<ChatAnswer> {
+    let answer: ChatAnswer | undefined;
+    const client = new InferenceClient(secret ?? '', {
+      ...(spec.baseUrl === undefined ? {} : { endpointUrl: spec.baseUrl }),
+      ...(spec.billTo === undefined ? {} : { billTo: spec.billTo }),
+      retry_on_error: false,
+      signal,
+      fetch: (async (input: string, init: object) => {
+        const response = await fetch(input, { ...init, dispatcher });
+        // Looking up the provider of a model is a GET and goes through untouched.
+        if ((init as RequestInit | undefined)?.method !== 'POST') return response;
+        const text = await response.text();
+        answer = readAnswer(response.status, headersOf(response.headers), text);
+        return new Response(text, { status: response.status, headers: { 'content-type': 'application/json' } });
+      }) as typeof globalThis.fetch,
+    });
+    try {
+      const provider =
+        spec.inferenceProvider === undefined ? {} : { provider: spec.inferenceProvider as InferenceProviderOrPolicy };
+      await client.chatCompletion({ ...(args as Parameters<InferenceClient['chatCompletion']>[0]), ...provider });
+    } catch (error) {
+      return answer ?? unsent(error, signal);
+    }
+    return answer ?? unsent(new Error('The provider was not asked'), signal);
+  }
 
   return {
-    name: `${spec.model} at ${where}`,
-    concurrency: spec.concurrency,
-    limits: {
-      requestsPerMinute: spec.limits.requestsPerMinute,
-      tokensPerMinute: spec.limits.tokensPerMinute,
-    },
-    price: spec.price,
-    settleMs: 0,
-
-    async complete(request, signal) {
-      const both = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-      let answer: ChatAnswer | undefined;
-      const client = new InferenceClient(secret ?? '', {
-        ...(spec.baseUrl === undefined ? {} : { endpointUrl: spec.baseUrl }),
-        ...(spec.billTo === undefined ? {} : { billTo: spec.billTo }),
-        retry_on_error: false,
-        signal: both,
-        fetch: async (input, init) => {
-          const response = await fetch(input, init);
-          // Looking up the provider of a model is a GET and goes through untouched.
-          if (init?.method !== 'POST') return response;
-          const text = await response.text();
-          answer = readAnswer(response.status, response.headers, text);
-          return new Response(text, { status: response.status, headers: { 'content-type': 'application/json' } });
-        },
-      });
-      try {
-        await client.chatCompletion({
-          model: request.model,
-          ...(spec.inferenceProvider === undefined ? {} : { provider: spec.inferenceProvider as InferenceProviderOrPolicy }),
-          messages: request.messages.map(({ role, content }) => ({ role, content })),
-          temperature: request.temperature,
-          top_p: request.top_p,
-          max_tokens: request.max_tokens,
-          ...(request.seed === undefined ? {} : { seed: request.seed }),
-          ...(request.schema === undefined
-            ? {}
-            : {
-                response_format: {
-                  type: 'json_schema',
-                  json_schema: { name: request.schema.name, schema: { ...request.schema.schema }, strict: true },
-                },
-              }),
-        });
-      } catch (error) {
-        return answer ?? unsent(error, both);
-      }
-      return answer ?? unsent(new Error('The provider was not asked'), both);
-    },
-
-    // The router keeps nothing by key.
-    recover: () => Promise.resolve(undefined),
+    ...termsOf(spec, spec.baseUrl ?? `Hugging Face (${spec.inferenceProvider ?? 'auto'})`),
+    settleMs: store ? timeoutMs : 0,
+    complete: (request, signal) =>
+      withDeadline(signal, timeoutMs, (both) => complete(chatBody(request, { ...spec, store }), both)),
+    recover: async (key, _model, signal) =>
+      storeUrl === undefined
+        ? undefined
+        : withDeadline(signal, timeoutMs, (both) => findStored(dispatcher, storeUrl, access, key, both)),
   };
+}
+
+/** The SDK adds `/v1` to an endpoint's address where it is missing. */
+function versioned(baseUrl: string): string {
+  const address = baseUrl.replace(/\/+$/, '');
+  return address.endsWith('/v1') ? address : `${address}/v1`;
 }
 
 /** The SDK's own refusals (no such provider, wrong kind of key) are the user's to mend; all else is the network's. */

@@ -1,8 +1,10 @@
 import { ZephyrError } from '../errors.ts';
 import { hfInferenceTeacher } from './hf-inference.ts';
 import { openaiTeacher } from './openai.ts';
+import { discreetBatch, openaiBatch } from './openai-batch.ts';
+import { selfHostedTeacher } from './self-hosted.ts';
 import type { TeacherSpec } from './spec.ts';
-import type { ChatAnswer, Teacher } from './teacher.ts';
+import type { BatchApi, ChatAnswer, Teacher } from './teacher.ts';
 
 const OPENAI = 'https://api.openai.com/v1';
 
@@ -15,7 +17,7 @@ const PRACTICE_SETTLE_MS = 1000;
  */
 export function keyName(spec: TeacherSpec): string | undefined {
   if (spec.keyFrom !== undefined || spec.baseUrl !== undefined) return spec.keyFrom;
-  if (spec.provider === 'practice') return undefined;
+  if (spec.provider === 'practice' || spec.provider === 'self-hosted') return undefined;
   return spec.provider === 'openai' ? 'OPENAI_API_KEY' : 'HF_TOKEN';
 }
 
@@ -29,14 +31,24 @@ export function openTeacher(spec: TeacherSpec, secret: string | undefined): Teac
 function discreet(teacher: Teacher, secret: string): Teacher {
   function hide<Answer extends ChatAnswer | undefined>(answer: Answer): Answer | ChatAnswer {
     if (answer === undefined || answer.ok) return answer;
-    const message = answer.failure.message.replaceAll(secret, '[redacted]');
-    return { ok: false, failure: { ...answer.failure, message } };
+    return { ...answer, failure: { ...answer.failure, message: without(secret, answer.failure.message) } };
   }
   return {
     ...teacher,
     complete: async (request, signal) => hide(await teacher.complete(request, signal)),
     recover: async (key, model, signal) => hide(await teacher.recover(key, model, signal)),
+    ...(teacher.batch === undefined ? {} : { batch: discreetBatch(teacher.batch, (text) => without(secret, text)) }),
   };
+}
+
+/** So many characters of a key at the end of a message that was cut short are taken for the key. */
+const TELLING = 4;
+
+function without(secret: string, message: string): string {
+  const rest = message.replaceAll(secret, '[redacted]');
+  for (let length = secret.length - 1; length >= TELLING; length -= 1)
+    if (rest.endsWith(secret.slice(0, length))) return `${rest.slice(0, -length)}[redacted]`;
+  return rest;
 }
 
 function openProvider(spec: TeacherSpec, secret: string | undefined): Teacher {
@@ -49,7 +61,24 @@ function openProvider(spec: TeacherSpec, secret: string | undefined): Teacher {
   }
   if (spec.provider === 'huggingface') return hfInferenceTeacher(spec, secret);
   const baseUrl = spec.baseUrl ?? (spec.provider === 'openai' ? OPENAI : undefined);
-  if (baseUrl === undefined) throw new Error('Cannot open the practice teacher before it was started: its baseUrl is not set');
-  if (spec.provider !== 'practice') return openaiTeacher(spec, baseUrl, secret);
-  return { ...openaiTeacher({ ...spec, store: true }, baseUrl, secret), settleMs: PRACTICE_SETTLE_MS };
+  if (baseUrl === undefined)
+    throw new Error(`Cannot open the ${spec.provider} teacher before it was started: its baseUrl is not set`);
+  if (spec.provider === 'openai') return { ...openaiTeacher(spec, baseUrl, secret), ...batchOf(spec, baseUrl, secret) };
+  if (spec.provider === 'self-hosted') return selfHostedTeacher(spec, baseUrl, secret);
+  const practice = { ...spec, baseUrl, store: true };
+  const { batch } = spec.via === 'openai' ? batchOf(practice, baseUrl, secret) : {};
+  return {
+    ...practiceTeacher(practice, baseUrl, secret),
+    settleMs: PRACTICE_SETTLE_MS,
+    ...(batch === undefined ? {} : { batch: { ...batch, settleMs: PRACTICE_SETTLE_MS } }),
+  };
+}
+
+function batchOf(spec: TeacherSpec, baseUrl: string, secret: string | undefined): { readonly batch?: BatchApi } {
+  return spec.batch === undefined ? {} : { batch: openaiBatch({ ...spec, batch: spec.batch }, baseUrl, secret) };
+}
+
+function practiceTeacher(spec: TeacherSpec, baseUrl: string, secret: string | undefined): Teacher {
+  if (spec.via === 'huggingface') return hfInferenceTeacher(spec, secret);
+  return spec.via === 'self-hosted' ? selfHostedTeacher(spec, baseUrl, secret) : openaiTeacher(spec, baseUrl, secret);
 }

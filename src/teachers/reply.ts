@@ -8,17 +8,24 @@ const completion = z.looseObject({
       z.looseObject({
         finish_reason: z.string().nullish(),
         message: z.looseObject({ content: z.string().nullish(), refusal: z.string().nullish() }),
+        // A server's slip in what is only extra must not make an answer unreadable that was paid for.
         logprobs: z
           .looseObject({
             content: z
-              .array(z.looseObject({ top_logprobs: z.array(z.looseObject({ token: z.string(), logprob: z.number() })) }))
+              .array(
+                z.looseObject({ top_logprobs: z.array(z.looseObject({ token: z.string(), logprob: z.number() })).nullish() }),
+              )
               .nullish(),
           })
-          .nullish(),
+          .nullish()
+          .catch(undefined),
       }),
     )
     .min(1),
-  usage: z.looseObject({ prompt_tokens: z.number().nullish(), completion_tokens: z.number().nullish() }).nullish(),
+  usage: z
+    .looseObject({ prompt_tokens: z.number().nullish(), completion_tokens: z.number().nullish() })
+    .nullish()
+    .catch(undefined),
 });
 
 /** Reads the body of a chat completion (parsed JSON); `undefined` when it is none. Pure: the call log is read with it again. */
@@ -33,7 +40,9 @@ export function readReply(raw: unknown, requestId: string | undefined): ChatRepl
     promptTokens: body.data.usage?.prompt_tokens ?? 0,
     completionTokens: body.data.usage?.completion_tokens ?? 0,
     requestId,
-    alternatives: choice.logprobs?.content?.[0]?.top_logprobs.map(({ token, logprob }) => ({ token, logprob })),
+    alternatives: choice.logprobs?.content?.[0]?.top_logprobs
+      ?.map(({ token, logprob }) => ({ token, logprob }))
+      .sort((a, b) => b.logprob - a.logprob),
     raw,
   };
 }

@@ -2,6 +2,10 @@ import * as z from 'zod';
 
 const address = z
   .url({ protocol: /^https?$/ })
+  .refine(
+    (url) => !/^https?:\/\/[^/?#]*@/i.test(url),
+    'expected no name or password in the address; name the variable of the key in keyFrom',
+  )
   .optional()
   .describe('Address of the API, up to and with /v1');
 const keyFrom = z
@@ -41,6 +45,20 @@ const concurrency = z
   .default(64)
   .describe('Calls in flight at most; fewer are used while the server says that it is busy');
 
+const store = z
+  .boolean()
+  .default(false)
+  .describe(
+    'The server keeps answers for a while and finds them by metadata, as OpenAI does, so that one lost in a crash is found again and not paid twice',
+  );
+const tokenLimit = z
+  .enum(['max_completion_tokens', 'max_tokens'])
+  .describe('Name under which the server takes the limit of a reply');
+
+const OWN_ADDRESS = 'expected baseUrl: a self-hosted server has no usual address';
+const hasAddress = ({ provider, baseUrl }: { readonly provider: string; readonly baseUrl?: string | undefined }) =>
+  provider !== 'self-hosted' || baseUrl !== undefined;
+
 /** A teacher of a recipe. Only `model` belongs to the identity of a call: the same model at another server gives the same key. */
 export const teacherSpec = z
   .strictObject({
@@ -61,16 +79,8 @@ export const teacherSpec = z
       .default('openai')
       .describe('practice only: the client through which it is asked'),
     timeoutSeconds: z.number().positive().max(3600).default(120).describe('One call may take so long'),
-    store: z
-      .boolean()
-      .default(false)
-      .describe(
-        'openai only: the server keeps answers for a while, so that one lost in a crash is found again and not paid twice',
-      ),
-    tokenLimit: z
-      .enum(['max_completion_tokens', 'max_tokens'])
-      .default('max_tokens')
-      .describe('Name under which the server takes the limit of a reply'),
+    store,
+    tokenLimit: tokenLimit.default('max_tokens'),
     price,
     batch: z
       .strictObject({
@@ -87,21 +97,26 @@ export const teacherSpec = z
       .describe('openai and practice only: calls go through the Batch API, at half the price, within a day'),
     failover: z
       .array(
-        z.strictObject({
-          provider: z.enum(['openai', 'huggingface', 'self-hosted']),
-          model: z.string().min(1).optional().describe('Name of the same model at this server, where it has another one'),
-          baseUrl: address,
-          inferenceProvider,
-          billTo,
-          keyFrom,
-          concurrency,
-          limits,
-          price,
-        }),
+        z
+          .strictObject({
+            provider: z.enum(['openai', 'huggingface', 'self-hosted']),
+            model: z.string().min(1).optional().describe('Name of the same model at this server, where it has another one'),
+            baseUrl: address,
+            inferenceProvider,
+            billTo,
+            keyFrom,
+            concurrency,
+            limits,
+            store,
+            tokenLimit: tokenLimit.optional(),
+            price,
+          })
+          .refine(hasAddress, OWN_ADDRESS),
       )
       .default([])
       .describe('Other servers of the same model, in this order, for when the first fails; what was paid stays paid'),
   })
+  .refine(hasAddress, OWN_ADDRESS)
   .describe('A model that answers or judges, and where it is asked');
 
 export type TeacherSpec = z.infer<typeof teacherSpec>;

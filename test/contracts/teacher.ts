@@ -1,49 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Agent, fetch, getGlobalDispatcher, setGlobalDispatcher } from 'undici';
 import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
-import type { ChatRequest, Teacher } from '../../src/teachers/teacher.ts';
 import { type Asked, type Doing, startChatServer } from '../rig/chat-server.ts';
-
-export type Open = (spec: TeacherSpec, secret: string | undefined) => Teacher;
-
-const SECRET = 'sk-very-secret-0123456789';
-const SCHEMA = {
-  name: 'answer',
-  schema: { type: 'object', properties: { a: { type: 'integer', enum: [1, 2] } }, required: ['a'], additionalProperties: false },
-};
-
-export const REQUEST: ChatRequest = {
-  model: 'some-model',
-  messages: [
-    { role: 'system', content: 'Be brief.' },
-    { role: 'user', content: 'the question' },
-  ],
-  temperature: 0.3,
-  top_p: 0.9,
-  max_tokens: 77,
-  seed: 5,
-  schema: SCHEMA,
-  key: 'a'.repeat(64),
-};
-
-/** Runs `use` with a teacher at a scripted server. */
-export async function withTeacher(
-  open: Open,
-  provider: TeacherSpec['provider'],
-  extra: Partial<TeacherSpec>,
-  script: (asked: Asked) => Doing,
-  use: (teacher: Teacher, server: Awaited<ReturnType<typeof startChatServer>>) => Promise<void>,
-): Promise<void> {
-  const server = await startChatServer(script);
-  try {
-    await use(
-      open(teacherSpec.parse({ provider, model: 'some-model', baseUrl: server.url, timeoutSeconds: 20, ...extra }), SECRET),
-      server,
-    );
-  } finally {
-    await server.close();
-  }
-}
+import { teacherExtrasContract } from './teacher-extras.ts';
+import { type Open, REQUEST, SCHEMA, SECRET, withTeacher } from './teacher-rig.ts';
 
 /** What every teacher does, whichever SDK is behind it. */
 export function teacherContract(name: string, provider: TeacherSpec['provider'], open: Open): void {
@@ -53,6 +14,7 @@ export function teacherContract(name: string, provider: TeacherSpec['provider'],
     use: Parameters<typeof withTeacher>[4],
     extra: Partial<TeacherSpec> = {},
   ) => withTeacher(open, provider, extra, script, use);
+  teacherExtrasContract(name, provider, open);
   const failureOf = async (doing: Doing, extra: Partial<TeacherSpec> = {}) => {
     let found: { kind: string; status: number | undefined; afterMs: number | undefined; message: string } | undefined;
     let times = 0;
@@ -85,7 +47,9 @@ export function teacherContract(name: string, provider: TeacherSpec['provider'],
           promptTokens: 10,
           completionTokens: 5,
           requestId: 'req-1',
+          alternatives: undefined,
         });
+        assert.equal(answer.limits, undefined);
         assert.equal((raw as { id: string }).id, 'chatcmpl-1');
         assert.equal(server.asked.length, 1);
       },
@@ -137,17 +101,37 @@ export function teacherContract(name: string, provider: TeacherSpec['provider'],
     assert.deepEqual([seconds.kind, seconds.status, seconds.afterMs, seconds.times], ['again', 429, 7000, 1]);
     assert.equal((await failureOf({ status: 429, headers: { 'retry-after-ms': '250' } })).afterMs, 250);
     assert.equal((await failureOf({ status: 429 })).afterMs, undefined);
+    assert.equal((await failureOf({ status: 503, headers: { 'retry-after': '86400' } })).afterMs, 86_400_000);
+    const date = new Date(Date.now() + 3_600_000).toUTCString();
+    const { afterMs = 0 } = await failureOf({ status: 429, headers: { 'retry-after': date } });
+    assert.ok(afterMs > 3_000_000 && afterMs <= 3_600_000, `${afterMs} ms`);
   });
 
   test(`${name}: an empty account is not a reason to wait although it comes with 429`, async () => {
     const rawBody = JSON.stringify({ error: { message: 'You exceeded your current quota', code: 'insufficient_quota' } });
     const { kind, message } = await failureOf({ status: 429, rawBody });
-    assert.equal(kind, 'stop');
+    assert.equal(kind, 'quota');
     assert.match(message, /exceeded your current quota/);
+    for (const status of [402, 403, 429]) {
+      const error = { message: 'Payment Required', type: 'billing', code: null };
+      assert.equal((await failureOf({ status, rawBody: JSON.stringify({ error }) })).kind, 'quota');
+    }
+    assert.equal((await failureOf({ status: 400, rawBody: '{"error":{"code":"billing_hard_limit_reached"}}' })).kind, 'quota');
+  });
+
+  test(`${name}: a bad request whose error quotes words about money fails its call alone`, async () => {
+    const rawBody = JSON.stringify({ error: { message: 'cannot parse "payment required, insufficient funds"' } });
+    assert.equal((await failureOf({ status: 400, rawBody })).kind, 'final');
+  });
+
+  test(`${name}: a call with more tokens than a minute's limit is not tried again`, async () => {
+    const message = 'Request too large for some-model on tokens per min (TPM): Limit 30000, Requested 40000.';
+    const rawBody = JSON.stringify({ error: { message, type: 'tokens', code: 'rate_limit_exceeded' } });
+    assert.equal((await failureOf({ status: 429, rawBody })).kind, 'final');
   });
 
   test(`${name}: a wrong key or model stops the step, a bad request fails its call alone`, async () => {
-    for (const status of [401, 402, 403, 404]) assert.equal((await failureOf({ status })).kind, 'stop');
+    for (const status of [401, 403, 404]) assert.equal((await failureOf({ status })).kind, 'stop');
     for (const status of [400, 422]) assert.equal((await failureOf({ status })).kind, 'final');
     assert.match((await failureOf({ status: 400 })).message, /HTTP 400: scripted 400/);
   });
@@ -198,4 +182,51 @@ export function teacherContract(name: string, provider: TeacherSpec['provider'],
         assert.doesNotMatch(JSON.stringify(teacher), /sk-very/);
       },
     ));
+
+  test(`${name}: a server that knows the model under another name is asked under that name`, () =>
+    withScript(
+      () => ({}),
+      async (teacher, server) => {
+        await teacher.complete(REQUEST, never);
+        assert.equal(server.asked[0]?.body.model, 'their/some-model');
+        assert.ok((await teacher.recover(REQUEST.key, REQUEST.model, never))?.ok);
+      },
+      { model: 'their/some-model', store: true },
+    ));
+
+  test(`${name}: a key that the server says back is not repeated, not even cut short`, async () => {
+    for (const before of ['', 'x'.repeat(280), 'x'.repeat(290)]) {
+      const rawBody = JSON.stringify({ error: { message: `${before}${SECRET} is not welcome` } });
+      assert.match((await failureOf({ status: 401, rawBody })).message, /\[redacted\]/);
+    }
+  });
+
+  test(`${name}: connections are used again`, () =>
+    withScript(
+      () => ({}),
+      async (teacher, server) => {
+        for (let number = 0; number < 10; number += 1) await teacher.complete(REQUEST, never);
+        // The next call may come just before the last connection is known to be free.
+        assert.ok(server.connections() <= 2, `${server.connections()} connections`);
+      },
+    ));
+
+  test(`${name}: no timeout but the recipe's ends a call`, async () => {
+    const usual = getGlobalDispatcher();
+    const hasty = new Agent({ headersTimeout: 100, bodyTimeout: 100 });
+    setGlobalDispatcher(hasty);
+    try {
+      await withScript(
+        // undici looks at its timers about once a second.
+        () => ({ delayMs: 1600 }),
+        async (teacher, server) => {
+          await assert.rejects(fetch(`${server.url}/chat/completions`, { method: 'POST', body: '{"messages":[]}' }));
+          assert.equal((await teacher.complete(REQUEST, never)).ok, true);
+        },
+      );
+    } finally {
+      setGlobalDispatcher(usual);
+      await hasty.close();
+    }
+  });
 }

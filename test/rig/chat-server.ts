@@ -25,6 +25,8 @@ export interface Doing {
   readonly finish?: string;
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** member `logprobs` of the choice, as it is */
+  readonly logprobs?: unknown;
   /** sent as it is, in place of a chat completion */
   readonly rawBody?: string;
   readonly delayMs?: number;
@@ -37,11 +39,19 @@ export interface ChatServer {
   readonly asked: Asked[];
   /** How often each last message was answered with 200, read by the client or not: what a provider would bill. */
   readonly billed: Map<string, number>;
+  /** connections opened so far */
+  connections(): number;
   close(): Promise<void>;
 }
 
+/** How a scripted server behaves when it is asked for what it stored; `all`: it knows no filter. */
+export interface Storing {
+  readonly status?: number;
+  readonly all?: boolean;
+}
+
 /** A server that speaks chat completions, does as it is told, counts, and keeps answers of requests that say `store`. */
-export async function startChatServer(script: (asked: Asked) => Doing = () => ({})): Promise<ChatServer> {
+export async function startChatServer(script: (asked: Asked) => Doing = () => ({}), storing: Storing = {}): Promise<ChatServer> {
   const asked: Asked[] = [];
   const billed = new Map<string, number>();
   const stored: (ReturnType<typeof completion> & { metadata: Readonly<Record<string, string>> })[] = [];
@@ -79,16 +89,21 @@ export async function startChatServer(script: (asked: Asked) => Doing = () => ({
     if (request.method === 'POST') void chat(request, response).catch(() => response.destroy());
     else {
       const key = url.searchParams.get('metadata[zephyr_key]');
-      const data = stored.filter(({ metadata }) => key === null || metadata.zephyr_key === key);
-      response.writeHead(200, { 'content-type': 'application/json' });
+      const data = stored.filter(({ metadata }) => storing.all === true || key === null || metadata.zephyr_key === key);
+      response.writeHead(storing.status ?? 200, { 'content-type': 'application/json' });
       response.end(JSON.stringify({ object: 'list', data, has_more: false, first_id: null, last_id: null }));
     }
+  });
+  let connections = 0;
+  server.on('connection', () => {
+    connections += 1;
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     asked,
     billed,
+    connections: () => connections,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -97,7 +112,7 @@ export async function startChatServer(script: (asked: Asked) => Doing = () => ({
   };
 }
 
-function completion(body: ChatBody, { text, refusal, finish }: Doing, number: number) {
+function completion(body: ChatBody, { text, refusal, finish, logprobs }: Doing, number: number) {
   return {
     id: `chatcmpl-${number}`,
     object: 'chat.completion',
@@ -112,6 +127,7 @@ function completion(body: ChatBody, { text, refusal, finish }: Doing, number: nu
           content: text === undefined ? `echo: ${body.messages.at(-1)?.content}` : text,
           refusal: refusal ?? null,
         },
+        ...(logprobs === undefined ? {} : { logprobs }),
       },
     ],
     usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 },

@@ -7,6 +7,7 @@ import { startPracticeServer } from '../../src/practice/server.ts';
 import type { Task, TaskContext, TaskResult } from '../../src/stages/stage.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
 import { teacherSpec } from '../../src/teachers/spec.ts';
+import type { Teacher } from '../../src/teachers/teacher.ts';
 
 export interface TaskRun extends TaskResult {
   readonly out: string;
@@ -22,21 +23,21 @@ export interface Workshop {
   close(): Promise<void>;
 }
 
-/** A folder and a practice teacher to run tasks with; teacher ids are practice models with or without `practice-`. */
+/** A folder and a practice teacher to run tasks with; every call is asked of the practice model that it names. */
 export async function openWorkshop(misbehave?: string): Promise<Workshop> {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-task-'));
   const server = await startPracticeServer({ seed: 7, ...(misbehave === undefined ? {} : { misbehave }) });
-  const teacher = openTeacher(
-    teacherSpec.parse({
-      provider: 'practice',
-      model: 'practice',
-      baseUrl: server.url,
-      store: true,
-      concurrency: 8,
-      timeoutSeconds: 5,
-    }),
-    undefined,
-  );
+  const opened = new Map<string, Teacher>();
+  const teacherOf = (model: string): Teacher => {
+    const spec = { provider: 'practice', model, baseUrl: server.url, store: true, concurrency: 8, timeoutSeconds: 5 };
+    const teacher = opened.get(model) ?? openTeacher(teacherSpec.parse(spec), undefined);
+    opened.set(model, teacher);
+    return teacher;
+  };
+  const teacher: Teacher = {
+    ...teacherOf('practice'),
+    complete: (request, until) => teacherOf(request.model).complete(request, until),
+  };
   let outs = 0;
   return {
     folder,

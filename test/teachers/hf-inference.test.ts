@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openTeacher } from '../../src/teachers/registry.ts';
-import { REQUEST, teacherContract, withTeacher } from '../contracts/teacher.ts';
+import { teacherContract } from '../contracts/teacher.ts';
+import { REQUEST, withTeacher } from '../contracts/teacher-rig.ts';
 
 const never = new AbortController().signal;
 teacherContract('huggingface', 'huggingface', openTeacher);

@@ -2,41 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openTeacher } from '../../src/teachers/registry.ts';
 import { teacherSpec } from '../../src/teachers/spec.ts';
-import { REQUEST, teacherContract, withTeacher } from '../contracts/teacher.ts';
+import { teacherContract } from '../contracts/teacher.ts';
+import { REQUEST, withTeacher } from '../contracts/teacher-rig.ts';
 
 const never = new AbortController().signal;
 teacherContract('openai', 'openai', openTeacher);
-
-test('openai: without `store` nothing is kept and nothing is looked for', () =>
-  withTeacher(
-    openTeacher,
-    'openai',
-    {},
-    () => ({}),
-    async (teacher, server) => {
-      await teacher.complete(REQUEST, never);
-      assert.equal(server.asked[0]?.body.store, undefined);
-      assert.equal(server.asked[0]?.body.metadata, undefined);
-      assert.equal(teacher.settleMs, 0);
-      assert.equal(await teacher.recover(REQUEST.key, 'some-model', never), undefined);
-    },
-  ));
-
-test('openai: with `store` an answer is found again by its key', () =>
-  withTeacher(
-    openTeacher,
-    'openai',
-    { store: true },
-    () => ({}),
-    async (teacher) => {
-      assert.equal(await teacher.recover(REQUEST.key, 'some-model', never), undefined);
-      await teacher.complete(REQUEST, never);
-      const found = await teacher.recover(REQUEST.key, 'some-model', never);
-      assert.ok(found?.ok);
-      assert.equal(found.reply.text, 'echo: the question');
-      assert.equal(await teacher.recover('b'.repeat(64), 'some-model', never), undefined);
-    },
-  ));
 
 test('openai: the limit of a reply is sent under the name that the server knows', () =>
   withTeacher(

@@ -1,0 +1,37 @@
+import { request as send } from 'undici';
+import { openAgent } from './agent.ts';
+import { chatBody, readAnswer } from './body.ts';
+import { withDeadline } from './deadline.ts';
+import { lostFailure } from './failure.ts';
+import type { TeacherSpec } from './spec.ts';
+import { findStored } from './stored.ts';
+import type { Teacher } from './teacher.ts';
+import { termsOf } from './terms.ts';
+
+/** A vLLM, TGI or SGLang server of one's own, over the leanest client: the openai SDK costs several times as much a call. */
+export function selfHostedTeacher(spec: TeacherSpec, baseUrl: string, secret: string | undefined): Teacher {
+  const timeoutMs = spec.timeoutSeconds * 1000;
+  const dispatcher = openAgent(spec.concurrency);
+  const url = new URL(`${baseUrl.replace(/\/+$/, '')}/chat/completions`);
+  const access: Record<string, string> = secret === undefined ? {} : { authorization: `Bearer ${secret}` };
+  const headers = { 'content-type': 'application/json', accept: 'application/json', ...access };
+
+  return {
+    ...termsOf(spec, baseUrl),
+    settleMs: spec.store ? timeoutMs : 0,
+
+    complete: (request, signal) =>
+      withDeadline(signal, timeoutMs, async (both) => {
+        try {
+          const body = JSON.stringify(chatBody(request, spec));
+          const answer = await send(url, { method: 'POST', headers, body, signal: both, dispatcher });
+          return readAnswer(answer.statusCode, (name) => answer.headers[name]?.toString(), await answer.body.text());
+        } catch (error) {
+          return { ok: false, failure: lostFailure(both.aborted ? both.reason : error) };
+        }
+      }),
+
+    recover: async (key, _model, signal) =>
+      spec.store ? withDeadline(signal, timeoutMs, (both) => findStored(dispatcher, baseUrl, access, key, both)) : undefined,
+  };
+}

@@ -1,0 +1,36 @@
+import { type Dispatcher, request } from 'undici';
+import { KEY, parse, readAnswer } from './body.ts';
+import { lostFailure } from './failure.ts';
+import { readReply } from './reply.ts';
+import type { ChatAnswer } from './teacher.ts';
+
+/**
+ * Looks into the store of an OpenAI-compatible server at `baseUrl` for the reply to a key; `undefined` when it has none, or
+ * keeps none. Not filtered by model: what is stored under `gpt-4o` may be named by its date. The key holds the model.
+ */
+export async function findStored(
+  dispatcher: Dispatcher,
+  baseUrl: string,
+  headers: Readonly<Record<string, string>>,
+  key: string,
+  signal: AbortSignal,
+): Promise<ChatAnswer | undefined> {
+  try {
+    const url = new URL(`${baseUrl.replace(/\/+$/, '')}/chat/completions`);
+    url.searchParams.set(`metadata[${KEY}]`, key);
+    url.searchParams.set('limit', '1');
+    const answer = await request(url, { headers, signal, dispatcher });
+    const text = await answer.body.text();
+    const { statusCode: status } = answer;
+    if (status === 404 || status === 405) return undefined;
+    const header = (name: string) => answer.headers[name]?.toString();
+    const page = parse(text) as { data?: unknown } | undefined;
+    if (status < 200 || status > 299 || !Array.isArray(page?.data)) return readAnswer(status, header, text);
+    // A server without the filter lists everything it has: only an answer that names the key is ours.
+    const ours = page.data.find((each: { metadata?: Record<string, string> | null }) => each.metadata?.[KEY] === key);
+    const reply = ours === undefined ? undefined : readReply(ours, undefined);
+    return reply === undefined ? undefined : { ok: true, reply };
+  } catch (error) {
+    return { ok: false, failure: lostFailure(signal.aborted ? signal.reason : error) };
+  }
+}
