@@ -28,21 +28,32 @@ export async function openJournal(engine: Engine, run: StageRun): Promise<Journa
   if (engine.hub.journalFolder(repo, own) !== undefined) return { folder, earlier, flush: async () => {} };
 
   for (const name of await otherRuns(engine, repo, own)) await bringBack(engine, repo, name);
+  const flushed = new Set<string>();
   const kept = await bringBack(engine, repo, own);
   return {
     folder,
     earlier,
     flush: async () => {
       const add: Addition[] = [];
-      for (const name of (await readdir(folder)).filter((file) => file.endsWith('.jsonl') && !file.startsWith('restored-'))) {
+      const names = (await ownSegments(folder)).filter((name) => !flushed.has(name));
+      for (const name of names) {
         const content = await readFile(join(folder, name));
-        const path = `${CALLS}${sha256(content).slice(0, 16)}.jsonl`;
+        const path = partOf(content);
         if (content.length > 0 && !kept.has(path)) add.push({ path, content });
-        kept.add(path);
       }
       if (add.length > 0) await run.advance(run.state, 'calls', { add });
+      for (const name of names) flushed.add(name);
     },
   };
+}
+
+/** A finished segment never changes: its content is its name on the branch. */
+function partOf(content: Uint8Array): string {
+  return `${CALLS}${sha256(content).slice(0, 16)}.jsonl`;
+}
+
+async function ownSegments(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((file) => file.endsWith('.jsonl') && !file.startsWith('restored-'));
 }
 
 function folderOf(engine: Engine, repo: RepoId, run: string): string {
@@ -54,11 +65,13 @@ async function otherRuns(engine: Engine, repo: RepoId, own: string): Promise<str
   return Object.keys(refs?.branches ?? {}).filter((name) => name.startsWith('run-') && name !== own);
 }
 
-/** Copies the parts of a run's log that its branch holds to its folder here; returns their paths. Parts never change. */
+/** Copies the parts of a run's log that its branch holds, and that this machine did not write, to its folder here; returns all their paths. */
 async function bringBack(engine: Engine, repo: RepoId, run: string): Promise<Set<string>> {
   const folder = folderOf(engine, repo, run);
   await mkdir(folder, { recursive: true });
   const there = new Set(await readdir(folder));
+  const own = new Set<string>();
+  for (const name of await ownSegments(folder)) own.add(partOf(await readFile(join(folder, name))));
   const paths = new Set<string>();
   const refs = await engine.hub.refs(repo);
   const commit = refs?.branches[run];
@@ -67,7 +80,7 @@ async function bringBack(engine: Engine, repo: RepoId, run: string): Promise<Set
     if (!path.startsWith(CALLS)) continue;
     paths.add(path);
     const name = `restored-${path.slice(CALLS.length)}`;
-    if (there.has(name)) continue;
+    if (there.has(name) || own.has(path)) continue;
     const bytes = await engine.hub.read({ ...repo, commit }, path);
     if (bytes !== undefined) await writeFile(join(folder, name), bytes);
   }
