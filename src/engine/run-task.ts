@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZephyrError } from '../errors.ts';
 import type { Artifact } from '../model/outcome.ts';
-import type { Step, TaskContext, TaskResult } from '../stages/stage.ts';
+import type { Step, TaskResult } from '../stages/stage.ts';
 import type { Engine } from './engine.ts';
 import { stageInputs } from './job-folder.ts';
 import { openJournal } from './journal.ts';
@@ -16,10 +16,12 @@ export async function runTask(
   run: StageRun,
   step: TaskStep,
   inputs: Readonly<Record<string, Artifact>>,
-  ahead: TaskContext['ahead'],
+  ahead: Step | undefined,
 ): Promise<{ readonly folder: string; readonly result: TaskResult }> {
   const task = engine.tasks[step.work.task];
   if (task === undefined) throw new Error(`Cannot run ${step.stage}/${step.name}: there is no task "${step.work.task}"`);
+  // a key that is missing shows before the first call to anybody is paid
+  for (const { teacher } of [...(step.calls ?? []), ...(ahead?.calls ?? [])]) await engine.teacher(teacher);
   const folder = join(engine.workFolder, run.state.run, step.name);
   await rm(folder, { recursive: true, force: true });
   const out = join(folder, 'out');
