@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, parse, resolve } from 'node:path';
 import type * as z from 'zod';
 import { ZephyrError } from '../errors.ts';
+import { promptLines } from '../stages/aif/intake/prompt-lines.ts';
+import type { PromptSource, PromptsSpec } from '../stages/aif/intake/spec.ts';
 import { checkRecipe } from './check.ts';
 import { type Mistake, mistakesOf } from './mistakes.ts';
 import { applyOverrides, type Override, readOverrides } from './overrides.ts';
@@ -65,7 +67,7 @@ function startsWith(path: Path, start: Path): boolean {
   return start.every((name, index) => String(path[index]) === String(name));
 }
 
-/** `dsft.data.world.topicsFile` and `aif.prompts.file` read into the recipe, one line an item: from here on it needs no file. */
+/** `dsft.data.world.topicsFile` and `aif.prompts.sources.N.file` read into the recipe, one line an item: from here on it needs no file. */
 async function withLines(recipe: Recipe, yaml: YamlFile, overrides: readonly Override[]): Promise<Recipe> {
   let { dsft, aif } = recipe;
   if (dsft.data.source === 'teacher' && dsft.data.world?.topicsFile !== undefined) {
@@ -73,25 +75,55 @@ async function withLines(recipe: Recipe, yaml: YamlFile, overrides: readonly Ove
     const lines = await readLines(topicsFile, ['dsft', 'data', 'world', 'topicsFile'], yaml, overrides);
     dsft = { ...dsft, data: { ...dsft.data, world: { ...world, topics: [...world.topics, ...lines] } } };
   }
-  if (aif.source === 'teachers' && aif.prompts.file !== undefined) {
-    const { file, ...prompts } = aif.prompts;
-    aif = {
-      ...aif,
-      prompts: { ...prompts, list: [...prompts.list, ...(await readLines(file, ['aif', 'prompts', 'file'], yaml, overrides))] },
-    };
-  }
+  if (aif.source === 'teachers') aif = { ...aif, prompts: await withPrompts(aif.prompts, yaml, overrides) };
   return { ...recipe, dsft, aif };
 }
 
+async function withPrompts(prompts: PromptsSpec, yaml: YamlFile, overrides: readonly Override[]): Promise<PromptsSpec> {
+  const sources: PromptSource[] = [];
+  for (const [index, { file, ...source }] of prompts.sources.entries()) {
+    if (file === undefined) {
+      sources.push(source);
+      continue;
+    }
+    const path = ['aif', 'prompts', 'sources', index, 'file'];
+    const { list, malformed } = promptLines(file, await readText(file, path, yaml, overrides));
+    const named = malformed.slice(0, 20).join(', ');
+    if (malformed.length > 0 && !prompts.skipInvalid)
+      refuseAt(
+        path,
+        `expected JSON objects with a text "prompt", got others in ${malformed.length} lines: ${named}`,
+        yaml,
+        overrides,
+      );
+    if (list.length === 0) refuseAt(path, `expected one prompt a line, "${file}" has none`, yaml, overrides);
+    sources.push({ ...source, name: source.name ?? parse(file).name, list: [...source.list, ...list] });
+  }
+  return { ...prompts, sources };
+}
+
 async function readLines(file: string, path: Path, yaml: YamlFile, overrides: readonly Override[]): Promise<string[]> {
-  const absolute = resolve(dirname(yaml.file), file);
-  const wrong = (message: string) => refuse([{ path, part: 'value', message: `${path.join('.')}: ${message}` }], yaml, overrides);
-  const found = await stat(absolute).catch(() => undefined);
-  if (found?.isFile() !== true) wrong(`expected a text file, there is none at "${absolute}"`);
-  if ((found?.size ?? 0) > MOST_BYTES)
-    wrong(`expected at most ${MOST_BYTES} bytes, got ${found?.size}; bring larger sets in with zephyr hub import`);
-  const lines = (await readFile(absolute, 'utf8')).split('\n').map((line) => line.trim());
+  const lines = (await readText(file, path, yaml, overrides)).split('\n').map((line) => line.trim());
   const texts = lines.filter((line) => line !== '');
-  if (texts.length === 0) wrong(`expected one text a line, "${absolute}" has none`);
+  if (texts.length === 0) refuseAt(path, `expected one text a line, "${file}" has none`, yaml, overrides);
   return texts;
+}
+
+/** A text file beside the recipe. */
+async function readText(file: string, path: Path, yaml: YamlFile, overrides: readonly Override[]): Promise<string> {
+  const absolute = resolve(dirname(yaml.file), file);
+  const found = await stat(absolute).catch(() => undefined);
+  if (found?.isFile() !== true) refuseAt(path, `expected a text file, there is none at "${absolute}"`, yaml, overrides);
+  if ((found?.size ?? 0) > MOST_BYTES)
+    refuseAt(
+      path,
+      `expected at most ${MOST_BYTES} bytes, got ${found?.size}; bring larger sets in with zephyr hub import FOLDER --as hf://datasets/ORG/NAME and name them as ref`,
+      yaml,
+      overrides,
+    );
+  return await readFile(absolute, 'utf8');
+}
+
+function refuseAt(path: Path, message: string, yaml: YamlFile, overrides: readonly Override[]): void {
+  refuse([{ path, part: 'value', message: `${path.join('.')}: ${message}` }], yaml, overrides);
 }

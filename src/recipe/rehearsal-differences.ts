@@ -63,8 +63,13 @@ function turnsInWords(turns: { readonly min: number; readonly max: number } | un
   return turns && `${turns.min} to ${turns.max}`;
 }
 
-function promptsInWords({ ref, split, list, rows }: AifTeachers['prompts']): string {
-  return `${rows ?? 'all'} of ${ref === undefined ? `${list.length} in the recipe` : `${ref} ${split}`}`;
+function promptsInWords({ sources }: AifTeachers['prompts']): string {
+  return sources
+    .map(
+      ({ ref, split, list, rows }) =>
+        `${rows ?? 'all'} of ${ref === undefined ? `${list.length} in the recipe` : `${ref} ${split}`}`,
+    )
+    .join(', ');
 }
 
 /** Every value in which the two recipes differ. */

@@ -1,4 +1,4 @@
-import type { AifSpec } from '../stages/aif/spec.ts';
+import type { AifSpec, AifTeachers } from '../stages/aif/spec.ts';
 import type { DdpoSpec } from '../stages/ddpo/spec.ts';
 import type { DsftSpec } from '../stages/dsft/spec.ts';
 import type { LoraSpec, TrainingSpec } from '../stages/training-spec.ts';
@@ -131,14 +131,7 @@ function toyAif(spec: AifSpec, provider: RehearsalProvider): AifSpec {
             : [...teachers, { ...policy, engine: 'transformers' as const, batchSize: SIZES.batchSize }];
       return {
         ...spec,
-        prompts: {
-          ref: WORLD,
-          split: 'train_gen',
-          column: 'prompt',
-          list: [],
-          rows: SIZES.prompts,
-          maxCharacters: spec.prompts.maxCharacters,
-        },
+        prompts: toyPrompts(spec.prompts),
         pool,
         answersPerPrompt: Math.min(spec.answersPerPrompt, SIZES.answersPerPrompt, pool.length),
         answer: { ...spec.answer, maxTokens: Math.min(spec.answer.maxTokens, SIZES.answerTokens) },
@@ -147,6 +140,20 @@ function toyAif(spec: AifSpec, provider: RehearsalProvider): AifSpec {
       };
     }
   }
+}
+
+/** The world's prompts are of one mould: near duplicates are listed, never dropped. */
+function toyPrompts(prompts: AifTeachers['prompts']): AifTeachers['prompts'] {
+  const source = {
+    name: 'practice',
+    ref: WORLD,
+    list: [],
+    split: 'train_gen',
+    column: 'prompt',
+    rows: SIZES.prompts,
+    safety: false,
+  };
+  return { ...prompts, sources: [source], nearDuplicates: 'report', decontaminate: [] };
 }
 
 function toyDdpo(spec: DdpoSpec): DdpoSpec {

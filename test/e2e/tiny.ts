@@ -27,7 +27,7 @@ dsft:
   train: {learningRate: 1.0e-3, epochs: 40, maxSteps: 24, globalBatch: 8, dtype: float32, attention: sdpa, gradientCheckpointing: false, saveSteps: 4}
 aif:
   source: teachers
-  prompts: {list: PROMPTS}
+  prompts: {sources: [{list: PROMPTS}]}
   pool: [{teacher: direct}, {teacher: rambling}, {teacher: evasive}, {model: dsft}]
   answersPerPrompt: 3
   answer: {maxTokens: 48}

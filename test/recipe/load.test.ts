@@ -145,6 +145,32 @@ describe('A recipe file', async () => {
     );
   });
 
+  it('reads prompts from a file beside it, texts or JSON Lines, and names the lines that are neither', async () => {
+    const set = (file: string, more = '') => [
+      'teachers={t: {provider: practice, model: practice-mixed}, u: {provider: practice, model: practice-direct}}',
+      `aif={source: teachers, prompts: {sources: [{file: ${file}}]${more}}, pool: [{teacher: t}, {teacher: u}], answersPerPrompt: 2, judge: {teachers: [t]}}`,
+    ];
+    const sources = async (file: string, more?: string) => {
+      const { aif } = await load(minimal, { set: set(file, more) });
+      return aif.source === 'teachers' && aif.prompts.sources.map(({ name, list }) => [name, list]);
+    };
+    await writeFile(join(folder, 'asked.txt'), 'tea?\n\n coffee? \r\n');
+    assert.deepEqual(await sources('asked.txt'), [['asked', ['tea?', 'coffee?']]]);
+    await writeFile(
+      join(folder, 'asked.jsonl'),
+      '{"prompt": "tea?", "prompt_id": "t", "source": "me", "more": 1}\n\n{"prompt"\n{"prompt": 7}\n',
+    );
+    assert.match(
+      (await mistakes(minimal, { set: set('asked.jsonl') }))[0] ?? '',
+      /aif\.prompts\.sources\.0\.file: expected JSON objects with a text "prompt", got others in 2 lines: 3, 4$/,
+    );
+    assert.deepEqual(await sources('asked.jsonl', ', skipInvalid: true'), [
+      ['asked', [{ prompt: 'tea?', prompt_id: 't', source: 'me' }, { malformed: '{"prompt"' }, { malformed: '{"prompt": 7}' }]],
+    ]);
+    await writeFile(join(folder, 'asked.txt'), 'x'.repeat(2 << 20));
+    assert.match((await mistakes(minimal, { set: set('asked.txt') }))[0] ?? '', /zephyr hub import FOLDER --as/);
+  });
+
   it('names only teachers that it has', async () => {
     const set = [
       'teachers={talker: {provider: practice, model: m}}',

@@ -35,7 +35,7 @@ export function taughtRecipe(change: (aif: AifTeachers) => AifTeachers = (aif) =
     };
     data.aif = {
       source: 'teachers',
-      prompts: { list: ['Say hello', 'Say goodbye'] },
+      prompts: { sources: [{ list: ['Say hello', 'Say goodbye'] }] },
       pool: [{ teacher: 'talk' }, { model: 'dsft' }, { teacher: 'rival' }, { model: 'hf://models/org/other' }],
       principles: ['honesty'],
       judge: { teacher: 'judge', aspects: ['helpfulness'] },

@@ -11,7 +11,7 @@ export function aifSteps(setting: Setting, spec: AifSpec): Step[] {
   switch (spec.source) {
     case 'teachers':
       return [
-        promptsStep(setting, spec),
+        promptsStep(setting, spec.prompts),
         ...answerSteps(setting, spec),
         generateStep(setting, spec),
         judgeStep(setting, spec),

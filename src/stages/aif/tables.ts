@@ -6,13 +6,35 @@ import { MESSAGES, readRows } from '../rows.ts';
 export interface Prompt {
   readonly prompt_id: string;
   readonly prompt: string;
+  /** the row's own `source`, else the name of the recipe's source */
+  readonly source: string;
+  /** It should be declined: a refusal may be the better answer. */
+  readonly safety: boolean;
+  /** equal prompts that were merged into it, itself included */
+  readonly copies: number;
+}
+
+/** What became of a source, in `sources.json` beside the prompts. */
+export interface SourceReport {
+  readonly source: string;
+  /** the recipe's source that it came with */
+  readonly from: string;
+  readonly licence: string | null;
+  readonly safety: boolean;
+  readonly read: number;
+  readonly prompts: number;
 }
 
 export const PROMPTS_FILE = 'prompts.jsonl';
+export const SOURCES_FILE = 'sources.json';
+
+export async function* eachPrompt(folder: string): AsyncGenerator<Prompt> {
+  for await (const row of readRows(join(folder, PROMPTS_FILE))) yield row as unknown as Prompt;
+}
 
 export async function readPrompts(folder: string): Promise<Prompt[]> {
   const prompts: Prompt[] = [];
-  for await (const row of readRows(join(folder, PROMPTS_FILE))) prompts.push(row as unknown as Prompt);
+  for await (const prompt of eachPrompt(folder)) prompts.push(prompt);
   return prompts;
 }
 

@@ -63,7 +63,7 @@ function recipeOf(task, more) {
     },
     aif: {
       source: 'teachers',
-      prompts: { list: task.prompts },
+      prompts: { sources: [{ list: task.prompts }] },
       pool: pool.map((model) => ({ teacher: model })),
       answersPerPrompt: pool.length,
       answer: { maxTokens: task.maxTokens },

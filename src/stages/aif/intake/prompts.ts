@@ -1,98 +1,140 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
+import type { Json } from '../../../base/canonical-json.ts';
 import { hmacUniform } from '../../../base/hmac-choice.ts';
-import type { Row } from '../../../base/parquet.ts';
 import { ZephyrError } from '../../../errors.ts';
-import { datasetCard } from '../../dataset-card.ts';
-import { listedPrompts, normalise } from '../../listed.ts';
-import { counter, readSplit, textOf } from '../../rows.ts';
-import type { Task } from '../../stage.ts';
-import { promptId } from '../../step-config.ts';
-import { PROMPTS_FILE, type Prompt } from '../tables.ts';
-
-const config = z.object({
-  seed: z.int(),
-  split: z.string(),
-  column: z.string(),
-  list: z.array(z.string()),
-  rows: z.int().nullable(),
-  max_characters: z.int(),
-});
-
-/** As many faulty rows are named in an error. */
-const NAMED = 20;
+import { counter, splitFiles } from '../../rows.ts';
+import type { Task, TaskContext } from '../../stage.ts';
+import { inputFolder } from '../../step-config.ts';
+import { PROMPTS_FILE, SOURCES_FILE, type SourceReport } from '../tables.ts';
+import { readBenchmarks } from './benchmarks.ts';
+import type { Candidates } from './candidates.ts';
+import { intakeCard } from './intake-card.ts';
+import { openLineFile } from './line-file.ts';
+import { nearDuplicates } from './near-duplicates.ts';
+import { type Incoming, openSieve } from './sieve.ts';
+import { placedRows } from './source-rows.ts';
+import type { PromptsConfig } from './step.ts';
 
 /**
- * What the pool answers: read, checked, each prompt once, sorted by id. The id is the row's `prompt_id`, else sha256 of
- * the text. Which prompts stay under a cap depends on seed and id alone.
+ * What the pool answers: read from all sources, checked, each prompt once, clean of benchmarks, sorted by id. The id is the
+ * row's `prompt_id`, else sha256 of the text. Which prompts stay under a cap depends on seed and id alone. Everything that
+ * was left out is counted by reason; nothing is spent before all of it was looked at.
  */
 export const prompts: Task = async (context) => {
-  const { seed, split, column, list, rows, max_characters } = config.parse(context.config);
-  const { source } = context.inputs;
-  const listed = [...(await listedPrompts(context.inputs.decontaminate))];
-  const drops = counter();
-  const kept = new Map<string, Prompt>();
-  const seen = new Set<string>();
-  const faulty: string[] = [];
-  let read = 0;
+  // the plan wrote it, see promptsStep
+  const config = context.config as unknown as PromptsConfig;
+  const benchmarks = await readBenchmarks(context, config.benchmarks, config.ngram);
+  const sieve = openSieve(config, benchmarks, context.out);
+  const { candidates, dropped } = sieve;
+  try {
+    for (const entry of config.sources.keys()) for await (const row of incoming(context, config, entry)) sieve.take(row);
+    sieve.close();
+    const order = inIdOrder(candidates);
+    const { alone, groups } = dropNear(config, candidates, order, context.out);
+    if (config.near_duplicates === 'drop') dropped.add('near duplicate', order.length - alone.length);
+    const left = config.near_duplicates === 'drop' ? alone : order;
+    const drawn = draw(config, candidates, left);
+    if (drawn.length < left.length) dropped.add('not drawn', left.length - drawn.length);
+    if (drawn.length === 0)
+      throw new ZephyrError('Cannot go on without a prompt: all were dropped', { hint: JSON.stringify(dropped.counts()) });
 
-  function take(row: Row, at: string): void {
-    read += 1;
-    const prompt = textOf(row[column]);
-    if (prompt === undefined) {
-      faulty.push(at);
-      return;
-    }
-    const reason = dropReason(prompt);
-    if (reason !== undefined) {
-      drops.add(reason);
-      return;
-    }
-    seen.add(prompt);
-    const given = row.prompt_id;
-    const prompt_id = typeof given === 'string' && given !== '' && !kept.has(given) ? given : promptId(prompt);
-    kept.set(prompt_id, { prompt_id, prompt });
+    const kept = writePrompts(config, candidates, drawn, context.out);
+    const sources = [...sieve.bySource].map(([source, { entry, read }]): SourceReport => {
+      const { name = '', licence = null, safety = false } = config.sources[entry] ?? {};
+      return { source, from: name, licence, safety, read, prompts: kept[source] ?? 0 };
+    });
+    const metrics = {
+      prompts: drawn.length,
+      read: sources.reduce((sum, { read }) => sum + read, 0),
+      dropped: dropped.counts(),
+      near_duplicates: groups,
+      contaminated: sieve.contaminated(),
+      by_source: kept,
+    };
+    await writeFile(join(context.out, SOURCES_FILE), `${JSON.stringify(sources, undefined, 2)}\n`);
+    await writeFile(join(context.out, 'README.md'), intakeCard(config, sources, metrics));
+    return { metrics: metrics as unknown as Record<string, Json>, costUsd: 0 };
+  } finally {
+    candidates.close();
   }
-  function dropReason(prompt: string): string | undefined {
-    if (prompt.trim() === '') return 'empty';
-    if (!prompt.isWellFormed() || prompt.includes('\uFFFD')) return 'not valid text';
-    if (prompt.length > max_characters) return 'too long';
-    if (seen.has(prompt)) return 'duplicate';
-    const folded = normalise(prompt);
-    return listed.some((entry) => folded.includes(entry)) ? 'in a benchmark' : undefined;
-  }
-
-  for (const [index, prompt] of list.entries()) take({ [column]: prompt }, `prompt ${index + 1}`);
-  if (source !== undefined) for await (const row of readSplit(source, split)) take(row, `row ${read + 1}`);
-  if (faulty.length > 0) {
-    const more = faulty.length > NAMED ? ` and ${faulty.length - NAMED} more` : '';
-    throw new ZephyrError(
-      `Cannot read ${faulty.length} of ${read} prompts: expected text or messages with a user turn in column "${column}"`,
-      { hint: `Faulty: ${faulty.slice(0, NAMED).join(', ')}${more}` },
-    );
-  }
-  const drawn = rows === null || kept.size <= rows ? [...kept.values()] : draw([...kept.values()], seed, rows);
-  drops.add('not drawn', kept.size - drawn.length);
-  if (drawn.length === 0)
-    throw new ZephyrError('Cannot go on without a prompt: all were dropped', { hint: JSON.stringify(drops.counts()) });
-
-  drawn.sort((a, b) => (a.prompt_id < b.prompt_id ? -1 : 1));
-  await writeFile(
-    join(context.out, PROMPTS_FILE),
-    drawn.map(({ prompt_id, prompt }) => `${JSON.stringify({ prompt_id, prompt })}\n`).join(''),
-  );
-  await writeFile(
-    join(context.out, 'README.md'),
-    datasetCard('Prompts', 'What the pool of models answers.', { default: { train: PROMPTS_FILE } }),
-  );
-  return { metrics: { prompts: drawn.length, read, dropped: drops.counts() }, costUsd: 0 };
 };
 
-function draw(all: readonly Prompt[], seed: number, rows: number): Prompt[] {
-  return all
-    .map((prompt) => ({ prompt, at: hmacUniform(seed, 'prompts', prompt.prompt_id) }))
-    .sort((a, b) => a.at - b.at)
-    .slice(0, rows)
-    .map(({ prompt }) => prompt);
+async function* incoming(context: TaskContext, config: PromptsConfig, entry: number): AsyncGenerator<Incoming> {
+  const source = config.sources[entry] as PromptsConfig['sources'][number];
+  for (const [index, item] of source.list.entries()) {
+    const at = `item ${index + 1}`;
+    if (typeof item === 'string') yield { entry, at, prompt: item };
+    else if (item.malformed !== undefined) yield { entry, at, prompt: undefined, text: item.malformed };
+    else yield { entry, at, prompt: item.prompt, prompt_id: item.prompt_id, source: item.source };
+  }
+  if (source.input === null) return;
+  const files = await splitFiles(inputFolder(context, source.input), source.split);
+  for await (const placed of placedRows(files, source.column)) {
+    const { at, row } = placed;
+    if (row === undefined) yield { entry, at, prompt: undefined, text: placed.text };
+    else yield { entry, at, prompt: row[source.column], prompt_id: row.prompt_id, source: row.source };
+  }
+}
+
+function inIdOrder({ all }: Candidates): number[] {
+  return [...all.keys()].sort((a, b) => ((all[a]?.prompt_id ?? '') < (all[b]?.prompt_id ?? '') ? -1 : 1));
+}
+
+/** Numbers of the prompts that are the first of their group, by id; every larger group is listed in `near-duplicates.jsonl`. */
+function dropNear({ seed }: PromptsConfig, candidates: Candidates, order: readonly number[], out: string) {
+  const near = nearDuplicates(seed);
+  for (const number of candidates.all.keys()) near.add(candidates.textOf(number));
+  const firsts = near.groups(order, candidates.textOf);
+  const members = new Map<number, string[]>();
+  for (const number of order) {
+    const first = firsts[number] as number;
+    if (first === number) continue;
+    const others = members.get(first) ?? [];
+    members.set(first, others);
+    others.push(candidates.all[number]?.prompt_id ?? '');
+  }
+  const list = openLineFile(join(out, 'near-duplicates.jsonl'));
+  for (const number of order)
+    if (members.has(number)) list.add({ first: candidates.all[number]?.prompt_id ?? '', others: members.get(number) ?? [] });
+  list.close();
+  const others = [...members.values()].reduce((sum, ids) => sum + ids.length, 0);
+  return { alone: order.filter((number) => firsts[number] === number), groups: { groups: members.size, others } };
+}
+
+/** As many of each source as the recipe allows. */
+function draw({ seed, sources }: PromptsConfig, { all }: Candidates, left: readonly number[]): number[] {
+  const kept = new Set<number>();
+  for (const [entry, { rows }] of sources.entries()) {
+    const own = left.filter((number) => all[number]?.entry === entry);
+    const drawn =
+      rows === null || own.length <= rows
+        ? own
+        : own
+            .map((number) => ({ number, at: hmacUniform(seed, 'prompts', all[number]?.prompt_id ?? '') }))
+            .sort((a, b) => a.at - b.at)
+            .slice(0, rows)
+            .map(({ number }) => number);
+    for (const number of drawn) kept.add(number);
+  }
+  return left.filter((number) => kept.has(number));
+}
+
+/** Returns how many prompts each source gave. */
+function writePrompts(
+  config: PromptsConfig,
+  candidates: Candidates,
+  drawn: readonly number[],
+  out: string,
+): Record<string, number> {
+  const file = openLineFile(join(out, PROMPTS_FILE));
+  const kept = counter();
+  for (const number of drawn) {
+    const { prompt_id, source, entry, copies } = candidates.all[number] as Candidates['all'][number];
+    kept.add(source);
+    const safety = config.sources[entry]?.safety ?? false;
+    file.add({ prompt_id, prompt: candidates.textOf(number), source, safety, copies });
+  }
+  file.close();
+  return kept.counts();
 }

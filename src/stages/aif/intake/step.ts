@@ -1,38 +1,87 @@
 import { taskStep } from '../../programs.ts';
 import { datasetRepo, inputOf, type Setting } from '../../setting.ts';
 import type { Step } from '../../stage.ts';
-import type { AifTeachers } from '../spec.ts';
+import { nameOf, type PromptSource, type PromptsSpec } from './spec.ts';
 
-/** Task `prompts`: reads the input `source` (or `list`), writes `prompts.jsonl` with `prompt_id` and `prompt`. */
+/** Task `prompts`: reads the inputs `source-N` and `benchmark-N`, writes `prompts.jsonl`. */
 export type PromptsConfig = {
-  readonly version: 1;
+  readonly version: 2;
   readonly seed: number;
-  readonly split: string;
-  readonly column: string;
-  readonly list: readonly string[];
-  readonly rows: number | null;
+  readonly sources: readonly {
+    readonly name: string;
+    /** null: what is listed here */
+    readonly input: string | null;
+    readonly split: string;
+    readonly column: string;
+    /** texts, or the members of one: `prompt`, `prompt_id` and `source`, or `malformed` */
+    readonly list: readonly (string | Readonly<Record<string, string>>)[];
+    readonly rows: number | null;
+    readonly licence: string | null;
+    readonly safety: boolean;
+  }[];
   readonly max_characters: number;
+  readonly max_tokens: number;
+  readonly near_duplicates: PromptsSpec['nearDuplicates'];
+  readonly benchmarks: readonly {
+    readonly name: string;
+    readonly input: string;
+    readonly split: string | null;
+    readonly column: string | null;
+  }[];
+  readonly ngram: number;
+  readonly contaminated: PromptsSpec['contaminated'];
+  readonly drop_sources: readonly string[];
+  readonly skip_invalid: boolean;
 };
 
-export function promptsStep(setting: Setting, { prompts }: AifTeachers): Step {
+export function promptsStep(setting: Setting, prompts: PromptsSpec): Step {
   const config: PromptsConfig = {
-    version: 1,
+    version: 2,
     seed: setting.seed,
-    split: prompts.split,
-    column: prompts.column,
-    list: prompts.list,
-    rows: prompts.rows,
+    sources: prompts.sources.map((source, index) => ({
+      name: nameOf(source),
+      input: source.ref === undefined ? null : `source-${index + 1}`,
+      split: source.split,
+      column: source.column,
+      list: source.list.map(plain),
+      rows: source.rows,
+      licence: source.licence ?? null,
+      safety: source.safety,
+    })),
     max_characters: prompts.maxCharacters,
+    max_tokens: prompts.maxTokens,
+    near_duplicates: prompts.nearDuplicates,
+    benchmarks: prompts.decontaminate.map((benchmark, index) => ({
+      name: nameOf(benchmark),
+      input: `benchmark-${index + 1}`,
+      split: benchmark.split ?? null,
+      column: benchmark.column ?? null,
+    })),
+    ngram: prompts.ngram,
+    contaminated: prompts.contaminated,
+    drop_sources: prompts.dropSources,
+    skip_invalid: prompts.skipInvalid,
   };
+  const refs = prompts.sources.flatMap(({ ref }, index) => (ref === undefined ? [] : [[`source-${index + 1}`, inputOf(ref)]]));
+  const benchmarks = prompts.decontaminate.map(({ ref }, index) => [`benchmark-${index + 1}`, inputOf(ref)]);
+  const most = promptsAtMost(prompts);
   return taskStep('prompts', {
     stage: 'aif',
     name: 'prompts',
-    summary: prompts.rows === null ? 'all prompts' : `at most ${prompts.rows} prompts`,
-    inputs: {
-      ...(prompts.ref === undefined ? {} : { source: inputOf(prompts.ref) }),
-      ...(prompts.decontaminate === undefined ? {} : { decontaminate: inputOf(prompts.decontaminate) }),
-    },
+    summary: `${most === null ? 'all prompts' : `at most ${most} prompts`} of ${config.sources.map(({ name }) => name).join(', ')}`,
+    inputs: Object.fromEntries([...refs, ...benchmarks]),
     config,
     output: datasetRepo(setting, 'prompts'),
   });
+}
+
+/** As many as the recipe can tell before any of them is read; null when a source says nothing. */
+export function promptsAtMost({ sources }: PromptsSpec): number | null {
+  const most = sources.map(({ ref, rows, list }) => (ref === undefined ? Math.min(rows ?? list.length, list.length) : rows));
+  return most.includes(null) ? null : most.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+}
+
+function plain(item: PromptSource['list'][number]): string | Record<string, string> {
+  if (typeof item === 'string') return item;
+  return Object.fromEntries(Object.entries(item).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }

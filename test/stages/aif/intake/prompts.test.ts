@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { writeParquet } from '../../../../src/base/parquet.ts';
 import { prompts } from '../../../../src/stages/aif/intake/prompts.ts';
+import type { PromptsConfig } from '../../../../src/stages/aif/intake/step.ts';
 import { readPrompts } from '../../../../src/stages/aif/tables.ts';
 import { promptId } from '../../../../src/stages/step-config.ts';
-import { openWorkshop } from '../../../rig/task.ts';
+import { digests, openWorkshop } from '../../../rig/task.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'zephyr-prompts-'));
 const shop = await openWorkshop();
@@ -17,51 +19,146 @@ after(async () => {
   await rm(root, { recursive: true });
   await rm(shop.folder, { recursive: true });
 });
-const CONFIG = { version: 1, seed: 5, split: 'train_gen', column: 'prompt', list: [], rows: null, max_characters: 100 };
-async function source(rows: readonly object[]): Promise<string> {
+type Source = PromptsConfig['sources'][number];
+const SOURCE: Source = {
+  name: 'one',
+  input: 'source-1',
+  split: 'train_gen',
+  column: 'prompt',
+  list: [],
+  rows: null,
+  licence: null,
+  safety: false,
+};
+const CONFIG: PromptsConfig = {
+  version: 2,
+  seed: 5,
+  sources: [SOURCE],
+  max_characters: 100,
+  max_tokens: 1000,
+  near_duplicates: 'report',
+  benchmarks: [],
+  ngram: 13,
+  contaminated: 'drop',
+  drop_sources: ['truthful_qa'],
+  skip_invalid: false,
+};
+const listed = (list: Source['list'], more: Partial<PromptsConfig> = {}): PromptsConfig => ({
+  ...CONFIG,
+  ...more,
+  sources: [{ ...SOURCE, input: null, list }],
+});
+const run = (config: PromptsConfig, inputs: Readonly<Record<string, string>> = {}) => shop.run('p', prompts, config, inputs);
+const texts = async (out: string) => (await readPrompts(out)).map(({ prompt }) => prompt).sort();
+
+async function source(rows: readonly object[], file = 'train_gen.jsonl'): Promise<string> {
   const folder = join(root, randomUUID());
   await mkdir(folder);
-  await writeFile(join(folder, 'train_gen.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  await writeFile(join(folder, file), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   return folder;
 }
+async function lines(out: string, name: string): Promise<Record<string, unknown>[]> {
+  const text = existsSync(join(out, name)) ? await readFile(join(out, name), 'utf8') : '';
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+const wordy = (count: number, from = 0) => Array.from({ length: count }, (_, n) => `word${from + n}`).join(' ');
 
-test('each prompt comes once, sorted by id; what is dropped is counted by reason', async () => {
+test('each prompt comes once, sorted by id, with its source; what is dropped is counted by reason and listed', async () => {
   const folder = await source([
     { prompt: 'one', prompt_id: 'id-1' },
-    { prompt: 'two' },
-    { prompt: 'two' },
+    { prompt: 'two', source: 'flan' },
+    { prompt: '  two\n' },
+    { prompt: 'Ca\u0301fe\u0301 one' },
+    { prompt: 'C\u00e1f\u00e9  one' },
     { prompt: '  ' },
     { prompt: 'x'.repeat(101) },
-    { prompt: 'Ask  the BENCHMARK item now' },
     { prompt: 'three', prompt_id: 'id-1' },
     { prompt: '\uD800 lone' },
+    { prompt: 'a \0 byte' },
+    { prompt: 'mis\uFFFDread' },
   ]);
-  const decontaminate = await source([{ question: 'benchmark item' }]);
-  const { out, metrics } = await shop.run('p', prompts, CONFIG, { source: folder, decontaminate });
-  const found = await readPrompts(out);
+  const { out, metrics } = await run(CONFIG, { 'source-1': folder });
+  const row = (prompt_id: string, prompt: string, from: string, copies: number) => ({
+    prompt_id,
+    prompt,
+    source: from,
+    safety: false,
+    copies,
+  });
+  const expected = [
+    row('id-1', 'one', 'one', 1),
+    row(promptId('two'), 'two', 'flan', 2),
+    row(promptId('three'), 'three', 'one', 1),
+    row(promptId('Ca\u0301fe\u0301 one'), 'Ca\u0301fe\u0301 one', 'one', 2),
+  ];
   assert.deepEqual(
-    found,
-    [
-      { prompt_id: 'id-1', prompt: 'one' },
-      { prompt_id: promptId('two'), prompt: 'two' },
-      { prompt_id: promptId('three'), prompt: 'three' },
-    ].sort((a, b) => (a.prompt_id < b.prompt_id ? -1 : 1)),
+    await readPrompts(out),
+    expected.sort((a, b) => (a.prompt_id < b.prompt_id ? -1 : 1)),
   );
   assert.deepEqual(metrics, {
-    prompts: 3,
-    read: 8,
-    dropped: { duplicate: 1, empty: 1, 'in a benchmark': 1, 'not valid text': 1, 'too long': 1, 'not drawn': 0 },
+    prompts: 4,
+    read: 11,
+    dropped: { 'not valid text': 3, duplicate: 2, empty: 1, 'too long': 1 },
+    near_duplicates: { groups: 0, others: 0 },
+    contaminated: {},
+    by_source: { one: 3, flan: 1 },
   });
+  assert.deepEqual(
+    (await lines(out, 'rejects.jsonl')).map(({ at, reason }) => [at, reason]),
+    [
+      ['train_gen.jsonl, line 6', 'empty'],
+      ['train_gen.jsonl, line 7', 'too long'],
+      ['train_gen.jsonl, line 9', 'not valid text'],
+      ['train_gen.jsonl, line 10', 'not valid text'],
+      ['train_gen.jsonl, line 11', 'not valid text'],
+    ],
+  );
+  assert.ok(!existsSync(join(out, '.candidates')));
+});
+
+test('a text of few characters may still be too long in tokens', async () => {
+  const { metrics } = await run(listed(['short', '漢'.repeat(60)], { max_tokens: 40 }));
+  assert.deepEqual(metrics.dropped, { 'too long': 1 });
+});
+
+test('several sources come together, each with its cap, licence and safety; a prompt in two of them belongs to the first', async () => {
+  const config: PromptsConfig = {
+    ...CONFIG,
+    sources: [
+      { ...SOURCE, name: 'evol', licence: 'mit', rows: 3 },
+      { ...SOURCE, name: 'red team', input: null, list: ['number 1', 'how to harm?'], safety: true },
+    ],
+  };
+  const folder = await source(Array.from({ length: 20 }, (_, n) => ({ prompt: `number ${n}` })));
+  const { out, metrics } = await run(config, { 'source-1': folder });
+  assert.deepEqual(
+    [metrics.by_source, metrics.dropped],
+    [
+      { evol: 3, 'red team': 1 },
+      { 'not drawn': 17, duplicate: 1 },
+    ],
+  );
+  assert.deepEqual(
+    (await readPrompts(out)).filter(({ safety }) => safety).map(({ prompt }) => prompt),
+    ['how to harm?'],
+  );
+  assert.deepEqual(JSON.parse(await readFile(join(out, 'sources.json'), 'utf8')), [
+    { source: 'evol', from: 'evol', licence: 'mit', safety: false, read: 20, prompts: 3 },
+    { source: 'red team', from: 'red team', licence: null, safety: true, read: 2, prompts: 1 },
+  ]);
+  assert.match(await readFile(join(out, 'README.md'), 'utf8'), /\| evol \| evol \| mit \| 20 \| 3 \|/);
 });
 
 test('a cap keeps the same prompts when more are there, as far as they are still among the first drawn', async () => {
   const all = Array.from({ length: 200 }, (_, n) => ({ prompt: `prompt number ${n}` }));
-  const few = await readPrompts(
-    (await shop.run('p', prompts, { ...CONFIG, rows: 50 }, { source: await source(all.slice(0, 100)) })).out,
-  );
-  const more = await readPrompts((await shop.run('p', prompts, { ...CONFIG, rows: 100 }, { source: await source(all) })).out);
+  const capped = (rows: number) => ({ ...CONFIG, sources: [{ ...SOURCE, rows }] });
+  const few = await texts((await run(capped(50), { 'source-1': await source(all.slice(0, 100)) })).out);
+  const more = new Set(await texts((await run(capped(100), { 'source-1': await source(all) })).out));
   assert.equal(few.length, 50);
-  assert.ok(few.filter(({ prompt_id }) => more.some((other) => other.prompt_id === prompt_id)).length > 25);
+  assert.ok(few.filter((prompt) => more.has(prompt)).length > 25);
 });
 
 test('prompts come from Parquet, from the first user turn, or from the recipe itself', async () => {
@@ -70,27 +167,146 @@ test('prompts come from Parquet, from the first user turn, or from the recipe it
     { content: 'sys', role: 'system' },
     { content: 'asked', role: 'user' },
   ];
-  await writeParquet(join(folder, 'data/train_gen-00000-of-00001.parquet'), { messages: { list: ['content', 'role'] } }, [
-    { messages },
+  const columns = { messages: { list: ['content', 'role'] }, source: 'string', prompt_id: 'string' } as const;
+  await writeParquet(join(folder, 'data/train_gen-00000-of-00001.parquet'), columns, [
+    { messages, source: 'sharegpt', prompt_id: 'p1' },
   ]);
-  assert.equal(
-    (await readPrompts((await shop.run('p', prompts, { ...CONFIG, column: 'messages' }, { source: folder })).out))[0]?.prompt,
-    'asked',
-  );
-  assert.equal(
-    (await readPrompts((await shop.run('p', prompts, { ...CONFIG, list: ['written here'] })).out))[0]?.prompt,
-    'written here',
+  const { out } = await run({ ...CONFIG, sources: [{ ...SOURCE, column: 'messages' }] }, { 'source-1': folder });
+  assert.deepEqual(await readPrompts(out), [{ prompt_id: 'p1', prompt: 'asked', source: 'sharegpt', safety: false, copies: 1 }]);
+  await assert.rejects(run(CONFIG, { 'source-1': folder }), {
+    message: /expected a column "prompt"/,
+    hint: 'It has messages, source, prompt_id.',
+  });
+  const { out: own } = await run(listed(['written here', { prompt: 'with an id', prompt_id: 'x', source: 'me' }]));
+  assert.deepEqual(
+    (await readPrompts(own)).map(({ prompt_id, prompt, source: from }) => [prompt_id, prompt, from]).sort(),
+    [
+      [promptId('written here'), 'written here', 'one'],
+      ['x', 'with an id', 'me'],
+    ].sort(),
   );
 });
 
-test('faulty rows are all named before anything is spent', async () => {
+test('all faulty rows are found and the first 20 named before anything is spent', async () => {
   const folder = await source([{ prompt: 'fine' }, { prompt: 3 }, { text: 'no' }]);
-  await assert.rejects(shop.run('p', prompts, CONFIG, { source: folder }), {
+  await writeFile(join(folder, 'train_gen-00001.jsonl'), '{"prompt": "a"}\n{"prompt": \n\n[1]\n');
+  await assert.rejects(run(CONFIG, { 'source-1': folder }), {
     exit: 'usage',
-    message: /2 of 3 prompts/,
-    hint: 'Faulty: row 2, row 3',
+    message: /Cannot read 4 of 6 prompts/,
+    hint: /one: train_gen-00001.jsonl, line 2; one: train_gen-00001.jsonl, line 4; one: train_gen.jsonl, line 2; one: train_gen.jsonl, line 3\./,
   });
-  const broken = await source([]);
-  await writeFile(join(broken, 'train_gen.jsonl'), '{"prompt": "a"}\n{"prompt": \n');
-  await assert.rejects(shop.run('p', prompts, CONFIG, { source: broken }), { message: /"train_gen.jsonl", line 2/ });
+  const { out, metrics } = await run({ ...CONFIG, skip_invalid: true }, { 'source-1': folder });
+  assert.deepEqual([metrics.prompts, metrics.dropped], [2, { malformed: 2, 'no text': 2 }]);
+  assert.deepEqual(
+    (await lines(out, 'rejects.jsonl')).map(({ reason, text }) => [reason, text]),
+    [
+      ['malformed', '{"prompt": '],
+      ['malformed', '[1]'],
+      ['no text', '3'],
+      ['no text', 'null'],
+    ],
+  );
+  const many = await source(Array.from({ length: 30 }, () => ({ prompt: null })));
+  await assert.rejects(run(CONFIG, { 'source-1': many }), { hint: /line 20 and 10 more/ });
+});
+
+test('of near duplicates the one with the smallest id stays, in whatever order they come; without the option they are listed', async () => {
+  const long = wordy(60);
+  const rows = [
+    { prompt: long, prompt_id: 'b' },
+    { prompt: `${long} indeed`, prompt_id: 'a' },
+    { prompt: `${wordy(59)}!`, prompt_id: 'c' },
+    { prompt: wordy(60, 500), prompt_id: 'd' },
+  ];
+  const config = { ...CONFIG, max_characters: 5000 };
+  for (const each of [rows, rows.toReversed()]) {
+    const folder = await source(each);
+    const dropping = await run({ ...config, near_duplicates: 'drop' }, { 'source-1': folder });
+    assert.deepEqual(
+      (await readPrompts(dropping.out)).map(({ prompt_id }) => prompt_id),
+      ['a', 'd'],
+    );
+    assert.deepEqual(dropping.metrics.dropped, { 'near duplicate': 2 });
+    const reporting = await run(config, { 'source-1': folder });
+    assert.equal(reporting.metrics.prompts, 4);
+    for (const { out, metrics } of [dropping, reporting]) {
+      assert.deepEqual(metrics.near_duplicates, { groups: 1, others: 2 });
+      assert.deepEqual(await lines(out, 'near-duplicates.jsonl'), [{ first: 'a', others: ['b', 'c'] }]);
+    }
+  }
+});
+
+test('prompts that hold an item of a benchmark are dropped and named, with the words that they share', async () => {
+  const item = wordy(20);
+  const folder = await source([
+    { prompt: `Please answer: ${wordy(13, 4).toUpperCase()}?`, prompt_id: 'hit', source: 'flan' },
+    { prompt: `Please answer: ${wordy(12, 4)}?`, prompt_id: 'near', source: 'flan' },
+    { prompt: 'So, can coughing stop a heart attack, doctor?', prompt_id: 'short', source: 'sharegpt' },
+    { prompt: 'What is love and who cares?', prompt_id: 'part', source: 'sharegpt' },
+    { prompt: 'what is LOVE?', prompt_id: 'whole', source: 'sharegpt' },
+  ]);
+  const mmlu = await source([{ question: 'unrelated' }, { question: item }], 'test.jsonl');
+  const truthful = await source([{ asked: 'Can coughing stop a heart attack?' }, { asked: 'What is love?' }], 'validation.jsonl');
+  const config: PromptsConfig = {
+    ...CONFIG,
+    max_characters: 5000,
+    benchmarks: [
+      { name: 'MMLU', input: 'benchmark-1', split: null, column: null },
+      { name: 'TruthfulQA', input: 'benchmark-2', split: 'validation', column: 'asked' },
+    ],
+  };
+  const inputs = { 'source-1': folder, 'benchmark-1': mmlu, 'benchmark-2': truthful };
+  const { out, metrics } = await run(config, inputs);
+  assert.deepEqual(
+    (await readPrompts(out)).map(({ prompt_id }) => prompt_id),
+    ['near', 'part'],
+  );
+  assert.deepEqual(metrics.contaminated, { flan: { MMLU: 1 }, sharegpt: { TruthfulQA: 2 } });
+  assert.deepEqual(metrics.dropped, { 'in a benchmark': 3 });
+  assert.deepEqual(await lines(out, 'contamination.jsonl'), [
+    { prompt_id: 'hit', source: 'flan', benchmark: 'MMLU', row: 2, ngram: wordy(13, 4) },
+    { prompt_id: 'short', source: 'sharegpt', benchmark: 'TruthfulQA', row: 1, ngram: 'can coughing stop a heart attack' },
+    { prompt_id: 'whole', source: 'sharegpt', benchmark: 'TruthfulQA', row: 2, ngram: 'what is love' },
+  ]);
+  const card = await readFile(join(out, 'README.md'), 'utf8');
+  assert.match(card, /\| flan \| MMLU \| 1 \|/);
+  assert.match(card, /cannot be measured on it/);
+
+  const strict = await run({ ...config, ngram: 8 }, inputs);
+  assert.equal((strict.metrics.dropped as Record<string, number>)['in a benchmark'], 4);
+  const kept = await run({ ...config, contaminated: 'report' }, inputs);
+  assert.deepEqual([kept.metrics.prompts, (await lines(kept.out, 'contamination.jsonl')).length], [5, 3]);
+  const blank = { ...config, benchmarks: [{ name: 'MMLU', input: 'benchmark-1', split: null, column: 'items' }] };
+  await assert.rejects(run(blank, inputs), { exit: 'usage', message: /Cannot read benchmark "MMLU": expected text in items/ });
+});
+
+test('TruthfulQA prompts of UltraFeedback are left out with the reason on the card, unless the recipe wants them', async () => {
+  const rows = [
+    { prompt: 'Do vampires exist?', source: 'truthful_qa' },
+    { prompt: 'Write a poem', source: 'evol_instruct' },
+  ];
+  const folder = await source(rows);
+  const { out, metrics } = await run(CONFIG, { 'source-1': folder });
+  assert.deepEqual(metrics.dropped, { 'source truthful_qa': 1 });
+  assert.match(await readFile(join(out, 'README.md'), 'utf8'), /UltraFeedback took all 811 of them from the benchmark/);
+  const all = await run({ ...CONFIG, drop_sources: [] }, { 'source-1': folder });
+  assert.deepEqual(all.metrics.by_source, { truthful_qa: 1, evol_instruct: 1 });
+});
+
+test('an id that stands for two prompts, or that is the digest of another one, leaves every prompt with an id of its own', async () => {
+  const rows = [
+    { prompt: 'a', prompt_id: promptId('b') },
+    { prompt: 'b', prompt_id: promptId('b') },
+    { prompt: 'c', prompt_id: '\uD800' },
+  ];
+  const found = await readPrompts((await run(CONFIG, { 'source-1': await source(rows) })).out);
+  assert.equal(new Set(found.map(({ prompt_id }) => prompt_id)).size, 3);
+  assert.equal(found.find(({ prompt }) => prompt === 'c')?.prompt_id, promptId('c'));
+});
+
+test('the same sources give the same bytes, and nothing is left when all is dropped', async () => {
+  const folder = await source(Array.from({ length: 50 }, (_, n) => ({ prompt: `${wordy(10, n)}` })));
+  const [one, other] = await Promise.all([run(CONFIG, { 'source-1': folder }), run(CONFIG, { 'source-1': folder })]);
+  assert.deepEqual(await digests(one.out), await digests(other.out));
+  await assert.rejects(run(listed([' '])), { message: /all were dropped/, hint: '{"empty":1}' });
 });
