@@ -40,7 +40,8 @@ export function makeBudget({ capUsd, totals, left }: BudgetOptions): Budget {
   let unlogged = 0;
   let unloggedCount = 0;
   let open = 0;
-  const waiting: { readonly usd: number; readonly resolve: (claim: Claim) => void; readonly reject: (error: unknown) => void }[] = [];
+  const waiting: { readonly usd: number; readonly resolve: (claim: Claim) => void; readonly reject: (error: unknown) => void }[] =
+    [];
 
   const spent = () => totals.costUsd + totals.unknownUsd + totals.lostUsd;
   const fits = (usd: number) => spent() + unlogged + usd <= (capUsd ?? 0) + ROUNDING;

@@ -18,6 +18,8 @@ export interface CallLog {
   reply(key: string): Promise<ChatReply | undefined>;
   /** What the server said to a call that has `failed`. */
   failure(key: string): Promise<Pick<FailRecord, 'message' | 'status'> | undefined>;
+  /** The name of the server that a call which is `sent` went to. */
+  sentTo(key: string): Promise<string | undefined>;
   /** Of this folder and the earlier ones, in the order in which they were first heard of. */
   batches(): LoggedBatch[];
   /** Resolves when the record is on disk. */
@@ -88,6 +90,10 @@ export async function openCallLog(folder: string, { earlier = [], limits = LIMIT
     async failure(key) {
       const record = await recordOf(key, 'failed');
       return record?.t === 'fail' ? { message: record.message, status: record.status } : undefined;
+    },
+    async sentTo(key) {
+      const record = await recordOf(key, 'sent');
+      return record?.t === 'intent' ? record.teacher : undefined;
     },
     batches: () => batches.list(),
     async append(record) {

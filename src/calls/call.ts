@@ -38,3 +38,15 @@ export function callKey({ purpose, model, messages, sampling, schema, top_logpro
   const shape = { purpose, model, messages, sampling, schema: schema ?? null, top_logprobs };
   return sha256(canonicalJson({ version: 'zephyr-call/1', ...shape }));
 }
+
+/** The call as a server is asked it. */
+export function requestOf({ model, messages, sampling, schema, top_logprobs }: Call, key: string): ChatRequest {
+  return {
+    model,
+    messages,
+    ...sampling,
+    ...(schema === undefined ? {} : { schema }),
+    ...(top_logprobs === undefined ? {} : { top_logprobs }),
+    key,
+  };
+}

@@ -4,10 +4,13 @@ import type { Budget } from './budget.ts';
 import type { Call, CallOutcome } from './call.ts';
 import type { CallLog } from './call-log.ts';
 import type { Halt } from './halt.ts';
+import type { LogRecord } from './record.ts';
 
 /** What the desks of a session share. */
 export interface Floor {
   readonly log: CallLog;
+  /** Writes to the log; a log that cannot be written halts the session. */
+  readonly append: (record: LogRecord) => Promise<void>;
   readonly halt: Halt;
   readonly budget: Budget;
   readonly patience: Patience;

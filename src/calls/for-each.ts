@@ -1,21 +1,38 @@
-import PQueue from 'p-queue';
-
 /**
- * Works through `items` with at most `limit` of them in hand, taken only as fast as they are worked off. After the first
- * error no further item is taken; it is thrown when those in hand have ended.
+ * Works through `items` with at most `limit` of them in hand, taken only as fast as they are worked off; a limit that is a
+ * function may change on the way. After the first error no further item is taken; it is thrown when those in hand have ended.
  */
 export async function forEachAtOnce<T>(
   items: Iterable<T> | AsyncIterable<T>,
-  limit: number,
+  limit: number | (() => number),
   work: (item: T) => Promise<void>,
 ): Promise<void> {
-  const queue = new PQueue({ concurrency: limit });
+  const most = typeof limit === 'number' ? () => limit : limit;
   const errors: unknown[] = [];
+  let inHand = 0;
+  let wake: (() => void) | undefined;
+
+  async function workOn(item: T): Promise<void> {
+    try {
+      await work(item);
+    } catch (error) {
+      errors.push(error);
+    } finally {
+      inHand -= 1;
+      wake?.();
+    }
+  }
+  const oneLess = () =>
+    new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+
   for await (const item of items) {
     if (errors.length > 0) break;
-    void queue.add(() => work(item)).catch((error: unknown) => errors.push(error));
-    await queue.onSizeLessThan(1);
+    inHand += 1;
+    void workOn(item);
+    while (inHand >= most() && errors.length === 0) await oneLess();
   }
-  await queue.onIdle();
+  while (inHand > 0) await oneLess();
   if (errors.length > 0) throw errors[0];
 }

@@ -1,5 +1,5 @@
 import { ZephyrError } from '../errors.ts';
-import type { Teacher } from '../teachers/teacher.ts';
+import type { ChatFailure, Teacher } from '../teachers/teacher.ts';
 
 /** How a session ends early: nothing new is sent, what is in flight may come home for a while, then it is cut off. */
 export interface Halt {
@@ -9,6 +9,8 @@ export interface Halt {
   readonly hard: AbortSignal;
   /** Throws what stopped the session, if anything did. */
   readonly check: () => void;
+  /** What `check` throws. */
+  readonly reason: () => unknown;
   /** Stops the session; returns the error that it stopped with, which is the first. */
   readonly stop: (error: unknown) => unknown;
   readonly close: () => void;
@@ -42,6 +44,7 @@ export function makeHalt(outside: AbortSignal, drainMs: number): Halt {
     check() {
       if (reason !== undefined) throw reason.error;
     },
+    reason: () => reason?.error,
     stop,
     close() {
       clearTimeout(timer);
@@ -50,25 +53,44 @@ export function makeHalt(outside: AbortSignal, drainMs: number): Halt {
   };
 }
 
-/** The teacher will not answer, whatever is asked: no access, no money, no such model. */
-export function refused(teacher: Teacher, message: string): ZephyrError {
-  return new ZephyrError(`Cannot ask teacher "${teacher.name}": ${message}`, {
-    exit: 'preflight',
-    hint: 'check its key, its credit and the name of the model; every answer that arrived is kept',
-  });
-}
-
-export function outOfReach(teacher: Teacher, message: string): ZephyrError {
-  return new ZephyrError(`Cannot reach teacher "${teacher.name}": ${message}`, {
+/** No server will answer, whatever is asked: no access, no money, no such model; or none is there. */
+export function unanswered(servers: readonly { readonly teacher: Teacher; readonly failure: ChatFailure }[]): ZephyrError {
+  const reasons = servers.map(({ teacher, failure }) => `"${teacher.name}": ${failure.message}`).join('; ');
+  if (servers.every(({ failure }) => failure.kind === 'stop' || failure.kind === 'quota'))
+    return new ZephyrError(`Cannot ask teacher ${reasons}`, {
+      exit: 'preflight',
+      hint: 'check its key, its credit and the name of the model; every answer that arrived is kept',
+    });
+  return new ZephyrError(`Cannot reach teacher ${reasons}`, {
     exit: 'temporary',
     hint: 'nothing was lost: every answer that arrived is kept',
   });
 }
 
-export function diskFull(folder: string, error: unknown): ZephyrError {
-  return new ZephyrError(`Cannot write the call log in "${folder}": no space left on the disk`, {
+/** One call needs more tokens than the server admits in a minute: it would wait for ever. */
+export function tooLarge(teacher: Teacher, tokens: number, limit: number): ZephyrError {
+  return new ZephyrError(
+    `Cannot ask teacher "${teacher.name}": a call takes about ${tokens} tokens, expected at most ${limit}, its limit a minute`,
+    { exit: 'preflight', hint: "make prompts or replies shorter, or name another server in the teacher's failover list" },
+  );
+}
+
+/** So many calls fail that going on makes no sense. */
+export function tooManyFailures(failures: number, message: string): ZephyrError {
+  return new ZephyrError(`Stopped asking teachers: ${failures} of the last calls failed, the latest with ${message}`, {
+    exit: 'jobFailed',
+    hint: 'every answer that arrived is kept, and the calls that failed are asked again by `zephyr resume`',
+  });
+}
+
+export function logUnwritable(folder: string, error: unknown): ZephyrError {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  const why = error === undefined || FULL.has(code ?? '') ? 'no space left on the disk' : `${code ?? error}`;
+  return new ZephyrError(`Cannot write the call log in "${folder}": ${why}`, {
     exit: 'temporary',
     hint: 'every answer that arrived is kept; free some space',
     cause: error,
   });
 }
+
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);

@@ -2,7 +2,7 @@ import type { Call, CallOutcome } from './call.ts';
 import { forEachAtOnce } from './for-each.ts';
 import { type CallSession, openSession, type SessionOptions } from './session.ts';
 
-/** Items that a step has in hand at once: enough to keep every teacher busy, few enough to hold in memory. */
+/** Items that a step has in hand at once when it does not ask the session. */
 export const IN_HAND = 256;
 
 /** Opens a session for `work` and closes it whatever happens; the log then holds every answer that arrived. */
@@ -21,7 +21,11 @@ export async function runCalls(
   calls: Iterable<Call> | AsyncIterable<Call>,
   each: (call: Call, outcome: CallOutcome) => void | Promise<void> = () => {},
 ): Promise<void> {
-  await forEachAtOnce(calls, IN_HAND, async (call) => {
-    await each(call, await session.ask(call));
-  });
+  await forEachAtOnce(
+    calls,
+    () => session.inHand,
+    async (call) => {
+      await each(call, await session.ask(call));
+    },
+  );
 }

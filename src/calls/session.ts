@@ -1,10 +1,14 @@
-import PQueue from 'p-queue';
 import type { CallsProgress } from '../model/event.ts';
 import type { ChatReply, Teacher } from '../teachers/teacher.ts';
+import { makeBudget } from './budget.ts';
 import { type Call, type CallOutcome, callKey } from './call.ts';
 import { openCallLog } from './call-log.ts';
-import { diskFull, makeHalt } from './halt.ts';
-import { type Desk, type Floor, PATIENCE, type Patience, settle } from './one-call.ts';
+import { makeCounts } from './counts.ts';
+import { type Desk, type Floor, PATIENCE, type Patience } from './desk.ts';
+import { makeFlusher } from './flusher.ts';
+import { logUnwritable, makeHalt, tooManyFailures } from './halt.ts';
+import { openLiveDesk } from './live-desk.ts';
+import { stopRule } from './stop-rule.ts';
 
 export interface SessionOptions {
   /** folder of the call log */
@@ -25,27 +29,37 @@ export interface SessionOptions {
   readonly flushMs?: number;
 }
 
+/** Calls, dollars and tokens are those of the calls that this session was asked for, but for those asked ahead. */
 export interface SessionSummary {
   /** answered by a teacher in this session */
   readonly asked: number;
   readonly replayed: number;
   readonly failed: number;
+  /** asked in advance for a later step */
+  readonly ahead: number;
   /** found again in a server's store, over all sessions */
   readonly recovered: number;
   /** calls of this session that were sent again although nobody knows whether they had been answered and billed */
   readonly possibleDoubleSpend: number;
-  /** United States dollars and tokens of all answers in the log, earlier sessions included */
+  /** what that may have cost, by estimate; calls without a price are not in it */
+  readonly possibleDoubleSpendUsd: number;
+  /** United States dollars, whoever paid them when */
   readonly costUsd: number;
   readonly promptTokens: number;
   readonly completionTokens: number;
+  /** dollars of all answers in the run's own log, those of other steps and sessions included */
+  readonly spentUsd: number;
 }
 
 export interface CallSession {
+  /** Items that a step should have in hand at once: enough to keep every teacher busy, few enough to hold in memory. */
+  readonly inHand: number;
   /**
-   * The answer to a call: from the log, else from its teacher. Two equal calls are one. Throws when the session has to
-   * stop: no money or access (preflight), teacher out of reach (temporary), disk full (temporary), turned away from (detached).
+   * The answer to a call: from the log, else from its teacher. Two equal calls are one. `ahead`: for a later step, in
+   * whose figures it will be. Throws when the session has to stop: no money, no access or the budget (preflight), teacher
+   * out of reach (temporary), disk full (temporary), nearly all calls fail (jobFailed), turned away from (detached).
    */
-  ask(call: Call): Promise<CallOutcome>;
+  ask(call: Call, options?: { readonly ahead?: boolean }): Promise<CallOutcome>;
   /** A reply that is in the log. */
   read(key: string): Promise<ChatReply | undefined>;
   /** How many calls there will be, as far as is known, for the progress. */
@@ -59,133 +73,157 @@ const PROGRESS_MS = 500;
 /** The Hub takes 128 commits an hour and repo; the journal is not alone there. */
 const FLUSH_MS = 120_000;
 const DRAIN_MS = 30_000;
-const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+const LEAST_IN_HAND = 256;
 
 export async function openSession(options: SessionOptions): Promise<CallSession> {
+  const note = options.note ?? (() => undefined);
   const log = await openCallLog(options.journal, { earlier: options.earlier ?? [] });
   const halt = makeHalt(options.signal, options.drainMs ?? DRAIN_MS);
-  const floor: Floor = { log, halt, patience: { ...PATIENCE, ...options.patience }, possibleDoubleSpend: 0 };
-  const desks = new Map<string, Promise<{ desk: Desk; queue: PQueue }>>();
+  const counts = makeCounts(log, performance.now());
+  const doubts = { count: 0, usd: 0 };
+  const rule = stopRule();
+  const flusher = makeFlusher({ log, flush: options.flush, everyMs: options.flushMs ?? FLUSH_MS, note });
+  const floor: Floor = {
+    log,
+    halt,
+    note,
+    append,
+    budget: makeBudget({ capUsd: options.budgetUsd, totals: log.totals, left: counts.left }),
+    patience: { ...PATIENCE, ...options.patience },
+    doubt(usd) {
+      doubts.count += 1;
+      doubts.usd += usd ?? 0;
+    },
+  };
+  const desks = new Map<string, Promise<Desk>>();
+  const opened = new Map<string, Desk>();
   const asking = new Map<string, Promise<CallOutcome>>();
-  const counts = { asked: 0, replayed: 0, failed: 0, total: 0 };
-  let shownAt = 0;
-  let unflushed = false;
-  let flushing: Promise<void> = Promise.resolve();
-  const timer = setInterval(flush, options.flushMs ?? FLUSH_MS).unref();
-  if (log.totals.damaged > 0) options.note?.(`${log.totals.damaged} damaged lines of the call log were passed over`);
+  const timer = options.progress && setInterval(() => asking.size > 0 && show(), PROGRESS_MS).unref();
+  if (log.totals.damaged > 0) note(`${log.totals.damaged} damaged lines of the call log were passed over`);
 
-  function openDesk(id: string): Promise<{ desk: Desk; queue: PQueue }> {
-    const opened =
-      desks.get(id) ??
-      options
-        .teacher(id)
-        .then((servers) => servers[0] as Teacher)
-        .then((teacher) => ({
-          desk: { teacher, quietUntil: 0, answeredAt: 0 },
-          queue: new PQueue({ concurrency: teacher.concurrency }),
-        }));
-    desks.set(id, opened);
-    return opened;
+  async function append(record: Parameters<typeof log.append>[0]): Promise<void> {
+    try {
+      await log.append(record);
+    } catch (error) {
+      throw halt.stop(logUnwritable(options.journal, error));
+    }
+    flusher.touch();
+    // What was in flight has room in the reserve, nothing else.
+    if (log.full) halt.stop(logUnwritable(options.journal, undefined));
   }
 
-  async function askTeacher(call: Call): Promise<CallOutcome> {
+  function deskOf(id: string): Promise<Desk> {
+    const found = desks.get(id) ?? openDesk(id);
+    desks.set(id, found);
+    return found;
+  }
+
+  async function openDesk(id: string): Promise<Desk> {
+    const servers = await options.teacher(id);
+    for (const server of servers) floor.budget.accept(server);
+    const desk = openLiveDesk(floor, servers);
+    opened.set(id, desk);
+    return desk;
+  }
+
+  async function askTeacher(call: Call, key: string): Promise<CallOutcome> {
     halt.check();
-    const { desk, queue } = await openDesk(call.teacher);
-    return queue.add(async () => {
-      halt.check();
-      try {
-        return await settle(floor, desk, call);
-      } catch (error) {
-        const isFull = FULL.has((error as NodeJS.ErrnoException).code ?? '');
-        throw halt.stop(isFull ? diskFull(options.journal, error) : error);
-      } finally {
-        unflushed = true;
-        if (log.full) halt.stop(diskFull(options.journal, undefined));
-      }
-    });
+    try {
+      const outcome = await (await deskOf(call.teacher)).settle(call, key);
+      await stopIfMostFail(outcome);
+      return outcome;
+    } catch (error) {
+      throw halt.stop(error);
+    }
+  }
+
+  /** A refusal that so many calls meet is rather of the recipe than of the calls: they are to be asked again. */
+  async function stopIfMostFail(outcome: CallOutcome): Promise<void> {
+    const failures = rule.settled(outcome.key, !outcome.ok);
+    if (failures === undefined || outcome.ok || halt.signal.aborted) return;
+    const { message, status } = outcome.failure;
+    halt.stop(tooManyFailures(failures.length, message));
+    for (const k of failures) {
+      const known = log.known(k);
+      if (known?.state === 'failed')
+        await append({ t: 'fail', k, a: known.attempt, kind: 'again', status: status ?? null, message: 'as most calls' });
+    }
+    halt.check();
   }
 
   async function answer(call: Call, key: string): Promise<CallOutcome> {
-    const failed = await log.failure(key);
-    if (failed !== undefined) {
-      const { message, status } = failed;
-      return { ok: false, key, failure: { kind: 'final', message, status: status ?? undefined }, replayed: true };
+    const state = log.known(key)?.state;
+    if (state === 'failed') {
+      const failed = await log.failure(key);
+      const failure = { kind: 'final' as const, message: failed?.message ?? '', status: failed?.status ?? undefined };
+      if (failed !== undefined) return { ok: false, key, failure, replayed: true };
     }
-    const reply = await log.reply(key);
-    return reply === undefined ? askTeacher(call) : { ok: true, key, reply, replayed: true };
+    const reply = state === 'done' ? await log.reply(key) : undefined;
+    return reply === undefined ? askTeacher(call, key) : { ok: true, key, reply, replayed: true };
   }
 
-  function show(force: boolean): void {
-    const now = Date.now();
-    if (!force && now - shownAt < PROGRESS_MS) return;
-    shownAt = now;
-    const done = counts.asked + counts.replayed;
+  /** An equal call that is on its way will do. */
+  function share(call: Call): Promise<CallOutcome> {
+    const key = callKey(call);
+    const same = asking.get(key);
+    if (same !== undefined) return same.then((outcome) => ({ ...outcome, replayed: true }));
+    const outcome = answer(call, key).finally(() => asking.delete(key));
+    asking.set(key, outcome);
+    return outcome;
+  }
+
+  function show(): void {
     options.progress?.({
-      done,
-      total: Math.max(counts.total, done + counts.failed),
+      done: counts.asked + counts.replayed,
+      total: counts.total,
       failed: counts.failed,
       replayed: counts.replayed,
-      costUsd: log.totals.costUsd,
+      costUsd: counts.costUsd,
       spentUsd: log.totals.costUsd,
       capUsd: options.budgetUsd ?? null,
-      etaSeconds: null,
-      teachers: [],
+      etaSeconds: counts.etaSeconds(performance.now()),
+      teachers: [...opened].map(([id, desk]) => ({ id, ...desk.state() })),
     });
   }
 
-  /** Never fails the session: what is not flushed now is flushed later, and the log is on this disk. */
-  function flush(): void {
-    if (!unflushed || options.flush === undefined) return;
-    unflushed = false;
-    flushing = flushing
-      .then(() => log.roll())
-      .then(options.flush)
-      .catch((error: unknown) => {
-        unflushed = true;
-        options.note?.(
-          `The call log could not be copied to the Hub yet: ${error instanceof Error ? error.message : String(error)}`,
-        );
-      });
-  }
-
   return {
-    ask(call) {
-      const key = callKey(call);
-      const same = asking.get(key);
-      if (same !== undefined) return same;
-      const outcome = answer(call, key)
-        .then((found) => {
-          counts[found.ok ? (found.replayed ? 'replayed' : 'asked') : 'failed'] += 1;
-          show(false);
-          return found;
-        })
-        .finally(() => asking.delete(key));
-      asking.set(key, outcome);
+    get inHand() {
+      return [...opened.values()].reduce((sum, desk) => sum + desk.inHand, LEAST_IN_HAND);
+    },
+    ask(call, { ahead = false } = {}) {
+      const outcome = share(call).then((found) => {
+        counts.settled(found, ahead, performance.now());
+        return found;
+      });
+      // What stops the session is thrown to all: nobody need wait for a call that is asked ahead.
+      if (ahead) outcome.catch(() => undefined);
       return outcome;
     },
-    read: (key) => log.reply(key),
-    expect(total) {
-      counts.total = total;
+    async read(key) {
+      const reply = await log.reply(key);
+      if (reply !== undefined) counts.used(key);
+      return reply;
     },
-    summary: () => {
-      const { recovered, costUsd, promptTokens, completionTokens } = log.totals;
-      return {
-        asked: counts.asked,
-        replayed: counts.replayed,
-        failed: counts.failed,
-        recovered,
-        possibleDoubleSpend: floor.possibleDoubleSpend,
-        costUsd,
-        promptTokens,
-        completionTokens,
-      };
-    },
+    expect: counts.expect,
+    summary: () => ({
+      asked: counts.asked,
+      replayed: counts.replayed,
+      failed: counts.failed,
+      ahead: counts.ahead,
+      recovered: log.totals.recovered,
+      possibleDoubleSpend: doubts.count,
+      possibleDoubleSpendUsd: doubts.usd,
+      costUsd: counts.costUsd,
+      promptTokens: counts.promptTokens,
+      completionTokens: counts.completionTokens,
+      spentUsd: log.totals.costUsd,
+    }),
     async close() {
       clearInterval(timer);
       await Promise.allSettled(asking.values());
-      show(true);
-      flush();
-      await flushing;
+      await Promise.all([...opened.values()].map((desk) => desk.close()));
+      show();
+      await flusher.close();
       await log.close();
       halt.close();
     },

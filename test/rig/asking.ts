@@ -8,7 +8,7 @@ import { openTeacher } from '../../src/teachers/registry.ts';
 import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
 import { type Asked, type ChatServer, type Doing, startChatServer } from './chat-server.ts';
 
-const PATIENCE = { attempts: 4, baseMs: 2, capMs: 20, silenceMs: 200, lookMs: 20 };
+const PATIENCE = { attempts: 4, callMs: 2000, baseMs: 2, capMs: 20, silenceMs: 200, busyMs: 5, breakMs: 5, lookMs: 20 };
 
 export const call = (question: string): Call => ({
   teacher: 't',

@@ -1,0 +1,89 @@
+import type { CallOutcome } from './call.ts';
+import type { CallLog } from './call-log.ts';
+import { keySet } from './key-set.ts';
+import { rateMeter } from './rate-meter.ts';
+
+/** What a session was asked for, so far. A call counts once however often it is asked or read. */
+export interface Counts {
+  readonly asked: number;
+  readonly replayed: number;
+  readonly failed: number;
+  /** asked in advance for a later step, and in no other figure */
+  readonly ahead: number;
+  readonly costUsd: number;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** Calls that are left, as far as is known. */
+  left(): number | undefined;
+  /** Seconds until all are done at the rate of the last minute. */
+  etaSeconds(now: number): number | null;
+  settled(outcome: CallOutcome, ahead: boolean, now: number): void;
+  /** The reply to a call of this session is used. */
+  used(key: string): void;
+  expect(total: number): void;
+  readonly total: number;
+}
+
+/** `now`: when the session begins, by one steady clock, in milliseconds. */
+export function makeCounts(log: Pick<CallLog, 'usage'>, begunAt: number): Counts {
+  const sums = { asked: 0, replayed: 0, failed: 0, ahead: 0, costUsd: 0, promptTokens: 0, completionTokens: 0 };
+  const known = keySet();
+  const settledMeter = rateMeter();
+  let expected: number | undefined;
+
+  function used(key: string): void {
+    if (!known.add(key)) return;
+    const usage = log.usage(key);
+    sums.costUsd += usage?.usd ?? 0;
+    sums.promptTokens += usage?.promptTokens ?? 0;
+    sums.completionTokens += usage?.completionTokens ?? 0;
+  }
+  const settled = () => sums.asked + sums.replayed + sums.failed;
+  const left = () => (expected === undefined ? undefined : Math.max(0, expected - settled()));
+
+  return {
+    get asked() {
+      return sums.asked;
+    },
+    get replayed() {
+      return sums.replayed;
+    },
+    get failed() {
+      return sums.failed;
+    },
+    get ahead() {
+      return sums.ahead;
+    },
+    get costUsd() {
+      return sums.costUsd;
+    },
+    get promptTokens() {
+      return sums.promptTokens;
+    },
+    get completionTokens() {
+      return sums.completionTokens;
+    },
+    get total() {
+      return Math.max(expected ?? 0, settled());
+    },
+    left,
+    etaSeconds(now) {
+      const calls = left();
+      const rate = settledMeter.sum(now) / Math.min(60, Math.max(1, (now - begunAt) / 1000));
+      return calls === undefined || rate === 0 ? null : Math.round(calls / rate);
+    },
+    settled(outcome, ahead, now) {
+      if (!outcome.replayed) settledMeter.add(1, now);
+      if (ahead) {
+        sums.ahead += 1;
+        return;
+      }
+      sums[outcome.ok ? (outcome.replayed ? 'replayed' : 'asked') : 'failed'] += 1;
+      if (outcome.ok) used(outcome.key);
+    },
+    used,
+    expect(total) {
+      expected = total;
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import type { ChatReply, Price } from '../teachers/teacher.ts';
+import type { Call } from './call.ts';
+import { quantileWindow } from './quantile-window.ts';
+
+export interface Tokens {
+  readonly input: number;
+  readonly output: number;
+}
+
+/** What a call will take, from what the ones before it took at the same server. */
+export interface Estimator {
+  /** Output: what 95 % of the replies of this purpose stay below; all that is allowed until a few have come. */
+  estimate(call: Call): Tokens;
+  /** Learns from a reply; returns what it took, where the server does not say by estimate. */
+  learn(call: Call, reply: ChatReply): Tokens;
+}
+
+/** Until the server has said how many tokens it counts. */
+const CHARACTERS_PER_TOKEN = 4;
+/** Tokens that every chat template puts around a message, about. */
+const PER_MESSAGE = 4;
+/** Replies after which their length is taken to be known. */
+const KNOWN_AFTER = 8;
+const LEARN = 0.05;
+/** Purposes that are told apart; more would be a mistake. */
+const MOST_PURPOSES = 256;
+
+export function estimator(): Estimator {
+  const lengths = new Map<string, ReturnType<typeof quantileWindow>>();
+  const schemaTokens = new WeakMap<object, number>();
+  let ratio = 1;
+
+  function windowOf(purpose: string): ReturnType<typeof quantileWindow> {
+    const name = lengths.has(purpose) || lengths.size < MOST_PURPOSES ? purpose : '';
+    const window = lengths.get(name) ?? quantileWindow();
+    lengths.set(name, window);
+    return window;
+  }
+
+  /** By its characters alone. */
+  function plainInput({ messages, schema }: Call): number {
+    let tokens = 0;
+    for (const { content } of messages) tokens += PER_MESSAGE + content.length / CHARACTERS_PER_TOKEN;
+    if (schema === undefined) return tokens;
+    const found = schemaTokens.get(schema) ?? JSON.stringify(schema).length / CHARACTERS_PER_TOKEN;
+    schemaTokens.set(schema, found);
+    return tokens + found;
+  }
+
+  return {
+    estimate(call) {
+      const window = windowOf(call.purpose);
+      const most = call.sampling.max_tokens;
+      const output = window.count < KNOWN_AFTER ? most : Math.min(most, window.value() ?? most);
+      return { input: Math.ceil(plainInput(call) * ratio), output };
+    },
+    learn(call, { promptTokens, completionTokens, text }) {
+      const plain = plainInput(call);
+      const input = promptTokens > 0 ? promptTokens : Math.ceil(plain * ratio);
+      const output = completionTokens > 0 ? completionTokens : Math.ceil(text.length / CHARACTERS_PER_TOKEN);
+      if (promptTokens > 0) ratio += LEARN * (Math.min(8, promptTokens / plain) - ratio);
+      windowOf(call.purpose).add(output);
+      return { input, output };
+    },
+  };
+}
+
+/** United States dollars; `null` without a price. */
+export function dollarsOf({ input, output }: Tokens, price: Price | undefined): number | null {
+  return price === undefined ? null : (input * price.input + output * price.output) / 1e6;
+}

@@ -1,0 +1,191 @@
+import type { ChatAnswer, ChatFailure, ChatReply, Teacher } from '../teachers/teacher.ts';
+import { type Call, type CallOutcome, requestOf } from './call.ts';
+import type { Desk, Floor } from './desk.ts';
+import { dollarsOf, type Tokens } from './estimate.ts';
+import { tooLarge, unanswered } from './halt.ts';
+import { type Lane, openLane, type Ticket } from './lane.ts';
+import { reconciler } from './reconcile.ts';
+import { backoffMs, pause } from './wait.ts';
+
+/** What is known of a call between two attempts. */
+interface Course {
+  readonly call: Call;
+  readonly key: string;
+  attempt: number;
+  /** A request of which nobody knows whether it was answered. */
+  lost: { readonly teacher: string; readonly sentAt: number; readonly est: number | null } | undefined;
+}
+
+/**
+ * Sends calls to the first server that takes them, each to a lane of its own; when one fails for good or for now, the next
+ * takes over. A call is asked until there is an answer, a final no, or no hope: intent on disk, one request, raw reply on
+ * disk. One whose outcome is unknown is first looked for at the server that it was sent to.
+ */
+export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
+  const { halt, patience, log, append, budget } = floor;
+  const lanes: readonly Lane[] = servers.map((teacher) => openLane(teacher, halt, patience, () => lanes.some(isOpen)));
+  const reconcile = reconciler(floor);
+
+  function pick(): Lane {
+    const open = lanes.find(isOpen);
+    if (open !== undefined) return open;
+    const failures = lanes.map(({ teacher, gone }) => ({ teacher, failure: gone }));
+    if (failures.every(isGone)) throw halt.stop(unanswered(failures));
+    const hopeful = lanes.filter(({ gone }) => gone?.kind !== 'stop' && gone?.kind !== 'quota');
+    return hopeful.reduce((a, b) => (b.waitMs() < a.waitMs() ? b : a));
+  }
+
+  function reserve(lane: Lane, call: Call): Tokens {
+    const tokens = lane.estimator.estimate(call);
+    const limit = lane.tokenLimit;
+    // The reply may turn out shorter than what is allowed, the question cannot.
+    if (limit !== undefined && tokens.input > limit) throw halt.stop(tooLarge(lane.teacher, tokens.input, Math.floor(limit)));
+    return tokens;
+  }
+
+  async function done(
+    course: Course,
+    reply: ChatReply,
+    tokens: Tokens,
+    teacher: Teacher,
+    recovered: boolean,
+  ): Promise<CallOutcome> {
+    const usd = dollarsOf(tokens, teacher.price);
+    const { key, attempt } = course;
+    await append({
+      t: 'done',
+      k: key,
+      a: attempt,
+      usd,
+      in: tokens.input,
+      out: tokens.output,
+      recovered,
+      rid: reply.requestId ?? null,
+      raw: reply.raw,
+    });
+    return { ok: true, key, reply, replayed: false };
+  }
+
+  async function refusal({ key, attempt }: Course, { kind, status, message }: Omit<ChatFailure, 'afterMs'>): Promise<void> {
+    await append({ t: 'fail', k: key, a: attempt, kind, status: status ?? null, message });
+  }
+
+  /** The answer that got lost, or a word on what that may cost. */
+  async function findLost(course: Course, lost: NonNullable<Course['lost']>): Promise<CallOutcome | undefined> {
+    const { call, key } = course;
+    course.lost = undefined;
+    const lane = lanes.find(({ teacher }) => teacher.name === lost.teacher);
+    const reply = lane && (await reconcile(lane.teacher, call.model, key, lost.sentAt));
+    if (lane !== undefined && reply !== undefined)
+      return done(course, reply, lane.estimator.learn(call, reply), lane.teacher, true);
+    if (lane === undefined || lane.teacher.settleMs === 0) floor.doubt(lost.est);
+    else await refusal(course, { kind: 'again', status: undefined, message: 'not in the store of the server' });
+    return undefined;
+  }
+
+  /** One request. What arrives is on disk when this returns. */
+  async function send(course: Course, lane: Lane, ticket: Ticket, tokens: Tokens): Promise<CallOutcome | ChatFailure> {
+    const { call, key } = course;
+    const { teacher } = lane;
+    const est = dollarsOf(tokens, teacher.price);
+    const sentAt = Date.now();
+    let answer: ChatAnswer | undefined;
+    const claim = await budget.claim(est ?? 0).catch((error: unknown) => {
+      lane.withdraw(ticket);
+      throw halt.stop(error);
+    });
+    try {
+      halt.check();
+      course.attempt += 1;
+      await append({ t: 'intent', k: key, a: course.attempt, at: sentAt, est, model: call.model, teacher: teacher.name });
+      claim.logged();
+      if (halt.signal.aborted) await refusal(course, { kind: 'again', status: 0, message: 'not sent' });
+      halt.check();
+      answer = await teacher.complete(requestOf(call, key), halt.hard);
+      if (answer.ok) {
+        const used = lane.estimator.learn(call, answer.reply);
+        lane.leave(ticket, answer, used.input + used.output);
+        return await done(course, answer.reply, used, teacher, false);
+      }
+      const { failure } = answer;
+      const isLost = failure.status === undefined;
+      lane.leave(ticket, answer, isLost ? ticket.tokens : 0);
+      if (isLost) course.lost = { teacher: teacher.name, sentAt, est };
+      else await refusal(course, failure);
+      return failure;
+    } finally {
+      if (answer === undefined) lane.withdraw(ticket);
+      claim.settled();
+    }
+  }
+
+  async function known(call: Call, key: string): Promise<Course> {
+    const before = log.known(key);
+    if (before?.state !== 'sent') return { call, key, attempt: before?.attempt ?? 0, lost: undefined };
+    const { attempt, sentAt, est } = before;
+    return { call, key, attempt, lost: { teacher: (await log.sentTo(key)) ?? '', sentAt, est } };
+  }
+
+  async function settle(call: Call, key: string): Promise<CallOutcome> {
+    const course = await known(call, key);
+    let tries = 0;
+    let begunAt: number | undefined;
+    for (let again = false; ; again = true) {
+      const found = course.lost === undefined ? undefined : await findLost(course, course.lost);
+      if (found !== undefined) return found;
+      halt.check();
+      const lane = pick();
+      const tokens = reserve(lane, call);
+      const ticket = await lane.enter(tokens.input + tokens.output, again);
+      if (ticket === undefined) continue;
+      begunAt ??= lane.now();
+      const outcome = await send(course, lane, ticket, tokens);
+      if ('ok' in outcome) return outcome;
+      if (outcome.kind === 'final') return { ok: false, key, failure: outcome, replayed: false };
+      halt.check();
+      if (outcome.kind !== 'again' || outcome.status === 429) continue;
+      tries += 1;
+      if (tries >= patience.attempts || lane.now() - begunAt > patience.callMs) {
+        const since = begunAt;
+        if (lanes.some(({ answeredAt }) => answeredAt >= since)) return { ok: false, key, failure: outcome, replayed: false };
+        lane.trip();
+        tries = 0;
+      } else await pause(outcome.afterMs ?? backoffMs(tries, patience.baseMs, patience.capMs, Math.random()), halt.signal);
+    }
+  }
+
+  return {
+    inHand: 2 * Math.max(...servers.map(({ concurrency }) => concurrency)),
+    settle,
+    state() {
+      const states = lanes.map((lane) => lane.state()).filter((each, index) => index === 0 || each.requestsPerMinute > 0);
+      const [first, ...others] = states as [ReturnType<Lane['state']>, ...ReturnType<Lane['state']>[]];
+      return others.reduce(addUp, { ...first, batches: 0 });
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+function isOpen(lane: Lane): boolean {
+  return lane.waitMs() === 0;
+}
+
+function isGone<S extends { readonly failure: ChatFailure | undefined }>(server: S): server is S & { failure: ChatFailure } {
+  return server.failure !== undefined;
+}
+
+type State = ReturnType<Desk['state']>;
+
+function addUp(a: State, b: ReturnType<Lane['state']>): State {
+  const asked = a.requestsPerMinute + b.requestsPerMinute;
+  return {
+    inFlight: a.inFlight + b.inFlight,
+    ceiling: a.ceiling + b.ceiling,
+    requestsPerMinute: asked,
+    requestLimit: a.requestLimit === null || b.requestLimit === null ? null : a.requestLimit + b.requestLimit,
+    tokensPerMinute: a.tokensPerMinute + b.tokensPerMinute,
+    tokenLimit: a.tokenLimit === null || b.tokenLimit === null ? null : a.tokenLimit + b.tokenLimit,
+    busy: asked === 0 ? 0 : (a.busy * a.requestsPerMinute + b.busy * b.requestsPerMinute) / asked,
+    batches: a.batches,
+  };
+}

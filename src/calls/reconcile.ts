@@ -1,0 +1,39 @@
+import PQueue from 'p-queue';
+import type { ChatReply, Teacher } from '../teachers/teacher.ts';
+import type { Floor } from './desk.ts';
+import { unanswered } from './halt.ts';
+import { backoffMs, pause } from './wait.ts';
+
+/** Looks at once, after a crash with many calls in flight. */
+const AT_ONCE = 16;
+const LONGEST_LOOK_MS = 10_000;
+
+/** Looks for answers to calls of which nobody knows whether they were answered. */
+export type Reconcile = (teacher: Teacher, model: string, key: string, sentAt: number) => Promise<ChatReply | undefined>;
+
+/**
+ * Looks into a server's store until the answer cannot turn up any more: a server stores it when it is finished, whoever
+ * still listens. `sentAt`: milliseconds since 1970.
+ */
+export function reconciler({ halt, patience }: Pick<Floor, 'halt' | 'patience'>): Reconcile {
+  const looks = new PQueue({ concurrency: AT_ONCE });
+
+  return async (teacher, model, key, sentAt) => {
+    if (teacher.settleMs === 0) return undefined;
+    let fails = 0;
+    for (let wait = patience.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, patience.lookMs))) {
+      const isLast = Date.now() - sentAt >= teacher.settleMs;
+      halt.check();
+      const found = await looks.add(() => teacher.recover(key, model, halt.hard));
+      if (found?.ok === true) return found.reply;
+      if (found !== undefined) {
+        fails += 1;
+        const { failure } = found;
+        if (failure.kind === 'stop' || failure.kind === 'quota' || fails >= patience.attempts)
+          throw halt.stop(unanswered([{ teacher, failure }]));
+        await pause(failure.afterMs ?? backoffMs(fails, patience.baseMs, patience.capMs, Math.random()), halt.signal);
+      } else if (isLast) return undefined;
+      else await pause(Math.min(wait, teacher.settleMs), halt.signal);
+    }
+  };
+}
