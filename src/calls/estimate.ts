@@ -7,12 +7,21 @@ export interface Tokens {
   readonly output: number;
 }
 
+/** As much of a call as an estimate needs: for when the call itself is on the disk. */
+export interface CallSize {
+  readonly purpose: string;
+  /** by its characters alone */
+  readonly plainInput: number;
+  readonly mostOutput: number;
+}
+
 /** What a call will take, from what the ones before it took at the same server. */
 export interface Estimator {
   /** Output: what 95 % of the replies of this purpose stay below; all that is allowed until a few have come. */
-  estimate(call: Call): Tokens;
+  estimate(call: Call | CallSize): Tokens;
   /** Learns from a reply; returns what it took, where the server does not say by estimate. */
-  learn(call: Call, reply: ChatReply): Tokens;
+  learn(call: Call | CallSize, reply: ChatReply): Tokens;
+  sizeOf(call: Call): CallSize;
 }
 
 /** Until the server has said how many tokens it counts. */
@@ -47,19 +56,24 @@ export function estimator(): Estimator {
     return tokens + found;
   }
 
+  function sizeOf(call: Call): CallSize {
+    return { purpose: call.purpose, plainInput: plainInput(call), mostOutput: call.sampling.max_tokens };
+  }
+
   return {
+    sizeOf,
     estimate(call) {
-      const window = windowOf(call.purpose);
-      const most = call.sampling.max_tokens;
+      const { purpose, plainInput: plain, mostOutput: most } = 'plainInput' in call ? call : sizeOf(call);
+      const window = windowOf(purpose);
       const output = window.count < KNOWN_AFTER ? most : Math.min(most, window.value() ?? most);
-      return { input: Math.ceil(plainInput(call) * ratio), output };
+      return { input: Math.ceil(plain * ratio), output };
     },
     learn(call, { promptTokens, completionTokens, text }) {
-      const plain = plainInput(call);
+      const { purpose, plainInput: plain } = 'plainInput' in call ? call : sizeOf(call);
       const input = promptTokens > 0 ? promptTokens : Math.ceil(plain * ratio);
       const output = completionTokens > 0 ? completionTokens : Math.ceil(text.length / CHARACTERS_PER_TOKEN);
       if (promptTokens > 0) ratio += LEARN * (Math.min(8, promptTokens / plain) - ratio);
-      windowOf(call.purpose).add(output);
+      windowOf(purpose).add(output);
       return { input, output };
     },
   };
