@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Json } from '../base/canonical-json.ts';
 
 /** The programs of scripts/train, by file name without `.py`. */
-export const jobProgram = z.enum(['prepare', 'dsft', 'ddpo', 'merge', 'generate', 'tiny_base']);
+export const jobProgram = z.enum(['prepare', 'dsft', 'ddpo', 'merge', 'generate', 'reward', 'tiny_base']);
 export type JobProgram = z.infer<typeof jobProgram>;
 
 /** Names one attempt of one step; a backend finds a job again by these. */

@@ -1,4 +1,6 @@
 import type { AifTeachers } from '../stages/aif/spec.ts';
+import { checkJudge } from './check-judge.ts';
+import { checkPairs } from './check-pairs.ts';
 import type { Mistake } from './mistakes.ts';
 import { didYouMean } from './nearest.ts';
 import type { Recipe } from './recipe.ts';
@@ -22,6 +24,7 @@ export function checkRecipe(recipe: Recipe): Mistake[] {
       );
   }
   if (recipe.aif.source === 'teachers') mistakes.push(...checkFeedback(recipe, recipe.aif));
+  mistakes.push(...checkPairs(recipe));
   return mistakes.filter((found) => found !== undefined);
 }
 
@@ -36,19 +39,7 @@ function checkFeedback(recipe: Recipe, aif: AifTeachers): (Mistake | undefined)[
           `aif.answersPerPrompt: expected at most ${aif.pool.length}, the size of the pool, got ${aif.answersPerPrompt}`,
         )
       : undefined;
-  const largest = aif.judge.aspects.length > 0 ? 5 : 10;
-  const margin =
-    aif.binarize.score === 'mean_aspects' && aif.judge.aspects.length === 0
-      ? mistake(['aif', 'binarize', 'score'], 'aif.binarize.score: expected overall, since the judge rates no aspect')
-      : aif.binarize.score === 'overall' && !aif.judge.overall
-        ? mistake(['aif', 'binarize', 'score'], 'aif.binarize.score: expected mean_aspects, or aif.judge.overall: true')
-        : aif.binarize.minChosen > largest
-          ? mistake(
-              ['aif', 'binarize', 'minChosen'],
-              `aif.binarize.minChosen: expected at most ${largest}, the best score, got ${aif.binarize.minChosen}`,
-            )
-          : undefined;
-  return [...members, checkTeacher(recipe, ['aif', 'judge', 'teacher'], aif.judge.teacher), tooFew, margin];
+  return [...members, ...checkJudge(recipe, aif, (path, id) => checkTeacher(recipe, path, id)), tooFew];
 }
 
 function checkTeacher(recipe: Recipe, path: Path, id: string): Mistake | undefined {

@@ -1,3 +1,4 @@
+import { judgeSpec } from '../stages/aif/judging/spec.ts';
 import type { AifSpec, AifTeachers } from '../stages/aif/spec.ts';
 import type { DdpoSpec } from '../stages/ddpo/spec.ts';
 import type { DsftSpec } from '../stages/dsft/spec.ts';
@@ -135,8 +136,8 @@ function toyAif(spec: AifSpec, provider: RehearsalProvider): AifSpec {
         pool,
         answersPerPrompt: Math.min(spec.answersPerPrompt, SIZES.answersPerPrompt, pool.length),
         answer: { ...spec.answer, maxTokens: Math.min(spec.answer.maxTokens, SIZES.answerTokens) },
-        judge: { ...spec.judge, teacher: JUDGE },
-        binarize: { ...spec.binarize, testPrompts: SIZES.testPrompts },
+        judge: toyJudge(spec.judge),
+        binarize: toyBinarize(spec),
       };
     }
   }
@@ -154,6 +155,22 @@ function toyPrompts(prompts: AifTeachers['prompts']): AifTeachers['prompts'] {
     safety: false,
   };
   return { ...prompts, sources: [source], nearDuplicates: 'report', decontaminate: [] };
+}
+
+/** The practice judge in the place of all judges, a reward model included; practice pairs carry the labels. */
+function toyJudge(judge: AifTeachers['judge']): AifTeachers['judge'] {
+  if (judge.by === 'reward_model') return judgeSpec.parse({ teachers: [JUDGE], permutations: 1 });
+  const { fallback: _, calibration, ...kept } = judge;
+  const labels = calibration && { calibration: { ...calibration, ref: WORLD, split: 'test_prefs' } };
+  return { ...kept, teachers: [JUDGE], ...labels };
+}
+
+/** Where ratings stand in for rewards, what counts in points of a reward is left out. */
+function toyBinarize({ judge, binarize }: AifTeachers): AifTeachers['binarize'] {
+  const toy = { ...binarize, testPrompts: SIZES.testPrompts };
+  if (judge.by === 'teachers') return toy;
+  const { minMargin: _, minChosen: __, marginBand: ___, ...kept } = toy;
+  return { ...kept, score: 'mean_aspects', rejected: kept.rejected === 'margin_band' ? 'random_lower' : kept.rejected };
 }
 
 function toyDdpo(spec: DdpoSpec): DdpoSpec {
@@ -197,7 +214,7 @@ function practiceTeachers(dsft: DsftSpec, aif: AifSpec, provider: RehearsalProvi
   const via = provider === 'batch' || provider === 'artifact' ? 'openai' : provider;
   const batch = provider === 'batch' ? { batch: { pollSeconds: 0.2 } } : {};
   const inData = dsft.data.source === 'teacher' ? [dsft.data.user, dsft.data.assistant] : [];
-  const inFeedback = aif.source === 'teachers' ? [...aif.pool.map(({ teacher }) => teacher), aif.judge.teacher] : [];
+  const inFeedback = aif.source === 'teachers' ? aif.pool.map(({ teacher }) => teacher) : [];
   const models = [...inData, ...inFeedback, JUDGE].filter((model) => model !== undefined);
   return Object.fromEntries(
     models.map((model) => [

@@ -2,7 +2,7 @@ import type { Setting } from '../setting.ts';
 import type { Step } from '../stage.ts';
 import { answerSteps, generateStep } from './answers/steps.ts';
 import { promptsStep } from './intake/step.ts';
-import { judgeStep } from './judging/step.ts';
+import { judgeSteps } from './judging/step.ts';
 import { binarizeStep, passPairsStep, rebinarizeStep } from './pairs/steps.ts';
 import type { AifSpec } from './spec.ts';
 
@@ -14,7 +14,7 @@ export function aifSteps(setting: Setting, spec: AifSpec): Step[] {
         promptsStep(setting, spec.prompts),
         ...answerSteps(setting, spec),
         generateStep(setting, spec),
-        judgeStep(setting, spec),
+        ...judgeSteps(setting, spec),
         binarizeStep(setting, spec),
       ];
     case 'ratings':

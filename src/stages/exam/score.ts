@@ -5,7 +5,8 @@ import { hmacOrder } from '../../base/hmac-choice.ts';
 import { type Call, callKey } from '../../calls/call.ts';
 import { runCalls, withSession } from '../../calls/run-calls.ts';
 import { ZephyrError } from '../../errors.ts';
-import { judgeCall, labelsFor, readJudgement, scaleOf } from '../aif/judging/judgement.ts';
+import { judgeCall } from '../aif/judging/form.ts';
+import { ratingsForm } from '../aif/judging/ratings.ts';
 import { ASPECTS } from '../aif/judging/spec.ts';
 import { judgeInstructions } from '../aif/judging/templates.ts';
 import { datasetCard } from '../dataset-card.ts';
@@ -75,11 +76,12 @@ export const score: Task = async (context) => {
     return ASPECTS.map((aspect, index) => {
       const order = hmacOrder(seed, `exam ${aspect} ${prompt_id}`, sitters, (sitter) => sitter);
       const texts = order.map((sitter) => textOf(sitter, prompt_id));
+      const form = ratingsForm(aspect, texts.length);
       return {
         prompt_id,
         order,
         aspect,
-        call: judgeCall(judge, `exam ${aspect}`, aspect, instructions[index] ?? '', { prompt_id, prompt }, texts),
+        call: judgeCall(judge, `exam ${aspect}`, instructions[index]?.text ?? '', { prompt_id, prompt }, texts, form),
       };
     });
   }
@@ -93,13 +95,13 @@ export const score: Task = async (context) => {
     );
     const ratings = new Map<string, number[]>();
     for (const { prompt_id, order, aspect, call } of sheets) {
-      const judgement = readJudgement(await session.read(callKey(call)), labelsFor(order.length), scaleOf(aspect));
-      if (!judgement.ok)
-        throw new ZephyrError(`Cannot grade the answers to prompt "${prompt_id}" for ${aspect}: ${judgement.why}`, {
+      const reading = ratingsForm(aspect, order.length).read(await session.read(callKey(call)));
+      if (!reading.ok)
+        throw new ZephyrError(`Cannot grade the answers to prompt "${prompt_id}" for ${aspect}: ${reading.why}`, {
           exit: 'jobFailed',
         });
       order.forEach((sitter, index) => {
-        const rating = judgement.entries.get(labelsFor(order.length)[index] ?? '')?.rating;
+        const rating = reading.found[index]?.rating;
         if (rating != null) ratings.set(`${sitter} ${prompt_id}`, [...(ratings.get(`${sitter} ${prompt_id}`) ?? []), rating]);
       });
     }

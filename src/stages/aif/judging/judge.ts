@@ -1,143 +1,122 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
-import { hmacOrder } from '../../../base/hmac-choice.ts';
-import { parquetShape, writeParquet } from '../../../base/parquet.ts';
-import { sha256 } from '../../../base/sha256.ts';
-import { type Call, callKey } from '../../../calls/call.ts';
+import { readParquet } from '../../../base/parquet.ts';
+import { callKey } from '../../../calls/call.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { IN_HAND, withSession } from '../../../calls/run-calls.ts';
-import { datasetCard } from '../../dataset-card.ts';
+import type { CallSession } from '../../../calls/session.ts';
+import { ZephyrError } from '../../../errors.ts';
 import { counter } from '../../rows.ts';
-import type { Task } from '../../stage.ts';
-import { callFields, inputFolder, sessionOf } from '../../step-config.ts';
-import { byPrompt, COMPLETIONS_FILE, type Completion, RATING_COLUMNS, RATINGS_FILE, type Rating } from '../tables.ts';
-import { type Judgement, judgeCall, labelsFor, readJudgement, scaleOf } from './judgement.ts';
-import { judgeInstructions } from './templates.ts';
+import type { Task, TaskContext, TaskResult } from '../../stage.ts';
+import { inputFolder, sessionOf } from '../../step-config.ts';
+import { byPrompt, COMPLETIONS_FILE, type Completion, type Rating } from '../tables.ts';
+import { calibrate } from './calibrate.ts';
+import { type JudgeConfig, judgeConfig, type TeachersConfig } from './config.ts';
+import { NO_LOGPROBS } from './expected.ts';
+import { familyOverlap } from './families.ts';
+import { ratingRows } from './rating-rows.ts';
+import { rewardRows } from './rewards.ts';
+import { settle } from './settle.ts';
+import { isJudged, type Sheet, sheetMaker } from './sheets.ts';
+import { writeRatings } from './write-ratings.ts';
 
-const config = z.object({
-  seed: z.int(),
-  call: callFields,
-  aspects: z.array(z.string()),
-  overall: z.boolean(),
-  permutations: z.int().min(1).max(2),
-});
-
-/** One question to the judge, and the same once more for when its reply cannot be read. */
-interface Sheet {
-  readonly aspect: string;
-  readonly permutation: number;
-  /** in the order of the labels */
-  readonly answers: readonly Completion[];
-  readonly calls: readonly Call[];
-}
+/** So many judgements without a single log-probability, and the server is taken to send none. */
+const PATIENCE = 16;
 
 /**
- * A judge rates the answers to each prompt, one aspect at a time, all answers side by side under opaque labels in an order
- * drawn by seed and prompt (and its reverse with two permutations); `overall` rates each answer alone from 1 to 10. A
- * reply that cannot be read is asked for once more; then the rating is missing, with the reason.
+ * Judges the answers to each prompt: teachers by the sheets of `sheetMaker`, or a reward model whose job has run before.
+ * What cannot be read has no rating, with the reason; none is ever made up.
  */
 export const judge: Task = async (context) => {
-  const { seed, call: fields, aspects, overall, permutations } = config.parse(context.config);
+  const config = judgeConfig.parse(context.config);
   const path = join(inputFolder(context, 'completions'), COMPLETIONS_FILE);
-  const instructions = new Map<string, string>();
-  for (const aspect of [...aspects, ...(overall ? ['overall'] : [])])
-    instructions.set(aspect, await judgeInstructions(context.files, aspect));
-
-  function sheet(aspect: string, permutation: number, answers: readonly Completion[]): Sheet {
-    const ask = (purpose: string) =>
-      judgeCall(
-        fields,
-        purpose,
-        aspect,
-        instructions.get(aspect) ?? '',
-        answers[0] as Completion,
-        answers.map(({ text }) => text),
-      );
-    return { aspect, permutation, answers, calls: [ask(`judge ${aspect}`), ask(`judge ${aspect} once more`)] };
-  }
-  function sheetsOf(completions: readonly Completion[]): Sheet[] {
-    const answers = completions.filter(({ flags }) => !flags.includes('missing') && !flags.includes('empty'));
-    if (answers.length < 2) return [];
-    const sheets = aspects.flatMap((aspect) => {
-      const order = hmacOrder(seed, `order ${aspect}`, answers, ({ completion_id }) => completion_id);
-      return [order, order.toReversed()].slice(0, permutations).map((each, permutation) => sheet(aspect, permutation, each));
-    });
-    return [...sheets, ...(overall ? answers.map((answer) => sheet('overall', 0, [answer])) : [])];
-  }
-  async function* sheets(): AsyncGenerator<Sheet> {
-    for await (const completions of byPrompt<Completion>(path)) yield* sheetsOf(completions);
-  }
-
-  return withSession(sessionOf(context), async (session) => {
-    const { rows: answers } = await parquetShape(path);
-    session.expect(await countOf(sheets()));
-    /** The first reply that can be read, else what became of the last. */
-    async function settle(
-      { aspect, answers: texts, calls }: Sheet,
-      replyTo: (call: Call) => Promise<Parameters<typeof readJudgement>[0]>,
-    ): Promise<{ judgement: Judgement; key: string }> {
-      let judgement: Judgement | undefined;
-      let key = '';
-      for (const call of calls) {
-        key = callKey(call);
-        judgement = readJudgement(await replyTo(call), labelsFor(texts.length), scaleOf(aspect));
-        if (judgement.ok || judgement.status === 'missing') break;
-      }
-      return { judgement: judgement as Judgement, key };
-    }
-    await forEachAtOnce(sheets(), IN_HAND, async (each) => {
-      await settle(each, async (call) => {
-        const outcome = await session.ask(call);
-        return outcome.ok ? outcome.reply : undefined;
-      });
-    });
-
-    const statuses = counter();
-    const reasons = counter();
-    async function* ratings(): AsyncGenerator<Rating> {
-      for await (const each of sheets()) {
-        const { judgement, key } = await settle(each, (call) => session.read(callKey(call)));
-        if (!judgement.ok) reasons.add(judgement.why, each.answers.length);
-        const template_sha256 = sha256(instructions.get(each.aspect) ?? '');
-        for (const [position, { completion_id, prompt_id }] of each.answers.entries()) {
-          const entry = judgement.ok ? judgement.entries.get(labelsFor(each.answers.length)[position] ?? '') : undefined;
-          const status = judgement.ok ? 'ok' : judgement.status;
-          statuses.add(status);
-          const found = { rating: entry?.rating ?? null, na: entry?.na ?? false, rationale: entry?.rationale ?? null, status };
-          yield {
-            completion_id,
-            prompt_id,
-            aspect: each.aspect,
-            judge: fields.model,
-            template_sha256,
-            permutation: each.permutation,
-            position,
-            ...found,
-            call_key: key,
-          } as Rating;
-        }
-      }
-    }
-    const rows = await writeParquet(join(context.out, RATINGS_FILE), RATING_COLUMNS, ratings());
-    await writeFile(
-      join(context.out, 'README.md'),
-      datasetCard('Ratings', `Rated by ${fields.model}.`, { default: { train: RATINGS_FILE } }),
-    );
-    const { costUsd, possibleDoubleSpend, recovered } = session.summary();
-    return {
-      metrics: {
-        ratings: rows,
-        answers,
-        by_status: statuses.counts(),
-        not_read: reasons.counts(),
-        possible_double_spend: possibleDoubleSpend,
-        recovered,
-      },
-      costUsd,
-    };
-  });
+  const families = await warnOfFamilies(context, config, path);
+  if (config.by === 'teachers') return judgeByTeachers(context, config, path, { judge_family_overlap: families });
+  const rowsOf = await rewardRows(context, config);
+  const about = `Rewards by ${config.model}.`;
+  const report = await writeRatings(
+    context.out,
+    path,
+    about,
+    async (answers) => rowsOf(answers),
+    () => ({
+      judge_family_overlap: families,
+    }),
+  );
+  return { metrics: report, costUsd: 0 };
 };
+
+async function judgeByTeachers(
+  context: TaskContext,
+  config: TeachersConfig,
+  path: string,
+  more: { readonly judge_family_overlap: readonly string[] },
+): Promise<TaskResult> {
+  const sheetsOf = await sheetMaker(config, context.files);
+  async function* sheets(): AsyncGenerator<Sheet> {
+    for await (const completions of byPrompt<Completion>(path)) yield* sheetsOf(completions.filter(isJudged));
+  }
+  return withSession(sessionOf(context), async (session) => {
+    const { calibration } = config;
+    const calibrated =
+      calibration === null
+        ? null
+        : await calibrate(inputFolder(context, 'calibration'), { ...config, calibration }, sheetsOf, session);
+    session.expect(await countOf(sheets()));
+    await askAll(session, sheets());
+
+    const reasons = counter();
+    const settledBy = counter();
+    async function rowsOf(answers: readonly Completion[], injected: ReadonlySet<string>): Promise<Rating[]> {
+      const rows: Rating[] = [];
+      for (const sheet of sheetsOf(answers.filter(isJudged))) {
+        const settled = await settle(sheet, (call) => session.read(callKey(call)));
+        settledBy.add(settled.by);
+        if (!settled.reading.ok) reasons.add(settled.reading.why, sheet.form.cells.length);
+        rows.push(...ratingRows(sheet, settled, injected));
+      }
+      return rows;
+    }
+    const about = `Rated by ${config.judges.map(({ model }) => model).join(', ')}.`;
+    const report = await writeRatings(context.out, path, about, rowsOf, () => ({
+      settled_by: settledBy.counts(),
+      not_read: reasons.counts(),
+      calibration: calibrated,
+      ...more,
+    }));
+    const { costUsd, possibleDoubleSpend, recovered } = session.summary();
+    return { metrics: { ...report, possible_double_spend: possibleDoubleSpend, recovered }, costUsd };
+  });
+}
+
+/** Every sheet until it can be read or nobody is left to ask; the replies are in the call log afterwards. */
+async function askAll(session: CallSession, sheets: AsyncIterable<Sheet>): Promise<void> {
+  let silent = 0;
+  let spoke = false;
+  await forEachAtOnce(sheets, IN_HAND, async (sheet) => {
+    const { reading, judge: model } = await settle(sheet, async (call) => {
+      const outcome = await session.ask(call);
+      return outcome.ok ? outcome.reply : undefined;
+    });
+    if (reading.ok) spoke = true;
+    else if (reading.why === NO_LOGPROBS) silent += 1;
+    if (spoke || silent < PATIENCE) return;
+    throw new ZephyrError(`Cannot expect ratings of "${model}": its server sends no log-probabilities`, {
+      exit: 'preflight',
+      hint: 'ask it at another server, or take another aif.judge.mode',
+    });
+  });
+}
+
+/** Families that judge their own kind, for the report; said before anything is paid. */
+async function warnOfFamilies(context: TaskContext, config: JudgeConfig, path: string): Promise<string[]> {
+  const judges = config.by === 'teachers' ? config.judges.map(({ model }) => model) : [config.model];
+  const models = new Set<string>();
+  for await (const { model } of readParquet(path, ['model'])) models.add(String(model));
+  const families = familyOverlap(judges, models);
+  if (families.length > 0)
+    context.note(`The judge may favour its own family: ${families.join(', ')} both judges and answers; see mean_by_model`);
+  return families;
+}
 
 async function countOf(items: AsyncIterable<unknown>): Promise<number> {
   let count = 0;

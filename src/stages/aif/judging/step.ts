@@ -1,36 +1,86 @@
-import { taskStep } from '../../programs.ts';
-import { type CallConfig, callConfig, datasetRepo, type Setting } from '../../setting.ts';
-import type { Step } from '../../stage.ts';
+import { jobStep, taskStep } from '../../programs.ts';
+import { callConfig, datasetRepo, inputOf, type Setting } from '../../setting.ts';
+import type { Step, StepInput } from '../../stage.ts';
 import type { AifTeachers } from '../spec.ts';
+import type { RewardConfig, TeachersConfig } from './config.ts';
+import { forecast } from './forecast.ts';
+import type { RewardJudgeSpec, TeachersJudgeSpec } from './spec.ts';
 import { judgeFiles } from './templates.ts';
 
-/** Task `judge`: reads the inputs `prompts` and `completions`, and `templates/judge-*.md` of scripts/train. */
-export type JudgeConfig = {
-  readonly version: 1;
-  readonly seed: number;
-  readonly call: CallConfig;
-  readonly aspects: readonly string[];
-  readonly overall: boolean;
-  readonly permutations: number;
-};
+const PROMPTS: StepInput = { from: 'step', step: 'prompts' };
+const COMPLETIONS: StepInput = { from: 'step', step: 'generate' };
 
-export function judgeStep(setting: Setting, { judge }: AifTeachers): Step {
-  const config: JudgeConfig = {
-    version: 1,
+/** judge, or rewards -> judge where a reward model scores in a job. */
+export function judgeSteps(setting: Setting, spec: AifTeachers): Step[] {
+  const { judge } = spec;
+  return judge.by === 'teachers' ? [teachersStep(setting, spec, judge)] : rewardSteps(setting, judge);
+}
+
+function teachersStep(setting: Setting, spec: AifTeachers, judge: TeachersJudgeSpec): Step {
+  const config: TeachersConfig = {
+    version: 2,
+    by: 'teachers',
     seed: setting.seed,
-    call: callConfig(setting, judge.teacher, judge),
+    judges: judge.teachers.map((id) => callConfig(setting, id, judge)),
+    fallback: judge.fallback === undefined ? null : callConfig(setting, judge.fallback, judge),
+    mode: judge.mode,
     aspects: judge.aspects,
     overall: judge.overall,
     permutations: judge.permutations,
+    pairs_per_prompt: judge.pairsPerPrompt,
+    min_mass: judge.minMass,
+    calibration:
+      judge.calibration === undefined
+        ? null
+        : {
+            split: judge.calibration.split,
+            min_agreement: judge.calibration.minAgreement ?? null,
+            min_kappa: judge.calibration.minKappa ?? null,
+          },
   };
-  const what = [...judge.aspects, ...(judge.overall ? ['overall'] : [])];
+  const models = config.judges.map(({ model }) => model).join(', ');
   return taskStep('judge', {
     stage: 'aif',
     name: 'judge',
-    summary: `${config.call.model} rates ${what.join(', ')}`,
-    inputs: { prompts: { from: 'step', step: 'prompts' }, completions: { from: 'step', step: 'generate' } },
+    summary: summaryOf(models, judge),
+    inputs: {
+      prompts: PROMPTS,
+      completions: COMPLETIONS,
+      ...(judge.calibration === undefined ? {} : { calibration: inputOf(judge.calibration.ref) }),
+    },
     config,
-    files: judgeFiles(judge.aspects, judge.overall),
+    files: judgeFiles(judge),
+    calls: forecast(judge, spec),
     output: datasetRepo(setting, 'ratings'),
   });
+}
+
+function summaryOf(models: string, { mode, aspects, overall }: TeachersJudgeSpec): string {
+  const what = [...aspects, ...(overall ? ['overall'] : [])].join(', ');
+  if (mode === 'pairwise') return `${models} compares two answers at a time by ${what}`;
+  const how = { per_aspect: '', joint: ' at once', expected: ' by log-probabilities' }[mode];
+  return `${models} rates ${what}${how}`;
+}
+
+function rewardSteps(setting: Setting, { model, batchSize, maxLength }: RewardJudgeSpec): Step[] {
+  const config: RewardConfig = { version: 2, by: 'reward_model', model };
+  return [
+    jobStep('reward', {
+      stage: 'aif',
+      name: 'rewards',
+      summary: `rewards of ${model}`,
+      inputs: { model: inputOf(model), completions: COMPLETIONS },
+      config: { batch_size: batchSize, max_length: maxLength },
+      output: datasetRepo(setting, 'rewards'),
+      saveSteps: 50,
+    }),
+    taskStep('judge', {
+      stage: 'aif',
+      name: 'judge',
+      summary: 'rewards as ratings',
+      inputs: { prompts: PROMPTS, completions: COMPLETIONS, rewards: { from: 'step', step: 'rewards' } },
+      config,
+      output: datasetRepo(setting, 'ratings'),
+    }),
+  ];
 }

@@ -35,3 +35,15 @@ function medianOf(values: readonly number[]): number | null {
   if (upper === undefined) return null;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
 }
+
+/**
+ * One number for an answer, for the statistics of a judge: the mean over its aspects without `overall`, or `overall` where
+ * nothing else was rated. Null unless every aspect is complete.
+ */
+export function scoreOfAnswer(ratings: readonly Rating[]): number | null {
+  const byAspect = Map.groupBy(ratings, ({ aspect }) => aspect);
+  const own = [...byAspect].filter(([aspect]) => aspect !== 'overall' || byAspect.size === 1);
+  const verdicts = own.map(([, rows]) => verdictOf(rows));
+  if (verdicts.some(({ complete }) => !complete)) return null;
+  return meanOf(verdicts.flatMap(({ value }) => (value === null ? [] : [value])));
+}

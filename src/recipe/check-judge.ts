@@ -1,0 +1,34 @@
+import type { AifTeachers } from '../stages/aif/spec.ts';
+import type { Mistake } from './mistakes.ts';
+import type { Recipe } from './recipe.ts';
+import type { Path } from './yaml-file.ts';
+
+/** Whether the judges exist and are different models: the same model in two seats would only repeat itself. */
+export function checkJudge(
+  { teachers }: Recipe,
+  { judge }: AifTeachers,
+  checkTeacher: (path: Path, id: string) => Mistake | undefined,
+): (Mistake | undefined)[] {
+  if (judge.by === 'reward_model') return [];
+  const at = (index: number): Path => ['aif', 'judge', 'teachers', index];
+  const models = judge.teachers.map((id) => teachers[id]?.model);
+  const twice = models.findIndex((model, index) => model !== undefined && models.indexOf(model) < index);
+  const spare = judge.fallback === undefined ? undefined : teachers[judge.fallback]?.model;
+  return [
+    ...judge.teachers.map((id, index) => checkTeacher(at(index), id)),
+    judge.fallback === undefined ? undefined : checkTeacher(['aif', 'judge', 'fallback'], judge.fallback),
+    twice < 0
+      ? undefined
+      : mistake(
+          at(twice),
+          `expected different models, got ${models[twice]} twice; orders are what aif.judge.permutations is for`,
+        ),
+    spare !== undefined && models.includes(spare)
+      ? mistake(['aif', 'judge', 'fallback'], `expected another model than the judges, got ${spare}`)
+      : undefined,
+  ];
+}
+
+function mistake(path: Path, message: string): Mistake {
+  return { path, part: 'value', message: `${path.join('.')}: ${message}` };
+}

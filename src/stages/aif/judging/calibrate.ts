@@ -1,0 +1,127 @@
+import type { Json } from '../../../base/canonical-json.ts';
+import type { Row } from '../../../base/parquet.ts';
+import { sha256 } from '../../../base/sha256.ts';
+import { forEachAtOnce } from '../../../calls/for-each.ts';
+import { IN_HAND } from '../../../calls/run-calls.ts';
+import type { CallSession } from '../../../calls/session.ts';
+import { ZephyrError } from '../../../errors.ts';
+import { readSplit } from '../../rows.ts';
+import { cohenKappa, type Interval, share } from './agreement.ts';
+import type { TeachersConfig } from './config.ts';
+import { ratingRows } from './rating-rows.ts';
+import { settle } from './settle.ts';
+import type { Answer, Sheet } from './sheets.ts';
+import { scoreOfAnswer } from './verdict.ts';
+
+/** A pair that people have decided. */
+interface LabelledPair {
+  readonly chosen: Answer;
+  readonly rejected: Answer;
+}
+
+/**
+ * Judges pairs that carry human labels in the very way in which answers are judged, and compares. Throws (preflight) where
+ * the agreement is below a minimum of the config, so that nothing else is paid.
+ */
+export async function calibrate(
+  folder: string,
+  config: TeachersConfig & { readonly calibration: NonNullable<TeachersConfig['calibration']> },
+  sheetsOf: (answers: readonly Answer[]) => Sheet[],
+  session: CallSession,
+): Promise<Record<string, Json>> {
+  const pairs = await readPairs(folder, config.calibration.split);
+  const verdicts = new Array<readonly [human: string, judge: string] | undefined>(pairs.length);
+  await forEachAtOnce(pairs.entries(), IN_HAND, async ([index, { chosen, rejected }]) => {
+    const sheets = sheetsOf([chosen, rejected]);
+    const rows = await Promise.all(
+      sheets.map(async (sheet) => {
+        const settled = await settle(sheet, async (call) => {
+          const outcome = await session.ask(call);
+          return outcome.ok ? outcome.reply : undefined;
+        });
+        return ratingRows(sheet, settled, new Set());
+      }),
+    );
+    const [won, lost] = [chosen, rejected].map(({ completion_id }) =>
+      scoreOfAnswer(rows.flat().filter((row) => row.completion_id === completion_id)),
+    ) as [number | null, number | null];
+    if (won === null || lost === null) return;
+    // Told apart by their ids, which know nothing of the label: were people always to choose "the first", kappa would be 0.
+    const names = chosen.completion_id < rejected.completion_id ? (['first', 'second'] as const) : (['second', 'first'] as const);
+    verdicts[index] = [names[0], won === lost ? 'tie' : won > lost ? names[0] : names[1]];
+  });
+  const read = verdicts.filter((verdict) => verdict !== undefined);
+  const ties = read.filter(([, judge]) => judge === 'tie').length;
+  const agreed = read.filter(([human, judge]) => human === judge).length;
+  const found = { pairs: pairs.length, read: read.length, ties, agreement: share(agreed + ties / 2, read.length) };
+  const kappa = cohenKappa(read);
+  gate(config, read.length, found.agreement, kappa);
+  return { ...found, agreement: plain(found.agreement), kappa: plain(kappa) };
+}
+
+function gate({ judges, calibration }: TeachersConfig, read: number, agreement: Interval | null, kappa: Interval | null): void {
+  const checks = [
+    ['agreement', agreement, calibration?.min_agreement ?? null],
+    ['kappa', kappa, calibration?.min_kappa ?? null],
+  ] as const;
+  for (const [name, found, least] of checks) {
+    if (least === null || (found !== null && found.value >= least)) continue;
+    const got = found === null ? 'none' : `${round(found.value)} (95 % interval ${round(found.low)} to ${round(found.high)})`;
+    const models = judges.map(({ model }) => `"${model}"`).join(', ');
+    throw new ZephyrError(
+      `Cannot trust the judge ${models}: expected ${name} with ${read} human labels of at least ${least}, got ${got}`,
+      {
+        exit: 'preflight',
+        hint: 'no answer was judged yet; take another judge, mode or aspects, or lower the minimum in aif.judge.calibration',
+      },
+    );
+  }
+}
+
+const round = (value: number) => value.toFixed(2);
+const plain = (interval: Interval | null): Json => (interval === null ? null : { ...interval });
+
+async function readPairs(folder: string, split: string): Promise<LabelledPair[]> {
+  const pairs: LabelledPair[] = [];
+  let row = 0;
+  for await (const each of readSplit(folder, split)) {
+    row += 1;
+    const pair = pairOf(each);
+    if (pair === undefined)
+      throw new ZephyrError(
+        `Cannot calibrate with row ${row} of "${split}": expected prompt, chosen and rejected as texts or conversations, two different answers`,
+      );
+    pairs.push(pair);
+  }
+  if (pairs.length === 0) throw new ZephyrError(`Cannot calibrate with split "${split}": it has no row`);
+  return pairs;
+}
+
+function pairOf(row: Row): LabelledPair | undefined {
+  const turns = turnsOf(row.chosen);
+  const prompt = typeof row.prompt === 'string' ? row.prompt : conversation(turnsOf(row.prompt) ?? turns?.slice(0, -1));
+  const [chosen, rejected] = [row.chosen, row.rejected].map((side) =>
+    typeof side === 'string' ? side : turnsOf(side)?.at(-1)?.content,
+  );
+  if (prompt === undefined || chosen === undefined || rejected === undefined || chosen === rejected) return undefined;
+  const prompt_id = sha256([prompt, ...[chosen, rejected].sort()].join('\0'));
+  const answer = (text: string): Answer => ({ completion_id: `${prompt_id}/${sha256(text)}`, prompt_id, prompt, text });
+  return { chosen: answer(chosen), rejected: answer(rejected) };
+}
+
+interface Turn {
+  readonly role: string;
+  readonly content: string;
+}
+
+function turnsOf(value: unknown): Turn[] | undefined {
+  if (!Array.isArray(value) || value.length === 0) return undefined;
+  return value.every(({ role, content }) => typeof role === 'string' && typeof content === 'string') ? value : undefined;
+}
+
+/** A question as it is, a longer conversation with its speakers. */
+function conversation(turns: readonly Turn[] | undefined): string | undefined {
+  if (turns === undefined || turns.length === 0) return undefined;
+  if (turns.length === 1) return turns[0]?.content;
+  return turns.map(({ role, content }) => `${role}: ${content}`).join('\n\n');
+}

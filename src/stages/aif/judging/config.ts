@@ -1,0 +1,35 @@
+import * as z from 'zod';
+import { callFields } from '../../step-config.ts';
+
+const calibration = z.object({
+  split: z.string(),
+  min_agreement: z.number().nullable(),
+  min_kappa: z.number().nullable(),
+});
+
+/**
+ * Task `judge` by teachers: reads the inputs `prompts`, `completions` and, where it calibrates, `calibration`, and
+ * `templates/judge-*.md` of scripts/train.
+ */
+export const teachersConfig = z.object({
+  version: z.literal(2),
+  by: z.literal('teachers'),
+  seed: z.int(),
+  judges: z.array(callFields).min(1),
+  fallback: callFields.nullable(),
+  mode: z.enum(['per_aspect', 'joint', 'pairwise', 'expected']),
+  aspects: z.array(z.string()),
+  overall: z.boolean(),
+  permutations: z.int().min(1).max(4),
+  pairs_per_prompt: z.int().positive(),
+  min_mass: z.number(),
+  calibration: calibration.nullable(),
+});
+export type TeachersConfig = z.infer<typeof teachersConfig>;
+
+/** Task `judge` by a reward model: reads the inputs `completions` and `rewards`. */
+export const rewardConfig = z.object({ version: z.literal(2), by: z.literal('reward_model'), model: z.string() });
+export type RewardConfig = z.infer<typeof rewardConfig>;
+
+export const judgeConfig = z.discriminatedUnion('by', [teachersConfig, rewardConfig]);
+export type JudgeConfig = z.infer<typeof judgeConfig>;
