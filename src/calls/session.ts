@@ -7,6 +7,7 @@ import { makeCounts } from './counts.ts';
 import { type Desk, type Floor, PATIENCE, type Patience } from './desk.ts';
 import { makeFlusher } from './flusher.ts';
 import { logUnwritable, makeHalt, tooManyFailures } from './halt.ts';
+import type { Usage } from './known-calls.ts';
 import { openLiveDesk } from './live-desk.ts';
 import { stopRule } from './stop-rule.ts';
 
@@ -62,6 +63,8 @@ export interface CallSession {
   ask(call: Call, options?: { readonly ahead?: boolean }): Promise<CallOutcome>;
   /** A reply that is in the log. */
   read(key: string): Promise<ChatReply | undefined>;
+  /** What the reply to a call took; `usd` is null where there was no price. */
+  usage(key: string): Usage | undefined;
   /** How many calls there will be, as far as is known, for the progress. */
   expect(total: number): void;
   summary(): SessionSummary;
@@ -204,6 +207,7 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
       if (reply !== undefined) counts.used(key);
       return reply;
     },
+    usage: (key) => log.usage(key),
     expect: counts.expect,
     summary: () => ({
       asked: counts.asked,
