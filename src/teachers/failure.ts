@@ -28,6 +28,8 @@ export function statusFailure(status: number, body: unknown, header: HeaderOf | 
   const end = (kind: ChatFailure['kind']): ChatFailure => ({ kind, message, status, afterMs: undefined });
   const isQuota = codes.some((code) => QUOTA_CODES.has(code)) || (QUOTA_STATUS.has(status) && QUOTA_WORDS.test(said));
   if (status === 402 || isQuota) return end('quota');
+  // Followed, a key would go to an address that the recipe does not name.
+  if (status < 400) return { ...end('stop'), message: `${message} (moved to ${header?.('location') ?? 'nowhere'})` };
   if (status === 401 || status === 403 || status === 404 || codes.includes('model_not_found')) return end('stop');
   if (status === 429 && TOO_LARGE.test(said)) return end('final');
   if (status === 408 || status === 409 || status === 425 || status === 429 || status >= 500)

@@ -1,10 +1,10 @@
 import { InferenceClient, type InferenceProviderOrPolicy } from '@huggingface/inference';
-import { fetch } from 'undici';
 import { openAgent } from './agent.ts';
 import { chatBody, readAnswer } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { lostFailure } from './failure.ts';
 import { headersOf } from './headers.ts';
+import { fetchOver } from './post.ts';
 import type { TeacherSpec } from './spec.ts';
 import { findStored } from './stored.ts';
 import type { ChatAnswer, Teacher } from './teacher.ts';
@@ -18,6 +18,7 @@ import { termsOf } from './terms.ts';
 export function hfInferenceTeacher(spec: TeacherSpec, secret: string | undefined): Teacher {
   const timeoutMs = spec.timeoutSeconds * 1000;
   const dispatcher = openAgent(spec.concurrency);
+  const fetch = fetchOver(dispatcher);
   // The router keeps nothing by key; an endpoint of one's own may.
   const storeUrl = spec.store && spec.baseUrl !== undefined ? versioned(spec.baseUrl) : undefined;
   const store = storeUrl !== undefined;
@@ -30,14 +31,14 @@ export function hfInferenceTeacher(spec: TeacherSpec, secret: string | undefined
       ...(spec.billTo === undefined ? {} : { billTo: spec.billTo }),
       retry_on_error: false,
       signal,
-      fetch: (async (input: string, init: object) => {
-        const response = await fetch(input, { ...init, dispatcher });
+      fetch: async (input, init) => {
+        const response = await fetch(input, init);
         // Looking up the provider of a model is a GET and goes through untouched.
-        if ((init as RequestInit | undefined)?.method !== 'POST') return response;
+        if (init?.method !== 'POST') return response;
         const text = await response.text();
         answer = readAnswer(response.status, headersOf(response.headers), text);
         return new Response(text, { status: response.status, headers: { 'content-type': 'application/json' } });
-      }) as typeof globalThis.fetch,
+      },
     });
     try {
       const provider =

@@ -1,11 +1,12 @@
 import OpenAI, { APIError } from 'openai';
 import type { ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
-import { type Dispatcher, fetch } from 'undici';
+import type { Dispatcher } from 'undici';
 import { openAgent } from './agent.ts';
 import { chatBody, readAnswer } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { lostFailure, statusFailure } from './failure.ts';
 import { headersOf, readLimits } from './headers.ts';
+import { fetchOver } from './post.ts';
 import type { TeacherSpec } from './spec.ts';
 import { findStored } from './stored.ts';
 import type { ChatAnswer, Teacher } from './teacher.ts';
@@ -13,8 +14,7 @@ import { termsOf } from './terms.ts';
 
 /**
  * The SDK would send a timed-out call, which may be billed, three times; takes address, organization and project from the
- * environment; and logs. All of that is off here. undici's own `fetch`, since an Agent of it does not fit the built-in one
- * of another version; it is quicker as well. Without a dispatcher the built-in one, which alone takes a file.
+ * environment; and logs. All of that is off here. Without a dispatcher it uses the built-in `fetch`, which alone takes a file.
  */
 export function openaiClient(spec: TeacherSpec, baseUrl: string, secret: string | undefined, dispatcher?: Dispatcher): OpenAI {
   return new OpenAI({
@@ -27,7 +27,7 @@ export function openaiClient(spec: TeacherSpec, baseUrl: string, secret: string 
     timeout: spec.timeoutSeconds * 1000,
     maxRetries: 0,
     logLevel: 'off',
-    ...(dispatcher === undefined ? {} : { fetch: fetch as unknown as typeof globalThis.fetch, fetchOptions: { dispatcher } }),
+    ...(dispatcher === undefined ? {} : { fetch: fetchOver(dispatcher) }),
   });
 }
 

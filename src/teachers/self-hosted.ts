@@ -1,8 +1,8 @@
-import { request as send } from 'undici';
 import { openAgent } from './agent.ts';
 import { chatBody, readAnswer } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { lostFailure } from './failure.ts';
+import { post } from './post.ts';
 import type { TeacherSpec } from './spec.ts';
 import { findStored } from './stored.ts';
 import type { Teacher } from './teacher.ts';
@@ -24,8 +24,8 @@ export function selfHostedTeacher(spec: TeacherSpec, baseUrl: string, secret: st
       withDeadline(signal, timeoutMs, async (both) => {
         try {
           const body = JSON.stringify(chatBody(request, spec));
-          const answer = await send(url, { method: 'POST', headers, body, signal: both, dispatcher });
-          return readAnswer(answer.statusCode, (name) => answer.headers[name]?.toString(), await answer.body.text());
+          const answer = await post(dispatcher, url, headers, body, both);
+          return readAnswer(answer.status, (name) => answer.headers[name]?.toString(), answer.text);
         } catch (error) {
           return { ok: false, failure: lostFailure(both.aborted ? both.reason : error) };
         }

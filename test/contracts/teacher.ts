@@ -136,6 +136,17 @@ export function teacherContract(name: string, provider: TeacherSpec['provider'],
     assert.match((await failureOf({ status: 400 })).message, /HTTP 400: scripted 400/);
   });
 
+  test(`${name}: a key does not follow a server that moved`, () =>
+    withScript(
+      ({ path }) => (path.startsWith('/v1/') ? { status: 308, headers: { location: '/elsewhere' } } : {}),
+      async (teacher, server) => {
+        const answer = await teacher.complete(REQUEST, never);
+        assert.ok(!answer.ok);
+        assert.deepEqual([answer.failure.kind, server.asked.length], ['stop', 1]);
+        assert.match(answer.failure.message, /moved to \/elsewhere/);
+      },
+    ));
+
   test(`${name}: a body that is no chat completion may be tried again`, async () => {
     for (const rawBody of ['<html>', '{"choices":[]}', '{"choices":[{"mess']) {
       const { kind, status, times } = await failureOf({ rawBody });
