@@ -35,6 +35,8 @@ class Config:
     engine: Literal["transformers", "vllm"]
     # as the model was trained, see prepare.py
     system: Literal["empty", "none"]
+    # in the input `prompts`; without one prompts.jsonl or prompts.parquet
+    prompts_file: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +55,7 @@ def main(job: Job, config: Config) -> None:
     check(config)
     resume = checkpoint_to_resume(job)
     tokenizer = load_tokenizer(job, "model", config.template)
-    prompts = read_prompts(job.input("prompts"), tokenizer, config.system)
+    prompts = read_prompts(job.input("prompts"), config.prompts_file, tokenizer, config.system)
     # like lengths together, so that little is padded; the same batches whenever and wherever it runs
     prompts.sort(key=lambda prompt: (len(prompt.ids), prompt.prompt_id))
     batches = [prompts[start : start + config.batch_size] for start in range(0, len(prompts), config.batch_size)]
@@ -91,17 +93,19 @@ def check(config: Config) -> None:
         raise JobError(f"Cannot draw {config.samples} samples at temperature 0, expected 1 or a higher temperature")
 
 
-def read_prompts(folder: Path, tokenizer: PreTrainedTokenizerBase, system: str) -> list[Prompt]:
-    """Rows of prompts.jsonl or prompts.parquet, rendered up to the assistant's marker. Ids must differ."""
-    if (folder / "prompts.jsonl").is_file():
-        with open(folder / "prompts.jsonl", encoding="utf-8") as file:
-            rows = [json.loads(line) for line in file if line.strip()]
-    elif (folder / "prompts.parquet").is_file():
+def read_prompts(folder: Path, name: str | None, tokenizer: PreTrainedTokenizerBase, system: str) -> list[Prompt]:
+    """Rows with a prompt or messages, rendered up to the assistant's marker. Ids must differ."""
+    names = [name] if name is not None else ["prompts.jsonl", "prompts.parquet"]
+    path = next((folder / each for each in names if (folder / each).is_file()), None)
+    if path is None:
+        raise JobError(f'Cannot find the prompts, expected {" or ".join(map(json.dumps, names))} in the input "prompts"', BAD_DATA)
+    if path.suffix == ".parquet":
         import pyarrow.parquet as parquet
 
-        rows = parquet.read_table(folder / "prompts.parquet").to_pylist()
+        rows = parquet.read_table(path).to_pylist()
     else:
-        raise JobError('Cannot find the prompts, expected "prompts.jsonl" or "prompts.parquet" in the input "prompts"', BAD_DATA)
+        with open(path, encoding="utf-8") as file:
+            rows = [json.loads(line) for line in file if line.strip()]
     prompts = []
     for row in rows:
         messages = row["messages"] if row.get("messages") else [{"role": "user", "content": row.get("prompt")}]

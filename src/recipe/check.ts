@@ -1,4 +1,4 @@
-import type { AifTeachers } from '../stages/aif/spec.ts';
+import { checkAnswers } from './check-answers.ts';
 import { checkJudge } from './check-judge.ts';
 import { checkPairs } from './check-pairs.ts';
 import type { Mistake } from './mistakes.ts';
@@ -23,23 +23,12 @@ export function checkRecipe(recipe: Recipe): Mistake[] {
         ),
       );
   }
-  if (recipe.aif.source === 'teachers') mistakes.push(...checkFeedback(recipe, recipe.aif));
+  const { aif } = recipe;
+  const known = (path: Path, id: string) => checkTeacher(recipe, path, id);
+  if (aif.source === 'teachers' || aif.source === 'delta') mistakes.push(...checkAnswers(recipe, aif, known));
+  if (aif.source === 'teachers') mistakes.push(...checkJudge(recipe, aif, known));
   mistakes.push(...checkPairs(recipe));
   return mistakes.filter((found) => found !== undefined);
-}
-
-function checkFeedback(recipe: Recipe, aif: AifTeachers): (Mistake | undefined)[] {
-  const members = aif.pool.map(({ teacher }, index) =>
-    teacher === undefined ? undefined : checkTeacher(recipe, ['aif', 'pool', index, 'teacher'], teacher),
-  );
-  const tooFew =
-    aif.pool.length < aif.answersPerPrompt
-      ? mistake(
-          ['aif', 'answersPerPrompt'],
-          `aif.answersPerPrompt: expected at most ${aif.pool.length}, the size of the pool, got ${aif.answersPerPrompt}`,
-        )
-      : undefined;
-  return [...members, ...checkJudge(recipe, aif, (path, id) => checkTeacher(recipe, path, id)), tooFew];
 }
 
 function checkTeacher(recipe: Recipe, path: Path, id: string): Mistake | undefined {

@@ -75,7 +75,8 @@ async function withLines(recipe: Recipe, yaml: YamlFile, overrides: readonly Ove
     const lines = await readLines(topicsFile, ['dsft', 'data', 'world', 'topicsFile'], yaml, overrides);
     dsft = { ...dsft, data: { ...dsft.data, world: { ...world, topics: [...world.topics, ...lines] } } };
   }
-  if (aif.source === 'teachers') aif = { ...aif, prompts: await withPrompts(aif.prompts, yaml, overrides) };
+  if (aif.source === 'teachers' || aif.source === 'delta')
+    aif = { ...aif, prompts: await withPrompts(aif.prompts, yaml, overrides) };
   return { ...recipe, dsft, aif };
 }
 

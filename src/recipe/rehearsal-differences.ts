@@ -1,4 +1,4 @@
-import type { AifTeachers } from '../stages/aif/spec.ts';
+import type { AifDelta, AifTeachers } from '../stages/aif/spec.ts';
 import type { Recipe } from './recipe.ts';
 
 /** One value that a rehearsal changes, for the plan to print. `undefined`: that side has nothing there. */
@@ -33,6 +33,9 @@ const REASONS: Readonly<Record<string, string>> = {
   aif: 'practice data in the same layout',
   'aif.prompts': 'practice prompts, capped',
   'aif.pool': 'practice models of four manners in place of the paid ones; the own model stays',
+  'aif.strong': 'the practice model that answers well; the own model stays',
+  'aif.weak': 'a practice model that answers badly; the own model stays',
+  'aif.testPrompts': 'data capped',
   'aif.answersPerPrompt': 'at most the four practice models',
   'aif.answer.maxTokens': 'practice answers are short',
   'aif.judge': 'the practice judge checks answers, whoever judges',
@@ -56,13 +59,19 @@ const IN_WORDS: Readonly<Record<string, (recipe: Recipe) => unknown>> = {
     data.source === 'datasets' ? data.datasets.map(({ ref, train }) => `${ref} ${train}`).join(', ') : undefined,
   'dsft.data.world.turns': ({ dsft: { data } }) => (data.source === 'teacher' ? turnsInWords(data.world?.turns) : undefined),
   'dsft.data.writing.turns': ({ dsft: { data } }) => (data.source === 'teacher' ? turnsInWords(data.writing?.turns) : undefined),
-  'aif.prompts': ({ aif }) => (aif.source === 'teachers' ? promptsInWords(aif.prompts) : undefined),
+  'aif.prompts': ({ aif }) => (aif.source === 'teachers' || aif.source === 'delta' ? promptsInWords(aif.prompts) : undefined),
   'aif.pool': ({ aif }) =>
     aif.source === 'teachers' ? aif.pool.map(({ teacher, model }) => teacher ?? model).join(', ') : undefined,
+  'aif.strong': ({ aif }) => (aif.source === 'delta' ? memberInWords(aif.strong) : undefined),
+  'aif.weak': ({ aif }) => (aif.source === 'delta' ? memberInWords(aif.weak) : undefined),
 };
 
 function turnsInWords(turns: { readonly min: number; readonly max: number } | undefined): string | undefined {
   return turns && `${turns.min} to ${turns.max}`;
+}
+
+function memberInWords(member: AifDelta['strong']): string | undefined {
+  return member.teacher ?? member.model;
 }
 
 function promptsInWords({ sources }: AifTeachers['prompts']): string {

@@ -1,5 +1,5 @@
 import { judgeSpec } from '../stages/aif/judging/spec.ts';
-import type { AifSpec, AifTeachers } from '../stages/aif/spec.ts';
+import type { AifDelta, AifSpec, AifTeachers } from '../stages/aif/spec.ts';
 import type { DdpoSpec } from '../stages/ddpo/spec.ts';
 import type { DsftSpec } from '../stages/dsft/spec.ts';
 import type { LoraSpec, TrainingSpec } from '../stages/training-spec.ts';
@@ -110,6 +110,20 @@ function toyAif(spec: AifSpec, provider: RehearsalProvider): AifSpec {
     }
     case 'pairs':
       return { source: 'pairs', ref: WORLD, train: 'train_prefs', test: 'test_prefs' };
+    case 'delta': {
+      const toy =
+        provider === 'artifact'
+          ? { strong: { model: spec.weak.model === 'dsft' ? 'setup/base' : 'dsft' }, weak: { model: 'setup/base' } }
+          : { strong: { teacher: 'practice-direct' }, weak: { teacher: 'practice-careless' } };
+      return {
+        ...spec,
+        prompts: toyPrompts(spec.prompts),
+        strong: toyMember(spec.strong, toy.strong),
+        weak: toyMember(spec.weak, toy.weak),
+        answer: { ...spec.answer, maxTokens: Math.min(spec.answer.maxTokens, SIZES.answerTokens) },
+        testPrompts: SIZES.testPrompts,
+      };
+    }
     case 'teachers': {
       const teachers = POOL.map((teacher) => ({
         teacher,
@@ -124,12 +138,7 @@ function toyAif(spec: AifSpec, provider: RehearsalProvider): AifSpec {
         engine: 'transformers' as const,
         batchSize: SIZES.batchSize,
       }));
-      const pool =
-        provider === 'artifact'
-          ? local
-          : policy === undefined
-            ? teachers
-            : [...teachers, { ...policy, engine: 'transformers' as const, batchSize: SIZES.batchSize }];
+      const pool = provider === 'artifact' ? local : policy === undefined ? teachers : [...teachers, toyPolicy(policy)];
       return {
         ...spec,
         prompts: toyPrompts(spec.prompts),
@@ -141,6 +150,22 @@ function toyAif(spec: AifSpec, provider: RehearsalProvider): AifSpec {
       };
     }
   }
+}
+
+/** The own model keeps its weight, its share and its temperature. */
+function toyPolicy(policy: AifTeachers['pool'][number]): AifTeachers['pool'][number] {
+  const { maxTokens, ...sampling } = policy.sampling ?? {};
+  const cut = maxTokens === undefined ? sampling : { ...sampling, maxTokens: Math.min(maxTokens, SIZES.answerTokens) };
+  return { ...policy, ...(policy.sampling && { sampling: cut }), engine: 'transformers', batchSize: SIZES.batchSize };
+}
+
+/** The own model stays, all others are `toy`. */
+function toyMember(
+  { model }: AifDelta['strong'],
+  toy: { readonly teacher: string } | { readonly model: string },
+): AifDelta['strong'] {
+  const local = { engine: 'transformers' as const, batchSize: SIZES.batchSize };
+  return model === 'dsft' ? { ...local, model } : { ...local, ...toy };
 }
 
 /** The world's prompts are of one mould: near duplicates are listed, never dropped. */
@@ -214,7 +239,8 @@ function practiceTeachers(dsft: DsftSpec, aif: AifSpec, provider: RehearsalProvi
   const via = provider === 'batch' || provider === 'artifact' ? 'openai' : provider;
   const batch = provider === 'batch' ? { batch: { pollSeconds: 0.2 } } : {};
   const inData = dsft.data.source === 'teacher' ? [dsft.data.user, dsft.data.assistant] : [];
-  const inFeedback = aif.source === 'teachers' ? aif.pool.map(({ teacher }) => teacher) : [];
+  const answering = aif.source === 'teachers' ? aif.pool : aif.source === 'delta' ? [aif.strong, aif.weak] : [];
+  const inFeedback = answering.map(({ teacher }) => teacher);
   const models = [...inData, ...inFeedback, JUDGE].filter((model) => model !== undefined);
   return Object.fromEntries(
     models.map((model) => [

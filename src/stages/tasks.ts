@@ -4,8 +4,10 @@ import type { Task } from './stage.ts';
 export const tasks: Readonly<Record<string, Task>> = {
   construct: async (context) => (await import('./dsft/dialogues/construct.ts')).construct(context),
   prompts: async (context) => (await import('./aif/intake/prompts.ts')).prompts(context),
+  draw: async (context) => (await import('./aif/answers/draws.ts')).draws(context),
   generate: async (context) => (await import('./aif/answers/generate.ts')).generate(context),
   judge: async (context) => (await import('./aif/judging/judge.ts')).judge(context),
+  delta: async (context) => (await import('./aif/answers/delta.ts')).delta(context),
   binarize: async (context) => (await import('./aif/pairs/binarize.ts')).binarize(context),
   rebinarize: async (context) => (await import('./aif/pairs/rebinarize.ts')).rebinarize(context),
   'pass-pairs': async (context) => (await import('./aif/pairs/pass-pairs.ts')).passPairs(context),

@@ -1,22 +1,27 @@
 import type { Setting } from '../setting.ts';
 import type { Step } from '../stage.ts';
-import { answerSteps, generateStep } from './answers/steps.ts';
+import { deltaAnswers, deltaStep } from './answers/delta-steps.ts';
+import { answersSteps } from './answers/steps.ts';
 import { promptsStep } from './intake/step.ts';
 import { judgeSteps } from './judging/step.ts';
 import { binarizeStep, passPairsStep, rebinarizeStep } from './pairs/steps.ts';
 import type { AifSpec } from './spec.ts';
 
-/** prompts -> answers-N (model artifacts of the pool) -> generate -> judge -> binarize; published feedback needs one step. */
+/**
+ * prompts -> draw -> answers-N (model artifacts of the pool) -> generate -> judge -> binarize; delta learning has no judge,
+ * published feedback needs one step.
+ */
 export function aifSteps(setting: Setting, spec: AifSpec): Step[] {
   switch (spec.source) {
     case 'teachers':
       return [
         promptsStep(setting, spec.prompts),
-        ...answerSteps(setting, spec),
-        generateStep(setting, spec),
+        ...answersSteps(setting, { ...spec, ahead: 'judge' }),
         ...judgeSteps(setting, spec),
         binarizeStep(setting, spec),
       ];
+    case 'delta':
+      return [promptsStep(setting, spec.prompts), ...answersSteps(setting, deltaAnswers(spec)), deltaStep(setting, spec)];
     case 'ratings':
       return [rebinarizeStep(setting, spec)];
     case 'pairs':

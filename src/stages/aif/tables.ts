@@ -43,15 +43,25 @@ export type Completion = {
   readonly completion_id: string;
   readonly prompt_id: string;
   readonly prompt: string;
+  /** of the prompt */
+  readonly source: string | null;
   /** pool member */
   readonly member: string;
   readonly model: string;
   readonly principle: string | null;
+  /** of the wording that was the system turn */
+  readonly principle_sha256: string | null;
+  readonly temperature: number | null;
+  readonly top_p: number | null;
+  readonly max_tokens: number | null;
   readonly text: string;
   readonly finish_reason: string;
   readonly prompt_tokens: number | null;
   readonly completion_tokens: number | null;
-  readonly flags: readonly Flag[];
+  /** United States dollars, as the call log has them; null without a price, or for an answer of a model artifact */
+  readonly cost_usd: number | null;
+  /** `duplicate`: another answer to the prompt, without this flag, has the same words */
+  readonly flags: readonly (Flag | 'duplicate')[];
   /** of the paid call; null for an answer of a model artifact */
   readonly call_key: string | null;
 };
@@ -60,13 +70,19 @@ export const COMPLETION_COLUMNS: Columns = {
   completion_id: 'string',
   prompt_id: 'string',
   prompt: 'string',
+  source: 'string',
   member: 'string',
   model: 'string',
   principle: 'string',
+  principle_sha256: 'string',
+  temperature: 'double',
+  top_p: 'double',
+  max_tokens: 'int',
   text: 'string',
   finish_reason: 'string',
   prompt_tokens: 'int',
   completion_tokens: 'int',
+  cost_usd: 'double',
   flags: 'strings',
   call_key: 'string',
 };

@@ -1,172 +1,129 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { canonicalJson } from '../../../base/canonical-json.ts';
 import { writeParquet } from '../../../base/parquet.ts';
 import { type Call, callKey } from '../../../calls/call.ts';
-import { runCalls, withSession } from '../../../calls/run-calls.ts';
-import { ZephyrError } from '../../../errors.ts';
+import { forEachAtOnce } from '../../../calls/for-each.ts';
+import { withSession } from '../../../calls/run-calls.ts';
+import type { CallSession } from '../../../calls/session.ts';
 import { datasetCard } from '../../dataset-card.ts';
-import { flagsOf } from '../../flags.ts';
-import { counter, readRows } from '../../rows.ts';
-import type { Task } from '../../stage.ts';
+import { counter } from '../../rows.ts';
+import type { Task, TaskContext } from '../../stage.ts';
 import { callFields, callOf, inputFolder, sessionOf } from '../../step-config.ts';
-import { COMPLETION_COLUMNS, COMPLETIONS_FILE, type Completion, type Prompt, readPrompts } from '../tables.ts';
-import { drawMembers, drawOne } from './draw.ts';
-import { principleWordings } from './principles.ts';
+import { judgeAhead } from '../judging/ahead.ts';
+import { COMPLETION_COLUMNS, COMPLETIONS_FILE, type Completion, eachPrompt, type Prompt } from '../tables.ts';
+import { type AnswerFile, openAnswers } from './answer-files.ts';
+import { type Answerer, completionsOf, type Given } from './completions.ts';
+import { memberFields, type Slot, slotMaker, slotsFields, turnsOf } from './slots.ts';
 
+const sampling = { temperature: z.number(), top_p: z.number(), max_tokens: z.int() };
 const member = z.union([
-  z.object({ id: z.string(), weight: z.number(), call: callFields }),
-  z.object({ id: z.string(), weight: z.number(), input: z.string() }),
+  z.object({ ...memberFields, call: callFields }),
+  z.object({ ...memberFields, input: z.string(), model: z.string(), ...sampling }),
 ]);
-type Member = z.infer<typeof member>;
-const config = z.object({ seed: z.int(), pool: z.array(member), answers_per_prompt: z.int(), principles: z.array(z.string()) });
-
-/** A line of a generate job's `completions.jsonl`, as far as it is read here. */
-const answerLine = z.looseObject({
-  prompt_id: z.string(),
-  sample: z.int(),
-  text: z.string(),
-  finish_reason: z.string(),
-  tokens: z.int().nullish(),
-});
-type AnswerLine = z.infer<typeof answerLine>;
-
-interface Slot {
-  readonly prompt: Prompt;
-  readonly member: Member;
-  readonly id: string;
-  readonly principle: string | undefined;
-  readonly call: Call | undefined;
-}
+export const generateConfig = z.object({ version: z.literal(2), ...slotsFields, pool: z.array(member) });
+export type GenerateConfig = z.infer<typeof generateConfig>;
+type Member = GenerateConfig['pool'][number];
 
 /**
  * Several models answer every prompt. Which ones, and under which principle, depends on seed and prompt alone, so more
- * prompts change nothing for the others. Output: the completions, in the order of the prompts.
+ * prompts change nothing for the others. Teachers are asked, models that ran in a job have answered. As soon as all answers
+ * to a prompt are in, the judge is asked in advance. Output: the completions, in the order of the prompts.
  */
 export const generate: Task = async (context) => {
-  const { seed, pool, answers_per_prompt: count, principles } = config.parse(context.config);
-  if (new Set(pool.map(({ id }) => id)).size < pool.length)
-    throw new ZephyrError('Cannot draw from the pool: a member is in it twice', {
-      hint: 'Give the member a larger weight instead.',
-    });
-  const asked = pool.flatMap((each) => ('call' in each ? [canonicalJson({ ...each.call, teacher: undefined })] : []));
-  if (new Set(asked).size < asked.length)
-    throw new ZephyrError('Cannot draw from the pool: two members are the same model with the same sampling', {
-      hint: 'Their answers would be one and the same.',
-    });
-  if (pool.length < count)
-    throw new ZephyrError(`Cannot draw ${count} different answers a prompt: the pool has ${pool.length} members`);
-  const wordings = new Map<string, string[]>();
-  for (const principle of principles) wordings.set(principle, await principleWordings(context.files, principle));
-  const prompts = await readPrompts(inputFolder(context, 'prompts'));
-  const answers = new Map<string, Map<string, AnswerLine>>();
-  for (const each of pool) if ('input' in each) answers.set(each.id, await readAnswers(inputFolder(context, each.input)));
-
-  function slotsOf(prompt: Prompt): Slot[] {
-    return drawMembers(pool, count, seed, prompt.prompt_id).map((drawn) => {
-      const id = `${prompt.prompt_id}/${drawn.id}`;
-      if (!('call' in drawn)) return { prompt, member: drawn, id, principle: undefined, call: undefined };
-      const principle = drawOne(principles, seed, 'principle', id);
-      const wording = principle === undefined ? undefined : drawOne(wordings.get(principle) ?? [], seed, 'wording', id);
-      const system = wording === undefined ? [] : [{ role: 'system' as const, content: wording }];
-      return {
-        prompt,
-        member: drawn,
-        id,
-        principle,
-        call: callOf(drawn.call, 'answer', [...system, { role: 'user', content: prompt.prompt }]),
-      };
-    });
-  }
-  function* calls(): Generator<Call> {
-    for (const prompt of prompts) for (const { call } of slotsOf(prompt)) if (call !== undefined) yield call;
-  }
-
-  return withSession(sessionOf(context), async (session) => {
-    session.expect(prompts.reduce((sum, prompt) => sum + slotsOf(prompt).filter(({ call }) => call !== undefined).length, 0));
-    await runCalls(session, calls());
-    const flags = counter();
-    const models = counter();
-
-    async function completion(slot: Slot): Promise<Completion> {
-      const { prompt, principle, call, id } = slot;
-      const common = {
-        completion_id: id,
-        prompt_id: prompt.prompt_id,
-        prompt: prompt.prompt,
-        member: slot.member.id,
-        principle: principle ?? null,
-      };
-      if (call !== undefined) {
-        const key = callKey(call);
-        const reply = await session.read(key);
-        if (reply === undefined) return { ...common, model: call.model, ...NOTHING, call_key: key };
-        return {
-          ...common,
-          model: call.model,
-          text: reply.text,
-          finish_reason: reply.finishReason,
-          prompt_tokens: reply.promptTokens,
-          completion_tokens: reply.completionTokens,
-          flags: flagsOf(reply),
-          call_key: key,
-        };
+  const config = generateConfig.parse(context.config);
+  const folder = inputFolder(context, 'prompts');
+  const slotsOf = await slotMaker(config, context.files);
+  const members = new Map(config.pool.map((each) => [each.id, each]));
+  const answers = await openAnswerFiles(context, config.pool);
+  const callFor = (slot: Slot, prompt: Prompt): Call | undefined => {
+    const own = members.get(slot.member) as Member;
+    return 'call' in own ? callOf(own.call, 'answer', turnsOf(slot, prompt.prompt)) : undefined;
+  };
+  /** The rows of a prompt, its replies got by `replyTo`. */
+  async function rowsOf(
+    prompt: Prompt,
+    session: CallSession,
+    replyTo: (call: Call, key: string) => Promise<Given['reply']>,
+  ): Promise<Completion[]> {
+    const given = slotsOf(prompt).map(async (slot): Promise<Given> => {
+      const by = answererOf(members.get(slot.member) as Member);
+      const call = callFor(slot, prompt);
+      if (call === undefined) {
+        const line = await answers.get(slot.member)?.read(prompt.prompt_id);
+        return { slot, by, key: null, reply: undefined, costUsd: null, line };
       }
-      const line = answers.get(slot.member.id)?.get(prompt.prompt_id);
-      if (line === undefined) return { ...common, model: slot.member.id, ...NOTHING, call_key: null };
-      const found = flagsOf({ text: line.text, finishReason: line.finish_reason, refusal: undefined });
-      return {
-        ...common,
-        model: slot.member.id,
-        text: line.text,
-        finish_reason: line.finish_reason,
-        prompt_tokens: null,
-        completion_tokens: line.tokens ?? null,
-        flags: found,
-        call_key: null,
-      };
-    }
-    async function* completions(): AsyncGenerator<Completion> {
-      for (const prompt of prompts) {
-        for (const slot of slotsOf(prompt)) {
-          const row = await completion(slot);
-          for (const flag of row.flags) flags.add(flag);
-          models.add(row.model);
-          yield row;
+      const key = callKey(call);
+      const reply = await replyTo(call, key);
+      return { slot, by, key, reply, costUsd: session.usage(key)?.usd ?? null, line: undefined };
+    });
+    return completionsOf(prompt, await Promise.all(given), config.seed);
+  }
+
+  try {
+    return await withSession(sessionOf(context), async (session) => {
+      const judge = context.ahead && (await judgeAhead(context.ahead.config, context.files));
+      let calls = 0;
+      for await (const prompt of eachPrompt(folder))
+        calls += slotsOf(prompt).filter((slot) => callFor(slot, prompt) !== undefined).length;
+      session.expect(calls);
+      await forEachAtOnce(
+        eachPrompt(folder),
+        () => session.inHand,
+        async (prompt) => {
+          const rows = await rowsOf(prompt, session, async (call) => {
+            const outcome = await session.ask(call);
+            return outcome.ok ? outcome.reply : undefined;
+          });
+          await judge?.(rows, session);
+        },
+      );
+
+      const counts = { prompts: 0, flags: counter(), models: counter(), principles: counter() };
+      async function* completions(): AsyncGenerator<Completion> {
+        for await (const prompt of eachPrompt(folder)) {
+          counts.prompts += 1;
+          for (const row of await rowsOf(prompt, session, (_, key) => session.read(key))) {
+            for (const flag of row.flags) counts.flags.add(flag);
+            counts.models.add(row.model);
+            counts.principles.add(row.principle ?? 'none');
+            yield row;
+          }
         }
       }
-    }
-    const rows = await writeParquet(join(context.out, COMPLETIONS_FILE), COMPLETION_COLUMNS, completions());
-    await writeFile(
-      join(context.out, 'README.md'),
-      datasetCard('Completions', 'Answers of several models to each prompt.', { default: { train: COMPLETIONS_FILE } }),
-    );
-    const { costUsd, ...calling } = session.summary();
-    return {
-      metrics: {
-        completions: rows,
-        prompts: prompts.length,
-        flags: flags.counts(),
-        by_model: models.counts(),
-        possible_double_spend: calling.possibleDoubleSpend,
-        recovered: calling.recovered,
-      },
-      costUsd,
-    };
-  });
+      const rows = await writeParquet(join(context.out, COMPLETIONS_FILE), COMPLETION_COLUMNS, completions());
+      await writeFile(
+        join(context.out, 'README.md'),
+        datasetCard('Completions', 'Answers of several models to each prompt.', { default: { train: COMPLETIONS_FILE } }),
+      );
+      const { costUsd, promptTokens, completionTokens, possibleDoubleSpend, recovered } = session.summary();
+      return {
+        metrics: {
+          completions: rows,
+          prompts: counts.prompts,
+          flags: counts.flags.counts(),
+          by_model: counts.models.counts(),
+          by_principle: counts.principles.counts(),
+          prompt_tokens: promptTokens,
+          completion_tokens: completionTokens,
+          possible_double_spend: possibleDoubleSpend,
+          recovered,
+        },
+        costUsd,
+      };
+    });
+  } finally {
+    for (const file of answers.values()) await file.close();
+  }
 };
 
-const NOTHING = { text: '', finish_reason: 'none', prompt_tokens: null, completion_tokens: null, flags: ['missing' as const] };
+function answererOf(own: Member): Answerer {
+  const { model, temperature, top_p, max_tokens } = 'call' in own ? own.call : own;
+  return { model, temperature, top_p, max_tokens };
+}
 
-/** The first answer of a generate job to each prompt. */
-async function readAnswers(folder: string): Promise<Map<string, AnswerLine>> {
-  const answers = new Map<string, AnswerLine>();
-  const name = (await readdir(folder)).find((file) => file === 'completions.jsonl');
-  if (name === undefined) throw new ZephyrError(`Cannot read the answers of a model: expected completions.jsonl in "${folder}"`);
-  for await (const row of readRows(join(folder, name))) {
-    const line = answerLine.parse(row);
-    if (line.sample === 0) answers.set(line.prompt_id, line);
-  }
-  return answers;
+async function openAnswerFiles(context: TaskContext, pool: GenerateConfig['pool']): Promise<Map<string, AnswerFile>> {
+  const files = new Map<string, AnswerFile>();
+  for (const each of pool) if ('input' in each) files.set(each.id, await openAnswers(inputFolder(context, each.input)));
+  return files;
 }

@@ -1,77 +1,174 @@
+import type * as z from 'zod';
+import { parseRef } from '../../../model/artifact.ts';
 import { jobStep, taskStep } from '../../programs.ts';
-import { type CallConfig, callConfig, datasetRepo, inputOf, type Setting } from '../../setting.ts';
-import type { Step, StepInput } from '../../stage.ts';
-import type { AifTeachers } from '../spec.ts';
+import { callConfig, datasetRepo, inputOf, modelRepo, type Setting } from '../../setting.ts';
+import type { CallForecast, Step, StepInput } from '../../stage.ts';
+import type { PromptsSpec } from '../intake/spec.ts';
+import { promptsAtMost } from '../intake/step.ts';
+import { drawMembers, drawsFile } from './draw.ts';
+import type { DrawsConfig } from './draws.ts';
+import type { GenerateConfig } from './generate.ts';
 import { principleFile } from './principles.ts';
+import type { MemberSpec, PoolSpec, PrinciplesSpec, samplingFields } from './spec.ts';
 
-/** A pool member is asked over an API (`call`) or has answered every prompt already in the input named `input`. */
-export type PoolMember =
-  | { readonly id: string; readonly weight: number; readonly call: CallConfig }
-  | { readonly id: string; readonly weight: number; readonly input: string };
+type Sampling = { readonly [name in keyof typeof samplingFields]: z.infer<(typeof samplingFields)[name]> };
 
-/** Task `generate`: reads the inputs `prompts` and `answers-N`, and `templates/principle-ID.md` of scripts/train. */
-export type GenerateConfig = {
-  readonly version: 1;
-  readonly seed: number;
-  readonly pool: readonly PoolMember[];
-  readonly answers_per_prompt: number;
-  readonly principles: readonly string[];
-};
-
-/** The pool members that answer in a job; N counts them from 1 in the pool's order. */
-function artifactMembers(spec: AifTeachers) {
-  return spec.pool
-    .flatMap((member) => (member.model === undefined ? [] : [{ ...member, model: member.model }]))
-    .map((member, index) => ({ ...member, id: `answers-${index + 1}` }));
+/** Who answers what, whichever source of feedback it is for. */
+export interface AnswersPlan {
+  readonly prompts: PromptsSpec;
+  readonly pool: readonly PoolSpec[];
+  readonly answersPerPrompt: number;
+  readonly principles: PrinciplesSpec;
+  readonly answer: Sampling;
+  readonly budgetUsd?: number | undefined;
+  /** the step whose calls are made in advance */
+  readonly ahead?: string;
 }
 
-export function answerSteps(setting: Setting, spec: AifTeachers): Step[] {
-  return artifactMembers(spec).map((member) =>
-    jobStep('generate', {
-      stage: 'aif',
-      name: member.id,
-      summary: `answers of ${member.model}`,
-      inputs: { model: inputOf(member.model), prompts: { from: 'step', step: 'prompts' } },
-      config: {
-        template: setting.template,
-        system: setting.system,
-        max_new_tokens: spec.answer.maxTokens,
-        temperature: spec.answer.temperature,
-        top_p: spec.answer.topP,
-        samples: 1,
-        batch_size: member.batchSize,
-        seed: setting.seed,
-        engine: member.engine,
-      },
-      output: datasetRepo(setting, member.id),
-      saveSteps: 50,
-    }),
-  );
-}
+/** A guess of what a prompt with its principle, and an answer take; UltraFeedback's answers have 350 tokens in the mean. */
+const PROMPT_TOKENS = 170;
+const ANSWER_TOKENS = 350;
+/** Prompts that are drawn to learn how often a member answers. */
+const TRIED = 256;
 
-export function generateStep(setting: Setting, spec: AifTeachers): Step {
-  const jobs = artifactMembers(spec);
-  let job = 0;
-  const pool = spec.pool.map(({ teacher, weight }): PoolMember => {
-    if (teacher !== undefined) return { id: teacher, weight, call: callConfig(setting, teacher, spec.answer) };
-    const { id } = jobs[job++] as { id: string };
-    return { id, weight, input: id };
-  });
-  const config: GenerateConfig = {
-    version: 1,
-    seed: setting.seed,
-    pool,
-    answers_per_prompt: spec.answersPerPrompt,
-    principles: spec.principles,
-  };
+/** draw -> answers-N for the members that are model artifacts -> generate */
+export function answersSteps(setting: Setting, plan: AnswersPlan): Step[] {
+  const config = generateConfig(setting, plan);
+  const files = principleFiles(plan.principles);
+  const jobs = config.pool.flatMap((member) => ('input' in member ? [member] : []));
+  const draw = jobs.length === 0 ? [] : [drawStep(setting, config, files)];
   const answers = jobs.map(({ id }): [string, StepInput] => [id, { from: 'step', step: id }]);
-  return taskStep('generate', {
+  const generate = taskStep('generate', {
     stage: 'aif',
     name: 'generate',
-    summary: `${spec.answersPerPrompt} answers a prompt from a pool of ${pool.length}`,
+    summary: `${plan.answersPerPrompt} answers a prompt from a pool of ${plan.pool.length}`,
     inputs: { prompts: { from: 'step', step: 'prompts' }, ...Object.fromEntries(answers) },
     config,
-    files: spec.principles.map(principleFile),
+    files,
     output: datasetRepo(setting, 'completions'),
+    calls: forecasts(config, promptsAtMost(plan.prompts)),
+    ...(plan.ahead === undefined ? {} : { ahead: plan.ahead }),
+    ...(plan.budgetUsd === undefined ? {} : { budgetUsd: plan.budgetUsd }),
   });
+  return [...draw, ...jobSteps(setting, plan), generate];
+}
+
+function drawStep(setting: Setting, { seed, answers_per_prompt, principles, pool }: GenerateConfig, files: string[]): Step {
+  const config: DrawsConfig = {
+    version: 1,
+    seed,
+    answers_per_prompt,
+    principles,
+    pool: pool.map((member) => ({ id: member.id, weight: member.weight, share: member.share, job: 'input' in member })),
+  };
+  return taskStep('draw', {
+    stage: 'aif',
+    name: 'draw',
+    summary: 'who answers what in a job',
+    inputs: { prompts: { from: 'step', step: 'prompts' } },
+    config,
+    files,
+    output: datasetRepo(setting, 'draws'),
+  });
+}
+
+/** The members that answer in a job, N counted from 1 in the pool's order. */
+function jobSteps(setting: Setting, { pool, answer }: AnswersPlan): Step[] {
+  return pool
+    .flatMap((member) => (member.model === undefined ? [] : [{ ...member, model: member.model }]))
+    .map((member, index) => {
+      const name = jobName(index);
+      const { temperature, topP, maxTokens } = samplingOf(answer, member);
+      return jobStep('generate', {
+        stage: 'aif',
+        name,
+        summary: `answers of ${member.model}`,
+        inputs: { model: inputOf(member.model), prompts: { from: 'step', step: 'draw' } },
+        config: {
+          template: setting.template,
+          system: setting.system,
+          prompts_file: drawsFile(name),
+          max_new_tokens: maxTokens,
+          temperature,
+          top_p: topP,
+          samples: 1,
+          batch_size: member.batchSize,
+          seed: setting.seed,
+          engine: member.engine,
+        },
+        output: datasetRepo(setting, name),
+        saveSteps: 50,
+      });
+    });
+}
+
+const jobName = (index: number) => `answers-${index + 1}`;
+
+/** By what the draws, the rows and the inputs call the members: a teacher's id, else the job's name. */
+export function memberIds(pool: readonly MemberSpec[]): string[] {
+  let jobs = 0;
+  return pool.map(({ teacher }) => teacher ?? jobName(jobs++));
+}
+
+function generateConfig(setting: Setting, { pool, answersPerPrompt, principles, answer }: AnswersPlan): GenerateConfig {
+  const ids = memberIds(pool);
+  return {
+    version: 2,
+    seed: setting.seed,
+    answers_per_prompt: answersPerPrompt,
+    principles: principleTable(principles),
+    pool: pool.map((member, index) => {
+      const id = ids[index] as string;
+      const { teacher, model = '', weight, share = null } = member;
+      const sampling = samplingOf(answer, member);
+      if (teacher !== undefined) return { id, weight, share, call: callConfig(setting, teacher, sampling) };
+      const { temperature, topP: top_p, maxTokens: max_tokens } = sampling;
+      return { id, weight, share, input: id, model: modelName(setting, model), temperature, top_p, max_tokens };
+    }),
+  };
+}
+
+function samplingOf(common: Sampling, { sampling = {} }: Pick<PoolSpec, 'sampling'>): Sampling {
+  return {
+    temperature: sampling.temperature ?? common.temperature,
+    topP: sampling.topP ?? common.topP,
+    maxTokens: sampling.maxTokens ?? common.maxTokens,
+  };
+}
+
+/** What the rows call a model artifact: the repo that it lies in. */
+function modelName(setting: Setting, model: string): string {
+  return model === 'dsft' ? modelRepo(setting, 'dsft').name : (parseRef(model)?.name ?? model);
+}
+
+/** Weights by source, whichever of its two forms the recipe uses; without a principle there is no entry. */
+function principleTable(principles: PrinciplesSpec): GenerateConfig['principles'] {
+  if (!Array.isArray(principles)) return principles as GenerateConfig['principles'];
+  return principles.length === 0 ? {} : { default: Object.fromEntries(principles.map((name) => [name, 1])) };
+}
+
+function principleFiles(principles: PrinciplesSpec): string[] {
+  const names = Object.values(principleTable(principles)).flatMap((weights) => Object.keys(weights));
+  return [...new Set(names)].sort().map(principleFile);
+}
+
+function forecasts({ pool, seed, answers_per_prompt: count }: GenerateConfig, items: number | null): CallForecast[] {
+  const answered = new Map<string, number>();
+  for (let tried = 0; tried < TRIED; tried += 1)
+    for (const { id } of drawMembers(pool, count, seed, `forecast ${tried}`)) answered.set(id, (answered.get(id) ?? 0) + 1);
+  return pool.flatMap((member) =>
+    'call' in member
+      ? [
+          {
+            teacher: member.call.teacher,
+            purpose: 'answers',
+            items,
+            callsPerItem: (answered.get(member.id) ?? 0) / TRIED,
+            inputTokens: PROMPT_TOKENS,
+            outputTokens: ANSWER_TOKENS,
+            maxTokens: member.call.max_tokens,
+          },
+        ]
+      : [],
+  );
 }

@@ -1,5 +1,5 @@
 import { appendFileSync, closeSync, openSync } from 'node:fs';
-import type { Json } from '../../../base/canonical-json.ts';
+import type { Json } from '../../base/canonical-json.ts';
 
 /** A JSON Lines file that is there from its first line on. */
 export interface LineFile {
