@@ -36,7 +36,7 @@ export const PROGRAM_FILES: Readonly<Record<JobProgram, readonly string[]>> = {
   ddpo: ['ddpo.py', ...TRAINING, ...JOB, TEMPLATE],
   merge: ['merge.py', ...JOB],
   generate: ['generate.py', 'checkpoint.py', ...JOB, TEMPLATE],
-  reward: ['reward.py', 'checkpoint.py', ...JOB],
+  reward: ['reward.py', 'checkpoint.py', 'records.py', ...JOB],
   tiny_base: ['tiny_base.py', ...JOB, TEMPLATE],
 };
 
