@@ -9,8 +9,12 @@ import type { LogRecord } from './record.ts';
 /** What the desks of a session share. */
 export interface Floor {
   readonly log: CallLog;
+  /** where it lies: the run's own folder, then those of earlier runs */
+  readonly folders: readonly [string, ...string[]];
   /** Writes to the log; a log that cannot be written halts the session. */
   readonly append: (record: LogRecord) => Promise<void>;
+  /** Takes the log so far to where another machine finds it, if logs are taken anywhere; never fails. */
+  readonly takeAlong: () => Promise<void>;
   readonly halt: Halt;
   readonly budget: Budget;
   readonly patience: Patience;

@@ -4,6 +4,8 @@ import type { CallLog } from './call-log.ts';
 export interface Flusher {
   /** There is something new in the log. */
   touch(): void;
+  /** Takes along what is there now, and waits for it. */
+  takeAlong(): Promise<void>;
   /** Takes along what is there, and waits for it. */
   close(): Promise<void>;
 }
@@ -36,6 +38,10 @@ export function makeFlusher({ log, flush, everyMs, note }: FlusherOptions): Flus
   return {
     touch() {
       touched = true;
+    },
+    takeAlong() {
+      go();
+      return flushing;
     },
     async close() {
       clearInterval(timer);

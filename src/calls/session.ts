@@ -1,5 +1,6 @@
 import type { CallsProgress } from '../model/event.ts';
 import type { ChatReply, Teacher } from '../teachers/teacher.ts';
+import { openBatchDesk } from './batch-desk.ts';
 import { makeBudget } from './budget.ts';
 import { type Call, type CallOutcome, callKey } from './call.ts';
 import { openCallLog } from './call-log.ts';
@@ -91,6 +92,8 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     halt,
     note,
     append,
+    folders: [options.journal, ...(options.earlier ?? [])],
+    takeAlong: () => flusher.takeAlong(),
     budget: makeBudget({ capUsd: options.budgetUsd, totals: log.totals, left: counts.left }),
     patience: { ...PATIENCE, ...options.patience },
     doubt(usd) {
@@ -124,7 +127,9 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
   async function openDesk(id: string): Promise<Desk> {
     const servers = await options.teacher(id);
     for (const server of servers) floor.budget.accept(server);
-    const desk = openLiveDesk(floor, servers);
+    const [first] = servers;
+    const desk =
+      first?.batch === undefined ? openLiveDesk(floor, servers) : openBatchDesk(floor, { ...first, batch: first.batch });
     opened.set(id, desk);
     return desk;
   }

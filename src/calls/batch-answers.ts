@@ -1,0 +1,141 @@
+import type { BatchLine, ChatFailure, ChatReply, ServerBatch } from '../teachers/teacher.ts';
+import { type Batch, type BatchFloor, insist, isGone, type Member } from './batch.ts';
+import { dollarsOf } from './estimate.ts';
+import { pause } from './wait.ts';
+
+/** Times that a batch's files are read when they hold less than the server says. */
+const READINGS = 3;
+
+/**
+ * Reads the output and the error file of a batch that is over: each answer goes into the log, then to whoever waits for
+ * it. Lines may come in any order, twice, or for calls that nobody made; only the custom id says whose an answer is. What
+ * has no answer then has its reason in the log, and the batch its end.
+ */
+export async function collect(floor: BatchFloor, batch: Batch, last: ServerBatch): Promise<void> {
+  const { note, halt, patience } = floor;
+  const tally = { strangers: new Set<string>(), unreadable: 0 };
+  let isComplete = true;
+  for (let reading = 1; ; reading += 1) {
+    tally.unreadable = 0;
+    isComplete = true;
+    for (const file of [last.outputFile, last.errorFile]) {
+      if (file !== undefined && !(await readFile(floor, batch, file, tally))) isComplete = false;
+    }
+    const answered = [...batch.members.values()].filter((member) => member.answered).length;
+    isComplete &&= answered >= (last.answered ?? 0) && tally.unreadable === 0;
+    if (isComplete || reading === READINGS) break;
+    await pause(patience.lookMs, halt.signal);
+  }
+  if (tally.strangers.size > 0)
+    note(`Batch ${last.id} answers ${tally.strangers.size} calls that are not in it: those answers are not taken`);
+  const left = [...batch.members.values()].filter((member) => !member.answered);
+  const silent = left.filter(({ failure }) => failure === undefined);
+  if (left.length > 0) note(`Batch ${last.id} is ${last.status} with ${left.length} of ${batch.members.size} calls not answered`);
+  if (!isComplete && silent.length > 0)
+    note(`The files of batch ${last.id} hold less than the server says: ${silent.length} calls may be paid twice`);
+  const missing = {
+    kind: 'again',
+    message: `batch ${last.id} is ${last.status} without it`,
+    status: 0,
+    afterMs: undefined,
+  } as const;
+  for (const member of left) {
+    if (member.failure === undefined && !isComplete) floor.doubt(member.est);
+    else member.failure ??= missing;
+  }
+  await end(floor, batch, last.status);
+}
+
+/** Whether the file is there. */
+async function readFile(
+  floor: BatchFloor,
+  batch: Batch,
+  file: string,
+  tally: { readonly strangers: Set<string>; unreadable: number },
+): Promise<boolean> {
+  async function take(lines: readonly BatchLine[]): Promise<void> {
+    await Promise.all(
+      lines.map(async (line) => {
+        const member = line.customId === undefined ? undefined : batch.members.get(line.customId);
+        if (line.customId === undefined) tally.unreadable += 1;
+        else if (member === undefined) tally.strangers.add(line.customId);
+        else if (!line.answer.ok) member.failure ??= line.answer.failure;
+        else if (!member.answered) {
+          member.answered = true;
+          await record(floor, batch, member, line.answer.reply);
+        }
+      }),
+    );
+  }
+  const said = await insist(floor, () => floor.api.read(file, take, floor.halt.hard), isGone);
+  if (!said.ok) floor.note(`The server does not have file ${file} of batch ${batch.id} any more: ${said.failure.message}`);
+  return said.ok;
+}
+
+async function record(floor: BatchFloor, batch: Batch, member: Member, reply: ChatReply): Promise<void> {
+  const { log, append, estimates, price } = floor;
+  const { key, attempt } = member;
+  let taken = reply;
+  // Read before, by a process that died over it, or answered by a later attempt: the first answer stays the answer.
+  if (log.known(key)?.state === 'done') taken = (await log.reply(key)) ?? reply;
+  else {
+    const size = member.waiting?.size;
+    const used =
+      size === undefined ? { input: reply.promptTokens, output: reply.completionTokens } : estimates.learn(size, reply);
+    await append({
+      t: 'done',
+      k: key,
+      a: attempt,
+      usd: dollarsOf(used, price),
+      in: used.input,
+      out: used.output,
+      recovered: batch.isRecovered,
+      rid: reply.requestId ?? null,
+      raw: reply.raw,
+    });
+    floor.answered(used.input + used.output);
+  }
+  const { waiting } = member;
+  member.waiting = undefined;
+  waiting?.claim?.settled();
+  waiting?.resolve({ ok: true, key, reply: taken, replayed: false });
+}
+
+/** Why the calls without an answer have none, then the end of the batch. Without a reason nobody knows what they cost. */
+export async function end({ append, log, teacher }: BatchFloor, batch: Batch, status: string): Promise<void> {
+  await Promise.all(
+    [...batch.members.values()].map(async ({ key: k, attempt: a, answered, failure }) => {
+      if (answered || failure === undefined || log.known(k)?.state === 'done') return;
+      await append({ t: 'fail', k, a, kind: failure.kind, status: failure.status ?? null, message: failure.message });
+    }),
+  );
+  const at = Date.now();
+  await append({ t: 'batch', state: 'ended', b: batch.sha, teacher: teacher.name, at, id: batch.id ?? '', status });
+}
+
+/** Codes by which a server says of a line that no line of this recipe will do. */
+const HOPELESS = /model_not_found|permission|access|billing|quota/i;
+
+/** The server refused the batch as a whole, so none of its calls costs anything: says so, and of which calls it complained. */
+export async function refused(floor: BatchFloor, batch: Batch, last: ServerBatch): Promise<void> {
+  const members = [...batch.members.values()];
+  for (const { code, message, line } of last.errors) {
+    // The lines of an adopted batch are known by name, not by number.
+    const member = line === undefined || batch.isAdopted ? undefined : members[line - 1];
+    if (member === undefined) continue;
+    const kind = HOPELESS.test(code) ? 'stop' : 'final';
+    member.failure = { kind, message: `${code}: ${message}`, status: 400, afterMs: undefined };
+  }
+  const message = `batch ${last.id} was refused: ${reasonOf(last)}`;
+  const others: ChatFailure = { kind: 'again', message, status: 0, afterMs: undefined };
+  for (const member of members) member.failure ??= others;
+  await end(floor, batch, last.status);
+}
+
+export function reasonOf({ errors }: ServerBatch): string {
+  const told = errors
+    .slice(0, 3)
+    .map(({ code, message, line }) => `${code}: ${message}${line === undefined ? '' : ` (line ${line})`}`);
+  const more = errors.length > 3 ? `; and ${errors.length - 3} more` : '';
+  return told.length === 0 ? 'no reason given' : `${told.join('; ')}${more}`;
+}

@@ -1,0 +1,48 @@
+import type { ServerBatch } from '../teachers/teacher.ts';
+import { type BatchFloor, forGood } from './batch.ts';
+import { unanswered } from './halt.ts';
+import { backoffMs, pause } from './wait.ts';
+
+const FINAL: ReadonlySet<string> = new Set(['completed', 'failed', 'expired', 'cancelled']);
+
+/** A batch that is refused, or small, is over soon. */
+const FIRST_LOOK_MS = 1000;
+
+/** A server may need a moment until it knows what it has just made. */
+const UNKNOWN_TIMES = 3;
+
+/**
+ * Waits for a batch, for days if it takes so long, whether or not the network is there; returns the server's last word, or
+ * nothing when the server does not know the batch any more.
+ */
+export async function follow(floor: BatchFloor, id: string): Promise<ServerBatch | undefined> {
+  const { api, halt, patience, teacher, note, over } = floor;
+  const waiting = AbortSignal.any([halt.signal, over]);
+  const asking = AbortSignal.any([halt.hard, over]);
+  let unknown = 0;
+  let fails = 0;
+  for (let wait = Math.min(FIRST_LOOK_MS, api.pollMs); ; wait = Math.min(api.pollMs, wait * 1.5)) {
+    await pause(wait, waiting);
+    halt.check();
+    over.throwIfAborted();
+    const said = await api.retrieve(id, asking);
+    over.throwIfAborted();
+    if (said.ok) {
+      if (FINAL.has(said.value.status)) return said.value;
+      if (fails > 0) note(`"${teacher.name}" answers again: batch ${id} is ${said.value.status}`);
+      unknown = 0;
+      fails = 0;
+      continue;
+    }
+    const { failure } = said;
+    if (failure.status === 404) {
+      unknown += 1;
+      if (unknown >= UNKNOWN_TIMES) return undefined;
+      continue;
+    }
+    if (failure.kind !== 'again') throw halt.stop(unanswered([{ teacher, failure: forGood(failure) }]));
+    fails += 1;
+    if (fails === 1) note(`"${teacher.name}" does not say how batch ${id} is: ${failure.message}; it is asked again`);
+    await pause(failure.afterMs ?? backoffMs(fails, patience.baseMs, patience.capMs, Math.random()), waiting);
+  }
+}

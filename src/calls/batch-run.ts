@@ -1,0 +1,36 @@
+import type { Batch, BatchFloor } from './batch.ts';
+import { collect, end, reasonOf, refused } from './batch-answers.ts';
+import { follow } from './batch-follow.ts';
+import { disown } from './batch-submit.ts';
+
+/**
+ * How a batch ended; what each of its calls came to is in the log and in the batch. `never`: it was not created. `gone`:
+ * the server does not know it any more. `refused`: as a whole. `full`: for now, because too many tokens wait already.
+ */
+export type Verdict = { readonly end: 'read' | 'never' | 'gone' } | { readonly end: 'refused' | 'full'; readonly reason: string };
+
+/** Takes a batch to its end. `begin` gives it its id, if it is to have one. Throws what halted the session. */
+export async function carry(floor: BatchFloor, batch: Batch, begin: () => Promise<void>): Promise<Verdict> {
+  await begin();
+  if (batch.id === undefined) {
+    await disown(floor, batch);
+    return { end: 'never' };
+  }
+  const last = await follow(floor, batch.id);
+  if (last === undefined) {
+    floor.note(
+      `"${floor.teacher.name}" does not know batch ${batch.id} any more: its ${batch.members.size} calls may be paid twice`,
+    );
+    for (const { est } of batch.members.values()) floor.doubt(est);
+    await end(floor, batch, 'unknown to the server');
+    return { end: 'gone' };
+  }
+  if (last.status !== 'failed') {
+    await collect(floor, batch, last);
+    return { end: 'read' };
+  }
+  await refused(floor, batch, last);
+  const reason = `batch ${last.id} was refused: ${reasonOf(last)}`;
+  floor.note(reason);
+  return { end: last.errors.some(({ code }) => code === 'token_limit_exceeded') ? 'full' : 'refused', reason };
+}

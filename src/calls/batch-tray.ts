@@ -1,0 +1,109 @@
+import type { Waiting } from './batch.ts';
+import type { TokenQueue } from './batch-queue.ts';
+
+/** Where calls gather until they are worth a file, or nothing more comes. */
+export interface Tray {
+  add(waiting: Waiting): void;
+  /** Sends what may go now; the rest when it is time, or when a batch that ends calls this again. */
+  pump(): void;
+  /** Sends nothing for so many milliseconds. */
+  rest(ms: number): void;
+  /** Takes everything out. */
+  empty(): readonly Waiting[];
+}
+
+export interface TrayOptions {
+  /** of one file at most */
+  readonly requests: number;
+  readonly bytes: number;
+  readonly queue: TokenQueue;
+  /** input tokens of a call */
+  readonly tokensOf: (waiting: Waiting) => number;
+  /** Batches on their way, and their input tokens. */
+  readonly underway: () => { readonly count: number; readonly tokens: number };
+  readonly send: (calls: readonly Waiting[], tokens: number) => void;
+  /** Nothing new for so long: no more is coming before these are answered. */
+  readonly quietMs: number;
+}
+
+/** Bytes around a body in the request file, at most. */
+const LINE_BYTES = 160;
+
+/** Nobody waits longer for others to come, however steadily they do. */
+const LONGEST_MS = 60_000;
+
+export function openTray({ requests, bytes, queue, tokensOf, underway, send, quietMs }: TrayOptions): Tray {
+  let calls: Waiting[] = [];
+  let size = 0;
+  let firstAt = 0;
+  let lastAt = 0;
+  let restUntil = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  const bytesOf = ({ place }: Waiting) => place.length + LINE_BYTES;
+
+  /** Milliseconds until the calls at hand are to go. */
+  function waitMs(now: number): number {
+    const isFull = calls.length >= requests || size >= bytes;
+    const dueAt = isFull ? now : Math.min(lastAt + quietMs, firstAt + LONGEST_MS);
+    return Math.max(dueAt, restUntil) - now;
+  }
+
+  /** How many of the calls make the next file: as many as fit, or none while there is too little room for them. */
+  function portion(): { readonly count: number; readonly tokens: number; readonly bytes: number } {
+    const { count: others, tokens: waiting } = underway();
+    const room = queue.room(waiting);
+    let taken = 0;
+    const sum = { tokens: 0, bytes: 0 };
+    for (const call of calls) {
+      const tokens = tokensOf(call);
+      const isTooMuch = taken === requests || sum.bytes + bytesOf(call) > bytes;
+      const isCrowded = sum.tokens + tokens > room;
+      // One call alone must be tried, however large it is.
+      if (taken > 0 ? isTooMuch || isCrowded : isCrowded && others > 0) {
+        if (isCrowded && others > 0 && sum.tokens < queue.worthwhile) return { count: 0, tokens: 0, bytes: 0 };
+        break;
+      }
+      taken += 1;
+      sum.tokens += tokens;
+      sum.bytes += bytesOf(call);
+    }
+    return { count: taken, ...sum };
+  }
+
+  function pump(): void {
+    clearTimeout(timer);
+    while (calls.length > 0) {
+      const wait = waitMs(performance.now());
+      if (wait > 0) {
+        timer = setTimeout(pump, Math.ceil(wait));
+        return;
+      }
+      const next = portion();
+      if (next.count === 0) return;
+      size -= next.bytes;
+      send(calls.splice(0, next.count), next.tokens);
+    }
+  }
+
+  return {
+    pump,
+    add(waiting) {
+      lastAt = performance.now();
+      if (calls.length === 0) firstAt = lastAt;
+      calls.push(waiting);
+      size += bytesOf(waiting);
+      if (calls.length === 1 || calls.length >= requests || size >= bytes) pump();
+    },
+    rest(ms) {
+      restUntil = Math.max(restUntil, performance.now() + ms);
+    },
+    empty() {
+      clearTimeout(timer);
+      const all = calls;
+      calls = [];
+      size = 0;
+      return all;
+    },
+  };
+}

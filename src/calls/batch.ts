@@ -1,0 +1,94 @@
+import type { BatchApi, BatchSaid, ChatFailure, Price, Teacher } from '../teachers/teacher.ts';
+import type { Place } from './batch-shelf.ts';
+import type { Claim } from './budget.ts';
+import type { CallOutcome } from './call.ts';
+import type { Floor } from './desk.ts';
+import type { CallSize, Estimator } from './estimate.ts';
+import { unanswered } from './halt.ts';
+import { backoffMs, pause } from './wait.ts';
+
+/** A call that somebody waits for. */
+export interface Waiting {
+  readonly key: string;
+  readonly model: string;
+  readonly size: CallSize;
+  /** where its body lies */
+  readonly place: Place;
+  /** Times that it came back without an answer. */
+  tries: number;
+  claim: Claim | undefined;
+  /** estimated dollars */
+  est: number | null;
+  readonly resolve: (outcome: CallOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A call in a batch. */
+export interface Member {
+  readonly key: string;
+  readonly attempt: number;
+  readonly est: number | null;
+  /** Who waits for it: nobody as long as nobody has asked for it again after a restart. */
+  waiting: Waiting | undefined;
+  answered: boolean;
+  /** What the server said in place of an answer. */
+  failure: ChatFailure | undefined;
+}
+
+/** A batch on its way. */
+export interface Batch {
+  /** SHA-256 of its file */
+  sha: string;
+  /** name of its file */
+  file: string;
+  /** by custom id, in the order of the file */
+  members: ReadonlyMap<string, Member>;
+  /** the server's name for it */
+  id: string | undefined;
+  /** input tokens, by estimate */
+  tokens: number;
+  /** It was begun by a process that is gone. */
+  readonly isAdopted: boolean;
+  /** It was looked for at the server and found there: nobody paid twice for it. */
+  isRecovered: boolean;
+}
+
+/** What all batches of a desk share. */
+export interface BatchFloor extends Floor {
+  readonly teacher: Teacher;
+  readonly api: BatchApi;
+  /** of a call in a batch */
+  readonly price: Price | undefined;
+  readonly estimates: Estimator;
+  /** Aborted when nobody waits any more. */
+  readonly over: AbortSignal;
+  /** Counts an answer of so many tokens. */
+  readonly answered: (tokens: number) => void;
+}
+
+/**
+ * Sends a request until the server answers it. A failure that `mayFail` names is handed back, any other that stays halts
+ * the session.
+ */
+export async function insist<T>(
+  { teacher, halt, patience }: BatchFloor,
+  send: () => Promise<BatchSaid<T>>,
+  mayFail: (failure: ChatFailure) => boolean = () => false,
+): Promise<BatchSaid<T>> {
+  for (let tries = 1; ; tries += 1) {
+    const said = await send();
+    if (said.ok || mayFail(said.failure)) return said;
+    const { failure } = said;
+    if (failure.kind !== 'again') throw halt.stop(unanswered([{ teacher, failure: forGood(failure) }]));
+    if (tries >= patience.attempts) throw halt.stop(unanswered([{ teacher, failure }]));
+    await pause(failure.afterMs ?? backoffMs(tries, patience.baseMs, patience.capMs, Math.random()), halt.signal);
+    halt.check();
+  }
+}
+
+/** A request about a batch that is refused for good will be refused for the next batch too. */
+export function forGood(failure: ChatFailure): ChatFailure {
+  return failure.kind === 'final' ? { ...failure, kind: 'stop' } : failure;
+}
+
+export const isGone = ({ status }: ChatFailure) => status === 404 || status === 405;
