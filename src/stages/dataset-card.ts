@@ -12,3 +12,13 @@ export function datasetCard(
   }));
   return `---\n${stringify({ configs: listed, tags: ['zephyr'] })}---\n\n# ${title}\n\n${about}\n`;
 }
+
+/** A table of Markdown whose cells may hold anything. */
+export function markdownTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const line = (cells: readonly (string | number)[]) => `| ${cells.map(markdownCell).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function markdownCell(value: string | number): string {
+  return String(value).replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll(/\s+/g, ' ');
+}

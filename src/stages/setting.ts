@@ -13,7 +13,9 @@ export interface Setting {
   readonly template: 'zephyr';
   /** system turn of dialogues and prompts without one */
   readonly system: 'empty' | 'none';
-  readonly teachers: Readonly<Record<string, { readonly model: string }>>;
+  readonly teachers: Readonly<Record<string, { readonly model: string; readonly licence?: string | undefined }>>;
+  /** how the trainer will cut pairs, in tokens */
+  readonly ddpo: { readonly prepare: { readonly maxLength: number; readonly maxPromptLength: number } };
 }
 
 const STEP = /^(setup|dsft|aif|ddpo|exam)(?:\/([a-z0-9-]+))?$/;

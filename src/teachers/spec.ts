@@ -82,6 +82,7 @@ export const teacherSpec = z
     store,
     tokenLimit: tokenLimit.default('max_tokens'),
     price,
+    licence: z.string().min(1).optional().describe('Licence of what the model writes, for the card of a dataset that holds it'),
     batch: z
       .strictObject({
         requests: z.int().positive().max(50_000).default(10_000).describe('Calls in one file at most; OpenAI: 50,000'),

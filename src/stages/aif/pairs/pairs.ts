@@ -1,24 +1,24 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
-import type { Json } from '../../../base/canonical-json.ts';
 import { hmacUniform } from '../../../base/hmac-choice.ts';
-import { writeParquet } from '../../../base/parquet.ts';
+import { type Columns, writeParquet } from '../../../base/parquet.ts';
 import { ZephyrError } from '../../../errors.ts';
-import { datasetCard } from '../../dataset-card.ts';
-import { counter } from '../../rows.ts';
-import { COMPLETIONS_FILE, PAIR_COLUMNS, pairsFile, RATINGS_FILE } from '../tables.ts';
-import { type Candidate, type PairRule, pickPair } from './pick-pair.ts';
+import type { Flag } from '../../flags.ts';
+import { PAIR_COLUMNS as H4_COLUMNS, pairsFile } from '../tables.ts';
+import type { AnsweredPrompt } from './rated-prompts.ts';
 
-export const binarizeFields = z.object({
-  seed: z.int(),
-  score: z.enum(['overall', 'mean_aspects']),
-  rejected: z.enum(['random_other', 'random_lower', 'lowest']),
-  ties: z.enum(['keep', 'drop']),
-  min_margin: z.number(),
-  min_chosen: z.number(),
-  test_prompts: z.int(),
-});
+/** What was decided about a prompt; its texts stay on the disk until they are written. */
+export interface Pick {
+  readonly prompt_id: string;
+  readonly chosen_id: string;
+  readonly rejected_id: string;
+  readonly score_chosen: number;
+  readonly score_rejected: number;
+  readonly candidates: number;
+  readonly flags: readonly PairFlag[];
+}
+
+/** `same_when_cut`: an estimate, see `sameWhenCut`; `refusal_chosen`: in a source where a refusal may be right. */
+export type PairFlag = 'same_when_cut' | 'refusal_chosen';
 
 interface Turn {
   readonly content: string;
@@ -36,91 +36,95 @@ export type Pair = {
   readonly chosen_model: string;
   readonly rejected_model: string;
   readonly margin: number;
+  /** completion ids: by them a pair finds its answers and their ratings */
+  readonly chosen_id: string;
+  readonly rejected_id: string;
+  readonly source: string | null;
+  /** answers that might have been in it */
+  readonly n_candidates: number;
+  readonly flags: readonly PairFlag[];
 };
 
-/** Picks pairs prompt by prompt and counts what is dropped, by reason. */
-export function pairing(rule: PairRule) {
-  const drops = counter();
-  const pairs: Pair[] = [];
-  const models = counter();
-  let longer = 0;
-  return {
-    drops,
-    pairs,
-    add(prompt: { readonly prompt_id: string; readonly prompt: string }, candidates: readonly Candidate[]): void {
-      const picked = pickPair(candidates, rule, prompt.prompt_id);
-      if (!picked.ok) {
-        drops.add(picked.reason);
-        return;
-      }
-      const { chosen, rejected } = picked;
-      const turns = (text: string): Turn[] => [
-        { content: prompt.prompt, role: 'user' },
-        { content: text, role: 'assistant' },
-      ];
-      models.add(chosen.model);
-      longer += chosen.text.length > rejected.text.length ? 1 : 0;
-      pairs.push({
-        prompt: prompt.prompt,
-        prompt_id: prompt.prompt_id,
-        chosen: turns(chosen.text),
-        rejected: turns(rejected.text),
-        messages: turns(chosen.text),
-        score_chosen: chosen.score,
-        score_rejected: rejected.score,
-        chosen_model: chosen.model,
-        rejected_model: rejected.model,
-        margin: chosen.score - rejected.score,
-      });
-    },
-    metrics: (): Record<string, Json> => ({
-      pairs: pairs.length,
-      dropped: drops.counts(),
-      chosen_by_model: models.counts(),
-      chosen_longer: pairs.length === 0 ? 0 : longer / pairs.length,
-      mean_margin: pairs.length === 0 ? 0 : pairs.reduce((sum, { margin }) => sum + margin, 0) / pairs.length,
-    }),
-  };
+/** The columns of HuggingFaceH4/ultrafeedback_binarized, then ours. */
+export const PAIR_COLUMNS: Columns = {
+  ...H4_COLUMNS,
+  chosen_id: 'string',
+  rejected_id: 'string',
+  source: 'string',
+  n_candidates: 'int',
+  flags: 'strings',
+};
+
+export const SPLITS = ['train_prefs', 'test_prefs'] as const;
+
+/** Flags of answers that win and lose nothing; a refusal may, in a source where it may be right. */
+const NEVER_PAIRED: readonly Flag[] = ['missing', 'empty', 'truncated', 'refusal'];
+
+/** The flag that keeps an answer out of every pair. */
+export function obstacle(flags: readonly string[], safety: boolean): string | undefined {
+  return NEVER_PAIRED.find((flag) => flags.includes(flag) && !(safety && flag === 'refusal'));
 }
 
 /**
- * Writes the splits `train_prefs` and `test_prefs`, the report, and the card of a folder that holds completions and ratings
- * too. `test` prompts are held out, drawn by seed and prompt alone.
+ * Writes the picks as the splits `train_prefs` and `test_prefs`, in the order of the prompts. `test` prompts are held out,
+ * drawn by seed and prompt alone. Only they, and the pairs that are just being written, are in memory.
  */
 export async function writePairs(
   out: string,
-  pairs: readonly Pair[],
+  picks: ReadonlyMap<string, Pick>,
+  answered: AsyncIterable<AnsweredPrompt>,
   seed: number,
   test: number,
-  report: Readonly<Record<string, Json>>,
-): Promise<Record<string, Json>> {
-  if (pairs.length <= test) {
-    throw new ZephyrError(`Cannot hold out ${test} prompts: there are only ${pairs.length} pairs`, {
-      hint: `Lower aif.binarize.testPrompts. Dropped: ${JSON.stringify(report.dropped ?? {})}`,
+  dropped: Readonly<Record<string, number>>,
+): Promise<Record<(typeof SPLITS)[number], number>> {
+  if (picks.size <= test) {
+    throw new ZephyrError(`Cannot hold out ${test} prompts: there are only ${picks.size} pairs`, {
+      hint: `Lower aif.binarize.testPrompts. Dropped: ${JSON.stringify(dropped)}`,
     });
   }
-  const byDraw = [...pairs].sort(
-    (a, b) => hmacUniform(seed, 'test prompts', a.prompt_id) - hmacUniform(seed, 'test prompts', b.prompt_id),
-  );
-  const held = new Set(byDraw.slice(0, test).map(({ prompt_id }) => prompt_id));
-  const train = pairs.filter(({ prompt_id }) => !held.has(prompt_id));
-  await writeParquet(join(out, pairsFile('train_prefs')), PAIR_COLUMNS, train);
-  await writeParquet(
-    join(out, pairsFile('test_prefs')),
-    PAIR_COLUMNS,
-    pairs.filter(({ prompt_id }) => held.has(prompt_id)),
-  );
-  const metrics = { ...report, train_prefs: train.length, test_prefs: held.size };
-  await writeFile(join(out, 'report.json'), `${JSON.stringify(metrics, undefined, 2)}\n`);
-  const card = datasetCard(
-    'Preferences',
-    'Pairs of a better and a worse answer (`train_prefs`, `test_prefs`), with the completions and the ratings behind them.',
-    {
-      default: { train_prefs: pairsFile('train_prefs'), test_prefs: pairsFile('test_prefs') },
-      completions: { train: COMPLETIONS_FILE },
-      ratings: { train: RATINGS_FILE },
-    },
-  );
-  await writeFile(join(out, 'README.md'), card);
-  return metrics;
+  const byDraw = [...picks.keys()].map((id) => ({ id, at: hmacUniform(seed, 'test prompts', id) })).sort((a, b) => a.at - b.at);
+  const held = new Set(byDraw.slice(0, test).map(({ id }) => id));
+  const heldPairs: Pair[] = [];
+  async function* training(): AsyncGenerator<Pair> {
+    for await (const prompt of answered) {
+      const pick = picks.get(prompt.prompt_id);
+      if (pick === undefined) continue;
+      const pair = pairOf(prompt, pick);
+      if (held.has(prompt.prompt_id)) heldPairs.push(pair);
+      else yield pair;
+    }
+  }
+  const train_prefs = await writeParquet(join(out, pairsFile('train_prefs')), PAIR_COLUMNS, training());
+  const test_prefs = await writeParquet(join(out, pairsFile('test_prefs')), PAIR_COLUMNS, heldPairs);
+  return { train_prefs, test_prefs };
+}
+
+function pairOf({ prompt, prompt_id, source, completions }: AnsweredPrompt, pick: Pick): Pair {
+  const answer = (id: string) => {
+    const found = completions.find(({ completion_id }) => completion_id === id);
+    if (found === undefined) throw new Error(`Cannot write the pair of prompt "${prompt_id}": answer "${id}" is gone`);
+    return found;
+  };
+  const turns = (text: string): Turn[] => [
+    { content: prompt, role: 'user' },
+    { content: text, role: 'assistant' },
+  ];
+  const [chosen, rejected] = [answer(pick.chosen_id), answer(pick.rejected_id)];
+  return {
+    prompt,
+    prompt_id,
+    chosen: turns(chosen.text),
+    rejected: turns(rejected.text),
+    messages: turns(chosen.text),
+    score_chosen: pick.score_chosen,
+    score_rejected: pick.score_rejected,
+    chosen_model: chosen.model,
+    rejected_model: rejected.model,
+    margin: pick.score_chosen - pick.score_rejected,
+    chosen_id: pick.chosen_id,
+    rejected_id: pick.rejected_id,
+    source,
+    n_candidates: pick.candidates,
+    flags: pick.flags,
+  };
 }

@@ -1,23 +1,22 @@
 import { taskStep } from '../../programs.ts';
 import { datasetRepo, inputOf, type Setting } from '../../setting.ts';
 import type { Step } from '../../stage.ts';
+import { memberIds } from '../answers/steps.ts';
 import type { AifTeachers } from '../spec.ts';
+import type { BinarizeRule } from './rule.ts';
+import { isOnFivePoints } from './scores.ts';
 import type { AifPairs, AifRatings, BinarizeSpec } from './spec.ts';
+import { UF_ASPECTS } from './ultrafeedback.ts';
 
 /** Task `binarize`: reads the inputs `prompts`, `completions` and `ratings`. */
-export type BinarizeConfig = {
-  readonly version: 1;
-  readonly seed: number;
-  readonly score: BinarizeSpec['score'];
-  readonly rejected: BinarizeSpec['rejected'];
-  readonly ties: BinarizeSpec['ties'];
-  readonly min_margin: number;
-  readonly min_chosen: number;
-  readonly test_prompts: number;
-};
+export type BinarizeConfig = BinarizeRule & { readonly version: 2 };
 
 /** Task `rebinarize`: reads the input `ratings` (rows as openbmb/UltraFeedback has them) and, where given, `decontaminate`. */
-export type RebinarizeConfig = BinarizeConfig & { readonly split: string; readonly drop_sources: readonly string[] };
+export type RebinarizeConfig = BinarizeConfig & {
+  readonly split: string;
+  readonly drop_sources: readonly string[];
+  readonly licence: string | null;
+};
 
 /** Task `pass-pairs`: reads the input `pairs`, writes its splits as `train_prefs` and `test_prefs`. */
 export type PassPairsConfig = {
@@ -27,44 +26,64 @@ export type PassPairsConfig = {
   readonly rows: Readonly<Record<string, number>> | null;
 };
 
-function binarizeConfig(setting: Setting, binarize: BinarizeSpec): BinarizeConfig {
+/** `thin` and `bad`: the least margin and the least chosen score where the recipe says nothing. */
+function binarizeConfig(
+  setting: Setting,
+  binarize: BinarizeSpec,
+  aspects: readonly string[],
+  licences: Readonly<Record<string, string>>,
+  { thin, bad }: { readonly thin: number; readonly bad: number | null },
+): BinarizeConfig {
+  const { prepare } = setting.ddpo;
   return {
-    version: 1,
+    version: 2,
     seed: setting.seed,
     score: binarize.score,
+    aspects: [...aspects],
+    weights: Object.fromEntries(Object.entries(binarize.weights ?? {}).map(([aspect, weight]) => [aspect, weight ?? 0])),
+    length_residual: binarize.lengthResidual,
     rejected: binarize.rejected,
+    margin_band: binarize.marginBand ?? null,
     ties: binarize.ties,
-    min_margin: binarize.minMargin,
-    min_chosen: binarize.minChosen,
+    min_margin: binarize.minMargin ?? thin,
+    min_chosen: binarize.minChosen ?? bad,
+    same_when_cut: binarize.sameWhenCut,
+    trainer: { max_length: binarize.trainerMaxLength ?? prepare.maxLength, max_prompt_length: prepare.maxPromptLength },
+    cross_check: binarize.crossCheck,
     test_prompts: binarize.testPrompts,
+    licences: { ...licences },
   };
 }
 
-export function binarizeStep(setting: Setting, { binarize }: AifTeachers): Step {
+export function binarizeStep(setting: Setting, spec: AifTeachers): Step {
+  const { binarize, judge } = spec;
+  const aspects = judge.by === 'teachers' && judge.mode !== 'pairwise' ? judge.aspects : [];
+  const least = isOnFivePoints(binarize.score) ? { thin: 0.5, bad: 3 } : { thin: 0, bad: null };
   return taskStep('binarize', {
     stage: 'aif',
     name: 'binarize',
-    summary: `chosen by ${binarize.score}, rejected ${binarize.rejected}`,
+    summary: ruleInWords(binarize),
     inputs: {
       prompts: { from: 'step', step: 'prompts' },
       completions: { from: 'step', step: 'generate' },
       ratings: { from: 'step', step: 'judge' },
     },
-    config: binarizeConfig(setting, binarize),
+    config: binarizeConfig(setting, binarize, aspects, licencesOf(setting, spec), least),
     output: datasetRepo(setting, 'aif'),
   });
 }
 
 export function rebinarizeStep(setting: Setting, spec: AifRatings): Step {
   const config: RebinarizeConfig = {
-    ...binarizeConfig(setting, spec.binarize),
+    ...binarizeConfig(setting, spec.binarize, UF_ASPECTS, {}, { thin: 0, bad: null }),
     split: spec.split,
     drop_sources: spec.dropSources,
+    licence: spec.licence ?? null,
   };
   return taskStep('rebinarize', {
     stage: 'aif',
     name: 'binarize',
-    summary: `published ratings: chosen by ${spec.binarize.score}, rejected ${spec.binarize.rejected}`,
+    summary: `published ratings: ${ruleInWords(spec.binarize)}`,
     inputs: {
       ratings: inputOf(spec.ref),
       ...(spec.decontaminate === undefined ? {} : { decontaminate: inputOf(spec.decontaminate) }),
@@ -72,6 +91,20 @@ export function rebinarizeStep(setting: Setting, spec: AifRatings): Step {
     config,
     output: datasetRepo(setting, 'aif'),
   });
+}
+
+function ruleInWords({ score, rejected, marginBand }: BinarizeSpec): string {
+  const band = marginBand === undefined ? '' : ` ${marginBand.min} to ${marginBand.max}`;
+  return `chosen by ${score}, rejected ${rejected}${band}`;
+}
+
+/** By pool member, under the names that its completions have. */
+function licencesOf(setting: Setting, { pool }: AifTeachers): Record<string, string> {
+  const ids = memberIds(pool);
+  const found = pool.map(
+    ({ teacher = '', licence }, index) => [ids[index], licence ?? setting.teachers[teacher]?.licence] as const,
+  );
+  return Object.fromEntries(found.filter(([, licence]) => licence !== undefined));
 }
 
 export function passPairsStep(setting: Setting, spec: AifPairs): Step {

@@ -40,15 +40,18 @@ export function readUltraFeedback(row: Row): Rated | undefined {
   const ratings: Rating[] = [];
   for (const [index, answer] of answers.entries()) {
     const completion_id = `${prompt_id}/${index}-${answer.model}`;
+    const unknown = { principle_sha256: null, temperature: null, top_p: null, max_tokens: null, cost_usd: null };
     const rest = { finish_reason: 'unknown', prompt_tokens: null, completion_tokens: null, flags: [], call_key: null };
     completions.push({
       completion_id,
       prompt_id,
       prompt,
+      source: source ?? null,
       member: answer.model,
       model: answer.model,
       principle: answer.principle ?? null,
       text: answer.response,
+      ...unknown,
       ...rest,
     });
     const given: [string, unknown, number][] = UF_ASPECTS.map((aspect) => [aspect, ratingIn(answer.annotations?.[aspect]), 5]);
@@ -60,11 +63,17 @@ export function readUltraFeedback(row: Row): Rated | undefined {
         aspect,
         ...readRating(value, top),
         judge: 'gpt-4',
-        template_sha256: '',
+        seat: 0,
+        template_id: null,
+        template_sha256: null,
         permutation: 0,
-        position: index,
+        // the published rows do not say where among the texts the judge saw an answer
+        position: 0,
+        against: null,
+        mass: null,
         rationale: null,
-        call_key: '',
+        injection: false,
+        call_key: null,
       });
   }
   return { prompt_id, prompt, source: source ?? '', completions, ratings };
@@ -75,9 +84,10 @@ function ratingIn(value: unknown): unknown {
 }
 
 /** A number on the scale, "N/A", or nothing: what cannot be read never becomes a number. */
-export function readRating(value: unknown, top: number): Pick<Rating, 'rating' | 'na' | 'status'> {
-  if (value === null || value === undefined) return { rating: null, na: false, status: 'missing' };
-  if (value === 'N/A') return { rating: null, na: true, status: 'ok' };
+export function readRating(value: unknown, top: number): Pick<Rating, 'rating' | 'value' | 'na' | 'status'> {
+  const nothing = { rating: null, value: null, na: false };
+  if (value === null || value === undefined) return { ...nothing, status: 'missing' };
+  if (value === 'N/A') return { ...nothing, na: true, status: 'ok' };
   const rating = typeof value === 'number' ? value : /^\s*\d+(\.\d+)?\s*$/.test(String(value)) ? Number(value) : Number.NaN;
-  return rating >= 1 && rating <= top ? { rating, na: false, status: 'ok' } : { rating: null, na: false, status: 'invalid' };
+  return rating >= 1 && rating <= top ? { rating, value: rating, na: false, status: 'ok' } : { ...nothing, status: 'invalid' };
 }

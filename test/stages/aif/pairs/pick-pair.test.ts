@@ -4,9 +4,8 @@ import fc from 'fast-check';
 import { drawMembers } from '../../../../src/stages/aif/answers/draw.ts';
 import { type Candidate, type PairRule, pickPair } from '../../../../src/stages/aif/pairs/pick-pair.ts';
 
-const RULE: PairRule = { seed: 1, rejected: 'random_lower', ties: 'drop', min_margin: 0, min_chosen: 0 };
-const answers = (...scores: number[]): Candidate[] =>
-  scores.map((score, n) => ({ id: `a${n}`, model: `m${n}`, text: `text ${n}`, score }));
+const RULE: PairRule = { seed: 1, rejected: 'random_lower', margin_band: null, ties: 'drop', min_margin: 0, min_chosen: null };
+const answers = (...scores: number[]): Candidate[] => scores.map((score, n) => ({ id: `a${n}`, text: `text ${n}`, score }));
 const pick = (candidates: Candidate[], rule: Partial<PairRule> = {}, prompt = 'p') => {
   const picked = pickPair(candidates, { ...RULE, ...rule }, prompt);
   return picked.ok ? [picked.chosen.id, picked.rejected.id] : picked.reason;

@@ -8,6 +8,7 @@ import { type Columns, readParquet, writeParquet } from '../../../../src/base/pa
 import { passPairs } from '../../../../src/stages/aif/pairs/pass-pairs.ts';
 import { rebinarize } from '../../../../src/stages/aif/pairs/rebinarize.ts';
 import { readRating } from '../../../../src/stages/aif/pairs/ultrafeedback.ts';
+import { binarizeRule } from '../../../rig/feedback.ts';
 import { digests, openWorkshop } from '../../../rig/task.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'zephyr-published-'));
@@ -40,16 +41,13 @@ const row = (n: number, source = 'sharegpt') => ({
   ],
 });
 const CONFIG = {
-  version: 1,
-  seed: 1,
-  score: 'mean_aspects',
-  rejected: 'random_lower',
-  ties: 'drop',
-  min_margin: 0,
-  min_chosen: 0,
+  ...binarizeRule,
+  version: 2,
+  aspects: UF,
   test_prompts: 5,
   split: 'train',
   drop_sources: ['truthful_qa'],
+  licence: 'mit',
 };
 
 async function ratingsFolder(rows: readonly object[]): Promise<string> {
@@ -88,7 +86,7 @@ test('prompts of a benchmark are dropped', async () => {
   assert.deepEqual(metrics.dropped, { 'in a benchmark': 1 });
 });
 
-test('B1: a worst answer that is marked 10 is named, and does not win by the mean of aspects', async () => {
+test('B1: a worst answer that is marked 10 is listed, and does not win by the mean of aspects', async () => {
   const rows = Array.from({ length: 300 }, (_, n) => row(n));
   const wrong = {
     ...row(777),
@@ -97,20 +95,22 @@ test('B1: a worst answer that is marked 10 is named, and does not win by the mea
   const ratings = await ratingsFolder([...rows, wrong]);
   const { out, metrics, notes } = await shop.run('r', rebinarize, CONFIG, { ratings });
   assert.equal(metrics.contradictions, 1);
-  assert.match(notes[0] ?? '', /1 of \d+ answers have an overall score that contradicts/);
-  const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8')) as { contradicting: string[] };
-  assert.match(report.contradicting[0] ?? '', /worst$/);
+  assert.match(notes[0] ?? '', /1 of \d+ answers have an overall score that contradicts.*cross-check\.jsonl/);
+  const [listed] = (await readFile(join(out, 'cross-check.jsonl'), 'utf8')).trim().split('\n');
+  const { z_difference, ...found } = JSON.parse(listed ?? '') as Record<string, unknown>;
+  assert.deepEqual([found.model, found.overall, found.mean_aspects], ['worst', 10, 1]);
+  assert.ok((z_difference as number) > 3);
   assert.equal((await pairs(out)).find((pair) => pair.prompt === 'question 777')?.chosen_model, 'good');
   const overall = await shop.run('r', rebinarize, { ...CONFIG, score: 'overall' }, { ratings });
   assert.equal((await pairs(overall.out)).find((pair) => pair.prompt === 'question 777')?.chosen_model, 'worst');
 });
 
 test('B5: what is no rating never becomes a number', () => {
-  assert.deepEqual(readRating('4', 5), { rating: 4, na: false, status: 'ok' });
-  assert.deepEqual(readRating('N/A', 5), { rating: null, na: true, status: 'ok' });
+  assert.deepEqual(readRating('4', 5), { rating: 4, value: 4, na: false, status: 'ok' });
+  assert.deepEqual(readRating('N/A', 5), { rating: null, value: null, na: true, status: 'ok' });
   for (const value of [undefined, null]) assert.equal(readRating(value, 5).status, 'missing');
   for (const value of ['', 'five', '6', 0, Number.NaN, '4 of 5'])
-    assert.deepEqual(readRating(value, 5), { rating: null, na: false, status: 'invalid' });
+    assert.deepEqual(readRating(value, 5), { rating: null, value: null, na: false, status: 'invalid' });
 });
 
 test("a file with other columns is the user's mistake, with the row", async () => {
