@@ -47,9 +47,22 @@ test('T3: "does not apply" is no number, and honesty alone may not apply', () =>
 test('T7: what a comparison is worth to a text follows from the verdict, whichever label the text stood under', () => {
   const form = comparisonForm();
   const verdict = (better: string) => valuesOf(form, saying({ rationale: 'r', better }));
-  assert.deepEqual([verdict('A'), verdict('B'), verdict('tie')], [[1, 0], [0, 1], [0.5, 0.5]]);
+  assert.deepEqual(
+    [verdict('A'), verdict('B'), verdict('tie')],
+    [
+      [1, 0],
+      [0, 1],
+      [0.5, 0.5],
+    ],
+  );
   assert.equal(verdict('C'), 'the reply is not the JSON that was asked for');
-  assert.deepEqual(form.cells.map(({ position, against }) => [position, against]), [[0, 1], [1, 0]]);
+  assert.deepEqual(
+    form.cells.map(({ position, against }) => [position, against]),
+    [
+      [0, 1],
+      [1, 0],
+    ],
+  );
 });
 
 test('B1: the worst mark stays the worst: an overall 1 is 1 and no 10', () => {
@@ -65,7 +78,11 @@ test('B2: an overall mark that cannot be read is invalid and not made of other r
 test('ratings are read by label, in whatever order they come', () => {
   assert.deepEqual(rated([entry('D', 3), entry('A', 5), entry('C', 4), entry('B', 1)]), [5, 1, 4, 3]);
   const joint = jointForm(['honesty', 'helpfulness'], 2);
-  const both = (label: string, honesty: unknown, helpfulness: unknown) => ({ label, rationale: 'r', ratings: { helpfulness, honesty } });
+  const both = (label: string, honesty: unknown, helpfulness: unknown) => ({
+    label,
+    rationale: 'r',
+    ratings: { helpfulness, honesty },
+  });
   assert.deepEqual(joint.cells.map(({ position, aspect }) => `${position} ${aspect}`), ['0 honesty', '0 helpfulness', '1 honesty', '1 helpfulness']); // biome-ignore format: one table
   assert.deepEqual(valuesOf(joint, saying({ ratings: [both('B', 4, 3), both('A', 'N/A', 1)] })), [null, 1, 4, 3]);
 });

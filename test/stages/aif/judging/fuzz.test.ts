@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { comparisonForm } from '../../../../src/stages/aif/judging/comparison.ts';
 import { expectedForm } from '../../../../src/stages/aif/judging/expected.ts';
-import type { Form } from '../../../../src/stages/aif/judging/form.ts';
+import type { Form, Found } from '../../../../src/stages/aif/judging/form.ts';
 import { jointForm } from '../../../../src/stages/aif/judging/joint.ts';
 import { ratingsForm } from '../../../../src/stages/aif/judging/ratings.ts';
 import { entry, LABELS, replied } from './replies.ts';
@@ -22,7 +22,20 @@ const damage = fc.record({
   to: fc.nat(),
   noise: fc.oneof(
     fc.string({ maxLength: 6 }),
-    fc.constantFrom('"', '{', '}', ']', ',', '\\', '"label":"A",', '{"label":"A","rationale":"","rating":5},', 'null', '\n\n', 'Z', 'tie'),
+    fc.constantFrom(
+      '"',
+      '{',
+      '}',
+      ']',
+      ',',
+      '\\',
+      '"label":"A",',
+      '{"label":"A","rationale":"","rating":5},',
+      'null',
+      '\n\n',
+      'Z',
+      'tie',
+    ),
   ),
 });
 type Damage = typeof damage extends fc.Arbitrary<infer T> ? T : never;
@@ -56,30 +69,31 @@ function check(form: Form, text: string, expected: (position: number, aspect: st
   if (!reading.ok) return;
   assert.equal(reading.found.length, form.cells.length);
   for (const [index, { position, aspect }] of form.cells.entries()) {
-    const { value, na } = reading.found[index] ?? assert.fail();
+    const { value, na }: Found = reading.found[index] ?? assert.fail();
     assert.equal(na ? 'N/A' : value, expected(position, aspect), text);
     assert.ok(na || (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 5));
   }
 }
 
-const run = (property: fc.IPropertyWithHooks<never> | fc.IProperty<never>) => fc.assert(property as never, { numRuns: RUNS, seed: SEED });
+const OPTIONS = { numRuns: RUNS, seed: SEED };
 
 test('of 2,000 damaged replies with ratings none gives an invented or a misaligned one', () => {
   let read = 0;
   const form = ratingsForm('helpfulness', 4);
-  run(
+  fc.assert(
     fc.property(four, damage, (truth, wrong) => {
       const text = damaged(JSON.stringify({ ratings: LABELS.map((label, n) => entry(label, truth[n])) }), wrong);
       read += form.read(replied(text)).ok ? 1 : 0;
       check(form, text, (position) => toldBy(text)?.get(LABELS[position] ?? ''));
-    }) as never,
+    }),
+    OPTIONS,
   );
   assert.ok(read > RUNS / 10 && read < RUNS * 0.9, `${read} could be read`);
 });
 
 test('of 2,000 damaged joint replies none gives an invented or a misaligned rating', () => {
   const form = jointForm(ASPECTS, 4);
-  run(
+  fc.assert(
     fc.property(four, four, damage, (honest, helpful, wrong) => {
       const list = LABELS.map((label, n) => ({
         label,
@@ -87,49 +101,77 @@ test('of 2,000 damaged joint replies none gives an invented or a misaligned rati
         ratings: { honesty: honest[n] === 3 ? 'N/A' : honest[n], helpfulness: helpful[n] },
       }));
       const text = damaged(JSON.stringify({ ratings: list }), wrong);
-      check(form, text, (position, aspect) => (toldBy(text)?.get(LABELS[position] ?? '') as Record<string, unknown>)[aspect]);
-    }) as never,
+      check(form, text, (position, aspect) => {
+        const told = toldBy(text)?.get(LABELS[position] ?? '') as Record<string, unknown> | undefined;
+        return told?.[aspect];
+      });
+    }),
+    OPTIONS,
   );
 });
 
 test('of 2,000 damaged comparisons none names a winner that the reply does not', () => {
   const form = comparisonForm();
-  run(
+  fc.assert(
     fc.property(fc.constantFrom('A', 'B', 'tie'), damage, (better, wrong) => {
       const text = damaged(JSON.stringify({ rationale: 'A is longer, B is "right"', better }), wrong);
       const reading = form.read(replied(text));
       if (!reading.ok) return;
       const told = (JSON.parse(text) as { better: string }).better;
       const worth = { A: [1, 0], B: [0, 1], tie: [0.5, 0.5] }[told];
-      assert.deepEqual(reading.found.map(({ value }) => value), worth, text);
+      assert.deepEqual(
+        reading.found.map(({ value }) => value),
+        worth,
+        text,
+      );
       // Only damage that writes a verdict of its own can change one.
       if (!/A|B|tie/.test(wrong.noise) && wrong.kind === 'replace') assert.equal(told, better, text);
-    }) as never,
+    }),
+    OPTIONS,
   );
 });
 
 test('of 2,000 strange first tokens none gives a rating outside of the scale or of the digits there', () => {
   const form = expectedForm('helpfulness', 0.4);
-  const token = fc.oneof(fc.constantFrom('1', '2', '3', '4', '5', ' 4', '5\n', '0', '6', '45', '٣', 'IV', 'four', '', '4.', '-4'), fc.string({ maxLength: 3 }));
-  const logprob = fc.oneof(fc.double({ min: -12, max: 0, noNaN: true }), fc.constantFrom(-9999, 0.5, Number.NaN, Number.NEGATIVE_INFINITY));
-  run(
+  const token = fc.oneof(
+    fc.constantFrom('1', '2', '3', '4', '5', ' 4', '5\n', '0', '6', '45', '٣', 'IV', 'four', '', '4.', '-4'),
+    fc.string({ maxLength: 3 }),
+  );
+  const logprob = fc.oneof(
+    fc.double({ min: -12, max: 0, noNaN: true }),
+    fc.constantFrom(-9999, 0.5, Number.NaN, Number.NEGATIVE_INFINITY),
+  );
+  fc.assert(
     fc.property(fc.array(fc.record({ token, logprob }), { maxLength: 20 }), token, (alternatives, text) => {
       const reading = form.read({ ...replied(text), alternatives });
       if (!reading.ok) return;
-      const digits = alternatives.flatMap(({ token: each, logprob: log }) => (/^\s*[1-5]\s*$/.test(each) && log > -700 ? [Number(each)] : []));
+      const digits = alternatives.flatMap(({ token: each, logprob: log }) =>
+        /^\s*[1-5]\s*$/.test(each) && log > -700 ? [Number(each)] : [],
+      );
       const { value, rating, mass } = reading.found[0] ?? assert.fail();
-      assert.ok(value !== null && value >= Math.min(...digits) - 1e-9 && value <= Math.max(...digits) + 1e-9, JSON.stringify(alternatives));
+      assert.ok(
+        value !== null && value >= Math.min(...digits) - 1e-9 && value <= Math.max(...digits) + 1e-9,
+        JSON.stringify(alternatives),
+      );
       assert.ok(mass !== null && mass >= 0.4 && mass < 1.01);
       assert.equal(rating, Number.parseInt(text, 10));
-    }) as never,
+    }),
+    OPTIONS,
   );
 });
 
 test('of 2,000 replies of any text at all none is read but those that are whole', () => {
-  const forms = [ratingsForm('helpfulness', 2), ratingsForm('overall', 1), jointForm(ASPECTS, 2), comparisonForm(), expectedForm('honesty', 0.5)];
-  run(
+  const forms = [
+    ratingsForm('helpfulness', 2),
+    ratingsForm('overall', 1),
+    jointForm(ASPECTS, 2),
+    comparisonForm(),
+    expectedForm('honesty', 0.5),
+  ];
+  fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json(), fc.string({ unit: 'binary' })), (text) => {
       for (const form of forms) assert.equal(form.read(replied(text)).ok, false);
-    }) as never,
+    }),
+    OPTIONS,
   );
 });
