@@ -18,21 +18,31 @@ export function startCommand({ command, args, env, cwd }, file) {
   return { pid: child.pid, ended };
 }
 
-/** Runs it to the end. Memory is the most that all processes together held at one look, in MB. */
-export async function measured(command, file) {
+/**
+ * Runs it to the end. Memory is the most that all processes together held at one look, in MB. A command of which `progress`
+ * sees nothing new for `stallMs` hangs: it is killed, and its code is 'hangs'.
+ */
+export async function measured(command, file, { progress, stallMs }) {
   const { pid, ended } = startCommand(command, file);
   const most = { rss: 0, pss: 0, processes: 0 };
-  let over = false;
-  const watching = (async () => {
-    while (!over) {
-      const now = memoryOf(descendants(pid).filter((each) => each !== pid));
-      for (const key of Object.keys(most)) most[key] = Math.max(most[key], now[key]);
-      await sleep(LOOK_MS);
+  let result;
+  void ended.then((outcome) => {
+    result = outcome;
+  });
+  let seen;
+  let movedAt = performance.now();
+  while (result === undefined) {
+    const now = memoryOf(descendants(pid).filter((each) => each !== pid));
+    for (const key of Object.keys(most)) most[key] = Math.max(most[key], now[key]);
+    const reached = await progress();
+    if (reached !== seen) movedAt = performance.now();
+    seen = reached;
+    if (performance.now() - movedAt > stallMs) {
+      await killTree(pid);
+      return { ...(await ended), ...most, code: 'hangs', cpuSeconds: Number.NaN };
     }
-  })();
-  const result = await ended;
-  over = true;
-  await watching;
+    await Promise.race([sleep(LOOK_MS), ended]);
+  }
   const [user, system] = readFileSync(`${file}.cpu`, 'utf8').trim().split('\n').at(-1).split(' ').map(Number);
   return { ...result, ...most, cpuSeconds: user + system };
 }

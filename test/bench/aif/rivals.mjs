@@ -28,8 +28,8 @@ const prompts = Number(values.prompts);
 const kills = values.kill.split(',').filter(Boolean).map(Number);
 const MARK = 'Bench prompt';
 const ASPECTS = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'];
-/** Of a run, killed or not: whoever takes longer hangs. */
-const PATIENCE_MS = 600_000;
+/** A tool that sends and gets nothing for so long hangs. */
+const STALL_MS = 45_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'zephyr-rivals-'));
 const notes = [];
@@ -53,10 +53,10 @@ async function row(name, tool) {
   const whole = await withServer(async (server) => {
     const work = workFolder(`${name}-whole`);
     const task = taskFor(server);
-    const run = await within(measured(tool.command(task, work), join(work, 'run')));
+    const run = await runWith(server, tool.command(task, work), join(work, 'run'));
     const tally = await server.tally();
     const { missing } = await missingOf(tool, task, work);
-    if (run.code !== 0) notes.push(`${name} ended with ${run.code}: ${lastLine(work)}`);
+    if (run.code !== 0) throw new Error(`it ended with ${run.code}: ${lastLine(work)}`);
     if (missing > 0) notes.push(`${name}: ${missing} results missing in a run that nobody killed`);
     return { ...run, tally };
   });
@@ -98,11 +98,18 @@ async function killedAt(name, tool, percent) {
     while ((await server.tally()).inFlight > 0) await sleep(50);
     await server.mark();
     const before = await server.tally();
-    const run = await within(measured(tool.command(task, work), join(work, 'again')));
+    const run = await runWith(server, tool.command(task, work), join(work, 'again'));
+    let { missing } = await missingOf(tool, task, work);
+    const goesOn = run.code === 0 && missing === 0;
+    if (!goesOn) {
+      const why =
+        run.code === 'hangs' ? 'hangs' : `ends with ${run.code} and ${missing} results missing: ${lastLine(work, 'again')}`;
+      notes.push(`${name} killed at ${percent} % cannot go on (${why}), and was begun anew in an empty folder`);
+      const anew = workFolder(`${name}-${percent}-anew`);
+      await runWith(server, tool.command(task, anew), join(anew, 'run'));
+      ({ missing } = await missingOf(tool, task, anew));
+    }
     const after = await server.tally();
-    const { missing } = await missingOf(tool, task, work);
-    if (run.code !== 0)
-      notes.push(`${name} killed at ${percent} % ended with ${run.code} when run again: ${lastLine(work, 'again')}`);
     if (after.contents > calls(task))
       notes.push(`${name} killed at ${percent} %: ${after.contents - calls(task)} questions differ from those before the kill`);
     return {
@@ -111,6 +118,7 @@ async function killedAt(name, tool, percent) {
       inFlight: before.unheard,
       again: after.answeredAgain,
       missing,
+      goesOn,
       lost: after.answeredAgain + missing,
       sent: after.requests,
     };
@@ -171,9 +179,12 @@ function lastLine(work, run = 'run') {
     .at(-1);
 }
 
-async function within(work) {
-  const late = sleep(PATIENCE_MS, undefined, { ref: false }).then(() => Promise.reject(new Error('it hangs')));
-  return await Promise.race([work, late]);
+function runWith(server, command, file) {
+  const progress = async () => {
+    const { requests, heard, unheard } = await server.tally();
+    return requests + heard + unheard;
+  };
+  return measured(command, file, { progress, stallMs: STALL_MS });
 }
 
 function say(what) {
@@ -190,7 +201,10 @@ function show() {
   const [first] = rows;
   for (const { name, figures, processes, inFlight, sent, killed } of rows) {
     const own = Object.entries(figures).map(([key, value]) => value.toFixed(digits[key]));
-    const after = [killed.map(({ lost }) => String(lost)), killed.map(({ sent }) => String(sent))].flat();
+    const after = [
+      killed.map(({ lost, goesOn }) => `${lost}${goesOn ? '' : '*'}`),
+      killed.map(({ sent }) => String(sent)),
+    ].flat();
     table.push([name, ...own, String(processes), String(inFlight), String(sent), ...after]);
     if (name === first.name) continue;
     const ratio = (mine, its) => (its === 0 ? (mine === 0 ? '1.00x' : '-') : `${(mine / its).toFixed(2)}x`);
@@ -207,7 +221,7 @@ function show() {
       `${prompts} prompts, 4 models, 1 judge with 4 aspects: ${total} calls; answers after ${values.latencyMs} to ${Number(values.latencyMs) + Number(values.jitterMs)} ms; ${availableParallelism()} cores.`,
       'calls/s: answered calls by seconds of the whole command; asking/s: by seconds from first to last request.',
       'RSS, PSS: most of all its processes together; PSS counts pages that they share once.',
-      'lost: answers sent to the tool before the kill that were asked for again, or that its final result does not hold.',
+      'lost: answers sent to the tool before the kill that were asked for again, or that its final result does not hold; *: it could not go on.',
       'sent: all requests, those in flight at the kill included, which nobody can know of.',
       ...rows.flatMap(({ name, killed }) =>
         killed.map(

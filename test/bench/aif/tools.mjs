@@ -67,7 +67,7 @@ function recipeOf(task, more) {
       pool: pool.map((model) => ({ teacher: model })),
       answersPerPrompt: pool.length,
       answer: { maxTokens: task.maxTokens },
-      judge: { teacher: 'judge', aspects: Object.keys(task.aspects), maxTokens: task.maxTokens },
+      judge: { teachers: ['judge'], permutations: 1, aspects: Object.keys(task.aspects), maxTokens: task.maxTokens },
       binarize: { testPrompts: 4 },
     },
     ddpo: { train: { ...train, beta: 0.1, learningRate: 1e-4 } },
