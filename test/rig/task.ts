@@ -16,8 +16,16 @@ export interface TaskRun extends TaskResult {
 
 export interface Workshop {
   readonly folder: string;
-  /** Runs a task as the engine does. The journal is that of `name`; the output folder is new each time. */
-  run(name: string, task: Task, config: Json, inputs?: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<TaskRun>;
+  /** the teacher of every id */
+  readonly teacher: Teacher;
+  /** Runs a task as the engine does, but for `more`. The journal is that of `name`; the output folder is new each time. */
+  run(
+    name: string,
+    task: Task,
+    config: Json,
+    inputs?: Readonly<Record<string, string>>,
+    more?: Partial<TaskContext>,
+  ): Promise<TaskRun>;
   /** calls that the practice server answered so far */
   answered(): number;
   close(): Promise<void>;
@@ -41,8 +49,9 @@ export async function openWorkshop(misbehave?: string): Promise<Workshop> {
   let outs = 0;
   return {
     folder,
+    teacher,
     answered: server.answered,
-    async run(name, task, config, inputs = {}, signal = new AbortController().signal) {
+    async run(name, task, config, inputs = {}, more = {}) {
       outs += 1;
       const out = join(folder, `out-${outs}`);
       await mkdir(out);
@@ -58,9 +67,10 @@ export async function openWorkshop(misbehave?: string): Promise<Workshop> {
         budgetUsd: undefined,
         ahead: undefined,
         teacher: () => Promise.resolve([teacher]),
-        signal,
+        signal: new AbortController().signal,
         progress: () => {},
         note: (message) => notes.push(message),
+        ...more,
       };
       return { ...(await task(context)), out, notes };
     },
