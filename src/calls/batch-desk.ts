@@ -18,9 +18,6 @@ import { rateMeter } from './rate-meter.ts';
 import { reconciler } from './reconcile.ts';
 import { backoffMs } from './wait.ts';
 
-/** A session is opened with a few steps; the next call of one comes sooner than this. */
-const QUIET_MS = 2000;
-
 /** Calls in hand at least, so that several files are worked on at once. */
 const IN_HAND = 40_000;
 
@@ -34,7 +31,7 @@ export type BatchTeacher = Teacher & { readonly batch: BatchApi };
  * All that a restart needs is in the log. The request files are not kept for it: the calls of a batch that never came to
  * be are asked and written again, on whichever machine the step goes on.
  */
-export function openBatchDesk(floor: Floor, teacher: BatchTeacher, quietMs = QUIET_MS): Desk {
+export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   const { halt, log, budget, note, patience, folders } = floor;
   const { batch: api, price: live } = teacher;
   const [folder] = folders;
@@ -65,12 +62,14 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher, quietMs = QUI
     tokensOf: ({ size }) => estimates.estimate(size).input,
     underway: () => ({ count: underway.size, tokens: [...underway].reduce((sum, { tokens }) => sum + tokens, 0) }),
     send,
-    quietMs,
+    quietMs: patience.gatherMs,
   });
   const underway = new Set<Batch>();
   /** by SHA-256, from then on when it is known */
   const named = new Map<string, Batch>();
   const runs = new Set<Promise<void>>();
+  /** Batches that go on at the server without this desk. */
+  const left: string[] = [];
   let refusals = 0;
   let fullInARow = 0;
 
@@ -81,10 +80,10 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher, quietMs = QUI
 
   /** Takes up what earlier processes left at the server. */
   async function adopt(): Promise<void> {
-    const left = log.batches().filter((batch) => !batch.ended && batch.teacher === teacher.name);
-    if (left.length > 0) note(`${left.length} batches that were sent before are taken up again`);
-    const calls = await sentCalls(folders, new Set(left.map(({ sha }) => sha)));
-    for (const { sha, file = '', id } of left) {
+    const found = log.batches().filter((batch) => !batch.ended && batch.teacher === teacher.name);
+    if (found.length > 0) note(`${found.length} batches that were sent before are taken up again`);
+    const calls = await sentCalls(folders, new Set(found.map(({ sha }) => sha)));
+    for (const { sha, file = '', id } of found) {
       const members = new Map<string, Member>();
       for (const [customId, { key, attempt, est }] of calls.get(sha) ?? [])
         members.set(customId, { key, attempt, est, waiting: undefined, answered: false, failure: undefined });
@@ -122,7 +121,8 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher, quietMs = QUI
       .then((verdict) => release(batch, verdict))
       .catch((error: unknown) => {
         leave(batch);
-        if (over.signal.aborted) return;
+        if (batch.id !== undefined) left.push(batch.id);
+        if (over.signal.aborted && !halt.signal.aborted) return;
         const reason = halt.stop(error);
         for (const { waiting } of batch.members.values()) give(waiting, ({ reject }) => reject(reason));
       })
@@ -254,12 +254,10 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher, quietMs = QUI
       };
     },
     async close() {
-      const ids = [...underway].map(({ id }) => id).filter((id) => id !== undefined);
-      if (ids.length > 0)
-        note(`Batches go on at "${teacher.name}": ${ids.join(', ')}; their answers are taken when the run goes on`);
       over.abort();
       await ready.catch(() => undefined);
       await Promise.all(runs);
+      if (left.length > 0) note(`Batches go on at "${teacher.name}": ${left.join(', ')}; the next run takes their answers`);
       halt.signal.removeEventListener('abort', turnAway);
       await shelf.close();
     },

@@ -58,6 +58,8 @@ export interface Patience {
   readonly breakMs: number;
   /** Between two looks into a server's store. */
   readonly lookMs: number;
+  /** A batch is closed when nothing new has come for so long: no more is coming before these calls are answered. */
+  readonly gatherMs: number;
 }
 
 export const PATIENCE: Patience = {
@@ -70,4 +72,5 @@ export const PATIENCE: Patience = {
   breakAfter: 10,
   breakMs: 5000,
   lookMs: 1000,
+  gatherMs: 2000,
 };

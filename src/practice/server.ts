@@ -1,7 +1,12 @@
+import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { parseBatchRules } from './batch-rules.ts';
+import { batchRoutes, openBatches } from './batches.ts';
 import { chatRoutes } from './chat.ts';
 import { invalid, type Route, send, sendRefusal } from './exchange.ts';
+import { fileRoutes, openFiles } from './files.ts';
+import { makeAdmission, type PracticeLimits } from './limits.ts';
 import { makeFaults, parseMisbehaviour } from './misbehaviour.ts';
 import { MODELS, syllabusOf } from './reply.ts';
 import type { PracticeState } from './state.ts';
@@ -16,6 +21,10 @@ export interface PracticeOptions {
   readonly log?: string;
   /** Rules for all calls, see `parseMisbehaviour`; a call brings its own in the header `x-practice-misbehave` or as `MODEL+RULES`. */
   readonly misbehave?: string;
+  /** Rules for batches, see `parseBatchRules`; batches and their files outlive the server beside its log. */
+  readonly batches?: string;
+  /** What every key is let do in a minute; none without it. */
+  readonly limits?: PracticeLimits;
   /** refuses calls without `Authorization: Bearer KEY` */
   readonly key?: string;
 }
@@ -36,14 +45,27 @@ export async function startPracticeServer(options: PracticeOptions = {}): Promis
   const seed = options.seed ?? 0;
   const stored = openStored(options.log);
   const closing = new AbortController();
+  // Every call that stalls listens.
+  setMaxListeners(0, closing.signal);
   const state: PracticeState = {
     syllabus: syllabusOf(seed),
     stored,
     always: parseMisbehaviour(options.misbehave ?? ''),
     faultsOf: makeFaults(seed),
+    limits: options.limits ?? {},
+    admit: makeAdmission(),
     closing: closing.signal,
   };
-  const routes: readonly Route[] = [MODEL_LIST, ...chatRoutes(state)];
+  const folder = options.log === undefined ? undefined : `${options.log}.files`;
+  const rules = parseBatchRules(options.batches ?? '');
+  const files = openFiles(folder);
+  const batches = openBatches(state, files, rules, folder);
+  const routes: readonly Route[] = [
+    MODEL_LIST,
+    ...chatRoutes(state),
+    ...fileRoutes(files, rules),
+    ...batchRoutes(batches, files),
+  ];
 
   const server = createServer((request, response) => {
     handle(request, response).catch((error: unknown) =>
@@ -78,6 +100,8 @@ export async function startPracticeServer(options: PracticeOptions = {}): Promis
       closing.abort();
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
+      await batches.close();
+      await files.close();
       stored.close();
     },
   };

@@ -1,0 +1,202 @@
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate as breathe, setTimeout as delay } from 'node:timers/promises';
+import * as z from 'zod';
+import { hmacOrder } from '../base/hmac-choice.ts';
+import { answerChat } from './answering.ts';
+import type { BatchRules } from './batch-rules.ts';
+import { countTokens } from './completion.ts';
+import type { Files } from './files.ts';
+import { MODELS } from './reply.ts';
+import { chatRequest } from './requests.ts';
+import type { PracticeState } from './state.ts';
+
+export interface BatchError {
+  readonly code: string;
+  readonly message: string;
+  readonly param: string | null;
+  readonly line: number | null;
+}
+
+export interface BatchObject {
+  readonly id: string;
+  readonly object: 'batch';
+  readonly endpoint: string;
+  readonly input_file_id: string;
+  readonly completion_window: string;
+  readonly metadata: Readonly<Record<string, string>> | null;
+  /** seconds since 1970 */
+  readonly created_at: number;
+  status: 'validating' | 'failed' | 'in_progress' | 'finalizing' | 'completed' | 'expired' | 'cancelling' | 'cancelled';
+  errors: { readonly object: 'list'; readonly data: readonly BatchError[] } | null;
+  output_file_id: string | null;
+  error_file_id: string | null;
+  request_counts: { total: number; completed: number; failed: number };
+}
+
+const requestLine = z.looseObject({
+  custom_id: z.string().min(1).max(512),
+  method: z.literal('POST'),
+  url: z.literal('/v1/chat/completions'),
+  body: chatRequest,
+});
+
+interface Asked {
+  readonly customId: string;
+  /** of the body: JSON text as a live call would send it */
+  readonly text: string;
+  readonly tokens: number;
+}
+
+export interface Workplace {
+  readonly state: PracticeState;
+  readonly files: Files;
+  readonly rules: BatchRules;
+  readonly save: (batch: BatchObject) => Promise<void>;
+  /** Input tokens of the other batches that are not finished. */
+  readonly queued: (batch: BatchObject) => number;
+  /** Sets the input tokens of a batch. */
+  readonly count: (batch: BatchObject, tokens: number) => void;
+}
+
+/** Requests that are answered between two looks at whether the batch was cancelled. */
+const STRETCH = 50;
+
+/** Takes a batch from its creation to its end, in the way that the rules want it. Throws when the server closes. */
+export async function workOn({ state, files, rules, save, queued, count }: Workplace, batch: BatchObject): Promise<void> {
+  await delay(rules.hit('delay', 50) ?? 0, undefined, { signal: state.closing });
+  const { asked, errors } = readRequests(await files.read(batch.input_file_id));
+  const tokens = asked.reduce((sum, each) => sum + each.tokens, 0);
+  const limit = rules.hit('queue', 0);
+  if (rules.hit('failed', 1) !== undefined) errors.push(fault('invalid_request', 'The file could not be processed'));
+  if (errors.length === 0 && limit !== undefined && queued(batch) + tokens > limit) errors.push(queueFull(limit));
+  if (errors.length > 0) {
+    batch.status = 'failed';
+    batch.errors = { object: 'list', data: errors };
+    return save(batch);
+  }
+  count(batch, tokens);
+  batch.request_counts.total = asked.length;
+  if (batch.status === 'validating') batch.status = 'in_progress';
+  await save(batch);
+
+  const expired = rules.hit('expired', 0.5);
+  const cancelled = rules.hit('cancelled', 0.5);
+  const end = expired !== undefined ? 'expired' : cancelled !== undefined ? 'cancelled' : 'completed';
+  const answered = asked.slice(0, Math.floor(asked.length * (expired ?? cancelled ?? 1)));
+  const refuseAll = rules.hit('errors', 1) !== undefined;
+  // What a server that was stopped over it has answered is not answered again.
+  const path = join(await files.folder(), `${batch.id}.answers`);
+  const answers = openAnswers(path);
+  for (const [at, each] of answered.entries()) {
+    if (answers.done.has(each.customId)) continue;
+    if (at % STRETCH === 0) await breathe();
+    if (state.closing.aborted || isCancelling(batch)) break;
+    const { status, body } = refuseAll ? OVERLOADED : await answerChat(state, each.text, '');
+    const line = lineOf(each.customId, { status_code: status, request_id: `req-${at}`, body }, null);
+    answers.add({ customId: each.customId, ok: status === 200, line });
+  }
+  answers.close();
+  state.closing.throwIfAborted();
+
+  const status = isCancelling(batch) ? 'cancelled' : end;
+  const output = [...answers.done.values()].filter(({ ok }) => ok).map(({ line }) => line);
+  const failed = [...answers.done.values()].filter(({ ok }) => !ok).map(({ line }) => line);
+  if (status === 'expired') for (const { customId } of asked.slice(answered.length)) failed.push(lineOf(customId, null, EXPIRED));
+  const request_counts = { total: asked.length, completed: output.length, failed: failed.length };
+  const first = output[0];
+  if (first !== undefined && rules.hit('twice', 1) !== undefined) output.push(first);
+  if (rules.hit('unknown', 1) !== undefined)
+    output.push(lineOf('nobody', { status_code: 200, request_id: 'req', body: {} }, null));
+  const mixed = rules.hit('shuffled', 1) === undefined ? output : hmacOrder(0, batch.id, output, (line) => line);
+  const output_file_id = await write(files, `${batch.id}_output.jsonl`, mixed);
+  const error_file_id = await write(files, `${batch.id}_error.jsonl`, failed);
+  // All at once: nobody may find it over and without its files.
+  Object.assign(batch, { status, request_counts, output_file_id, error_file_id });
+  await save(batch);
+  await rm(path, { force: true });
+}
+
+interface Answer {
+  readonly customId: string;
+  readonly ok: boolean;
+  readonly line: string;
+}
+
+function openAnswers(path: string) {
+  const done = new Map<string, Answer>();
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  // The last line may be half a line: after its newline there is nothing.
+  for (const line of text.split('\n').slice(0, -1)) take(JSON.parse(line) as Answer);
+  const file = openSync(path, 'w');
+  for (const answer of done.values()) writeSync(file, `${JSON.stringify(answer)}\n`);
+  function take(answer: Answer): void {
+    done.set(answer.customId, answer);
+  }
+  return {
+    done: done as ReadonlyMap<string, Answer>,
+    add(answer: Answer): void {
+      writeSync(file, `${JSON.stringify(answer)}\n`);
+      take(answer);
+    },
+    close: () => closeSync(file),
+  };
+}
+
+const isCancelling = ({ status }: BatchObject) => status === 'cancelling';
+
+const OVERLOADED = { status: 503, body: { error: { message: 'The engine is overloaded', type: 'server_error', code: null } } };
+const EXPIRED = { code: 'batch_expired', message: 'This request could not be executed before the completion window expired.' };
+
+const fault = (code: string, message: string, line: number | null = null): BatchError => ({ code, message, param: null, line });
+
+const queueFull = (limit: number): BatchError =>
+  fault(
+    'token_limit_exceeded',
+    `Enqueued token limit reached for this model in this organization. Limit: ${limit.toLocaleString('en-US')} enqueued tokens. ` +
+      'Please try again once some in_progress batches have been completed.',
+  );
+
+function readRequests(text: string): { asked: Asked[]; errors: BatchError[] } {
+  const asked: Asked[] = [];
+  const errors: BatchError[] = [];
+  const ids = new Set<string>();
+  for (const [at, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue;
+    const request = parseRequest(line);
+    if (request === undefined) errors.push(fault('invalid_json_line', 'This line is not a chat completion request.', at + 1));
+    else if (ids.has(request.custom_id)) errors.push(fault('duplicate_custom_id', 'The custom_id is not unique.', at + 1));
+    else if (!MODELS.some((model) => model === request.body.model.split('+')[0]))
+      errors.push(fault('model_not_found', `The model "${request.body.model}" does not exist.`, at + 1));
+    else {
+      ids.add(request.custom_id);
+      const tokens = request.body.messages.reduce((sum, { content }) => sum + countTokens(content) + 3, 0);
+      asked.push({ customId: request.custom_id, text: bodyText(line), tokens });
+    }
+  }
+  if (asked.length === 0 && errors.length === 0) errors.push(fault('empty_file', 'The input file is empty.'));
+  return { asked, errors };
+}
+
+/** The body in the words of the file, so that it is drawn for as the same body sent live would be. */
+function bodyText(line: string): string {
+  return JSON.stringify((JSON.parse(line) as { readonly body: unknown }).body);
+}
+
+function parseRequest(line: string): z.infer<typeof requestLine> | undefined {
+  try {
+    return requestLine.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function lineOf(customId: string, response: unknown, error: unknown): string {
+  return JSON.stringify({ id: `batch_req_${customId}`, custom_id: customId, response, error });
+}
+
+async function write(files: Files, name: string, lines: readonly string[]): Promise<string | null> {
+  if (lines.length === 0) return null;
+  return (await files.add(name, 'batch_output', Buffer.from(`${lines.join('\n')}\n`))).id;
+}

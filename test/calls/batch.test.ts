@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ZephyrError } from '../../src/errors.ts';
+import { askAll, batchTeacher, calls, withPractice } from '../rig/batching.ts';
+
+const COUNT = 35;
+const list = calls(COUNT);
+const keyed = (url: string, batch = {}) => {
+  const teacher = batchTeacher(url, batch);
+  return async () => [teacher];
+};
+
+/** What the same calls are answered live, at a server of the same seed. */
+let live: (string | undefined)[] = [];
+await withPractice('', async ({ journal, server }) => {
+  const teacher = batchTeacher(server.url, undefined);
+  live = (await askAll({ journal, teacher: async () => [teacher] }, list)).texts;
+});
+
+test('a batched call has the key and the reply of a live one, at the batch price', async () => {
+  await withPractice('', async ({ journal, server }) => {
+    const { texts, outcomes, summary } = await askAll({ journal, teacher: keyed(server.url) }, list);
+    assert.deepEqual(texts, live);
+    assert.ok(outcomes.every((outcome) => outcome.ok && !outcome.replayed));
+    assert.equal(server.answered(), COUNT);
+    const { promptTokens, completionTokens, costUsd, asked } = summary;
+    assert.equal(asked, COUNT);
+    assert.ok(Math.abs(costUsd - (promptTokens * 0.5 + completionTokens * 5) / 1e6) < 1e-12);
+    const teacher = batchTeacher('http://127.0.0.1:1/v1', undefined);
+    const again = await askAll({ journal, teacher: async () => [teacher] }, list);
+    assert.deepEqual([again.texts, again.summary.replayed, again.summary.costUsd], [live, COUNT, costUsd]);
+    assert.deepEqual(
+      (await readdir(journal)).filter((name) => !/^calls-.*\.jsonl$/.test(name)),
+      [],
+    );
+  });
+});
+
+const ENDS: readonly { readonly rules: string; readonly what: string; readonly twice?: boolean }[] = [
+  { rules: 'shuffled,twice,unknown', what: 'lines in any order, twice and of calls that nobody made' },
+  { rules: 'expired=0.5x2', what: 'batches that expire half finished' },
+  { rules: 'cancelled=0.3x2', what: 'batches that are cancelled with a part finished' },
+  { rules: 'errorsx2', what: 'batches that have only an error file' },
+  { rules: 'failedx2', what: 'batches that are refused as a whole' },
+  { rules: 'cutx2', what: 'output files that break off while they are read' },
+  { rules: 'queue=60,delay=5', what: 'more tokens than the server lets wait, which it says afterwards' },
+];
+for (const { rules, what } of ENDS) {
+  test(`no answer is lost, shifted or paid twice with ${what}`, async () => {
+    await withPractice(rules, async ({ journal, server, answeredKeys }) => {
+      const { texts, summary, notes } = await askAll({ journal, teacher: keyed(server.url) }, list);
+      assert.deepEqual(texts, live);
+      assert.equal(server.answered(), COUNT);
+      assert.equal(summary.possibleDoubleSpend, 0);
+      assert.equal((await answeredKeys()).length, COUNT);
+      if (rules !== 'cutx2') assert.ok(notes.length > 0);
+    });
+  });
+}
+
+test('calls that the model refuses are refused, and the others answered', async () => {
+  await withPractice(
+    '',
+    async ({ journal, server }) => {
+      const { texts, outcomes, summary } = await askAll({ journal, teacher: keyed(server.url) }, list);
+      assert.deepEqual(texts, live);
+      assert.ok(outcomes.every(({ ok }) => ok));
+      assert.equal(summary.possibleDoubleSpend, 0);
+    },
+    '503@0.5x20',
+  );
+});
+
+test('a call that is never answered is given up after some attempts, and asked again by the next run', async () => {
+  await withPractice('errorsx8', async ({ journal, server }) => {
+    const { outcomes } = await askAll({ journal, teacher: keyed(server.url) }, list.slice(0, 20));
+    assert.ok(outcomes.every((outcome) => !outcome.ok && outcome.failure.kind === 'again' && outcome.failure.status === 503));
+    const again = await askAll({ journal, teacher: keyed(server.url) }, list.slice(0, 20));
+    assert.deepEqual(again.texts, live.slice(0, 20));
+  });
+});
+
+test('batches that are refused again and again stop the run, with the reason of the server', async () => {
+  await withPractice('failed', async ({ journal, server }) => {
+    await assert.rejects(
+      askAll({ journal, teacher: keyed(server.url) }, list),
+      (error: unknown) =>
+        error instanceof ZephyrError &&
+        error.exit === 'preflight' &&
+        /invalid_request: The file could not be/.test(error.message),
+    );
+    assert.equal(server.answered(), 0);
+  });
+});
+
+test('the tokens that wait at the server stay below the limit of the recipe', async () => {
+  await withPractice('queue=400,delay=5', async ({ journal, server }) => {
+    const { texts, notes } = await askAll({ journal, teacher: keyed(server.url, { queuedTokens: 100 }) }, list);
+    assert.deepEqual(texts, live);
+    assert.deepEqual(notes, []);
+  });
+});
+
+test('no file is larger than the recipe allows', async () => {
+  await withPractice('', async ({ root, journal, server }) => {
+    const { texts } = await askAll({ journal, teacher: keyed(server.url, { requests: 1000, megabytes: 0.002 }) }, list);
+    assert.deepEqual(texts, live);
+    const files = await Promise.all(
+      (await readdir(join(root, 'practice.jsonl.files'))).filter((name) => name.startsWith('batch_')),
+    );
+    assert.ok(files.length >= 5, files.join(' '));
+  });
+});
+
+test('what is spent stays below the cap, and the run stops there', async () => {
+  await withPractice('', async ({ journal, server }) => {
+    // 35 calls cost about $0.0017; as estimated, with 40 tokens each, several times as much.
+    const budgetUsd = 0.0009;
+    await assert.rejects(askAll({ journal, teacher: keyed(server.url), budgetUsd }, list), {
+      exit: 'preflight',
+      message: /budget/,
+    });
+    const spent = server.answered();
+    assert.ok(spent > 4 && spent < COUNT, `${spent} calls`);
+    const { texts, summary } = await askAll({ journal, teacher: keyed(server.url), budgetUsd: 1 }, list);
+    assert.deepEqual(texts, live);
+    assert.equal(server.answered(), COUNT);
+    assert.equal(summary.replayed, spent);
+  });
+});
+
+test('a run that is turned away from leaves its batches at the server and takes their answers later', async () => {
+  await withPractice('delay=300', async ({ journal, server }) => {
+    const turnedAway = new AbortController();
+    setTimeout(() => turnedAway.abort(), 150);
+    const notes: string[] = [];
+    const note = (message: string) => notes.push(message);
+    await assert.rejects(askAll({ journal, teacher: keyed(server.url), signal: turnedAway.signal, note }, list), {
+      exit: 'detached',
+    });
+    assert.match(notes.join('\n'), /Batches go on at .*batch_/);
+    const { texts, summary } = await askAll({ journal, teacher: keyed(server.url) }, list);
+    assert.deepEqual(texts, live);
+    assert.equal(server.answered(), COUNT);
+    assert.equal(summary.possibleDoubleSpend, 0);
+  });
+});
+
+test('answers to calls that nobody asks for again are taken all the same', async () => {
+  await withPractice('delay=200', async ({ journal, server }) => {
+    const turnedAway = new AbortController();
+    setTimeout(() => turnedAway.abort(), 100);
+    await assert.rejects(askAll({ journal, teacher: keyed(server.url), signal: turnedAway.signal }, list));
+    await askAll({ journal, teacher: keyed(server.url) }, [...list.slice(0, 1), ...list.slice(30)]);
+    await askAll({ journal, teacher: keyed(server.url) }, list);
+    assert.equal(server.answered(), COUNT);
+  });
+});
+
+test('an earlier run that is still at the server is waited for, not asked again', async () => {
+  await withPractice('delay=200', async ({ root, journal, server }) => {
+    const turnedAway = new AbortController();
+    setTimeout(() => turnedAway.abort(), 100);
+    await assert.rejects(askAll({ journal, teacher: keyed(server.url), signal: turnedAway.signal }, list));
+    const { texts } = await askAll({ journal: join(root, 'next'), earlier: [journal], teacher: keyed(server.url) }, list);
+    assert.deepEqual(texts, live);
+    assert.equal(server.answered(), COUNT);
+  });
+});

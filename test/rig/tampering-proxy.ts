@@ -1,0 +1,82 @@
+import { createServer, type IncomingMessage, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/**
+ * What is done to a request: `before` and `after` call `then` before it is passed on, or after it was answered, and the
+ * caller never hears an answer; `half` passes on half of the answer's body first. `refuse` answers with the status after
+ * the request was passed on.
+ */
+export interface Tampering {
+  readonly method: string;
+  readonly path: RegExp;
+  readonly how: 'before' | 'after' | 'half' | { readonly refuse: number };
+  /** Requests of this kind that are left alone first. */
+  readonly skip?: number;
+  readonly then?: () => void;
+}
+
+export interface Proxy {
+  /** with the path of the server behind it */
+  readonly url: string;
+  /** `METHOD PATH` of all requests that were passed on */
+  readonly passed: string[];
+  /** For the next request that it is meant for. */
+  tamper(tampering: Tampering): void;
+  close(): Promise<void>;
+}
+
+/** Stands before a server and does things to single requests. */
+export async function startProxy(target: string): Promise<Proxy> {
+  const { origin, pathname } = new URL(target);
+  const passed: string[] = [];
+  let armed: { readonly tampering: Tampering; skip: number } | undefined;
+
+  function found(method: string, path: string): Tampering | undefined {
+    if (armed === undefined || armed.tampering.method !== method || !armed.tampering.path.test(path)) return undefined;
+    if (armed.skip > 0) {
+      armed.skip -= 1;
+      return undefined;
+    }
+    const { tampering } = armed;
+    armed = undefined;
+    return tampering;
+  }
+
+  const server = createServer((incoming, outgoing) => {
+    const { method = '', url: path = '' } = incoming;
+    const tampering = found(method, path.split('?')[0] ?? '');
+    const give = () => {
+      outgoing.destroy();
+      tampering?.then?.();
+    };
+    if (tampering?.how === 'before') return give();
+    passed.push(`${method} ${path.split('?')[0]}`);
+    const onward = request(`${origin}${path}`, { method, headers: incoming.headers }, (answer: IncomingMessage) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('end', () => {
+        const body = Buffer.concat(chunks);
+        if (tampering?.how === 'after') return give();
+        if (typeof tampering?.how === 'object') return void outgoing.writeHead(tampering.how.refuse).end();
+        outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
+        if (tampering?.how === 'half') outgoing.write(body.subarray(0, body.length / 2), () => setTimeout(give, 50));
+        else outgoing.end(body);
+      });
+    });
+    onward.on('error', () => outgoing.destroy());
+    incoming.pipe(onward);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${pathname}`,
+    passed,
+    tamper(tampering) {
+      armed = { tampering, skip: tampering.skip ?? 0 };
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
