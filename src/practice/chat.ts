@@ -1,6 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { answerChat } from './answering.ts';
 import { invalid, type Route, readBody, send, sendRefusal } from './exchange.ts';
+import { sendBadly } from './sending.ts';
 import type { PracticeState } from './state.ts';
 import type { Stored } from './stored.ts';
 
@@ -16,10 +17,10 @@ export function chatRoutes(state: PracticeState): readonly Route[] {
       handle: async ({ request, response }) => {
         const text = await readBody(request, BODY_LIMIT);
         if (text === undefined) return sendRefusal(response, invalid('The body is too large', null, 413));
-        const { status, headers, body, fault } = await answerChat(state, text.toString('utf8'), ownRules(request));
-        if (fault?.fault === 'stall') await stall(response, state.closing);
-        else if (fault?.fault === 'cut') cutOff(response, body);
-        else send(response, status, body, headers);
+        const key = request.headers.authorization ?? '';
+        const { status, headers, body, fault } = await answerChat(state, text.toString('utf8'), ownRules(request), key);
+        if (fault === undefined) return send(response, status, body, headers);
+        await sendBadly(response, fault, JSON.stringify(body), headers, state.closing);
       },
     },
     {
@@ -59,20 +60,4 @@ function listed(stored: Stored, query: URLSearchParams) {
     last_id: data.at(-1)?.id ?? null,
     has_more: from + data.length < all.length,
   };
-}
-
-/** Sends nothing until the caller hangs up or the server closes. */
-async function stall(response: ServerResponse, closing: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    response.once('close', resolve);
-    closing.addEventListener('abort', () => resolve(), { once: true });
-  });
-  response.destroy();
-}
-
-/** Promises the whole body, sends half of it and hangs up. */
-function cutOff(response: ServerResponse, body: unknown): void {
-  const text = JSON.stringify(body);
-  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
-  response.write(text.slice(0, text.length / 2), () => response.destroy());
 }

@@ -1,9 +1,14 @@
 import { sha256 } from '../base/sha256.ts';
+import type { Logprobs } from './logprobs.ts';
 import type { ChatBody, Reply } from './requests.ts';
 import type { Completion } from './stored.ts';
 
 /** Tokens are counted as words here: enough to bill by. */
 export const countTokens = (text: string) => text.split(/\s+/).length;
+
+export function promptTokensOf({ messages }: ChatBody): number {
+  return messages.reduce((sum, { content }) => sum + countTokens(content) + 3, 0);
+}
 
 /** The words as a reply of at most `limit` tokens. */
 export function cut(words: string, limit: number): Reply {
@@ -12,8 +17,8 @@ export function cut(words: string, limit: number): Reply {
 }
 
 /** `text` is the body as it was sent, `count` how many calls were answered before: together they make the id. */
-export function completionOf(body: ChatBody, text: string, count: number, reply: Reply): Completion {
-  const promptTokens = body.messages.reduce((sum, { content }) => sum + countTokens(content) + 3, 0);
+export function completionOf(body: ChatBody, text: string, count: number, reply: Reply, logprobs?: Logprobs): Completion {
+  const promptTokens = promptTokensOf(body);
   const completionTokens = countTokens(reply.content);
   return {
     id: `chatcmpl-${sha256(`${count} ${text}`).slice(0, 24)}`,
@@ -29,7 +34,7 @@ export function completionOf(body: ChatBody, text: string, count: number, reply:
           refusal: reply.refusal ?? null,
         },
         finish_reason: reply.finishReason,
-        logprobs: null,
+        logprobs: logprobs ?? null,
       },
     ],
     usage: { prompt_tokens: promptTokens, completion_tokens: completionTokens, total_tokens: promptTokens + completionTokens },

@@ -6,17 +6,36 @@ import { fill, type Schema } from './schema-fill.ts';
 
 /**
  * The judge's reply: the question and the labelled texts are found in the request, every text is checked against the
- * world, and the ratings are put into the form that `response_format` asks for.
+ * world, and the ratings are put into the form that `response_format` asks for: one text or a list of them, in one aspect
+ * or in several, or which of two is better. Without a form, where the system turn ends on asking for a digit, a digit.
  */
 export function judgement(syllabus: Syllabus, body: ChatBody): string {
   const said = body.messages.map(({ content }) => content).join('\n\n');
   const prompt = body.messages.findLast(({ role }) => role === 'user')?.content ?? '';
-  const schema = (body.response_format?.json_schema?.schema ?? DEFAULT_SCHEMA) as Schema;
+  const form = body.response_format?.json_schema;
+  const aspect = aspectOf(form?.name ?? '', said);
+  const sheet = (labels: readonly string[]) => {
+    const { before, texts } = locate(prompt, labels);
+    return { question: recognise(syllabus, { system: '', user: questionLines(syllabus, before) }), texts };
+  };
+  if (form === undefined && asksForDigit(body)) {
+    const { question, texts } = sheet(onlyLabel(prompt));
+    return String(rateAspect(rate(syllabus.world, question, texts[0] ?? ''), aspect));
+  }
+  const schema = (form?.schema ?? DEFAULT_SCHEMA) as Schema;
   const list = labelledList(schema);
-  const labels = list === undefined ? [] : labelsOf(list, prompt);
-  const { before, texts } = locate(prompt, labels);
-  const question = recognise(syllabus, { system: '', user: questionLines(syllabus, before) });
-  const aspect = aspectOf(body.response_format?.json_schema?.name ?? '', said);
+  const rivals = list === undefined ? rivalsOf(schema) : undefined;
+  const labels = rivals ?? (list === undefined ? [] : labelsOf(list, prompt));
+  const { question, texts } = sheet(labels);
+  if (rivals !== undefined) {
+    const better = betterOf(syllabus, question, rivals, texts);
+    return JSON.stringify(
+      fill(schema, (name, member) => {
+        if (REMARKS.test(name)) return remark(question, texts[0] ?? '');
+        return member.enum === undefined ? undefined : (better ?? drawIn(member) ?? rivals[0]);
+      }),
+    );
+  }
 
   const item = (text: string, label: string | undefined): ((name: string, member: Schema) => unknown) => {
     const ratings = rate(syllabus.world, question, text);
@@ -25,13 +44,52 @@ export function judgement(syllabus: Syllabus, body: ChatBody): string {
       const aspectNamed = ASPECTS.find((each) => each === name);
       if (aspectNamed !== undefined && member.properties === undefined) return fit(ratings[aspectNamed], member);
       if (/^(rating|score|overall_score)$/.test(name)) return fit(rateAspect(ratings, aspect), member);
-      if (/^(rationale|reason|critique|feedback|explanation)$/.test(name)) return remark(question, text);
+      if (REMARKS.test(name)) return remark(question, text);
       return undefined;
     };
   };
   if (list === undefined) return JSON.stringify(fill(schema, item(texts[0] ?? '', undefined)));
   const rows = labels.map((label, index) => fill(list.items ?? {}, item(texts[index] ?? '', label)));
   return JSON.stringify(fill(schema, (_, member) => (member === list ? rows : undefined)));
+}
+
+const REMARKS = /^(rationale|reason|critique|feedback|explanation)$/;
+
+function asksForDigit({ messages }: ChatBody): boolean {
+  const system = messages.filter(({ role }) => role === 'system' || role === 'developer').at(-1)?.content ?? '';
+  return /\bdigit\b/i.test(system.trimEnd().split('\n').at(-1) ?? '');
+}
+
+/** How the only text of a prompt is marked: by the label A, or by a word. */
+function onlyLabel(prompt: string): string[] {
+  const names = ['A', 'ANSWER', 'Answer', 'TEXT', 'Text', 'RESPONSE', 'Response'];
+  const found = names.find((name) => locate(prompt, [name]).texts[0] !== undefined);
+  return found === undefined ? [] : [found];
+}
+
+const isLabel = (value: unknown) => /^[A-Z]$/.test(String(value));
+
+/** The labels between which a closed list lets the judge choose; `undefined` where the schema has no such list. */
+function rivalsOf(schema: Schema): string[] | undefined {
+  const choice = Object.values(schema.properties ?? {}).find((member) => (member.enum ?? []).filter(isLabel).length > 1);
+  return choice?.enum?.filter(isLabel).map(String);
+}
+
+/** What a closed list of labels has for neither of them. */
+const drawIn = (member: Schema) => member.enum?.find((value) => !isLabel(value));
+
+/** The label of the text with the best mean over all aspects; `undefined` where two are equal. */
+function betterOf(
+  { world }: Syllabus,
+  question: Question | undefined,
+  labels: readonly string[],
+  texts: readonly (string | undefined)[],
+): string | undefined {
+  const sums = labels.map((_, index) =>
+    Object.values(rate(world, question, texts[index] ?? '')).reduce((sum, each) => sum + each, 0),
+  );
+  const best = Math.max(...sums);
+  return sums.indexOf(best) === sums.lastIndexOf(best) ? labels[sums.indexOf(best)] : undefined;
 }
 
 const DEFAULT_SCHEMA: Schema = {

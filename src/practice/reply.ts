@@ -9,12 +9,14 @@ export const MODELS = [
   'practice-mixed',
   'practice-user',
   'practice-judge',
+  'practice-echo',
 ] as const;
 
 /** Words of a reply by the practice model `model`; `undefined` when there is no such model. The same request gets the same words. */
 export function replyText(syllabus: Syllabus, model: string, body: ChatBody): string | undefined {
   const seed = body.seed ?? undefined;
   if (model === 'practice-judge') return judgement(syllabus, body);
+  if (model === 'practice-echo') return `echo: ${body.messages.at(-1)?.content}`;
   if (model === 'practice-user') return nextQuestions(syllabus, body);
   const said = body.messages.map(({ role, content }) => `${role}: ${content}`).join('\n');
   const draw = drawFor(model, said, seed);

@@ -16,6 +16,8 @@ export const chatRequest = z.looseObject({
   metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
   max_tokens: z.int().positive().nullish(),
   max_completion_tokens: z.int().positive().nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.int().min(0).max(20).nullish(),
   response_format: z
     .looseObject({
       type: z.string(),

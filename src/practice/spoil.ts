@@ -7,11 +7,17 @@ export function spoil(reply: Reply, fault: Fault): Reply {
     case 'invalid-json':
       return { ...reply, content: `Here you are: ${reply.content.slice(0, -1)}` };
     case 'wrong-label':
-      return relabel(reply, (items) => items.map((item, index) => (index === 0 ? { ...item, label: 'Z' } : item)));
+      return relabel(
+        reply,
+        (items) => items.map((item, index) => (index === 0 ? { ...item, label: 'Z' } : item)),
+        (whole) => ('better' in whole ? { ...whole, better: 'Z' } : whole),
+      );
     case 'missing-label':
       return relabel(reply, (items) => items.slice(1));
     case 'duplicate-label':
       return relabel(reply, (items) => items.map((item, index) => (index === 1 ? { ...item, label: items[0]?.label } : item)));
+    case 'off-scale':
+      return rerate(reply);
     case 'refusal':
       return { content: '', refusal: 'I cannot help with that.', finishReason: 'stop' };
     case 'truncated':
@@ -25,19 +31,35 @@ export function spoil(reply: Reply, fault: Fault): Reply {
 
 type Item = Record<string, unknown> & { readonly label?: unknown };
 
-/** Changes the list of labelled items in a JSON reply, wherever it is. Another reply stays as it is. */
-function relabel(reply: Reply, change: (items: readonly Item[]) => readonly Item[]): Reply {
+/** Changes the list of labelled items in a JSON reply, wherever it is, and objects. Another reply stays as it is. */
+function relabel(
+  reply: Reply,
+  change: (items: readonly Item[]) => readonly Item[],
+  changeObject: (whole: Item) => Item = (whole) => whole,
+): Reply {
   const visit = (value: unknown): unknown => {
     if (Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null && 'label' in item))
       return change(value as Item[]);
     if (Array.isArray(value)) return value.map(visit);
     if (value !== null && typeof value === 'object')
-      return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, visit(member)]));
+      return changeObject(Object.fromEntries(Object.entries(value).map(([key, member]) => [key, visit(member)])));
     return value;
   };
+  const whole = parse(reply.content);
+  return whole === undefined ? reply : { ...reply, content: JSON.stringify(visit(whole)) };
+}
+
+/** Every whole number becomes one that no scale has. */
+function rerate(reply: Reply): Reply {
+  const whole = parse(reply.content);
+  if (whole === undefined) return reply;
+  return { ...reply, content: JSON.stringify(whole, (_, value) => (typeof value === 'number' ? value + 90 : value)) };
+}
+
+function parse(text: string): unknown {
   try {
-    return { ...reply, content: JSON.stringify(visit(JSON.parse(reply.content))) };
+    return JSON.parse(text);
   } catch {
-    return reply;
+    return undefined;
   }
 }

@@ -1,3 +1,4 @@
+import type { Admit, PracticeLimits } from './limits.ts';
 import type { Misbehaviour } from './misbehaviour.ts';
 import type { Syllabus } from './questions.ts';
 import type { Stored } from './stored.ts';
@@ -10,6 +11,8 @@ export interface PracticeState {
   readonly always: readonly Misbehaviour[];
   /** Draws which of the rules hit a call, by the call's body. */
   readonly faultsOf: (rules: readonly Misbehaviour[], body: string) => readonly Misbehaviour[];
+  readonly limits: PracticeLimits;
+  readonly admit: Admit;
   /** aborted when the server closes: nobody is kept waiting after that */
   readonly closing: AbortSignal;
 }

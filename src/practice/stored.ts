@@ -1,5 +1,7 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 
+const KEY = 'zephyr_key';
+
 /** A line of the log: one answered call. `completion` is there when the caller asked to have it stored. */
 export interface LogLine {
   /** ISO time */
@@ -35,10 +37,18 @@ export interface Stored {
 /** Answered calls, kept in a file (JSON lines) when one is named, so that they outlive the server. */
 export function openStored(path: string | undefined): Stored {
   const completions = new Map<string, Completion>();
+  /** By the key that zephyr gives a call: it is looked up by nothing else. */
+  const byKey = new Map<string, Completion[]>();
   let answered = 0;
   const take = ({ completion }: LogLine) => {
     answered += 1;
-    if (completion !== undefined) completions.set(completion.id, completion);
+    if (completion === undefined) return;
+    completions.set(completion.id, completion);
+    const key = completion.metadata?.[KEY];
+    if (key === undefined) return;
+    const same = byKey.get(key);
+    if (same === undefined) byKey.set(key, [completion]);
+    else same.push(completion);
   };
   const file = path === undefined ? undefined : openSync(path, 'a+');
   if (path !== undefined) {
@@ -54,7 +64,7 @@ export function openStored(path: string | undefined): Stored {
     },
     find: (id) => completions.get(id),
     list: (model, metadata) =>
-      [...completions.values()].filter(
+      (metadata[KEY] === undefined ? [...completions.values()] : (byKey.get(metadata[KEY]) ?? [])).filter(
         (completion) =>
           (model === undefined || completion.model === model) &&
           Object.entries(metadata).every(([key, value]) => completion.metadata?.[key] === value),

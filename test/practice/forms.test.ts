@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { makeSyllabus } from '../../src/practice/questions.ts';
+import { startPracticeServer } from '../../src/practice/server.ts';
+import { comparisonForm } from '../../src/stages/aif/judging/comparison.ts';
+import { expectedForm } from '../../src/stages/aif/judging/expected.ts';
+import { type Form, judgeCall } from '../../src/stages/aif/judging/form.ts';
+import { jointForm } from '../../src/stages/aif/judging/joint.ts';
+import { ratingsForm } from '../../src/stages/aif/judging/ratings.ts';
+import { ASPECTS } from '../../src/stages/aif/judging/spec.ts';
+import { allInstructions } from '../../src/stages/aif/judging/templates.ts';
+import { openTeacher } from '../../src/teachers/registry.ts';
+import { readReply } from '../../src/teachers/reply.ts';
+import { teacherSpec } from '../../src/teachers/spec.ts';
+
+const { world } = makeSyllabus(3);
+const person = world.people[0] as string;
+const town = world.values(person, 'town')[0] as string;
+const elsewhere = world.towns.find((name) => name !== town) as string;
+const prompt = { prompt_id: 'p1', prompt: `Where does ${person} live?` };
+const right = `The home of ${person} is ${town}.`;
+const evasive = 'I would rather not say.';
+const wrong = `The home of ${person} is ${elsewhere}.`;
+
+/** What the judge step reads from the practice judge's reply, by cell. */
+async function judged(
+  mode: 'per_aspect' | 'joint' | 'pairwise' | 'expected',
+  about: string,
+  form: Form,
+  texts: readonly string[],
+) {
+  const server = await startPracticeServer({ seed: 3 });
+  try {
+    const files = join(import.meta.dirname, '../../scripts/train');
+    const told = (await allInstructions(files, { mode, aspects: [...ASPECTS], overall: true })).get(about);
+    const fields = { teacher: 'j', model: 'practice-judge', temperature: 0, top_p: 1, max_tokens: 1024 };
+    const { messages, schema, top_logprobs, sampling } = judgeCall(fields, 'test', told?.text ?? '', prompt, texts, form);
+    const teacher = openTeacher(teacherSpec.parse({ provider: 'practice', model: 'practice-judge', baseUrl: server.url }), 'k');
+    const asked = {
+      model: 'practice-judge',
+      messages,
+      ...sampling,
+      ...(schema === undefined ? {} : { schema }),
+      ...(top_logprobs === undefined ? {} : { top_logprobs }),
+      key: 'a'.repeat(64),
+    };
+    const answer = await teacher.complete(asked, new AbortController().signal);
+    assert.ok(answer.ok);
+    const read = form.read(readReply(answer.reply.raw, undefined));
+    assert.ok(read.ok, JSON.stringify(read));
+    return read.found;
+  } finally {
+    await server.close();
+  }
+}
+
+test('the practice judge rates in one aspect, side by side', async () => {
+  const found = await judged('per_aspect', 'truthfulness', ratingsForm('truthfulness', 3), [wrong, right, evasive]);
+  assert.deepEqual(
+    found.map(({ rating }) => rating),
+    [1, 5, 3],
+  );
+});
+
+test('the practice judge marks one answer as a whole, up to 10', async () => {
+  assert.equal((await judged('per_aspect', 'overall', ratingsForm('overall', 1), [right]))[0]?.rating, 10);
+  assert.equal((await judged('per_aspect', 'overall', ratingsForm('overall', 1), [wrong]))[0]?.rating, 1);
+});
+
+test('the practice judge rates in all aspects at once', async () => {
+  const found = await judged('joint', 'joint', jointForm(ASPECTS, 2), [evasive, right]);
+  assert.deepEqual(
+    found.map(({ rating }) => rating),
+    [1, 2, 3, 1, 5, 5, 5, 5],
+  );
+});
+
+test('the practice judge says which of two is better, wherever it stands, or that neither is', async () => {
+  const values = async (...texts: string[]) =>
+    (await judged('pairwise', 'comparison', comparisonForm(), texts)).map(({ value }) => value);
+  assert.deepEqual(await values(right, wrong), [1, 0]);
+  assert.deepEqual(await values(evasive, right), [0, 1]);
+  assert.deepEqual(await values(wrong, wrong), [0.5, 0.5]);
+});
+
+test('the practice judge writes one digit, and its probabilities lie around it', async () => {
+  for (const [text, rating] of [
+    [right, 5],
+    [evasive, 3],
+    [wrong, 1],
+  ] as const) {
+    const [found] = await judged('expected', 'truthfulness', expectedForm('truthfulness', 0.5), [text]);
+    assert.equal(found?.rating, rating);
+    assert.ok(Math.abs((found?.value ?? 0) - rating) < 0.6, `${found?.value}`);
+    assert.ok((found?.mass ?? 0) > 0.85);
+  }
+});
