@@ -28,8 +28,8 @@ export async function follow(floor: BatchFloor, id: string): Promise<ServerBatch
     const said = await api.retrieve(id, asking);
     over.throwIfAborted();
     if (said.ok) {
-      if (FINAL.has(said.value.status)) return said.value;
       if (fails > 0) note(`"${teacher.name}" answers again: batch ${id} is ${said.value.status}`);
+      if (FINAL.has(said.value.status)) return said.value;
       unknown = 0;
       fails = 0;
       continue;

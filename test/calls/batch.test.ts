@@ -3,7 +3,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ZephyrError } from '../../src/errors.ts';
-import { askAll, batchTeacher, calls, withPractice } from '../rig/batching.ts';
+import { askAll, batchTeacher, calls, type Place, withPractice } from '../rig/batching.ts';
+import { startProxy } from '../rig/tampering-proxy.ts';
 
 const COUNT = 35;
 const list = calls(COUNT);
@@ -131,15 +132,23 @@ test('what is spent stays below the cap, and the run stops there', async () => {
   });
 });
 
+/** Asks everything, and turns away as soon as the server is asked how a batch is. */
+async function turnAway({ journal, server }: Place, note: (message: string) => void = () => undefined): Promise<void> {
+  const proxy = await startProxy(server.url);
+  const turnedAway = new AbortController();
+  proxy.tamper({ method: 'GET', path: /\/batches\/[^/]+$/, how: 'before', does: () => turnedAway.abort() });
+  const teacher = { ...batchTeacher(proxy.url, {}), name: nameOf(server.url) };
+  const asking = askAll({ journal, teacher: async () => [teacher], signal: turnedAway.signal, note }, list);
+  await assert.rejects(asking, { exit: 'detached' });
+  await proxy.close();
+}
+const nameOf = (url: string) => batchTeacher(url, {}).name;
+
 test('a run that is turned away from leaves its batches at the server and takes their answers later', async () => {
-  await withPractice('delay=300', async ({ journal, server }) => {
-    const turnedAway = new AbortController();
-    setTimeout(() => turnedAway.abort(), 150);
+  await withPractice('delay=100', async (place) => {
+    const { journal, server } = place;
     const notes: string[] = [];
-    const note = (message: string) => notes.push(message);
-    await assert.rejects(askAll({ journal, teacher: keyed(server.url), signal: turnedAway.signal, note }, list), {
-      exit: 'detached',
-    });
+    await turnAway(place, (message) => notes.push(message));
     assert.match(notes.join('\n'), /Batches go on at .*batch_/);
     const { texts, summary } = await askAll({ journal, teacher: keyed(server.url) }, list);
     assert.deepEqual(texts, live);
@@ -148,24 +157,54 @@ test('a run that is turned away from leaves its batches at the server and takes 
   });
 });
 
-test('answers to calls that nobody asks for again are taken all the same', async () => {
-  await withPractice('delay=200', async ({ journal, server }) => {
-    const turnedAway = new AbortController();
-    setTimeout(() => turnedAway.abort(), 100);
-    await assert.rejects(askAll({ journal, teacher: keyed(server.url), signal: turnedAway.signal }, list));
-    await askAll({ journal, teacher: keyed(server.url) }, [...list.slice(0, 1), ...list.slice(30)]);
-    await askAll({ journal, teacher: keyed(server.url) }, list);
+test('a batch of an earlier run that is still at the server is waited for, not sent again', async () => {
+  await withPractice('delay=100', async (place) => {
+    const { root, journal, server } = place;
+    await turnAway(place);
+    const { texts } = await askAll({ journal: join(root, 'next'), earlier: [journal], teacher: keyed(server.url) }, list);
+    assert.deepEqual(texts, live);
     assert.equal(server.answered(), COUNT);
   });
 });
 
-test('an earlier run that is still at the server is waited for, not asked again', async () => {
-  await withPractice('delay=200', async ({ root, journal, server }) => {
-    const turnedAway = new AbortController();
-    setTimeout(() => turnedAway.abort(), 100);
-    await assert.rejects(askAll({ journal, teacher: keyed(server.url), signal: turnedAway.signal }, list));
-    const { texts } = await askAll({ journal: join(root, 'next'), earlier: [journal], teacher: keyed(server.url) }, list);
+test('answers of a batch to calls that nobody asks for again are taken with the others', async () => {
+  await withPractice('', async (place) => {
+    const { journal, server } = place;
+    await turnAway(place);
+    await askAll({ journal, teacher: keyed(server.url) }, list.slice(0, 1));
+    const teacher = batchTeacher('http://127.0.0.1:1/v1', undefined);
+    const { texts } = await askAll({ journal, teacher: async () => [teacher] }, list.slice(0, 10));
+    assert.deepEqual(texts, live.slice(0, 10));
+  });
+});
+
+test('a server that is away for a while is waited for, and the wait is said once', async () => {
+  await withPractice('delay=50', async ({ journal, server }) => {
+    const proxy = await startProxy(server.url);
+    proxy.tamper({ method: 'GET', path: /\/batches\/[^/]+$/, how: 'before', times: 6 });
+    const { texts, notes } = await askAll({ journal, teacher: keyed(proxy.url, { requests: COUNT }) }, list);
+    await proxy.close();
     assert.deepEqual(texts, live);
-    assert.equal(server.answered(), COUNT);
+    assert.deepEqual(
+      notes.map((note) => /does not say|answers again/.exec(note)?.[0]),
+      ['does not say', 'answers again'],
+    );
+  });
+});
+
+test('a call that got lost on its way live is looked for before it goes into a batch', async () => {
+  await withPractice('', async ({ journal, server }) => {
+    const stored = { ...batchTeacher(server.url, undefined, 100, true), settleMs: 100 };
+    const proxy = await startProxy(server.url);
+    proxy.tamper({ method: 'POST', path: /\/chat\/completions$/, how: 'after', does: () => turnedAway.abort() });
+    const turnedAway = new AbortController();
+    const lossy = { ...batchTeacher(proxy.url, undefined, 100, true), name: stored.name };
+    await assert.rejects(
+      askAll({ journal, teacher: async () => [lossy], signal: turnedAway.signal, drainMs: 20 }, list.slice(0, 1)),
+    );
+    await proxy.close();
+    const { texts, summary } = await askAll({ journal, teacher: async () => [batchTeacher(server.url, {}, 100, true)] }, list);
+    assert.deepEqual(texts, live);
+    assert.deepEqual([summary.recovered, summary.possibleDoubleSpend, server.answered()], [1, 0, COUNT]);
   });
 });

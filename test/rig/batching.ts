@@ -10,13 +10,19 @@ import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
 const PRICE = { input: 1, output: 10, batch: 0.5, date: '2026-01-01', source: 'made up' };
 const PATIENCE = { attempts: 4, baseMs: 2, capMs: 20, lookMs: 20, gatherMs: 20 };
 
-export function batchTeacher(baseUrl: string, batch: Partial<NonNullable<TeacherSpec['batch']>> | undefined, settleMs = 100) {
+export function batchTeacher(
+  baseUrl: string,
+  batch: Partial<NonNullable<TeacherSpec['batch']>> | undefined,
+  settleMs = 100,
+  store = false,
+) {
   const spec = teacherSpec.parse({
     provider: 'openai',
     model: 'practice-direct',
     baseUrl,
     timeoutSeconds: 5,
     price: PRICE,
+    store,
     ...(batch === undefined ? {} : { batch: { requests: 10, pollSeconds: 0.01, ...batch } }),
   });
   const teacher = openTeacher(spec, 'key');

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /**
- * What is done to a request: `before` and `after` call `then` before it is passed on, or after it was answered, and the
+ * What is done to a request: `before` and `after` call `does` before it is passed on, or after it was answered, and the
  * caller never hears an answer; `half` passes on half of the answer's body first. `refuse` answers with the status after
  * the request was passed on.
  */
@@ -12,24 +12,26 @@ export interface Tampering {
   readonly how: 'before' | 'after' | 'half' | { readonly refuse: number };
   /** Requests of this kind that are left alone first. */
   readonly skip?: number;
-  readonly then?: () => void;
+  /** Requests that it is done to; 1 without. */
+  readonly times?: number;
+  readonly does?: () => void;
 }
 
-export interface Proxy {
+export interface TamperingProxy {
   /** with the path of the server behind it */
   readonly url: string;
   /** `METHOD PATH` of all requests that were passed on */
   readonly passed: string[];
-  /** For the next request that it is meant for. */
+  /** Instead of what was to be done so far. */
   tamper(tampering: Tampering): void;
   close(): Promise<void>;
 }
 
 /** Stands before a server and does things to single requests. */
-export async function startProxy(target: string): Promise<Proxy> {
+export async function startProxy(target: string): Promise<TamperingProxy> {
   const { origin, pathname } = new URL(target);
   const passed: string[] = [];
-  let armed: { readonly tampering: Tampering; skip: number } | undefined;
+  let armed: { readonly tampering: Tampering; skip: number; times: number } | undefined;
 
   function found(method: string, path: string): Tampering | undefined {
     if (armed === undefined || armed.tampering.method !== method || !armed.tampering.path.test(path)) return undefined;
@@ -38,7 +40,8 @@ export async function startProxy(target: string): Promise<Proxy> {
       return undefined;
     }
     const { tampering } = armed;
-    armed = undefined;
+    armed.times -= 1;
+    if (armed.times === 0) armed = undefined;
     return tampering;
   }
 
@@ -47,7 +50,7 @@ export async function startProxy(target: string): Promise<Proxy> {
     const tampering = found(method, path.split('?')[0] ?? '');
     const give = () => {
       outgoing.destroy();
-      tampering?.then?.();
+      tampering?.does?.();
     };
     if (tampering?.how === 'before') return give();
     passed.push(`${method} ${path.split('?')[0]}`);
@@ -71,7 +74,7 @@ export async function startProxy(target: string): Promise<Proxy> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${pathname}`,
     passed,
     tamper(tampering) {
-      armed = { tampering, skip: tampering.skip ?? 0 };
+      armed = { tampering, skip: tampering.skip ?? 0, times: tampering.times ?? 1 };
     },
     close: () =>
       new Promise((resolve) => {
