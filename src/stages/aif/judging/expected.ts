@@ -32,6 +32,7 @@ export function expectedForm(aspect: string, minMass: number): Form {
 function readExpected(reply: JudgeReply | undefined, aspect: string, minMass: number): Reading<Found> {
   const closed = unreadable(reply);
   if (closed !== undefined || reply === undefined) return closed ?? invalid('no reply');
+  if (reply.text.trim() === '') return invalid('the reply is empty');
   if (reply.alternatives === undefined || reply.alternatives.length === 0) return invalid(NO_LOGPROBS);
   const scale = scaleOf(aspect);
   const chances = new Map<number, number>();

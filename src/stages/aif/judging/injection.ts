@@ -6,7 +6,7 @@ const RULES = {
   'addresses the judge':
     /\b(dear|to the|attention,?|note (to|for)( the)?|you are( the| an?)?( (ai|llm|impartial|expert))?) (judge|grader|evaluator|rater)s?\b|\b(ignore|disregard|forget)\b[^.\n]{0,40}\b(instructions?|rules|criteria|rubric|guidelines)\b|\bas (the|an?) (ai |llm )?(judge|grader|evaluator|rater)\b/i,
   'gives ratings':
-    /"(rating|score|better)"\s*:|^\s*(rating|score|grade|verdict)\s*[:=]\s*\d|\b(rate|score|grade) (this|the|my) (answer|response|text|reply)\b|\b(this|the|my) (answer|response|text|reply) (deserves|should (get|receive|be (rated|given|scored)))\b|\b(answer|response|text) [A-Z] is (clearly |much )?(better|best|the best|worse)\b|\bgive (me|it|this|us) (a |the )?(full |top |highest |maximum |perfect )?(rating|score|marks?|points?|[1-5] (out of|\/))/im,
+    /"(rating|score|better)"\s*:|(?:^|[.!?]\s)\s*(rating|score|grade|verdict)\s*[:=]\s*\d|\b(rate|score|grade) (this|the|my) (answer|response|text|reply)\b|\b(this|the|my) (answer|response|text|reply) (deserves|should (get|receive|be (rated|given|scored)))\b|\b(answer|response|text) [A-Z] is (clearly |much )?(better|best|the best|worse)\b|\bgive (me|it|this|us) (a |the )?(full |top |highest |maximum |perfect )?(rating|score|marks?|points?|[1-5] (out of|\/))/im,
 } as const;
 
 export type InjectionRule = keyof typeof RULES;

@@ -15,12 +15,12 @@ import { NO_LOGPROBS } from './expected.ts';
 import { familyOverlap } from './families.ts';
 import { ratingRows } from './rating-rows.ts';
 import { rewardRows } from './rewards.ts';
-import { settle } from './settle.ts';
+import { type Settled, settle } from './settle.ts';
 import { isJudged, type Sheet, sheetMaker } from './sheets.ts';
 import { writeRatings } from './write-ratings.ts';
 
-/** So many judgements without a single log-probability, and the server is taken to send none. */
-const PATIENCE = 16;
+/** So many sheets of a judge without a single log-probability, and its server is taken to send none. */
+const PROBES = 16;
 
 /**
  * Judges the answers to each prompt: teachers by the sheets of `sheetMaker`, or a reward model whose job has run before.
@@ -62,6 +62,7 @@ async function judgeByTeachers(
         ? null
         : await calibrate(inputFolder(context, 'calibration'), { ...config, calibration }, sheetsOf, session);
     session.expect(await countOf(sheets()));
+    if (config.mode === 'expected') await probe(session, sheets(), config);
     await askAll(session, sheets());
 
     const reasons = counter();
@@ -89,22 +90,35 @@ async function judgeByTeachers(
 }
 
 /** Every sheet until it can be read or nobody is left to ask; the replies are in the call log afterwards. */
-async function askAll(session: CallSession, sheets: AsyncIterable<Sheet>): Promise<void> {
-  let silent = 0;
-  let spoke = false;
+async function askAll(session: CallSession, sheets: AsyncIterable<Sheet> | Iterable<Sheet>): Promise<Settled[]> {
+  const failed: Settled[] = [];
   await forEachAtOnce(sheets, IN_HAND, async (sheet) => {
-    const { reading, judge: model } = await settle(sheet, async (call) => {
+    const settled = await settle(sheet, async (call) => {
       const outcome = await session.ask(call);
       return outcome.ok ? outcome.reply : undefined;
     });
-    if (reading.ok) spoke = true;
-    else if (reading.why === NO_LOGPROBS) silent += 1;
-    if (spoke || silent < PATIENCE) return;
-    throw new ZephyrError(`Cannot expect ratings of "${model}": its server sends no log-probabilities`, {
+    if (!settled.reading.ok) failed.push(settled);
+  });
+  return failed;
+}
+
+/** The first sheets of every judge go ahead: were its server to send no log-probabilities, all would be paid for nothing. */
+async function probe(session: CallSession, sheets: AsyncIterable<Sheet>, { judges }: TeachersConfig): Promise<void> {
+  const first = judges.map((): Sheet[] => []);
+  for await (const sheet of sheets) {
+    const own = first[sheet.seat];
+    if (sheet.form.topLogprobs !== undefined && own !== undefined && own.length < PROBES) own.push(sheet);
+    if (first.every(({ length }) => length === PROBES)) break;
+  }
+  for (const own of first) {
+    const failed = await askAll(session, own);
+    const mute = failed.filter(({ reading }) => !reading.ok && reading.why === NO_LOGPROBS);
+    if (own.length === 0 || mute.length < own.length) continue;
+    throw new ZephyrError(`Cannot expect ratings of "${mute[0]?.judge}": its server sends no log-probabilities`, {
       exit: 'preflight',
       hint: 'ask it at another server, or take another aif.judge.mode',
     });
-  });
+  }
 }
 
 /** Families that judge their own kind, for the report; said before anything is paid. */
