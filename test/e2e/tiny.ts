@@ -31,7 +31,7 @@ aif:
   pool: [{teacher: direct}, {teacher: rambling}, {teacher: evasive}, {model: dsft}]
   answersPerPrompt: 3
   answer: {maxTokens: 48}
-  judge: {teacher: judge}
+  judge: {teachers: [judge]}
   binarize: {testPrompts: 4}
 ddpo:
   prepare: {maxLength: 128, maxPromptLength: 64}

@@ -38,7 +38,7 @@ export function taughtRecipe(change: (aif: AifTeachers) => AifTeachers = (aif) =
       prompts: { sources: [{ list: ['Say hello', 'Say goodbye'] }] },
       pool: [{ teacher: 'talk' }, { model: 'dsft' }, { teacher: 'rival' }, { model: 'hf://models/org/other' }],
       principles: ['honesty'],
-      judge: { teacher: 'judge', aspects: ['helpfulness'] },
+      judge: { teachers: ['judge'], aspects: ['helpfulness'] },
     };
     data.ddpo = { train: { ...training, beta: 0.1 }, lora: { r: 4, alpha: 8 } };
   });

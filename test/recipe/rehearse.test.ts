@@ -18,6 +18,11 @@ const recipes = {
       binarize: { score: 'overall', rejected: 'random_other' },
     };
   }),
+  delta: minimalRecipe((data) => {
+    data.teachers = { big: { provider: 'openai', model: 'big-1' }, small: { provider: 'openai', model: 'small-1' } };
+    const prompts = { sources: [{ list: ['a'] }], decontaminate: [{ ref: 'hf://datasets/org/benchmark' }] };
+    data.aif = { source: 'delta', prompts, strong: { teacher: 'big' }, weak: { teacher: 'small' } };
+  }),
 };
 
 describe('A rehearsal', () => {

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { formatRepo } from '../../src/model/artifact.ts';
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
 import { PRINCIPLES } from '../../src/stages/aif/answers/spec.ts';
-import { ASPECTS } from '../../src/stages/aif/judging/spec.ts';
+import { ASPECTS, judgeSpec } from '../../src/stages/aif/judging/spec.ts';
 import { PROGRAM_FILES } from '../../src/stages/programs.ts';
 import { STAGE_STEPS } from '../../src/stages/registry.ts';
 import { STAGE_NAMES, type Step } from '../../src/stages/stage.ts';
@@ -39,24 +39,64 @@ describe('The steps of a stage', () => {
     assert.deepEqual(names(STAGE_STEPS.ddpo(taughtRecipe())), ['prepare', 'train', 'merge']);
   });
 
-  it('let model artifacts of the pool answer in jobs of their own, which the generation reads', () => {
-    const steps = STAGE_STEPS.aif(taughtRecipe());
-    assert.deepEqual(names(steps), ['prompts', 'answers-1', 'answers-2', 'generate', 'judge', 'binarize']);
-    assert.deepEqual(steps[1]?.inputs, { model: { from: 'stage', stage: 'dsft' }, prompts: { from: 'step', step: 'prompts' } });
-    assert.deepEqual(steps[2]?.inputs.model, { from: 'hub', ref: 'hf://models/org/other' });
-    assert.deepEqual(Object.keys(steps[3]?.inputs ?? {}), ['prompts', 'answers-1', 'answers-2']);
-    const { pool } = (steps[3]?.config ?? assert.fail()) as { pool: { id: string; input?: string; call?: { model: string } }[] };
+  it('let model artifacts of the pool answer, in jobs of their own, what was drawn for them', () => {
+    const steps = new Map(STAGE_STEPS.aif(taughtRecipe()).map((step) => [step.name, step]));
+    assert.deepEqual([...steps.keys()], ['prompts', 'draw', 'answers-1', 'answers-2', 'generate', 'judge', 'binarize']);
+    const step = (name: string) => steps.get(name) ?? assert.fail(name);
+    const [one, two, generate] = [step('answers-1'), step('answers-2'), step('generate')];
+    assert.deepEqual(one.inputs, { model: { from: 'stage', stage: 'dsft' }, prompts: { from: 'step', step: 'draw' } });
+    assert.deepEqual(two.inputs.model, { from: 'hub', ref: 'hf://models/org/other' });
+    assert.equal((two.config as { prompts_file: string }).prompts_file, 'answers-2.jsonl');
+    assert.deepEqual(Object.keys(generate.inputs), ['prompts', 'answers-1', 'answers-2']);
+    assert.equal(generate.ahead, 'judge');
+    const { pool } = generate.config as { pool: { id: string; model?: string; call?: { model: string } }[] };
     assert.deepEqual(
-      pool.map(({ id, input, call }) => [id, input ?? call?.model]),
+      pool.map(({ id, model, call }) => [id, model ?? call?.model]),
       [
         ['talk', 'talker-1'],
-        ['answers-1', 'answers-1'],
+        ['answers-1', 'local/mini-dsft'],
         ['rival', 'rival-1'],
-        ['answers-2', 'answers-2'],
+        ['answers-2', 'org/other'],
       ],
     );
-    assert.deepEqual(steps[4]?.files, ['templates/judge-form.md', 'templates/judge-helpfulness.md']);
-    assert.equal(formatRepo(steps.at(-1)?.output ?? { type: 'model', name: '' }), 'hf://datasets/local/mini-aif');
+    assert.ok(step('judge').files.includes('templates/judge-helpfulness.md'));
+    const last = [...steps.values()].at(-1)?.output;
+    assert.equal(formatRepo(last ?? { type: 'model', name: '' }), 'hf://datasets/local/mini-aif');
+  });
+
+  it('forecast how often each member of the pool will be asked, by its share or its weight', () => {
+    const recipe = taughtRecipe((aif) => ({
+      ...aif,
+      pool: aif.pool.map((member) => (member.model === 'dsft' ? { ...member, share: 1 } : member)),
+      answersPerPrompt: 2,
+    }));
+    const calls = STAGE_STEPS.aif(recipe).find(({ name }) => name === 'generate')?.calls ?? [];
+    assert.deepEqual(
+      calls.map(({ teacher, items }) => [teacher, items]),
+      [
+        ['talk', 2],
+        ['rival', 2],
+      ],
+    );
+    for (const { teacher, callsPerItem } of calls) assert.ok(Math.abs(callsPerItem - 1 / 3) < 0.1, teacher);
+  });
+
+  it('have a strong and a weak model and no judge where the feedback is their difference', () => {
+    const recipe = minimalRecipe((data) => {
+      data.teachers = { big: { provider: 'openai', model: 'big-1' } };
+      data.aif = {
+        source: 'delta',
+        prompts: { sources: [{ list: ['a'] }] },
+        strong: { teacher: 'big' },
+        weak: { model: 'dsft' },
+      };
+    });
+    const steps = STAGE_STEPS.aif(recipe);
+    assert.deepEqual(names(steps), ['prompts', 'draw', 'answers-1', 'generate', 'binarize']);
+    const last = steps.at(-1) ?? assert.fail();
+    assert.deepEqual(last.work, { kind: 'task', task: 'delta' });
+    assert.equal(formatRepo(last.output), 'hf://datasets/local/mini-aif');
+    assert.equal((last.config as { weak: string }).weak, 'answers-1');
   });
 
   it('of a rehearsal open with the practice data and the base model, and close with the exam', () => {
@@ -110,12 +150,21 @@ describe('The files of a program', () => {
   });
 
   it('and of the tasks are all the templates that there are', () => {
-    const everything = taughtRecipe((aif) => ({
-      ...aif,
-      principles: [...PRINCIPLES],
-      judge: { ...aif.judge, aspects: [...ASPECTS], overall: true },
-    }));
-    const read = new Set(STAGE_NAMES.flatMap((stage) => STAGE_STEPS[stage](everything)).flatMap(({ files }) => files));
+    const taught = (['per_aspect', 'joint', 'pairwise', 'expected'] as const).map((mode) =>
+      taughtRecipe((aif) => ({
+        ...aif,
+        principles: { default: Object.fromEntries(PRINCIPLES.map((name) => [name, 1])) },
+        judge: judgeSpec.parse({ teachers: ['judge'], mode, aspects: [...ASPECTS], overall: mode !== 'pairwise' }),
+      })),
+    );
+    const spoken = minimalRecipe((data) => {
+      data.teachers = { talk: { provider: 'openai', model: 'talker-1' } };
+      const [world, writing, material] = [{ topics: ['tea'], subtopics: 2 }, {}, { ref: 'hf://datasets/org/texts' }];
+      const kinds = { world, writing, material, dialogues: 9, source: 'teacher', user: 'talk', assistant: 'talk' };
+      data.dsft = { ...(data.dsft as object), data: kinds };
+    });
+    const steps = [...taught, spoken].flatMap((recipe) => STAGE_NAMES.flatMap((stage) => STAGE_STEPS[stage](recipe)));
+    const read = new Set(steps.flatMap(({ files }) => files));
     const there = readdirSync('scripts/train/templates').map((name) => `templates/${name}`);
     assert.deepEqual([...read].filter((file) => file.startsWith('templates/')).sort(), there.sort());
   });

@@ -3,35 +3,24 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { readParquet } from '../../../src/base/parquet.ts';
-import { makeSyllabus } from '../../../src/practice/questions.ts';
-import { generate } from '../../../src/stages/aif/answers/generate.ts';
-import { prompts } from '../../../src/stages/aif/intake/prompts.ts';
-import { judge } from '../../../src/stages/aif/judging/judge.ts';
-import { binarize } from '../../../src/stages/aif/pairs/binarize.ts';
 import type { Pair } from '../../../src/stages/aif/pairs/pairs.ts';
 import { COMPLETIONS_FILE, type Completion, RATINGS_FILE, type Rating } from '../../../src/stages/aif/tables.ts';
-import { callFields, digests, openWorkshop, type Workshop } from '../../rig/task.ts';
+import { STAGE_STEPS } from '../../../src/stages/registry.ts';
+import { tasks } from '../../../src/stages/tasks.ts';
+import { minimalRecipe } from '../../recipe/minimal.ts';
+import { questions } from '../../rig/answering.ts';
+import { digests, openWorkshop, type TaskRun, type Workshop } from '../../rig/task.ts';
 
-const questions = makeSyllabus(7)
-  .phrasings.filter(({ heldOut }) => !heldOut)
-  .map(({ text }) => text);
 const listOf = (count: number) => Array.from({ length: count }, (_, n) => questions[n * 7] ?? '');
-const POOL = ['direct', 'rambling', 'evasive', 'careless', 'mixed'].map((manner) => ({
-  id: manner,
-  weight: 1,
-  call: callFields(`practice-${manner}`),
-}));
-const ASPECTS = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'];
-const BINARIZE = {
-  version: 1,
-  seed: 3,
-  score: 'mean_aspects',
-  rejected: 'random_lower',
-  ties: 'drop',
-  min_margin: 0,
-  min_chosen: 0,
-  test_prompts: 4,
-};
+const MANNERS = ['direct', 'rambling', 'evasive', 'careless', 'mixed'];
+
+interface Setup {
+  readonly judge?: object;
+  readonly binarize?: object;
+  readonly principles?: readonly string[];
+  /** misbehaviour by teacher, `judge` included */
+  readonly faults?: Readonly<Record<string, string>>;
+}
 
 async function rows<T>(path: string): Promise<T[]> {
   const all: T[] = [];
@@ -39,44 +28,36 @@ async function rows<T>(path: string): Promise<T[]> {
   return all;
 }
 
-async function pipeline(shop: Workshop, count: number, judging: object = {}, binarizing: object = {}) {
-  const made = await shop.run('prompts', prompts, {
-    version: 1,
-    seed: 3,
-    split: 'train',
-    column: 'prompt',
-    list: listOf(count),
-    rows: null,
-    max_characters: 500,
+/** The steps of the stage as a recipe plans them, up to and with `last`. */
+async function pipeline(shop: Workshop, count: number, setup: Setup = {}, last = 'binarize') {
+  const recipe = minimalRecipe((data) => {
+    data.seed = 3;
+    data.teachers = Object.fromEntries(
+      [...MANNERS, 'judge'].map((id) => [id, { provider: 'practice', model: `practice-${id}${setup.faults?.[id] ?? ''}` }]),
+    );
+    data.aif = {
+      source: 'teachers',
+      prompts: { sources: [{ list: listOf(count) }] },
+      pool: MANNERS.map((teacher) => ({ teacher })),
+      principles: setup.principles ?? ['honesty', 'helpfulness'],
+      answer: { temperature: 0, maxTokens: 64 },
+      judge: { teachers: ['judge'], permutations: 1, ...setup.judge },
+      binarize: { minMargin: 0, minChosen: 0, testPrompts: 4, ...setup.binarize },
+    };
   });
-  const answered = await shop.run(
-    'generate',
-    generate,
-    { version: 1, seed: 3, pool: POOL, answers_per_prompt: 4, principles: ['honesty', 'helpfulness'] },
-    { prompts: made.out },
-  );
-  const judged = await shop.run(
-    'judge',
-    judge,
-    {
-      version: 1,
-      seed: 3,
-      call: callFields('practice-judge', 1024),
-      template: 'ultrafeedback-1',
-      aspects: ASPECTS,
-      overall: false,
-      permutations: 1,
-      ...judging,
-    },
-    { prompts: made.out, completions: answered.out },
-  );
-  const paired = await shop.run(
-    'binarize',
-    binarize,
-    { ...BINARIZE, ...binarizing },
-    { prompts: made.out, completions: answered.out, ratings: judged.out },
-  );
-  return { made, answered, judged, paired };
+  const made: Record<string, TaskRun> = {};
+  for (const step of STAGE_STEPS.aif(recipe)) {
+    const inputs = Object.entries(step.inputs).map(([name, input]) => [
+      name,
+      'step' in input ? (made[input.step ?? '']?.out ?? '') : '',
+    ]);
+    const task = step.work.kind === 'task' ? tasks[step.work.task] : undefined;
+    assert.ok(task);
+    made[step.name] = await shop.run('aif', task, step.config, Object.fromEntries(inputs));
+    if (step.name === last) break;
+  }
+  const found = (name: string) => made[name] as TaskRun;
+  return { made: found('prompts'), answered: found('generate'), judged: found('judge'), paired: found('binarize') };
 }
 const allPairs = async (out: string) => [
   ...(await rows<Pair>(join(out, 'data/train_prefs-00000-of-00001.parquet'))),
@@ -117,7 +98,7 @@ test('feedback on checkable questions prefers the answers that are right and to 
 
 test('T4: every rating belongs to the text that it was given for, whatever the order in which the judge saw the texts', () =>
   withShop(async (shop) => {
-    const { answered, judged } = await pipeline(shop, 20, { permutations: 2 });
+    const { answered, judged } = await pipeline(shop, 20, { judge: { permutations: 2 } });
     const completions = new Map(
       (await rows<Completion>(join(answered.out, COMPLETIONS_FILE))).map((row) => [row.completion_id, row]),
     );
@@ -141,9 +122,9 @@ test('T4: every rating belongs to the text that it was given for, whatever the o
 
 test('a warm run makes no call and gives the same bytes', () =>
   withShop(async (shop) => {
-    const first = await pipeline(shop, 12, { overall: true });
+    const first = await pipeline(shop, 12, { judge: { overall: true } });
     const calls = shop.answered();
-    const second = await pipeline(shop, 12, { overall: true });
+    const second = await pipeline(shop, 12, { judge: { overall: true } });
     assert.equal(shop.answered(), calls);
     for (const step of ['made', 'answered', 'judged', 'paired'] as const)
       assert.deepEqual(await digests(second[step].out), await digests(first[step].out));
@@ -170,33 +151,17 @@ test('more prompts change nothing for the others, and cost only their own calls'
 for (const fault of ['invalid-json', 'wrong-label', 'missing-label', 'duplicate-label', 'truncated', 'refusal', 'empty']) {
   test(`a judge that always gives ${fault} is asked twice, and no rating is made up`, () =>
     withShop(async (shop) => {
-      const call = callFields(`practice-judge+${fault}`, 1024);
-      const answered = await pipeline(shop, 6).then((made) => made.answered);
+      const setup = { judge: { aspects: ['helpfulness', 'honesty'] }, faults: { judge: `+${fault}` } };
+      await pipeline(shop, 6, setup, 'generate');
       const before = shop.answered();
-      const { out, metrics } = await shop.run(
-        'bad judge',
-        judge,
-        {
-          version: 1,
-          seed: 3,
-          call,
-          template: 'ultrafeedback-1',
-          aspects: ['helpfulness', 'honesty'],
-          overall: false,
-          permutations: 1,
-        },
-        { completions: answered.out },
-      );
+      const { judged } = await pipeline(shop, 6, setup, 'judge');
       assert.equal(shop.answered() - before, 6 * 2 * 2);
-      const ratings = await rows<Rating>(join(out, RATINGS_FILE));
+      const ratings = await rows<Rating>(join(judged.out, RATINGS_FILE));
       assert.equal(ratings.length, 48);
-      assert.ok(
-        ratings.every(
-          ({ rating, na, status }) => rating === null && !na && status === (fault === 'refusal' ? 'refused' : 'invalid'),
-        ),
-      );
-      assert.deepEqual(metrics.by_status, { [fault === 'refusal' ? 'refused' : 'invalid']: 48 });
-      await assert.rejects(shop.run('b', binarize, BINARIZE, { completions: answered.out, ratings: out }), {
+      const status = fault === 'refusal' ? 'refused' : 'invalid';
+      for (const each of ratings) assert.deepEqual([each.rating, each.value, each.na, each.status], [null, null, false, status]);
+      assert.deepEqual(judged.metrics.by_status, { [status]: 48 });
+      await assert.rejects(pipeline(shop, 6, setup), {
         message: /there are only 0 pairs/,
         hint: /fewer than two rated answers/,
       });
@@ -205,47 +170,10 @@ for (const fault of ['invalid-json', 'wrong-label', 'missing-label', 'duplicate-
 
 test('answers that are refused, cut off or empty stay in the data and win and lose nothing', () =>
   withShop(async (shop) => {
-    const faulty = POOL.map((member, n) => ({
-      ...member,
-      call: callFields(`${member.call.model}${['', '+truncated', '+refusal', '', ''][n]}`),
-    }));
-    const made = await shop.run('prompts', prompts, {
-      version: 1,
-      seed: 3,
-      split: 'train',
-      column: 'prompt',
-      list: listOf(15),
-      rows: null,
-      max_characters: 500,
-    });
-    const answered = await shop.run(
-      'generate',
-      generate,
-      { version: 1, seed: 3, pool: faulty, answers_per_prompt: 4, principles: [] },
-      { prompts: made.out },
-    );
+    const faults = { rambling: '+truncated', evasive: '+refusal' };
+    const { answered, paired } = await pipeline(shop, 15, { faults, principles: [], binarize: { testPrompts: 1 } });
     const flags = answered.metrics.flags as Record<string, number>;
     assert.ok((flags.truncated ?? 0) > 5 && (flags.refusal ?? 0) > 5, JSON.stringify(flags));
-    const judged = await shop.run(
-      'judge',
-      judge,
-      {
-        version: 1,
-        seed: 3,
-        call: callFields('practice-judge', 1024),
-        template: 'ultrafeedback-1',
-        aspects: ASPECTS,
-        overall: false,
-        permutations: 1,
-      },
-      { prompts: made.out, completions: answered.out },
-    );
-    const paired = await shop.run(
-      'binarize',
-      binarize,
-      { ...BINARIZE, test_prompts: 1 },
-      { prompts: made.out, completions: answered.out, ratings: judged.out },
-    );
     const pairs = await allPairs(paired.out);
     assert.ok(pairs.length > 0);
     assert.ok(pairs.every(({ chosen_model, rejected_model }) => !/\+/.test(chosen_model + rejected_model)));
@@ -267,12 +195,8 @@ test('a busy, slow and failing teacher changes no byte of the result', () => {
 
 test('the overall score can rank the answers', () =>
   withShop(async (shop) => {
-    const { judged, paired } = await pipeline(
-      shop,
-      8,
-      { aspects: [], overall: true },
-      { score: 'overall', rejected: 'lowest', test_prompts: 1 },
-    );
+    const binarize = { score: 'overall', rejected: 'lowest', testPrompts: 1 };
+    const { judged, paired } = await pipeline(shop, 8, { judge: { aspects: [], overall: true }, binarize });
     const ratings = await rows<Rating>(join(judged.out, RATINGS_FILE));
     assert.ok(ratings.some(({ rating }) => (rating ?? 0) > 5));
     assert.ok((await allPairs(paired.out)).length > 2);
