@@ -113,6 +113,29 @@ async function main(): Promise<number> {
     JSON_OUT,
   ]);
   verb(
+    'review <id>',
+    'pairs of feedback as one page to read in a browser',
+    async () => (await import('./commands/review.ts')).review,
+    [
+      HUB,
+      JSON_OUT,
+      new Option('--out <file>', 'where to write the page, NAME-review.html here without it'),
+      new Option('--rows <number>', 'pairs to show, drawn by the seed, or all').default('300'),
+      new Option('--seed <number>', 'draws the pairs').default('42'),
+    ],
+  );
+  verb(
+    'export <id>',
+    'pairs of feedback for people to judge in a labelling tool',
+    async () => (await import('./commands/export.ts')).exportFeedback,
+    [
+      HUB,
+      JSON_OUT,
+      new Option('--to <folder>', 'an empty folder, or one that is not there yet'),
+      new Option('--as <tool>', 'layout of the folder').choices(['argilla']).default('argilla'),
+    ],
+  );
+  verb(
     'hub <action> [folder]',
     'the embedded Hub: serve, ls, import FOLDER',
     async () => (await import('./commands/hub.ts')).hub,

@@ -1,0 +1,140 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hmacOrder } from '../base/hmac-choice.ts';
+import { ZephyrError } from '../errors.ts';
+import { type Pair, SPLITS } from '../stages/aif/pairs/pairs.ts';
+import { ratingsByPrompt } from '../stages/aif/pairs/rated-prompts.ts';
+import { byPrompt, COMPLETIONS_FILE, type Completion, RATING_COLUMNS, RATINGS_FILE, type Rating } from '../stages/aif/tables.ts';
+import { readRows, splitFiles } from '../stages/rows.ts';
+import { disagreement, type Judged, judgedOf } from './judged.ts';
+
+/** An answer as far as it is known; of published pairs there is only the text. */
+export interface Answer {
+  readonly id: string | undefined;
+  readonly model: string;
+  readonly text: string;
+  readonly score: number | null;
+  readonly flags: readonly string[];
+  readonly judged: readonly Judged[];
+}
+
+/** A pair with everything behind it. */
+export interface FeedbackRow {
+  readonly prompt_id: string;
+  readonly prompt: string;
+  readonly split: string;
+  readonly source: string | null;
+  readonly chosen: Answer;
+  readonly rejected: Answer;
+  readonly others: readonly Answer[];
+  readonly ratings: readonly Rating[];
+  readonly margin: number | null;
+  /** see `disagreement` */
+  readonly disagreement: number | null;
+  /** characters of the chosen answer less those of the rejected one */
+  readonly lengthGap: number;
+  readonly flags: readonly string[];
+}
+
+type PairRow = Partial<Pair> & Pick<Pair, 'prompt' | 'chosen' | 'rejected'> & { readonly split: string };
+/** A pair without its texts, which are found again among the answers. */
+type LightPair = Omit<PairRow, 'prompt' | 'chosen' | 'rejected' | 'messages'>;
+
+/**
+ * Pairs of an artifact's folder with their answers and ratings, joined by ids, in the order of the prompts. At most `rows`
+ * of them, drawn by `seed` and prompt, so that more rows are the same ones and others; null for all. One prompt's texts are
+ * in memory at a time.
+ */
+export async function* feedbackRows(folder: string, rows: number | null, seed: number): AsyncGenerator<FeedbackRow> {
+  const light = new Map<string, LightPair>();
+  for await (const { chosen: _c, rejected: _r, messages: _m, prompt, ...pair } of pairRows(folder))
+    light.set(pair.prompt_id ?? prompt, pair);
+  const wanted = drawn([...light.keys()], rows, seed);
+  if (!(await exists(join(folder, COMPLETIONS_FILE)))) {
+    for await (const pair of pairRows(folder))
+      if (wanted.has(idOf(pair))) yield rowOf(pair, pair.prompt, textOf(pair.chosen), textOf(pair.rejected), [], []);
+    return;
+  }
+  const hasRatings = await exists(join(folder, RATINGS_FILE));
+  const ratings = hasRatings ? ratingsByPrompt(folder, Object.keys(RATING_COLUMNS) as (keyof Rating)[]) : undefined;
+  let next = await ratings?.next();
+  for await (const completions of byPrompt<Completion>(join(folder, COMPLETIONS_FILE))) {
+    const { prompt_id, prompt } = completions[0] as Completion;
+    const isRated = next?.done === false && next.value[0]?.prompt_id === prompt_id;
+    const own: readonly Rating[] = isRated ? (next?.value as readonly Rating[]) : [];
+    const pair = wanted.has(prompt_id) ? light.get(prompt_id) : undefined;
+    const text = (id: string | undefined) => completions.find(({ completion_id }) => completion_id === id)?.text;
+    if (pair !== undefined) yield rowOf(pair, prompt, text(pair.chosen_id) ?? '', text(pair.rejected_id) ?? '', completions, own);
+    if (isRated) next = await ratings?.next();
+  }
+}
+
+/** The lowest draws. */
+function drawn(ids: readonly string[], rows: number | null, seed: number): ReadonlySet<string> {
+  if (rows === null || ids.length <= rows) return new Set(ids);
+  return new Set(hmacOrder(seed, 'review', ids, (id) => id).slice(0, rows));
+}
+
+async function* pairRows(folder: string): AsyncGenerator<PairRow> {
+  let found = false;
+  for (const split of SPLITS) {
+    for (const path of await splitFiles(folder, split).catch(noSuchSplit)) {
+      found = true;
+      for await (const row of readRows(path)) yield { ...(row as unknown as PairRow), split };
+    }
+  }
+  if (!found)
+    throw new ZephyrError('Cannot find pairs in the artifact: expected the splits train_prefs and test_prefs', {
+      hint: 'the artifact of the stage aif has them; zephyr status lists the runs',
+    });
+}
+
+function noSuchSplit(error: unknown): string[] {
+  if (error instanceof ZephyrError) return [];
+  throw error;
+}
+
+function rowOf(
+  pair: LightPair,
+  prompt: string,
+  chosenText: string,
+  rejectedText: string,
+  completions: readonly Completion[],
+  ratings: readonly Rating[],
+): FeedbackRow {
+  const judged = (id: string | undefined) => judgedOf(ratings.filter(({ completion_id }) => completion_id === id));
+  const answer = (side: 'chosen' | 'rejected', text: string): Answer => {
+    const id = pair[`${side}_id`];
+    const completion = completions.find(({ completion_id }) => completion_id === id);
+    return {
+      ...{ id, text, judged: judged(id) },
+      model: pair[`${side}_model`] ?? completion?.model ?? 'unknown',
+      score: pair[`score_${side}`] ?? null,
+      flags: completion?.flags ?? [],
+    };
+  };
+  const [chosen, rejected] = [answer('chosen', chosenText), answer('rejected', rejectedText)];
+  const others = completions
+    .filter(({ completion_id }) => completion_id !== chosen.id && completion_id !== rejected.id)
+    .map(({ completion_id: id, model, text, flags }) => ({ id, model, text, flags, judged: judged(id), score: null }));
+  return {
+    prompt_id: pair.prompt_id ?? prompt,
+    ...{ prompt, chosen, rejected, others, ratings },
+    split: pair.split,
+    source: pair.source ?? null,
+    margin: chosen.score === null || rejected.score === null ? null : chosen.score - rejected.score,
+    disagreement: disagreement(ratings),
+    lengthGap: chosen.text.length - rejected.text.length,
+    flags: pair.flags ?? [],
+  };
+}
+
+const textOf = (turns: Pair['chosen']): string => turns.at(-1)?.content ?? '';
+const idOf = ({ prompt_id, prompt }: PairRow): string => prompt_id ?? prompt;
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
