@@ -1,7 +1,7 @@
 // The same prompts, pool of four models, judge and fake server for zephyr, distilabel and bespokelabs-curator: speed, memory and
 // processor time of a whole run, and what is lost when all of a tool's processes are killed (SIGKILL) part of the way and the
 // same command is run again. `node test/bench/aif/rivals.mjs [--prompts 300] [--latencyMs 300] [--jitterMs 400]
-// [--concurrency 256] [--kill 25,50,75] [--tools zephyr,zephyr-store,distilabel,curator] [--keep]`; needs `npm run setup` and
+// [--concurrency 256] [--rounds 1] [--kill 25,50,75] [--tools zephyr,zephyr-store,distilabel,curator] [--keep]`; needs `npm run setup` and
 // pip, which installs the rivals into ~/.cache/zephyr. Figures to read, not a test: machines differ and are shared.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     latencyMs: text('300'),
     jitterMs: text('400'),
     concurrency: text('256'),
+    rounds: text('1'),
     kill: text('25,50,75'),
     tools: text('zephyr,zephyr-store,distilabel,curator'),
     keep: { type: 'boolean', default: false },
@@ -35,12 +36,18 @@ const folder = mkdtempSync(join(tmpdir(), 'zephyr-rivals-'));
 const notes = [];
 const rows = [];
 try {
+  const ready = new Map();
   for (const name of values.tools.split(',')) {
-    try {
-      rows.push(await row(name, await tools[name].ready(folder)));
-    } catch (error) {
-      notes.push(`${name} is missing: ${error.message}`);
-    }
+    say(`${name}: made ready`);
+    await attempt(name, async () => ready.set(name, { tool: await tools[name].ready(folder), runs: [], killed: [] }));
+  }
+  // round after round, so that other work on the machine disturbs all alike
+  for (let round = 1; round <= Number(values.rounds); round += 1)
+    for (const [name, { tool, runs }] of ready) await attempt(name, async () => runs.push(await wholeRun(name, tool, round)));
+  for (const [name, { tool, runs, killed }] of ready) {
+    if (runs.length === 0) continue;
+    for (const percent of kills) killed.push(await killedAt(name, tool, percent));
+    rows.push({ name, runs, killed });
   }
 } finally {
   if (values.keep) console.log(`Kept: ${folder}`);
@@ -48,35 +55,28 @@ try {
 }
 show();
 
-async function row(name, tool) {
-  say(`${name}: a whole run`);
-  const whole = await withServer(async (server) => {
-    const work = workFolder(`${name}-whole`);
+async function attempt(name, work) {
+  try {
+    await work();
+  } catch (error) {
+    notes.push(`${name} is missing: ${error.message}`);
+  }
+}
+
+async function wholeRun(name, tool, round) {
+  say(`${name}: whole run ${round}`);
+  return await withServer(async (server) => {
+    const work = workFolder(`${name}-whole-${round}`);
     const task = taskFor(server);
     const run = await runWith(server, tool.command(task, work), join(work, 'run'));
-    const tally = await server.tally();
-    const { missing } = await missingOf(tool, task, work);
+    const { contents, lastMs, firstMs, mostInFlight, requests } = await server.tally();
     if (run.code !== 0) throw new Error(`it ended with ${run.code}: ${lastLine(work)}`);
+    const { missing } = await missingOf(tool, task, work);
     if (missing > 0) notes.push(`${name}: ${missing} results missing in a run that nobody killed`);
-    return { ...run, tally };
+    const { seconds, rss, pss, cpuSeconds, processes } = run;
+    const whileAsking = contents / ((lastMs - firstMs) / 1000);
+    return { perSecond: contents / seconds, whileAsking, rss, pss, cpuSeconds, processes, mostInFlight, requests };
   });
-  const killed = [];
-  for (const percent of kills) killed.push(await killedAt(name, tool, percent));
-  const { tally } = whole;
-  return {
-    name,
-    figures: {
-      perSecond: tally.contents / whole.seconds,
-      whileAsking: tally.contents / ((tally.lastMs - tally.firstMs) / 1000),
-      rss: whole.rss,
-      pss: whole.pss,
-      cpu: whole.cpuSeconds,
-    },
-    inFlight: tally.mostInFlight,
-    processes: whole.processes,
-    sent: tally.requests,
-    killed,
-  };
 }
 
 /** Kills at so many percent of the answers, runs the same command again, and counts what had been answered and is lost. */
@@ -191,26 +191,30 @@ function say(what) {
   process.stderr.write(`${what}\n`);
 }
 
+function median(figures) {
+  return [...figures].sort((a, b) => a - b)[Math.floor((figures.length - 1) / 2)] ?? Number.NaN;
+}
+
 function show() {
   const total = prompts * (4 + ASPECTS.length);
   const lost = kills.map((percent) => `lost at ${percent}%`);
   const sent = kills.map((percent) => `sent, ${percent}%`);
   const head = ['tool', 'calls/s', 'asking/s', 'RSS MB', 'PSS MB', 'CPU s', 'procs', 'in flight', 'sent', ...lost, ...sent];
   const table = [head];
-  const digits = { perSecond: 1, whileAsking: 1, rss: 0, pss: 0, cpu: 1 };
+  const digits = { perSecond: 1, whileAsking: 1, rss: 0, pss: 0, cpuSeconds: 1, processes: 0, mostInFlight: 0, requests: 0 };
+  const compared = ['perSecond', 'whileAsking', 'rss', 'pss', 'cpuSeconds', 'requests'];
   const [first] = rows;
-  for (const { name, figures, processes, inFlight, sent, killed } of rows) {
-    const own = Object.entries(figures).map(([key, value]) => value.toFixed(digits[key]));
-    const after = [
-      killed.map(({ lost, goesOn }) => `${lost}${goesOn ? '' : '*'}`),
-      killed.map(({ sent }) => String(sent)),
-    ].flat();
-    table.push([name, ...own, String(processes), String(inFlight), String(sent), ...after]);
+  const ratio = (mine, its) => (its === 0 ? (mine === 0 ? '1.00x' : '-') : `${(mine / its).toFixed(2)}x`);
+  for (const { name, runs, killed } of rows) {
+    const figures = Object.entries(digits).map(([key, places]) => median(runs.map((run) => run[key])).toFixed(places));
+    const lostOf = killed.map(({ lost, goesOn }) => `${lost}${goesOn ? '' : '*'}`);
+    table.push([name, ...figures, ...lostOf, ...killed.map((each) => String(each.sent))]);
     if (name === first.name) continue;
-    const ratio = (mine, its) => (its === 0 ? (mine === 0 ? '1.00x' : '-') : `${(mine / its).toFixed(2)}x`);
-    const ratios = Object.entries(figures).map(([key, value]) => ratio(value, first.figures[key]));
-    const afterRatios = ['lost', 'sent'].flatMap((key) => killed.map((each, at) => ratio(each[key], first.killed[at][key])));
-    table.push([`  to ${first.name}`, ...ratios, '', '', ratio(sent, first.sent), ...afterRatios]);
+    const ratios = Object.keys(digits).map((key) =>
+      compared.includes(key) ? `${median(runs.map((run, at) => run[key] / first.runs[at]?.[key])).toFixed(2)}x` : '',
+    );
+    const after = ['lost', 'sent'].flatMap((key) => killed.map((each, at) => ratio(each[key], first.killed[at][key])));
+    table.push([`  to ${first.name}`, ...ratios, ...after]);
   }
   const widths = head.map((_, column) => Math.max(...table.map((line) => line[column].length)));
   for (const line of table)
@@ -219,6 +223,7 @@ function show() {
     [
       '',
       `${prompts} prompts, 4 models, 1 judge with 4 aspects: ${total} calls; answers after ${values.latencyMs} to ${Number(values.latencyMs) + Number(values.jitterMs)} ms; ${availableParallelism()} cores.`,
+      `Figures of whole runs are medians of ${values.rounds}, and ratios medians of the ratios within a round.`,
       'calls/s: answered calls by seconds of the whole command; asking/s: by seconds from first to last request.',
       'RSS, PSS: most of all its processes together; PSS counts pages that they share once.',
       'lost: answers sent to the tool before the kill that were asked for again, or that its final result does not hold; *: it could not go on.',

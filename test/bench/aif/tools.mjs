@@ -47,7 +47,8 @@ function recipeOf(task, more) {
   const pool = task.models;
   const teacher = (model, part) => {
     const concurrency = Math.floor(task.concurrency / part);
-    return { provider: 'openai', model, baseUrl: task.baseUrl, concurrency, ...more };
+    // a call of unknown outcome is looked for so long among the stored answers
+    return { provider: 'openai', model, baseUrl: task.baseUrl, concurrency, timeoutSeconds: 20, ...more };
   };
   // half of the requests in flight for the pool, half for the judge, who works at the same time
   const teachers = Object.fromEntries(pool.map((model) => [model, teacher(model, 2 * pool.length)]));
