@@ -129,7 +129,8 @@ export function openLane(teacher: Teacher, halt: Halt, patience: Patience, hasEl
   }
 
   function settleTokens(ticket: Ticket, used: number, at: number): void {
-    tokens.giveBack(ticket.tokens - used);
+    if (used === 0) tokens.refused(ticket.tokens, ticket.enteredAt);
+    else tokens.used(ticket.tokens, used);
     meters.tokens.add(used - ticket.tokens, at);
   }
 

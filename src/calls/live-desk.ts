@@ -109,7 +109,9 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       }
       const { failure } = answer;
       const isLost = failure.status === undefined;
-      lane.leave(ticket, answer, isLost ? ticket.tokens : 0);
+      // A server that is busy and does not say how much it has left has less than was thought.
+      const isEmpty = failure.status === 429 && answer.limits === undefined;
+      lane.leave(ticket, answer, isLost || isEmpty ? ticket.tokens : 0);
       if (isLost) course.lost = { teacher: teacher.name, sentAt, est };
       else await refusal(course, failure);
       return failure;

@@ -12,8 +12,10 @@ export interface TokenBucket {
   waitMs(amount: number, now: number): number;
   /** Returns all that was ever taken, by which `correct` tells what the server could not have seen. */
   take(amount: number, now: number): number;
-  /** Less was used than was taken, or more (negative). */
-  giveBack(amount: number): void;
+  /** So much was used of what was taken. Where the server says what is left, what it charges is learned from that instead. */
+  used(taken: number, used: number): void;
+  /** Nothing was: the server refused the request that was sent at `sentAt`. */
+  refused(taken: number, sentAt: number): void;
   /** What the server said to the request that was sent at `sentAt`, when `taken` had been taken. */
   correct(said: LimitState, sentAt: number, taken: number, now: number): void;
 }
@@ -21,13 +23,18 @@ export interface TokenBucket {
 const MINUTE = 60_000;
 /** A pause of the process may be made up for at once, no longer one. */
 const BURST_MS = 250;
-/** Kept in the bucket, so that the server is not asked for more than it has while its word is on the way. */
-const MARGIN_MS = 1500;
-const MARGIN_PART = 0.3;
+/** So much is left in the server's bucket, since what it will charge for calls on their way is not known exactly. */
+const RESERVE_MS = 1500;
+const RESERVE_PART = 0.3;
 /** The server says that plenty is left over: it may be used up, but not all at once. */
 const CATCH_UP = 1.05;
 /** Between two words of the server from which the size of its charges is read. */
-const COMPARE_MS = 500;
+const COMPARE_MS = 1000;
+const LEARN = 0.2;
+const LEARN_USE = 0.05;
+const PLENTY = 0.9;
+/** More than are on their way in the time of a call. */
+const MOST_REFUSALS = 512;
 
 /** `learnsCharge`: the server may charge more or less than what is taken here, by its own estimate. */
 export function tokenBucket(perMinute: number | undefined, learnsCharge: boolean): TokenBucket {
@@ -40,34 +47,44 @@ export function tokenBucket(perMinute: number | undefined, learnsCharge: boolean
   let taken = 0;
   let heard = false;
   let charge = 1;
+  let refusals: { readonly sentAt: number; readonly amount: number }[] = [];
   let compared: { readonly sentAt: number; readonly taken: number; readonly remaining: number } | undefined;
 
   const rate = () => (limit ?? 0) / MINUTE;
 
-  /** Part of the limit at which to send: less while the bucket is nearly empty, which keeps it from ever being empty. */
-  function pace(): number {
-    const margin = Math.min(rate() * MARGIN_MS, capacity * MARGIN_PART);
-    if (level < margin) return Math.max(0, level / margin);
-    return heard && level > capacity / 2 ? CATCH_UP : 1;
-  }
-
   function refill(now: number): void {
     const ms = at === undefined ? BURST_MS : Math.max(0, now - at);
     at = now;
-    credit = Math.min(rate() * BURST_MS, credit + rate() * pace() * ms);
+    const pace = heard && level > capacity / 2 ? CATCH_UP : 1;
+    credit = Math.min(rate() * BURST_MS, credit + rate() * pace * ms);
     level = Math.min(capacity, level + rate() * ms);
+  }
+
+  function giveBack(amount: number): void {
+    if (heard || limit === undefined) return;
+    level = Math.min(capacity, level + amount);
+    credit = Math.min(rate() * BURST_MS, credit + amount);
+  }
+
+  function refusedBetween(from: number, to: number): number {
+    let sum = 0;
+    for (const { sentAt, amount } of refusals) if (sentAt > from && sentAt <= to) sum += amount;
+    return sum;
   }
 
   /** How much the server charged between two of its words, against what was taken here. */
   function compare(said: LimitState, sentAt: number, takenThen: number): void {
-    if (said.remaining > capacity * 0.98) compared = undefined;
-    else if (compared === undefined) compared = { sentAt, taken: takenThen, remaining: said.remaining };
-    else if (sentAt - compared.sentAt >= COMPARE_MS && takenThen > compared.taken) {
-      const charged = compared.remaining + rate() * (sentAt - compared.sentAt) - said.remaining;
-      const ratio = charged / (takenThen - compared.taken);
-      charge = Math.min(8, Math.max(0.125, charge * (1 + 0.3 * (Math.min(3, Math.max(0.2, ratio)) - 1))));
-      compared = { sentAt, taken: takenThen, remaining: said.remaining };
+    const ms = compared === undefined ? 0 : sentAt - compared.sentAt;
+    if (compared !== undefined && ms < COMPARE_MS) return;
+    const takenBetween = takenThen - (compared?.taken ?? 0) - refusedBetween(compared?.sentAt ?? 0, sentAt);
+    if (compared !== undefined && takenBetween > 0) {
+      const charged = compared.remaining + rate() * ms - said.remaining;
+      const ratio = Math.min(3, Math.max(0.2, charged / takenBetween));
+      // A bucket that may have been full in between has lost a part of what came in: it charged this much or less.
+      const isCertain = compared.remaining + rate() * ms <= capacity;
+      if (isCertain || ratio < 1) charge = Math.min(8, Math.max(0.125, charge * (1 + LEARN * (ratio - 1))));
     }
+    compared = { sentAt, taken: takenThen, remaining: said.remaining };
   }
 
   return {
@@ -80,10 +97,9 @@ export function tokenBucket(perMinute: number | undefined, learnsCharge: boolean
     waitMs(amount, now) {
       if (limit === undefined) return 0;
       refill(now);
-      const need = Math.min(amount * charge, capacity);
-      const forLevel = level >= need ? 0 : (need - level) / rate();
-      const forCredit = credit >= 0 ? 0 : -credit / (rate() * Math.max(pace(), 0.1));
-      return Math.max(forLevel, forCredit);
+      const reserve = heard ? Math.min(rate() * RESERVE_MS, Math.max(0, capacity - amount) * RESERVE_PART) : 0;
+      const need = Math.min(amount * charge + reserve, capacity);
+      return Math.max(0, need - level, -credit) / rate();
     },
     take(amount, now) {
       taken += amount * charge;
@@ -93,11 +109,15 @@ export function tokenBucket(perMinute: number | undefined, learnsCharge: boolean
       credit -= amount * charge;
       return taken;
     },
-    giveBack(amount) {
-      taken -= amount * charge;
-      if (limit === undefined) return;
-      level = Math.min(capacity, level + amount * charge);
-      credit = Math.min(rate() * BURST_MS, credit + amount * charge);
+    used(amount, used) {
+      // As long as the server has plenty left, its charges are taken to be what is used.
+      if (heard && level > capacity * PLENTY && used < amount * charge) charge += LEARN_USE * (used / amount - charge);
+      giveBack(amount - used);
+    },
+    refused(amount, sentAt) {
+      giveBack(amount);
+      if (refusals.length >= MOST_REFUSALS) refusals = refusals.slice(MOST_REFUSALS / 2);
+      refusals.push({ sentAt, amount: amount * charge });
     },
     correct(said, sentAt, takenThen, now) {
       if (!(said.limit > 0) || !(said.remaining >= 0)) return;
@@ -107,7 +127,7 @@ export function tokenBucket(perMinute: number | undefined, learnsCharge: boolean
       const size = said.resetMs === undefined ? limit : said.remaining + rate() * said.resetMs;
       capacity = Math.min(limit, Math.max(1, said.remaining, size));
       if (learnsCharge) compare(said, sentAt, takenThen);
-      level = Math.min(capacity, said.remaining + rate() * (now - sentAt) - (taken - takenThen));
+      level = Math.min(capacity, said.remaining + rate() * (now - sentAt) - (taken - takenThen - refusedBetween(sentAt, now)));
     },
   };
 }

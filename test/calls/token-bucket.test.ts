@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { tokenBucket } from '../../src/calls/token-bucket.ts';
+import { type Provider, simulate } from '../rig/simulated-provider.ts';
+
+const one = () => 1;
+const requests = (perMinute: number, more: Partial<Provider> = {}): Provider => ({
+  perMinute,
+  burstSeconds: 60,
+  latencyMs: 500,
+  estimate: one,
+  used: one,
+  charged: one,
+  sendsHeaders: true,
+  ...more,
+});
+const anyRequests = fc.record({
+  perMinute: fc.constantFrom(60, 500, 3000),
+  burstSeconds: fc.constantFrom(2, 10, 60),
+  latencyMs: fc.constantFrom(50, 1000, 6000),
+});
+/** Calls of 300 to 900 tokens, estimated at 40 % more than they use on average; the provider charges by a measure of its own. */
+const anyTokens = fc
+  .record({
+    perMinute: fc.constantFrom(90_000, 600_000),
+    burstSeconds: fc.constantFrom(10, 60),
+    latencyMs: fc.constantFrom(50, 1000, 6000),
+    factor: fc.constantFrom(0.6, 1, 1.5, 2.2),
+    sendsHeaders: fc.boolean(),
+  })
+  .map(({ factor, ...rest }) => {
+    const used = (n: number) => 300 + ((n * 7919) % 600);
+    const charged = (n: number) => used(n) * (rest.sendsHeaders ? factor : 1);
+    return { ...rest, estimate: () => 840, used, charged };
+  });
+
+test('a limit of requests is used up without being exceeded, whether the recipe or the server names it', () => {
+  fc.assert(
+    fc.property(anyRequests, fc.boolean(), (provider, isInRecipe) => {
+      const bucket = tokenBucket(isInRecipe ? provider.perMinute : undefined, false);
+      const { share, refused } = simulate(bucket, requests(provider.perMinute, provider), 3);
+      assert.ok(share >= 0.97 && refused <= 0.01, JSON.stringify({ share, refused }));
+    }),
+    { numRuns: 40, seed: 1 },
+  );
+});
+
+test('a limit of requests that only the recipe knows is used up', () => {
+  const { share, refused } = simulate(tokenBucket(3000, false), requests(3000, { burstSeconds: 2, sendsHeaders: false }), 3);
+  assert.ok(share >= 0.99 && refused === 0, JSON.stringify({ share, refused }));
+});
+
+test('a limit of tokens is used up, however far estimates, use and what the server charges differ', () => {
+  fc.assert(
+    fc.property(anyTokens, (provider) => {
+      const { share, refused } = simulate(tokenBucket(provider.perMinute, true), provider, 4);
+      assert.ok(share >= 0.95 && refused <= 0.02, JSON.stringify({ share, refused }));
+    }),
+    { numRuns: 40, seed: 1 },
+  );
+});
+
+test('a limit in the recipe that is too high or too low gives way to the one in the headers', () => {
+  for (const wrong of [600, 30_000]) {
+    const { share, refused } = simulate(tokenBucket(wrong, false), requests(3000, { burstSeconds: 10 }), 3);
+    assert.ok(share >= 0.97 && refused <= 0.01, JSON.stringify({ wrong, share, refused }));
+  }
+});
+
+test('a minute of silence is not made up for in the first second', () => {
+  const bucket = tokenBucket(6000, false);
+  let sent = 0;
+  for (let now = 0; now < 1000; now += 1)
+    while (bucket.waitMs(1, now) === 0) {
+      bucket.take(1, now);
+      sent += 1;
+    }
+  assert.ok(sent >= 100 && sent <= 130, `${sent} in a second of 100`);
+});
+
+test('an amount above the limit waits until the bucket is full, not for ever', () => {
+  const bucket = tokenBucket(1000, true);
+  assert.equal(bucket.waitMs(5000, 0), 0);
+  bucket.take(5000, 0);
+  assert.ok(bucket.waitMs(5000, 1) > 60_000);
+  assert.equal(bucket.waitMs(5000, 400_000), 0);
+});
+
+test('words of the server that make no sense are passed over', () => {
+  const bucket = tokenBucket(100, false);
+  for (const limit of [0, -1, Number.NaN]) bucket.correct({ limit, remaining: 1, resetMs: 1 }, 0, 0, 1);
+  bucket.correct({ limit: 100, remaining: Number.NaN, resetMs: undefined }, 0, 0, 1);
+  assert.equal(bucket.limit, 100);
+});
