@@ -134,15 +134,22 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     return desk;
   }
 
-  async function askTeacher(call: Call, key: string): Promise<CallOutcome> {
+  /** In steps that share no scope: while a batch is worked on, nothing but its desk, on the disk, has the call. */
+  function askTeacher(call: Call, key: string): Promise<CallOutcome> {
     halt.check();
-    try {
-      const outcome = await (await deskOf(call.teacher)).settle(call, key);
-      await stopIfMostFail(outcome);
-      return outcome;
-    } catch (error) {
-      throw halt.stop(error);
-    }
+    return deskOf(call.teacher)
+      .then((desk) => desk.settle(call, key))
+      .then(heedStopRule)
+      .catch(halted);
+  }
+
+  async function heedStopRule(outcome: CallOutcome): Promise<CallOutcome> {
+    await stopIfMostFail(outcome);
+    return outcome;
+  }
+
+  function halted(error: unknown): never {
+    throw halt.stop(error);
   }
 
   /** A refusal that so many calls meet is rather of the recipe than of the calls: they are to be asked again. */
