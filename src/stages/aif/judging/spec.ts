@@ -94,6 +94,5 @@ const rewardSpec = z.strictObject({
 
 export const judgeSpec = z.discriminatedUnion('by', [teachersSpec, rewardSpec]);
 
-export type JudgeSpec = z.infer<typeof judgeSpec>;
 export type TeachersJudgeSpec = z.infer<typeof teachersSpec>;
 export type RewardJudgeSpec = z.infer<typeof rewardSpec>;
