@@ -1,7 +1,7 @@
 import { checkBatches } from '../engine/hardware.ts';
 import { EXIT } from '../errors.ts';
 import { explain } from '../plan/explain.ts';
-import { pinRefs } from '../plan/pin.ts';
+import { tryPins } from '../plan/pin.ts';
 import { hubRefs, planRecipe } from '../plan/plan.ts';
 import { pricePlan } from '../plan/price.ts';
 import { promptsOf } from '../plan/prompts-of.ts';
@@ -33,10 +33,10 @@ export async function plan([file]: string[], options: PlanOptions): Promise<numb
   const goal =
     options.stage !== undefined ? [options.stage] : rehearsal === undefined ? (['dsft', 'aif', 'ddpo'] as const) : STAGE_NAMES;
   const target = await loadTarget(options.on ?? 'process', context.root);
-  const [environment, fileDigests, pins, stageInputs] = await Promise.all([
+  const [environment, fileDigests, { pins, missing }, stageInputs] = await Promise.all([
     environmentOf(context, target),
     readStepFiles(codeFolder(context)),
-    pinRefs(hubRefs(recipe, goal), context.hub),
+    tryPins(hubRefs(recipe, goal), context.hub),
     givenInputs(context, options),
   ]);
   const planned = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment });
@@ -49,5 +49,6 @@ export async function plan([file]: string[], options: PlanOptions): Promise<numb
     printCosts(price);
   }
   if (rehearsal !== undefined && options.json !== true) printDifferences(rehearsal.differences);
+  if (missing !== undefined) throw missing;
   return options.detailedExitcode === true && fates.some(({ fate }) => fate === 'run') ? EXIT.planChanged : EXIT.done;
 }

@@ -32,8 +32,7 @@ export async function explain(plan: Plan, hub: Hub): Promise<Fate[]> {
 
 async function fateOf(plan: Plan, step: PlannedStep, produced: ReadonlyMap<string, Artifact>, hub: Hub): Promise<Fate> {
   const bound = bind(plan, step, produced);
-  if (bound === undefined)
-    return { step, fate: 'run', fingerprint: undefined, why: `its input ${missing(step, produced)} will be made first` };
+  if (bound === undefined) return { step, fate: 'run', fingerprint: undefined, why: unbound(plan, step, produced) };
   const { fingerprint, ingredients } = bound;
   const candidate = await findCandidate(hub, step.output, fingerprint);
   if (candidate !== undefined)
@@ -44,7 +43,12 @@ async function fateOf(plan: Plan, step: PlannedStep, produced: ReadonlyMap<strin
   return { step, fate: 'run', fingerprint, why: difference === undefined ? 'its tag is gone' : formatDifference(difference) };
 }
 
-function missing(step: PlannedStep, produced: ReadonlyMap<string, Artifact>): string {
-  const input = Object.values(step.inputs).find((one) => one.from !== 'hub' && !produced.has(producedKey(step.stage, one)));
-  return input === undefined || input.from === 'hub' ? '' : producedKey(step.stage, input);
+function unbound(plan: Plan, step: PlannedStep, produced: ReadonlyMap<string, Artifact>): string {
+  for (const input of Object.values(step.inputs)) {
+    if (input.from !== 'hub') {
+      const key = producedKey(step.stage, input);
+      if (!produced.has(key)) return `its input ${key} will be made first`;
+    } else if (!plan.pins.has(input.ref)) return `its input ${input.ref} is not on the Hub`;
+  }
+  throw new Error(`Cannot say what ${step.stage}/${step.name} waits for: all its inputs are known`);
 }

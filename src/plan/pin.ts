@@ -14,20 +14,33 @@ const AT_ONCE = 8;
  * (preflight) that names every reference without a meaning.
  */
 export async function pinRefs(refs: Iterable<string>, hub: Hub): Promise<Map<string, Artifact>> {
+  const { pins, missing } = await tryPins(refs, hub);
+  if (missing !== undefined) throw missing;
+  return pins;
+}
+
+/** As `pinRefs`, with what has a meaning and the error about what has none side by side. */
+export async function tryPins(
+  refs: Iterable<string>,
+  hub: Hub,
+): Promise<{ readonly pins: Map<string, Artifact>; readonly missing: ZephyrError | undefined }> {
   const texts = [...new Set(refs)];
   const settled = await Promise.allSettled(texts.map((text) => pinRef(text, hub)));
   const failures = settled.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
   const bug = failures.find((failure) => !(failure instanceof ZephyrError));
   if (bug !== undefined) throw bug;
-  const [first, ...rest] = failures as ZephyrError[];
-  if (first !== undefined && rest.length === 0) throw first;
-  if (first !== undefined) {
-    throw new ZephyrError([first, ...rest].map(({ message }) => message).join('\n'), {
-      exit: 'preflight',
-      ...(first.hint === undefined ? {} : { hint: first.hint }),
-    });
-  }
-  return new Map(texts.map((text, index) => [text, (settled[index] as PromiseFulfilledResult<Artifact>).value]));
+  const pins = new Map(
+    settled.flatMap((outcome, index) => (outcome.status === 'fulfilled' ? [[texts[index] as string, outcome.value]] : [])),
+  );
+  return { pins, missing: asOne(failures as ZephyrError[]) };
+}
+
+function asOne([first, ...rest]: readonly ZephyrError[]): ZephyrError | undefined {
+  if (first === undefined || rest.length === 0) return first;
+  return new ZephyrError([first, ...rest].map(({ message }) => message).join('\n'), {
+    exit: 'preflight',
+    ...(first.hint === undefined ? {} : { hint: first.hint }),
+  });
 }
 
 async function pinRef(text: string, hub: Hub): Promise<Artifact> {

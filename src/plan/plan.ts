@@ -21,7 +21,7 @@ export interface Plan {
   readonly steps: readonly PlannedStep[];
   /** artifacts of stages outside of the goal */
   readonly stageInputs: Readonly<Partial<Record<StageName, Artifact>>>;
-  /** what the Hub's references mean, by their text */
+  /** what the Hub's references mean, by their text; a plan with all of them can be run */
   readonly pins: ReadonlyMap<string, Artifact>;
   /** sha256 of the files of scripts/train, by path below it */
   readonly fileDigests: Readonly<Record<string, string>>;
@@ -86,7 +86,7 @@ function stepsOf(recipe: Recipe, goal: readonly StageName[]): Step[] {
   });
 }
 
-/** `undefined` for what the plan itself will make. */
+/** `undefined` for what the plan itself will make, and for what is not on the Hub. */
 function artifactOf(
   step: Step,
   input: StepInput,
@@ -95,11 +95,7 @@ function artifactOf(
   pins: PlanRequest['pins'],
 ): Artifact | undefined {
   if (input.from === 'step') return undefined;
-  if (input.from === 'hub') {
-    const pin = pins.get(input.ref);
-    if (pin === undefined) throw new Error(`Cannot plan ${step.stage}/${step.name}: "${input.ref}" was not pinned`);
-    return pin;
-  }
+  if (input.from === 'hub') return pins.get(input.ref);
   if (goal.includes(input.stage)) return undefined;
   const given = input.step === undefined ? stageInputs[input.stage] : undefined;
   if (given !== undefined) return given;

@@ -84,4 +84,14 @@ describe('What a plan would do', async () => {
     );
     assert.equal((await explain(changed, hub))[0]?.why, 'config.seed: 42 -> 43');
   });
+
+  it('names an input that is not on the Hub, and tells the rest all the same', async () => {
+    const unpinned = plan(minimalRecipe(), ['dsft', 'aif'], { pins: new Map() });
+    const whys = (await explain(unpinned, hub)).map(({ step, why }) => `${step.stage}/${step.name}: ${why}`);
+    assert.deepEqual(whys, [
+      'dsft/prepare: its input hf://models/org/base is not on the Hub',
+      'dsft/train: its input hf://models/org/base is not on the Hub',
+      'aif/binarize: its input hf://datasets/org/pairs is not on the Hub',
+    ]);
+  });
 });
