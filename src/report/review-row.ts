@@ -10,7 +10,7 @@ const ALIKE = 0.3;
 export function reviewRow(row: FeedbackRow, at: number): Html {
   const { chosen, rejected, margin, disagreement, lengthGap } = row;
   const diff = wordDiff(rejected.text, chosen.text);
-  const marked = diff.similarity >= ALIKE ? { chosen: diff.after, rejected: diff.before } : undefined;
+  const differences = diff.similarity >= ALIKE ? { chosen: diff.after, rejected: diff.before } : undefined;
   const models = [...new Set([chosen.model, rejected.model])].join('\n');
   return html`
 <article tabindex="0" data-at="${at}" data-margin="${margin ?? ''}" data-disagreement="${disagreement ?? ''}" data-gap="${lengthGap}" data-source="${row.source ?? ''}" data-flags="${allFlags(row).join('\n')}" data-models="${models}" data-split="${row.split}">
@@ -24,8 +24,8 @@ export function reviewRow(row: FeedbackRow, at: number): Html {
   }
 <span>${percent(diff.similarity)} of the words shared</span>
 <span class="mono">${row.prompt_id.slice(0, 16)}</span></div>
-<p class="text prompt" tabindex="0" aria-label="prompt">${row.prompt}</p>
-<div class="sides">${side('chosen', chosen, marked?.chosen)}${side('rejected', rejected, marked?.rejected)}</div>${
+<div class="prompt" tabindex="0" role="region" aria-label="prompt"><p class="text">${row.prompt}</p></div>
+<div class="sides">${side('chosen', chosen, differences?.chosen)}${side('rejected', rejected, differences?.rejected)}</div>${
     row.others.length === 0
       ? undefined
       : html`
@@ -41,12 +41,17 @@ export function allFlags({ flags, chosen, rejected }: FeedbackRow): string[] {
 
 function side(name: 'chosen' | 'rejected' | 'other', answer: Answer, diff: readonly Stretch[] | undefined): Html {
   const { model, text, score, judged, flags } = answer;
-  const parts = diff?.map((stretch) => (stretch.shared ? html`${stretch.text}` : html`<mark>${stretch.text}</mark>`));
+  const parts = diff?.map((stretch) => (stretch.shared ? html`${stretch.text}` : marked(stretch.text)));
   return html`
 <section class="side ${name}"><h3><b>${name}</b><span>${model}</span>${score === null ? undefined : html`<span>score ${rounded(score)}</span>`}<span>${text.length.toLocaleString('en-US')} characters</span>${name === 'other' ? flags.map((flag) => html`<span class="chip flag">${flag}</span>`) : undefined}</h3>
 <p class="text">${text === '' ? html`<span class="mono">nothing</span>` : (parts ?? text)}</p>${
     judged.length === 0 ? undefined : html`<table>${judged.map(aspectRow)}</table>`
   }</section>`;
+}
+
+function marked(text: string): Html {
+  const words = text.trimEnd();
+  return html`<mark>${words}</mark>${text.slice(words.length)}`;
 }
 
 function aspectRow({ aspect, value, na, ratings }: Judged): Html {
@@ -56,7 +61,7 @@ function aspectRow({ aspect, value, na, ratings }: Judged): Html {
     rationale === null || rationale === '' ? [] : [judges > 1 ? `${judge}: ${rationale}` : rationale],
   );
   const result = value === null ? (na ? 'n/a' : 'none') : rounded(value);
-  return html`<tr><th scope="row">${aspect.replaceAll('_', ' ')}</th><td class="value">${result}</td><td>${single.length > 1 ? single.join(' · ') : ''}</td><td class="why">${[...new Set(reasons)].join('\n')}</td></tr>`;
+  return html`<tr><th scope="row">${aspect.replaceAll('_', ' ')}</th><td class="value">${result}</td><td class="single">${single.length > 1 ? single.join(' · ') : ''}</td><td class="why">${[...new Set(reasons)].join('\n')}</td></tr>`;
 }
 
 /** At most three digits, without what says nothing. */

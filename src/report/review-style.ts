@@ -34,14 +34,16 @@ form.tools { position: sticky; top: 0; z-index: 2; background: var(--page); bord
 .tools > div { max-width: 1500px; margin: 0 auto; padding: 10px 24px; display: flex; flex-wrap: wrap; gap: 8px 14px; align-items: end; }
 .tools label { display: grid; gap: 2px; font-size: 12px; color: var(--soft); }
 .tools label.check { display: flex; gap: 6px; align-items: center; padding-bottom: 6px; }
-input, select, button { font: inherit; font-size: 14px; color: var(--text); background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: 4px 8px; }
+input, select, button { font: inherit; font-size: 14px; color: var(--text); background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: 0 8px; height: 32px; }
+select { max-width: 190px; }
+input[type='checkbox'] { height: auto; }
 input[type='number'] { width: 84px; }
 input[type='search'] { width: 200px; }
 button { cursor: pointer; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 output { font-size: 13px; color: var(--soft); margin-left: auto; padding-bottom: 6px; font-variant-numeric: tabular-nums; }
 main { padding-top: 18px; display: grid; gap: 18px; }
-article { background: var(--card); border: 1px solid var(--line); border-radius: 10px; scroll-margin-top: 84px; content-visibility: auto; contain-intrinsic-size: auto 620px; }
+article { background: var(--card); border: 1px solid var(--line); border-radius: 10px; scroll-margin-top: 124px; content-visibility: auto; contain-intrinsic-size: auto 620px; }
 article[hidden] { display: none; }
 article:focus-visible { outline-offset: 0; }
 article > .head { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: baseline; padding: 12px 18px; border-bottom: 1px solid var(--line); font-size: 13px; color: var(--soft); font-variant-numeric: tabular-nums; }
@@ -51,8 +53,9 @@ article > .head { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: ba
 .chip.flag { color: var(--warn); border-color: currentColor; }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; max-width: 90ch; }
 .prompt { padding: 14px 18px; background: var(--sunk); max-height: 320px; overflow: auto; }
-.sides { display: grid; grid-template-columns: 1fr 1fr; }
+.sides { display: grid; grid-template-columns: 1fr 1fr; grid-template-rows: auto auto auto; }
 .side { padding: 14px 18px 18px; min-width: 0; }
+.sides > .side { display: grid; grid-row: span 3; grid-template-rows: subgrid; align-content: start; }
 .side + .side { border-left: 1px solid var(--line); }
 .side h3 { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: baseline; margin: 0 0 10px; font-size: 14px; font-weight: 600; }
 .side h3 span { font-weight: 400; color: var(--soft); font-size: 13px; font-variant-numeric: tabular-nums; }
@@ -61,10 +64,11 @@ article > .head { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: ba
 mark { background: none; color: inherit; }
 .diff .chosen mark { background: var(--good-wash); border-radius: 3px; }
 .diff .rejected mark { background: var(--bad-wash); border-radius: 3px; }
-table { border-collapse: collapse; margin: 14px 0 0; font-size: 13px; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; margin: 14px 0 0; align-self: start; justify-self: start; font-size: 13px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 400; color: var(--soft); padding: 2px 14px 2px 0; vertical-align: top; white-space: nowrap; }
 td { padding: 2px 14px 2px 0; vertical-align: top; }
 td.value { text-align: right; font-weight: 600; }
+td.single { white-space: nowrap; color: var(--soft); }
 td.why { color: var(--soft); white-space: pre-wrap; overflow-wrap: anywhere; max-width: 70ch; }
 body.no-why td.why { display: none; }
 details.others { border-top: 1px solid var(--line); padding: 10px 18px; }
@@ -74,10 +78,14 @@ details.others .side { padding: 14px 0 6px; }
 footer { color: var(--soft); font-size: 13px; padding-top: 20px; padding-bottom: 48px; }
 kbd { font: 12px ui-monospace, monospace; border: 1px solid var(--line); border-radius: 4px; padding: 0 5px; }
 @media (max-width: 860px) {
-  .sides { grid-template-columns: 1fr; }
+  .sides { grid-template-columns: minmax(0, 1fr); grid-template-rows: none; }
+  .sides > .side { display: block; }
   .side + .side { border-left: 0; border-top: 1px solid var(--line); }
   header.top, main, footer, .tools > div { padding-left: 14px; padding-right: 14px; }
   form.tools { position: static; }
+  table, tbody { display: block; }
+  tr { display: flex; flex-wrap: wrap; align-items: baseline; }
+  td.why { flex-basis: 100%; padding-bottom: 8px; }
 }
 @media print {
   form.tools { display: none; }
