@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import * as fc from 'fast-check';
+import { openShelf, type Place } from '../../src/calls/batch-shelf.ts';
+import { openSession } from '../../src/calls/session.ts';
+import { batchTeacher } from '../rig/batching.ts';
+
+const root = await mkdtemp(join(tmpdir(), 'zephyr-shelf-'));
+after(() => rm(root, { recursive: true }));
+
+test('a shelf gives back every text that was put on it and not dropped, and leaves no file', async () => {
+  const texts = fc.array(fc.tuple(fc.string({ unit: 'binary', maxLength: 60 }), fc.boolean()), { maxLength: 40 });
+  await fc.assert(
+    fc.asyncProperty(texts, async (items) => {
+      const shelf = openShelf(root, 100);
+      const kept: { readonly place: Place; readonly text: string }[] = [];
+      await Promise.all(
+        items.map(async ([text, isDropped]) => {
+          const place = await shelf.put(text);
+          if (isDropped) shelf.drop(place);
+          else kept.push({ place, text });
+        }),
+      );
+      assert.deepEqual(
+        await Promise.all(kept.map(({ place }) => shelf.read(place))),
+        kept.map(({ text }) => Buffer.from(text).toString()),
+      );
+      assert.deepEqual(await readdir(root), []);
+      await shelf.close();
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('10,000 calls that wait for a batch are on disk, not in memory', async () => {
+  const bytes = 6000;
+  setFlagsFromString('--expose_gc');
+  const collect = runInNewContext('gc') as () => void;
+  const heap = () => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const turnedAway = new AbortController();
+  const session = await openSession({
+    journal: join(root, 'journal'),
+    teacher: async () => [batchTeacher('http://127.0.0.1:1/v1', { requests: 50_000 })],
+    signal: turnedAway.signal,
+    patience: { gatherMs: 600_000 },
+  });
+  const before = heap();
+  const answers: Promise<unknown>[] = [];
+  for (let n = 0; n < 10_000; n += 1) {
+    const content = String(n).padEnd(bytes, ' word');
+    const call = { teacher: 't', purpose: 'test', model: 'm', messages: [{ role: 'user' as const, content }] };
+    answers.push(session.ask({ ...call, sampling: { temperature: 0, top_p: 1, max_tokens: 8 } }).catch(() => undefined));
+    if (n % 250 === 249) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  // The last of them may still be on their way to the disk.
+  let grown = Number.POSITIVE_INFINITY;
+  for (let look = 0; look < 50 && grown > (10_000 * bytes) / 2; look += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    grown = heap() - before;
+  }
+  turnedAway.abort();
+  await Promise.all(answers);
+  await session.close();
+  assert.ok(grown < (10_000 * bytes) / 2, `${Math.round(grown / 1e6)} MB`);
+});
