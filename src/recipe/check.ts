@@ -1,4 +1,5 @@
 import { checkAnswers } from './check-answers.ts';
+import { checkBudget } from './check-budget.ts';
 import { checkJudge } from './check-judge.ts';
 import { checkPairs } from './check-pairs.ts';
 import type { Mistake } from './mistakes.ts';
@@ -24,10 +25,18 @@ export function checkRecipe(recipe: Recipe): Mistake[] {
       );
   }
   const { aif } = recipe;
-  const known = (path: Path, id: string) => checkTeacher(recipe, path, id);
+  const asked = new Set<string>();
+  const known = (path: Path, id: string) => {
+    asked.add(id);
+    return checkTeacher(recipe, path, id);
+  };
   if (aif.source === 'teachers' || aif.source === 'delta') mistakes.push(...checkAnswers(recipe, aif, known));
   if (aif.source === 'teachers') mistakes.push(...checkJudge(recipe, aif, known));
   mistakes.push(...checkPairs(recipe));
+  if (data.source === 'teacher')
+    mistakes.push(...checkBudget(recipe, ['dsft', 'data', 'budgetUsd'], data.budgetUsd, new Set([data.user, data.assistant])));
+  if (aif.source === 'teachers' || aif.source === 'delta')
+    mistakes.push(...checkBudget(recipe, ['aif', 'budgetUsd'], aif.budgetUsd, asked));
   return mistakes.filter((found) => found !== undefined);
 }
 
