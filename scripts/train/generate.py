@@ -17,7 +17,7 @@ from job import Job
 from run_job import run
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import LogitsProcessor, PreTrainedTokenizerBase
 
 COMPLETIONS = "completions.jsonl"
 
@@ -48,7 +48,7 @@ class Prompt:
 class Answer(Protocol):
     """Answers the prompts of one batch, `samples` times each: token ids without the end token, and why they end."""
 
-    def __call__(self, prompts: list[Prompt], seed: int) -> list[list[tuple[list[int], str]]]: ...
+    def __call__(self, prompts: list[Prompt]) -> list[list[tuple[list[int], str]]]: ...
 
 
 def main(job: Job, config: Config) -> None:
@@ -66,7 +66,7 @@ def main(job: Job, config: Config) -> None:
     # from here on a signal waits for the end of a batch
     stopping.stop_at_once(False)
     for index in range(done, len(batches)):
-        for prompt, samples in zip(batches[index], answer(batches[index], batch_seed(config.seed, batches[index])), strict=True):
+        for prompt, samples in zip(batches[index], answer(batches[index]), strict=True):
             for number, (ids, reason) in enumerate(samples):
                 text = tokenizer.decode(ids, skip_special_tokens=True)
                 record = {"prompt_id": prompt.prompt_id, "sample": number, "text": text, "finish_reason": reason, "tokens": len(ids)}
@@ -123,10 +123,9 @@ def read_prompts(folder: Path, name: str | None, tokenizer: PreTrainedTokenizerB
     return prompts
 
 
-def batch_seed(seed: int, batch: list[Prompt]) -> int:
-    """From the seed and what is in the batch: the same draw whether or not another batch came before in this process."""
-    content = json.dumps([[prompt.prompt_id, prompt.ids] for prompt in batch])
-    return int.from_bytes(hashlib.sha256(f"{seed}\0{content}".encode()).digest()[:6], "big")
+def answer_seed(seed: int, prompt_id: str, sample: int) -> int:
+    """Of one answer: the same draws whichever prompts are answered beside it, so that more prompts change no other answer."""
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{prompt_id}\0{sample}".encode()).digest()[:6], "big")
 
 
 # --- engines ------------------------------------------------------------------------------------------------------
@@ -134,32 +133,60 @@ def batch_seed(seed: int, batch: list[Prompt]) -> int:
 
 def load_transformers(job: Job, config: Config, tokenizer: PreTrainedTokenizerBase) -> Answer:
     import torch
-    from transformers import AutoModelForCausalLM, GenerationConfig
+    from transformers import AutoModelForCausalLM, GenerationConfig, LogitsProcessorList
 
     torch.set_num_threads(job.hardware.threads)
     # "auto": what the model was saved in
     model = AutoModelForCausalLM.from_pretrained(job.input("model"), dtype="auto", attn_implementation="sdpa", use_safetensors=True)
     model = model.to(job.hardware.device).eval()
     eos = tokenizer.eos_token_id
-    sampling = {"do_sample": True, "temperature": config.temperature, "top_p": config.top_p, "top_k": 0} if config.temperature > 0 else {}
     # the model's own generation defaults are none of the recipe's
     model.generation_config = GenerationConfig(
-        max_new_tokens=config.max_new_tokens, eos_token_id=eos, pad_token_id=eos, bos_token_id=tokenizer.bos_token_id, **sampling
+        max_new_tokens=config.max_new_tokens, eos_token_id=eos, pad_token_id=eos, bos_token_id=tokenizer.bos_token_id
     )
 
-    def answer(prompts: list[Prompt], seed: int) -> list[list[tuple[list[int], str]]]:
+    def answer(prompts: list[Prompt]) -> list[list[tuple[list[int], str]]]:
         width = max(len(prompt.ids) for prompt in prompts)
         ids = torch.tensor([[eos] * (width - len(prompt.ids)) + prompt.ids for prompt in prompts], device=job.hardware.device)
         mask = torch.tensor([[0] * (width - len(prompt.ids)) + [1] * len(prompt.ids) for prompt in prompts], device=job.hardware.device)
-        torch.manual_seed(seed)
+        own = [own_draws(config, prompts, width)] if config.temperature > 0 else []
         with torch.inference_mode():
             rows = model.generate(
-                input_ids=ids.repeat_interleave(config.samples, 0), attention_mask=mask.repeat_interleave(config.samples, 0)
+                input_ids=ids.repeat_interleave(config.samples, 0),
+                attention_mask=mask.repeat_interleave(config.samples, 0),
+                logits_processor=LogitsProcessorList(own),
             )
         answers = [up_to_end(row[width:], eos) for row in rows.tolist()]
         return [answers[start : start + config.samples] for start in range(0, len(answers), config.samples)]
 
     return answer
+
+
+def own_draws(config: Config, prompts: list[Prompt], width: int) -> LogitsProcessor:
+    """Samples each row by draws of its own, where `generate` would take all rows' from one generator.
+
+    Greedy search takes the token that is left: the one in whose share of the probability the row's draw of this step falls.
+    """
+    import torch
+    from transformers import LogitsProcessor, TopPLogitsWarper
+
+    seeds = [answer_seed(config.seed, prompt.prompt_id, sample) for prompt in prompts for sample in range(config.samples)]
+    draws = torch.stack(
+        [torch.rand(config.max_new_tokens, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) for seed in seeds]
+    )
+    keep_likely = TopPLogitsWarper(config.top_p) if config.top_p < 1 else None
+
+    class OwnDraws(LogitsProcessor):
+        def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+            scaled = scores.float() / config.temperature
+            if keep_likely is not None:
+                scaled = keep_likely(input_ids, scaled)
+            upto = scaled.double().softmax(-1).cumsum(-1)
+            draw = draws[:, input_ids.shape[1] - width, None].to(upto.device) * upto[:, -1:]
+            token = torch.searchsorted(upto, draw, right=True)
+            return torch.full_like(scores, float("-inf")).scatter(1, token, 0.0)
+
+    return OwnDraws()
 
 
 def up_to_end(ids: list[int], eos: int) -> tuple[list[int], str]:
@@ -173,10 +200,9 @@ def load_vllm(job: Job, config: Config) -> Answer:
         raise JobError(f'Cannot use the engine "vllm": {error}; expected it in the image, or the engine "transformers"') from error
     engine = LLM(model=str(job.input("model")), seed=config.seed, dtype="auto")
 
-    def answer(prompts: list[Prompt], seed: int) -> list[list[tuple[list[int], str]]]:
-        sampling = SamplingParams(
-            n=config.samples, temperature=config.temperature, top_p=config.top_p, max_tokens=config.max_new_tokens, seed=seed % 2**31
-        )
+    def answer(prompts: list[Prompt]) -> list[list[tuple[list[int], str]]]:
+        fields = {"n": config.samples, "temperature": config.temperature, "top_p": config.top_p, "max_tokens": config.max_new_tokens}
+        sampling = [SamplingParams(**fields, seed=answer_seed(config.seed, prompt.prompt_id, 0) % 2**31) for prompt in prompts]
         outputs: list[Any] = engine.generate([{"prompt_token_ids": prompt.ids} for prompt in prompts], sampling, use_tqdm=False)
         # vllm keeps the end token among the ids when that is what ended the answer
         return [[(list(sample.token_ids)[: -1 if sample.finish_reason == "stop" else None], sample.finish_reason) for sample in output.outputs] for output in outputs]  # fmt: skip

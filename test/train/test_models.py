@@ -194,6 +194,31 @@ def test_greedy_answers_are_those_of_each_prompt_alone(lay: Lay, dsft: JobFolder
     assert together.digests() == alone.digests()
 
 
+def test_sampled_answers_are_those_of_each_prompt_alone_too(lay: Lay, dsft: JobFolder, world: Path, tmp_path: Path) -> None:
+    lines = (world / "prompts.jsonl").read_text().splitlines()
+    (tmp_path / "some.jsonl").write_text("".join(f"{line}\n" for line in lines[::2]))
+    inputs = {"model": dsft.out, "prompts": tmp_path}
+    some = finish(lay("generate", {**GENERATE, "batch_size": 3, "prompts_file": "some.jsonl"}, inputs))
+    both = finish(lay("generate", {**GENERATE, "batch_size": 13}, {"model": dsft.out, "prompts": world}))
+    few, many = ((job.out / "completions.jsonl").read_text().splitlines() for job in (some, both))
+    # so that more prompts change no answer that somebody has paid to have judged
+    assert len(few) == 26 and set(few) <= set(many)
+
+
+def test_messages_are_asked_as_they_are_and_a_file_that_is_not_there_is_named(lay: Lay, dsft: JobFolder, tmp_path: Path) -> None:
+    greedy = {**GENERATE, "temperature": 0, "samples": 1, "prompts_file": "answers-1.jsonl"}
+    inputs = {"model": dsft.out, "prompts": tmp_path}
+    job = lay("generate", greedy, inputs)
+    assert job.run() == 65
+    assert 'expected "answers-1.jsonl" in the input "prompts"' in job.error()
+    turns = [{"role": "system", "content": "Be honest and say so plainly."}, {"role": "user", "content": "sort these numbers"}]
+    rows = [{"prompt_id": "with", "messages": turns}, {"prompt_id": "without", "messages": turns[1:]}]
+    (tmp_path / "answers-1.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    answers = finish(lay("generate", greedy, inputs)).out / "completions.jsonl"
+    texts = [json.loads(line)["text"] for line in answers.read_text().splitlines()]
+    assert texts[0] != texts[1]
+
+
 def test_an_engine_that_is_not_there_is_named(lay: Lay, dsft: JobFolder, world: Path) -> None:
     job = lay("generate", {**GENERATE, "engine": "vllm"}, {"model": dsft.out, "prompts": world})
     assert job.run() == 64
