@@ -1,13 +1,19 @@
 import * as z from 'zod';
 import type { ChatReply } from './teacher.ts';
 
+/** Some servers give a text in parts, their thoughts among them, which are no text. */
+const text = z.union([
+  z.string(),
+  z.array(z.looseObject({ text: z.string().optional() })).transform((parts) => parts.map((part) => part.text ?? '').join('')),
+]);
+
 /** As much of a chat completion as zephyr reads; servers differ in the rest. */
 const completion = z.looseObject({
   choices: z
     .array(
       z.looseObject({
         finish_reason: z.string().nullish(),
-        message: z.looseObject({ content: z.string().nullish(), refusal: z.string().nullish() }),
+        message: z.looseObject({ content: text.nullish(), refusal: z.string().nullish() }),
         // A server's slip in what is only extra must not make an answer unreadable that was paid for.
         logprobs: z
           .looseObject({

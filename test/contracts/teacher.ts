@@ -6,6 +6,12 @@ import { type Asked, type Doing, startChatServer } from '../rig/chat-server.ts';
 import { teacherExtrasContract } from './teacher-extras.ts';
 import { type Open, REQUEST, SCHEMA, SECRET, withTeacher } from './teacher-rig.ts';
 
+const PARTS = [
+  { type: 'thinking', thinking: [] },
+  { type: 'text', text: 'one ' },
+  { type: 'text', text: 'two' },
+];
+
 /** What every teacher does, whichever SDK is behind it. */
 export function teacherContract(name: string, provider: TeacherSpec['provider'], open: Open): void {
   const never = new AbortController().signal;
@@ -78,6 +84,18 @@ export function teacherContract(name: string, provider: TeacherSpec['provider'],
           [answer.reply.text, answer.reply.finishReason, answer.reply.completionTokens],
           ['not { json', 'length', 5],
         );
+      },
+    ));
+
+  test(`${name}: a text in parts is a text`, () =>
+    withScript(
+      () => ({
+        rawBody: JSON.stringify({ choices: [{ message: { content: PARTS }, finish_reason: 'stop' }], usage: 'unknown' }),
+      }),
+      async (teacher) => {
+        const answer = await teacher.complete(REQUEST, never);
+        assert.ok(answer.ok);
+        assert.deepEqual([answer.reply.text, answer.reply.promptTokens], ['one two', 0]);
       },
     ));
 
