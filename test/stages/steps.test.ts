@@ -81,6 +81,17 @@ describe('The steps of a stage', () => {
     for (const { teacher, callsPerItem } of calls) assert.ok(Math.abs(callsPerItem - 1 / 3) < 0.1, teacher);
   });
 
+  it('of feedback all heed its budget where they pay', () => {
+    const steps = STAGE_STEPS.aif(taughtRecipe((aif) => ({ ...aif, budgetUsd: 5 })));
+    assert.deepEqual(
+      steps.map(({ name, budgetUsd }) => [name, budgetUsd]).filter(([, budget]) => budget !== undefined),
+      [
+        ['generate', 5],
+        ['judge', 5],
+      ],
+    );
+  });
+
   it('have a strong and a weak model and no judge where the feedback is their difference', () => {
     const recipe = minimalRecipe((data) => {
       data.teachers = { big: { provider: 'openai', model: 'big-1' } };

@@ -14,17 +14,26 @@ import type { AifSpec } from './spec.ts';
 export function aifSteps(setting: Setting, spec: AifSpec): Step[] {
   switch (spec.source) {
     case 'teachers':
-      return [
+      return capped(spec, [
         promptsStep(setting, spec.prompts),
         ...answersSteps(setting, { ...spec, ahead: 'judge' }),
         ...judgeSteps(setting, spec),
         binarizeStep(setting, spec),
-      ];
+      ]);
     case 'delta':
-      return [promptsStep(setting, spec.prompts), ...answersSteps(setting, deltaAnswers(spec)), deltaStep(setting, spec)];
+      return capped(spec, [
+        promptsStep(setting, spec.prompts),
+        ...answersSteps(setting, deltaAnswers(spec)),
+        deltaStep(setting, spec),
+      ]);
     case 'ratings':
       return [rebinarizeStep(setting, spec)];
     case 'pairs':
       return [passPairsStep(setting, spec)];
   }
+}
+
+/** The cap is that of the stage's run: each step that pays counts what all have spent. */
+function capped({ budgetUsd }: { readonly budgetUsd?: number | undefined }, steps: readonly Step[]): Step[] {
+  return steps.map((step) => (budgetUsd === undefined || step.calls === undefined ? step : { ...step, budgetUsd }));
 }

@@ -16,9 +16,9 @@ export type DeltaConfig = {
 };
 
 /** Both answer every prompt, under no principle. */
-export function deltaAnswers({ prompts, strong, weak, answer, budgetUsd }: AifDelta): AnswersPlan {
+export function deltaAnswers({ prompts, strong, weak, answer }: AifDelta): AnswersPlan {
   const always = (member: MemberSpec) => ({ ...member, weight: 1, share: 1 });
-  return { prompts, pool: [strong, weak].map(always), answersPerPrompt: 2, principles: [], answer, budgetUsd };
+  return { prompts, pool: [strong, weak].map(always), answersPerPrompt: 2, principles: [], answer };
 }
 
 export function deltaStep(setting: Setting, spec: AifDelta): Step {

@@ -20,7 +20,6 @@ export interface AnswersPlan {
   readonly answersPerPrompt: number;
   readonly principles: PrinciplesSpec;
   readonly answer: Sampling;
-  readonly budgetUsd?: number | undefined;
   /** the step whose calls are made in advance */
   readonly ahead?: string;
 }
@@ -48,7 +47,6 @@ export function answersSteps(setting: Setting, plan: AnswersPlan): Step[] {
     output: datasetRepo(setting, 'completions'),
     calls: forecasts(config, promptsAtMost(plan.prompts)),
     ...(plan.ahead === undefined ? {} : { ahead: plan.ahead }),
-    ...(plan.budgetUsd === undefined ? {} : { budgetUsd: plan.budgetUsd }),
   });
   return [...draw, ...jobSteps(setting, plan), generate];
 }
