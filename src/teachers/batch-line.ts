@@ -5,7 +5,7 @@ import type { BatchLine, ChatAnswer } from './teacher.ts';
 
 const resultLine = z.looseObject({
   custom_id: z.string(),
-  response: z.looseObject({ status_code: z.number(), request_id: z.string().nullish(), body: z.unknown() }).nullish(),
+  response: z.looseObject({ status_code: z.number(), request_id: z.string().nullish(), body: z.unknown().optional() }).nullish(),
   error: z.looseObject({ code: z.string().nullish(), message: z.string().nullish() }).nullish(),
 });
 type ResultLine = z.infer<typeof resultLine>;
