@@ -65,20 +65,27 @@ describe('The steps of a stage', () => {
   });
 
   it('forecast how often each member of the pool will be asked, by its share or its weight', () => {
-    const recipe = taughtRecipe((aif) => ({
-      ...aif,
-      pool: aif.pool.map((member) => (member.model === 'dsft' ? { ...member, share: 1 } : member)),
-      answersPerPrompt: 2,
-    }));
-    const calls = STAGE_STEPS.aif(recipe).find(({ name }) => name === 'generate')?.calls ?? [];
-    assert.deepEqual(
-      calls.map(({ teacher, items }) => [teacher, items]),
-      [
-        ['talk', 2],
-        ['rival', 2],
-      ],
-    );
-    for (const { teacher, callsPerItem } of calls) assert.ok(Math.abs(callsPerItem - 1 / 3) < 0.1, teacher);
+    const forecast = (weight: number) => {
+      const recipe = taughtRecipe((aif) => ({
+        ...aif,
+        pool: aif.pool.map((member) => ({
+          ...member,
+          ...(member.model === 'dsft' ? { share: 1 } : {}),
+          ...(member.teacher === 'talk' ? { weight } : {}),
+        })),
+        answersPerPrompt: 2,
+      }));
+      const calls = STAGE_STEPS.aif(recipe).find(({ name }) => name === 'generate')?.calls ?? [];
+      return calls.map(({ teacher, items, callsPerItem }) => [teacher, items, Math.round(callsPerItem * 10) / 10]);
+    };
+    assert.deepEqual(forecast(1), [
+      ['talk', 2, 0.3],
+      ['rival', 2, 0.3],
+    ]);
+    assert.deepEqual(forecast(8), [
+      ['talk', 2, 0.8],
+      ['rival', 2, 0.1],
+    ]);
   });
 
   it('of feedback all heed its budget where they pay', () => {

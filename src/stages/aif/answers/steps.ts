@@ -150,18 +150,16 @@ function principleFiles(principles: PrinciplesSpec): string[] {
   return [...new Set(names)].sort().map(principleFile);
 }
 
-function forecasts({ pool, seed, answers_per_prompt: count }: GenerateConfig, items: number | null): CallForecast[] {
-  const answered = new Map<string, number>();
-  for (let tried = 0; tried < TRIED; tried += 1)
-    for (const { id } of drawMembers(pool, count, seed, `forecast ${tried}`)) answered.set(id, (answered.get(id) ?? 0) + 1);
-  return pool.flatMap((member) =>
+function forecasts(config: GenerateConfig, items: number | null): CallForecast[] {
+  const perPrompt = answersPerPrompt(config);
+  return config.pool.flatMap((member) =>
     'call' in member
       ? [
           {
             teacher: member.call.teacher,
             purpose: 'answers',
             items,
-            callsPerItem: (answered.get(member.id) ?? 0) / TRIED,
+            callsPerItem: perPrompt.get(member.id) ?? 0,
             inputTokens: PROMPT_TOKENS,
             outputTokens: ANSWER_TOKENS,
             maxTokens: member.call.max_tokens,
@@ -169,4 +167,17 @@ function forecasts({ pool, seed, answers_per_prompt: count }: GenerateConfig, it
         ]
       : [],
   );
+}
+
+/** How often each member answers a prompt, in the mean: by its share, or counted over a few draws where weights differ. */
+function answersPerPrompt({ pool, seed, answers_per_prompt: count }: GenerateConfig): Map<string, number> {
+  const others = pool.filter(({ share }) => share === null);
+  if (new Set(others.map(({ weight }) => weight)).size <= 1) {
+    const left = pool.reduce((sum, { share }) => sum - (share ?? 0), count);
+    return new Map(pool.map(({ id, share }) => [id, share ?? left / others.length]));
+  }
+  const answers = new Map<string, number>();
+  for (let tried = 0; tried < TRIED; tried += 1)
+    for (const { id } of drawMembers(pool, count, seed, `forecast ${tried}`)) answers.set(id, (answers.get(id) ?? 0) + 1 / TRIED);
+  return answers;
 }
