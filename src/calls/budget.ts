@@ -6,6 +6,8 @@ import type { Totals } from './known-calls.ts';
 export interface Claim {
   /** The intent is in the log, which counts it from here on. */
   logged(): void;
+  /** The call has come back and cost so much, which the log does not know yet. */
+  costs(usd: number): void;
   /** The outcome is in the log, or the call was not sent after all. */
   settled(): void;
 }
@@ -33,21 +35,24 @@ export interface BudgetOptions {
 
 /** Sums of dollars are off in the last digits. */
 const ROUNDING = 1e-9;
-const FREE: Claim = { logged: () => undefined, settled: () => undefined };
+const FREE: Claim = { logged: () => undefined, costs: () => undefined, settled: () => undefined };
 
 export function makeBudget({ capUsd, totals, left }: BudgetOptions): Budget {
   /** Claims whose intent is not in the log yet, dollars and number; claims without an outcome. */
   let unlogged = 0;
   let unloggedCount = 0;
   let open = 0;
+  /** What calls that have come back cost above their estimate, as long as the log has only that. */
+  let above = 0;
   const waiting: { readonly usd: number; readonly resolve: (claim: Claim) => void; readonly reject: (error: unknown) => void }[] =
     [];
 
   const spent = () => totals.costUsd + totals.unknownUsd + totals.lostUsd;
-  const fits = (usd: number) => spent() + unlogged + usd <= (capUsd ?? 0) + ROUNDING;
+  const fits = (usd: number) => spent() + unlogged + above + usd <= (capUsd ?? 0) + ROUNDING;
 
   function take(usd: number): Claim {
     let state: 'claimed' | 'logged' | 'settled' = 'claimed';
+    let difference = 0;
     unlogged += usd;
     unloggedCount += 1;
     open += 1;
@@ -59,11 +64,16 @@ export function makeBudget({ capUsd, totals, left }: BudgetOptions): Budget {
     }
     return {
       logged,
+      costs(actual) {
+        difference = Math.max(0, actual - usd);
+        above += difference;
+      },
       settled() {
         if (state === 'settled') return;
         logged();
         state = 'settled';
         open -= 1;
+        above = open === 0 ? 0 : above - difference;
         admit();
       },
     };
@@ -82,7 +92,9 @@ export function makeBudget({ capUsd, totals, left }: BudgetOptions): Budget {
     const calls = left();
     const each = totals.done > 0 ? totals.costUsd / totals.done : usd;
     const rest = calls === undefined ? '' : `; about ${calls} calls for ${dollars(calls * each)} are left`;
-    return new ZephyrError(`Stopped at the budget: spent ${dollars(spent())} of ${dollars(capUsd ?? 0)}${rest}`, {
+    const doubt = totals.unknownUsd + totals.lostUsd;
+    const perhaps = doubt === 0 ? '' : `, of which ${dollars(doubt)} perhaps,`;
+    return new ZephyrError(`Stopped at the budget: spent ${dollars(spent())}${perhaps} of ${dollars(capUsd ?? 0)}${rest}`, {
       exit: 'preflight',
       hint: 'every answer that arrived is kept: raise budgetUsd in the recipe and go on with `zephyr resume`',
     });

@@ -30,6 +30,7 @@ const CHARACTERS_PER_TOKEN = 4;
 const PER_MESSAGE = 4;
 /** Replies after which their length is taken to be known. */
 const KNOWN_AFTER = 8;
+/** Weight of the latest reply; the first few are averaged. */
 const LEARN = 0.05;
 /** Purposes that are told apart; more would be a mistake. */
 const MOST_PURPOSES = 256;
@@ -38,6 +39,7 @@ export function estimator(): Estimator {
   const lengths = new Map<string, ReturnType<typeof quantileWindow>>();
   const schemaTokens = new WeakMap<object, number>();
   let ratio = 1;
+  let counted = 0;
 
   function windowOf(purpose: string): ReturnType<typeof quantileWindow> {
     const name = lengths.has(purpose) || lengths.size < MOST_PURPOSES ? purpose : '';
@@ -72,7 +74,10 @@ export function estimator(): Estimator {
       const { purpose, plainInput: plain } = 'plainInput' in call ? call : sizeOf(call);
       const input = promptTokens > 0 ? promptTokens : Math.ceil(plain * ratio);
       const output = completionTokens > 0 ? completionTokens : Math.ceil(text.length / CHARACTERS_PER_TOKEN);
-      if (promptTokens > 0) ratio += LEARN * (Math.min(8, promptTokens / plain) - ratio);
+      if (promptTokens > 0) {
+        counted += 1;
+        ratio += Math.max(LEARN, 1 / counted) * (Math.min(8, promptTokens / plain) - ratio);
+      }
       windowOf(purpose).add(output);
       return { input, output };
     },

@@ -104,6 +104,7 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       answer = await teacher.complete(requestOf(call, key), halt.hard);
       if (answer.ok) {
         const used = lane.estimator.learn(call, answer.reply);
+        claim.costs(dollarsOf(used, teacher.price) ?? 0);
         lane.leave(ticket, answer, used.input + used.output);
         return await done(course, answer.reply, used, teacher, false);
       }

@@ -28,6 +28,8 @@ test('what is spent exceeds the cap by no more than the calls in flight cost abo
           totals.unknownUsd += estimate;
           claim.logged();
           for (let n = 0; n < turns; n += 1) await turn();
+          claim.costs(estimate * factor);
+          await turn();
           totals.unknownUsd -= estimate;
           totals.costUsd += estimate * factor;
           totals.done += 1;
@@ -57,7 +59,7 @@ test('what may have been billed in a crash counts', async () => {
   (await budget.claim(0.4)).settled();
   await assert.rejects(budget.claim(0.41), {
     exit: 'preflight',
-    message: 'Stopped at the budget: spent $0.60 of $1.00; about 12 calls for $4.92 are left',
+    message: 'Stopped at the budget: spent $0.60, of which $0.60 perhaps, of $1.00; about 12 calls for $4.92 are left',
     hint: /raise budgetUsd/,
   });
 });

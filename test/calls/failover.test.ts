@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { withSession } from '../../src/calls/run-calls.ts';
+import { askAll, calls } from '../rig/asking.ts';
+import { withServers } from '../rig/two-servers.ts';
+
+const noCredit = { status: 429, rawBody: '{"error":{"message":"no credit","code":"insufficient_quota"}}' };
+
+test('when the account of a server is empty the next one takes over, and keys stay the same', () => {
+  let empty = false;
+  return withServers([() => (empty ? noCredit : {}), () => ({})], async ([first, second], options) => {
+    await withSession(options, (session) => askAll(session, calls(10)));
+    empty = true;
+    const texts = await withSession(options, (session) => askAll(session, calls(30)));
+    assert.deepEqual(
+      [...texts.values()].sort(),
+      calls(30)
+        .map((_, n) => `echo: q${n}`)
+        .sort(),
+    );
+    assert.equal(first?.billed.size, 10, 'what the first had answered was not asked again');
+    assert.equal(second?.billed.size, 20);
+    assert.ok((first?.asked.length ?? 0) <= 10 + 4, `${first?.asked.length} requests to the first`);
+    const before = second?.asked.length;
+    await withSession(options, (session) => askAll(session, calls(30)));
+    assert.equal(second?.asked.length, before, 'a warm session asks nobody');
+  });
+});
+
+test('a server that fails again and again is left alone for the next one, and used again when it is back', () => {
+  let down = true;
+  return withServers(
+    [
+      () => (down ? { status: 503 } : {}),
+      ({ number }) => {
+        if (number === 30) down = false;
+        return { delayMs: 3 };
+      },
+    ],
+    async ([first, second], options) => {
+      const patience = { ...options.patience, breakAfter: 5 };
+      const texts = await withSession({ ...options, patience }, (session) => askAll(session, calls(400)));
+      assert.ok([...texts].every(([question, text]) => text === `echo: ${question}`));
+      assert.equal(texts.size, 400);
+      assert.equal((first?.billed.size ?? 0) + (second?.billed.size ?? 0), 400);
+      assert.ok((second?.billed.size ?? 0) >= 30 && (first?.billed.size ?? 0) > 0);
+    },
+  );
+});
+
+test('when no server is left the error names each with its reason', () =>
+  withServers([() => noCredit, () => ({ status: 401 })], (_, options) =>
+    assert.rejects(
+      withSession(options, (session) => askAll(session, calls(10))),
+      { exit: 'preflight', message: /Cannot ask teacher "m at http.*": HTTP 429: no credit; "m at http.*": HTTP 401/ },
+    ),
+  ));
+
+test('when one is refused and the other out of reach, trying again later may help', () =>
+  withServers([() => noCredit, () => ({ status: 502 })], (_, options) =>
+    assert.rejects(
+      withSession(options, (session) => askAll(session, calls(10))),
+      { exit: 'temporary', message: /Cannot reach teacher ".*no credit; ".*": HTTP 502/ },
+    ),
+  ));
+
+test('an answer lost on the way is looked for where it was asked, before another server is', () => {
+  const broken = new Set<string>();
+  return withServers(
+    [
+      ({ body }) => {
+        broken.add(body.messages[0]?.content ?? '');
+        return { trouble: 'cut-body' };
+      },
+      () => ({}),
+    ],
+    async ([first, second], options) => {
+      const patience = { ...options.patience, breakAfter: 3 };
+      const summary = await withSession({ ...options, patience }, async (session) => {
+        await askAll(session, calls(30));
+        return session.summary();
+      });
+      const times = calls(30).map((_, n) => (first?.billed.get(`q${n}`) ?? 0) + (second?.billed.get(`q${n}`) ?? 0));
+      assert.deepEqual(times, Array(30).fill(1), 'nothing was paid twice');
+      assert.deepEqual([summary.recovered, summary.possibleDoubleSpend], [first?.billed.size, 0]);
+    },
+    { store: true },
+  );
+});
+
+test('after a restart an unknown call is looked for at the server that its intent names', () => {
+  let firstIsDown = true;
+  const controller = new AbortController();
+  return withServers(
+    [
+      () => (firstIsDown ? { status: 503 } : {}),
+      ({ number }) => {
+        if (number === 4) controller.abort();
+        return { delayMs: 60 };
+      },
+    ],
+    async ([first, second], options) => {
+      const patience = { ...options.patience, breakAfter: 2 };
+      const stopped = { ...options, patience, signal: controller.signal, drainMs: 1 };
+      await assert.rejects(
+        withSession(stopped, (session) => askAll(session, calls(20))),
+        { exit: 'detached' },
+      );
+      firstIsDown = false;
+      await withSession({ ...options, patience }, (session) => askAll(session, calls(20)));
+      const times = calls(20).map((_, n) => (first?.billed.get(`q${n}`) ?? 0) + (second?.billed.get(`q${n}`) ?? 0));
+      assert.deepEqual(times, Array(20).fill(1));
+    },
+    { store: true },
+  );
+});
