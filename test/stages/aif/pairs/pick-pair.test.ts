@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { drawMembers } from '../../../../src/stages/aif/answers/draw.ts';
-import { type Candidate, type PairRule, pickPair } from '../../../../src/stages/aif/pairs/pick-pair.ts';
+import { type Candidate, type PairRule, pickPair, REJECTED } from '../../../../src/stages/aif/pairs/pick-pair.ts';
 
 const RULE: PairRule = { seed: 1, rejected: 'random_lower', margin_band: null, ties: 'drop', min_margin: 0, min_chosen: null };
 const answers = (...scores: number[]): Candidate[] => scores.map((score, n) => ({ id: `a${n}`, text: `text ${n}`, score }));
-const pick = (candidates: Candidate[], rule: Partial<PairRule> = {}, prompt = 'p') => {
+const pick = (candidates: Candidate[], rule: Partial<PairRule> = {}, prompt = 'p'): string | string[] => {
   const picked = pickPair(candidates, { ...RULE, ...rule }, prompt);
   return picked.ok ? [picked.chosen.id, picked.rejected.id] : picked.reason;
 };
@@ -45,20 +45,75 @@ test('every reason to drop a prompt has its name', () => {
   assert.equal(pick(same), 'no answer differs in text');
 });
 
+test('within a margin band a loser is neither too near nor too far', () => {
+  const band = { rejected: 'margin_band', margin_band: { min: 1, max: 2 } } as const;
+  const losers = new Set(many.map((prompt) => pick(answers(5, 4.5, 4, 3, 1), band, prompt)[1]));
+  assert.deepEqual([...losers].sort(), ['a2', 'a3']);
+  assert.equal(pick(answers(5, 4.5, 1), band), 'no answer within the margin band');
+});
+
+test('T5: a tie within the band is dropped or kept as the rule says', () => {
+  const band = { rejected: 'margin_band', margin_band: { min: 0, max: 0 } } as const;
+  assert.equal(pick(answers(5, 5), band), 'tie');
+  assert.ok(Array.isArray(pick(answers(5, 5), { ...band, ties: 'keep' })));
+});
+
+test('margins that are the same but for the last digit are treated alike', () => {
+  assert.ok(Array.isArray(pick(answers(0.1 + 0.2, 0.1), { min_margin: 0.2 })));
+  assert.ok(Array.isArray(pick(answers(0.3, 0.1), { min_margin: 0.2 })));
+});
+
+const anyRule = fc.record({
+  rejected: fc.constantFrom(...REJECTED),
+  margin_band: fc.constantFrom({ min: 0, max: 1 }, { min: 0.5, max: 2 }, { min: 1, max: 1 }),
+  ties: fc.constantFrom('keep', 'drop'),
+  min_margin: fc.constantFrom(0, 0.5, 1),
+  min_chosen: fc.constantFrom(null, 2, 3.5),
+});
+const anyAnswers = fc.array(fc.tuple(fc.integer({ min: 2, max: 10 }), fc.constantFrom('one', ' one ', 'two', 'three', 'four')), {
+  maxLength: 6,
+});
+const asCandidates = (given: readonly (readonly [number, string])[]): Candidate[] =>
+  given.map(([double, text], n) => ({ id: `a${n}`, text, score: double / 2 }));
+
 test('a pair never depends on the order in which answers arrived', () => {
   fc.assert(
-    fc.property(
-      fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 6 }),
-      fc.nat(),
-      fc.string(),
-      (scores, turn, prompt) => {
-        const candidates = answers(...scores);
-        const at = turn % candidates.length;
-        const turned = [...candidates.slice(at), ...candidates.slice(0, at)];
-        assert.deepEqual(pick(turned, {}, prompt), pick(candidates, {}, prompt));
-        assert.deepEqual(pick(candidates.toReversed(), {}, prompt), pick(candidates, {}, prompt));
-      },
-    ),
+    fc.property(anyAnswers, anyRule, fc.nat(), fc.string(), (given, rule, turn, prompt) => {
+      const candidates = asCandidates(given);
+      const at = turn % Math.max(1, candidates.length);
+      const turned = [...candidates.slice(at), ...candidates.slice(0, at)];
+      assert.deepEqual(pick(turned, rule, prompt), pick(candidates, rule, prompt));
+      assert.deepEqual(pick(candidates.toReversed(), rule, prompt), pick(candidates, rule, prompt));
+    }),
+  );
+});
+
+test('no pair violates its rule', () => {
+  fc.assert(
+    fc.property(anyAnswers, anyRule, fc.string(), (given, rule, prompt) => {
+      const candidates = asCandidates(given);
+      const best = Math.max(...candidates.map(({ score }) => score));
+      const words = (text: string) => text.trim();
+      const fits = (chosen: Candidate, rejected: Candidate) => {
+        const margin = chosen.score - rejected.score;
+        const lower = candidates.filter(({ score, text }) => score < best && words(text) !== words(chosen.text));
+        return (
+          chosen.score === best &&
+          words(chosen.text) !== words(rejected.text) &&
+          chosen.score >= (rule.min_chosen ?? 0) &&
+          margin >= rule.min_margin &&
+          (rule.ties === 'keep' || margin > 0) &&
+          (rule.rejected === 'random_other' ||
+            (rule.rejected === 'margin_band'
+              ? margin >= rule.margin_band.min && margin <= rule.margin_band.max
+              : margin > 0 && (rule.rejected === 'random_lower' || lower.every(({ score }) => score >= rejected.score))))
+        );
+      };
+      const picked = pickPair(candidates, { ...RULE, ...rule }, prompt);
+      if (picked.ok) assert.ok(fits(picked.chosen, picked.rejected), JSON.stringify(picked));
+      else if (picked.reason === 'fewer than two rated answers') assert.ok(candidates.length < 2);
+      else if (picked.reason === 'chosen scores too low') assert.ok(best < (rule.min_chosen ?? 0));
+    }),
   );
 });
 
