@@ -2,8 +2,9 @@ import type { Json } from '../../../base/canonical-json.ts';
 import type { CallSession } from '../../../calls/session.ts';
 import type { Completion } from '../tables.ts';
 import { judgeConfig } from './config.ts';
+import { NO_LOGPROBS } from './expected.ts';
 import { settle } from './settle.ts';
-import { isJudged, sheetMaker } from './sheets.ts';
+import { isJudged, type Sheet, sheetMaker } from './sheets.ts';
 
 /** Asks the judges about the answers to one prompt. Never throws: what went wrong the judge step meets again. */
 export type AskAhead = (completions: readonly Completion[], session: CallSession) => Promise<void>;
@@ -11,20 +12,34 @@ export type AskAhead = (completions: readonly Completion[], session: CallSession
 /**
  * For the step `generate`: asks what the step `judge` of this config will ask, as soon as a prompt's answers are in; that
  * step then finds the replies in the call log. `files` is the folder of the templates. Asks nothing where a reward model
- * judges, and nothing where a calibration has to come first.
+ * judges, nothing where a calibration has to come first, and no more where the first replies bring no log-probabilities.
  */
 export async function judgeAhead(config: Json, files: string): Promise<AskAhead> {
   const judging = judgeConfig.parse(config);
   if (judging.by === 'reward_model' || judging.calibration !== null) return () => Promise.resolve();
   const sheetsOf = await sheetMaker(judging, files);
-  return async (completions, session) => {
-    await Promise.allSettled(
-      sheetsOf(completions.filter(isJudged)).map((sheet) =>
+  /** Of the first prompt: whether all it brought were replies without the log-probabilities that were asked for. */
+  let mute: Promise<boolean> | undefined;
+
+  async function ask(sheets: readonly Sheet[], session: CallSession): Promise<boolean> {
+    const settled = await Promise.allSettled(
+      sheets.map((sheet) =>
         settle(sheet, async (call) => {
           const outcome = await session.ask(call, { ahead: true });
           return outcome.ok ? outcome.reply : undefined;
         }),
       ),
     );
+    return settled.every(
+      (each) => each.status === 'fulfilled' && !each.value.reading.ok && each.value.reading.why === NO_LOGPROBS,
+    );
+  }
+  return async (completions, session) => {
+    const sheets = sheetsOf(completions.filter(isJudged));
+    if (sheets.length === 0) return;
+    if (judging.mode === 'expected' && mute === undefined) {
+      mute = ask(sheets, session);
+      await mute;
+    } else if (!(await mute)) await ask(sheets, session);
   };
 }

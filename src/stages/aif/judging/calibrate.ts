@@ -2,7 +2,6 @@ import type { Json } from '../../../base/canonical-json.ts';
 import type { Row } from '../../../base/parquet.ts';
 import { sha256 } from '../../../base/sha256.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
-import { IN_HAND } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { readSplit } from '../../rows.ts';
@@ -31,7 +30,8 @@ export async function calibrate(
 ): Promise<Record<string, Json>> {
   const pairs = await readPairs(folder, config.calibration.split);
   const verdicts = new Array<readonly [human: string, judge: string] | undefined>(pairs.length);
-  await forEachAtOnce(pairs.entries(), IN_HAND, async ([index, { chosen, rejected }]) => {
+  const most = () => session.inHand;
+  await forEachAtOnce(pairs.entries(), most, async ([index, { chosen, rejected }]) => {
     const sheets = sheetsOf([chosen, rejected]);
     const rows = await Promise.all(
       sheets.map(async (sheet) => {

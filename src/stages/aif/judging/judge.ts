@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { readParquet } from '../../../base/parquet.ts';
 import { callKey } from '../../../calls/call.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
-import { IN_HAND, withSession } from '../../../calls/run-calls.ts';
+import { withSession } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { counter } from '../../rows.ts';
@@ -15,7 +15,7 @@ import { NO_LOGPROBS } from './expected.ts';
 import { familyOverlap } from './families.ts';
 import { ratingRows } from './rating-rows.ts';
 import { rewardRows } from './rewards.ts';
-import { type Settled, settle } from './settle.ts';
+import { settle } from './settle.ts';
 import { isJudged, type Sheet, sheetMaker } from './sheets.ts';
 import { writeRatings } from './write-ratings.ts';
 
@@ -89,17 +89,23 @@ async function judgeByTeachers(
   });
 }
 
-/** Every sheet until it can be read or nobody is left to ask; the replies are in the call log afterwards. */
-async function askAll(session: CallSession, sheets: AsyncIterable<Sheet> | Iterable<Sheet>): Promise<Settled[]> {
-  const failed: Settled[] = [];
-  await forEachAtOnce(sheets, IN_HAND, async (sheet) => {
-    const settled = await settle(sheet, async (call) => {
+/**
+ * Every sheet until it can be read or nobody is left to ask; the replies are in the call log afterwards. `unread` hears
+ * of those that nobody gave a reply to that can be read, and why.
+ */
+async function askAll(
+  session: CallSession,
+  sheets: AsyncIterable<Sheet> | Iterable<Sheet>,
+  unread: (sheet: Sheet, why: string) => void = () => {},
+): Promise<void> {
+  const most = () => session.inHand;
+  await forEachAtOnce(sheets, most, async (sheet) => {
+    const { reading } = await settle(sheet, async (call) => {
       const outcome = await session.ask(call);
       return outcome.ok ? outcome.reply : undefined;
     });
-    if (!settled.reading.ok) failed.push(settled);
+    if (!reading.ok) unread(sheet, reading.why);
   });
-  return failed;
 }
 
 /** The first sheets of every judge go ahead: were its server to send no log-probabilities, all would be paid for nothing. */
@@ -110,15 +116,16 @@ async function probe(session: CallSession, sheets: AsyncIterable<Sheet>, { judge
     if (sheet.form.topLogprobs !== undefined && own !== undefined && own.length < PROBES) own.push(sheet);
     if (first.every(({ length }) => length === PROBES)) break;
   }
-  for (const own of first) {
-    const failed = await askAll(session, own);
-    const mute = failed.filter(({ reading }) => !reading.ok && reading.why === NO_LOGPROBS);
-    if (own.length === 0 || mute.length < own.length) continue;
-    throw new ZephyrError(`Cannot expect ratings of "${mute[0]?.judge}": its server sends no log-probabilities`, {
+  const silent = judges.map(() => 0);
+  await askAll(session, first.flat(), ({ seat }, why) => {
+    if (why === NO_LOGPROBS) silent[seat] = (silent[seat] ?? 0) + 1;
+  });
+  const mute = judges.find((_, seat) => silent[seat] !== 0 && silent[seat] === first[seat]?.length);
+  if (mute !== undefined)
+    throw new ZephyrError(`Cannot expect ratings of "${mute.model}": its server sends no log-probabilities`, {
       exit: 'preflight',
       hint: 'ask it at another server, or take another aif.judge.mode',
     });
-  }
 }
 
 /** Families that judge their own kind, for the report; said before anything is paid. */

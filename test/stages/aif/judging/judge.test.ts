@@ -151,7 +151,7 @@ test('B7: a row names the model that was asked, the judge of its seat or the fal
 
 test('a server without log-probabilities is found out before much is paid', () =>
   withShop(async (shop) => {
-    const { out } = await answered(shop.folder, 40);
+    const { out, completions } = await answered(shop.folder, 40);
     const mute = callFields('practice-judge+no-logprobs', 1024);
     await assert.rejects(shop.run('judge', judge, judging({ mode: 'expected', judges: [mute] }), { completions: out }), {
       message: /Cannot expect ratings of "practice-judge\+no-logprobs": its server sends no log-probabilities/,
@@ -159,6 +159,16 @@ test('a server without log-probabilities is found out before much is paid', () =
     });
     // 16 sheets, asked twice each, of 480
     assert.equal(shop.answered(), 32);
+    const askAhead = await judgeAhead(judging({ mode: 'expected', judges: [mute] }), FILES);
+    const session = await openSession({
+      journal: join(shop.folder, 'journal', 'ahead'),
+      teacher: () => Promise.resolve([shop.teacher]),
+      signal: new AbortController().signal,
+    });
+    await Promise.all([...Map.groupBy(completions, ({ prompt_id }) => prompt_id).values()].map((own) => askAhead(own, session)));
+    await session.close();
+    // the 12 sheets of one prompt
+    assert.equal(shop.answered(), 32 + 24);
   }));
 
 test('answers that are missing or empty are not judged, those that speak to the judge are judged and flagged', () =>
