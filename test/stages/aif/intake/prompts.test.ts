@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { writeParquet } from '../../../../src/base/parquet.ts';
@@ -10,61 +9,23 @@ import { prompts } from '../../../../src/stages/aif/intake/prompts.ts';
 import type { PromptsConfig } from '../../../../src/stages/aif/intake/step.ts';
 import { readPrompts } from '../../../../src/stages/aif/tables.ts';
 import { promptId } from '../../../../src/stages/step-config.ts';
+import { folderWith } from '../../../rig/answering.ts';
+import { INTAKE, lines, SOURCE, wordy } from '../../../rig/intake.ts';
 import { digests, openWorkshop } from '../../../rig/task.ts';
 
-const root = await mkdtemp(join(tmpdir(), 'zephyr-prompts-'));
 const shop = await openWorkshop();
 after(async () => {
   await shop.close();
-  await rm(root, { recursive: true });
   await rm(shop.folder, { recursive: true });
 });
-type Source = PromptsConfig['sources'][number];
-const SOURCE: Source = {
-  name: 'one',
-  input: 'source-1',
-  split: 'train_gen',
-  column: 'prompt',
-  list: [],
-  rows: null,
-  licence: null,
-  safety: false,
-};
-const CONFIG: PromptsConfig = {
-  version: 2,
-  seed: 5,
-  sources: [SOURCE],
-  max_characters: 100,
-  max_tokens: 1000,
-  near_duplicates: 'report',
-  benchmarks: [],
-  ngram: 13,
-  contaminated: 'drop',
-  drop_sources: ['truthful_qa'],
-  skip_invalid: false,
-};
-const listed = (list: Source['list'], more: Partial<PromptsConfig> = {}): PromptsConfig => ({
-  ...CONFIG,
+const listed = (list: PromptsConfig['sources'][number]['list'], more: Partial<PromptsConfig> = {}): PromptsConfig => ({
+  ...INTAKE,
   ...more,
   sources: [{ ...SOURCE, input: null, list }],
 });
 const run = (config: PromptsConfig, inputs: Readonly<Record<string, string>> = {}) => shop.run('p', prompts, config, inputs);
 const texts = async (out: string) => (await readPrompts(out)).map(({ prompt }) => prompt).sort();
-
-async function source(rows: readonly object[], file = 'train_gen.jsonl'): Promise<string> {
-  const folder = join(root, randomUUID());
-  await mkdir(folder);
-  await writeFile(join(folder, file), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
-  return folder;
-}
-async function lines(out: string, name: string): Promise<Record<string, unknown>[]> {
-  const text = existsSync(join(out, name)) ? await readFile(join(out, name), 'utf8') : '';
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-}
-const wordy = (count: number, from = 0) => Array.from({ length: count }, (_, n) => `word${from + n}`).join(' ');
+const source = (rows: readonly object[], file = 'train_gen.jsonl') => folderWith(shop, { [file]: rows });
 
 test('each prompt comes once, sorted by id, with its source; what is dropped is counted by reason and listed', async () => {
   const folder = await source([
@@ -80,7 +41,7 @@ test('each prompt comes once, sorted by id, with its source; what is dropped is 
     { prompt: 'a \0 byte' },
     { prompt: 'mis\uFFFDread' },
   ]);
-  const { out, metrics } = await run(CONFIG, { 'source-1': folder });
+  const { out, metrics } = await run(INTAKE, { 'source-1': folder });
   const row = (prompt_id: string, prompt: string, from: string, copies: number) => ({
     prompt_id,
     prompt,
@@ -126,7 +87,7 @@ test('a text of few characters may still be too long in tokens', async () => {
 
 test('several sources come together, each with its cap, licence and safety; a prompt in two of them belongs to the first', async () => {
   const config: PromptsConfig = {
-    ...CONFIG,
+    ...INTAKE,
     sources: [
       { ...SOURCE, name: 'evol', licence: 'mit', rows: 3 },
       { ...SOURCE, name: 'red team', input: null, list: ['number 1', 'how to harm?'], safety: true },
@@ -154,7 +115,7 @@ test('several sources come together, each with its cap, licence and safety; a pr
 
 test('a cap keeps the same prompts when more are there, as far as they are still among the first drawn', async () => {
   const all = Array.from({ length: 200 }, (_, n) => ({ prompt: `prompt number ${n}` }));
-  const capped = (rows: number) => ({ ...CONFIG, sources: [{ ...SOURCE, rows }] });
+  const capped = (rows: number) => ({ ...INTAKE, sources: [{ ...SOURCE, rows }] });
   const few = await texts((await run(capped(50), { 'source-1': await source(all.slice(0, 100)) })).out);
   const more = new Set(await texts((await run(capped(100), { 'source-1': await source(all) })).out));
   assert.equal(few.length, 50);
@@ -162,7 +123,7 @@ test('a cap keeps the same prompts when more are there, as far as they are still
 });
 
 test('prompts come from Parquet, from the first user turn, or from the recipe itself', async () => {
-  const folder = join(root, randomUUID());
+  const folder = join(shop.folder, randomUUID());
   const messages = [
     { content: 'sys', role: 'system' },
     { content: 'asked', role: 'user' },
@@ -171,9 +132,9 @@ test('prompts come from Parquet, from the first user turn, or from the recipe it
   await writeParquet(join(folder, 'data/train_gen-00000-of-00001.parquet'), columns, [
     { messages, source: 'sharegpt', prompt_id: 'p1' },
   ]);
-  const { out } = await run({ ...CONFIG, sources: [{ ...SOURCE, column: 'messages' }] }, { 'source-1': folder });
+  const { out } = await run({ ...INTAKE, sources: [{ ...SOURCE, column: 'messages' }] }, { 'source-1': folder });
   assert.deepEqual(await readPrompts(out), [{ prompt_id: 'p1', prompt: 'asked', source: 'sharegpt', safety: false, copies: 1 }]);
-  await assert.rejects(run(CONFIG, { 'source-1': folder }), {
+  await assert.rejects(run(INTAKE, { 'source-1': folder }), {
     message: /expected a column "prompt"/,
     hint: 'It has messages, source, prompt_id.',
   });
@@ -190,12 +151,12 @@ test('prompts come from Parquet, from the first user turn, or from the recipe it
 test('all faulty rows are found and the first 20 named before anything is spent', async () => {
   const folder = await source([{ prompt: 'fine' }, { prompt: 3 }, { text: 'no' }]);
   await writeFile(join(folder, 'train_gen-00001.jsonl'), '{"prompt": "a"}\n{"prompt": \n\n[1]\n');
-  await assert.rejects(run(CONFIG, { 'source-1': folder }), {
+  await assert.rejects(run(INTAKE, { 'source-1': folder }), {
     exit: 'usage',
     message: /Cannot read 4 of 6 prompts/,
     hint: /one: train_gen-00001.jsonl, line 2; one: train_gen-00001.jsonl, line 4; one: train_gen.jsonl, line 2; one: train_gen.jsonl, line 3\./,
   });
-  const { out, metrics } = await run({ ...CONFIG, skip_invalid: true }, { 'source-1': folder });
+  const { out, metrics } = await run({ ...INTAKE, skip_invalid: true }, { 'source-1': folder });
   assert.deepEqual([metrics.prompts, metrics.dropped], [2, { malformed: 2, 'no text': 2 }]);
   assert.deepEqual(
     (await lines(out, 'rejects.jsonl')).map(({ reason, text }) => [reason, text]),
@@ -207,7 +168,7 @@ test('all faulty rows are found and the first 20 named before anything is spent'
     ],
   );
   const many = await source(Array.from({ length: 30 }, () => ({ prompt: null })));
-  await assert.rejects(run(CONFIG, { 'source-1': many }), { hint: /line 20 and 10 more/ });
+  await assert.rejects(run(INTAKE, { 'source-1': many }), { hint: /line 20 and 10 more/ });
 });
 
 test('of near duplicates the one with the smallest id stays, in whatever order they come; without the option they are listed', async () => {
@@ -218,7 +179,7 @@ test('of near duplicates the one with the smallest id stays, in whatever order t
     { prompt: `${wordy(59)}!`, prompt_id: 'c' },
     { prompt: wordy(60, 500), prompt_id: 'd' },
   ];
-  const config = { ...CONFIG, max_characters: 5000 };
+  const config = { ...INTAKE, max_characters: 5000 };
   for (const each of [rows, rows.toReversed()]) {
     const folder = await source(each);
     const dropping = await run({ ...config, near_duplicates: 'drop' }, { 'source-1': folder });
@@ -236,77 +197,20 @@ test('of near duplicates the one with the smallest id stays, in whatever order t
   }
 });
 
-test('prompts that hold an item of a benchmark are dropped and named, with the words that they share', async () => {
-  const item = wordy(20);
-  const folder = await source([
-    { prompt: `Please answer: ${wordy(13, 4).toUpperCase()}?`, prompt_id: 'hit', source: 'flan' },
-    { prompt: `Please answer: ${wordy(12, 4)}?`, prompt_id: 'near', source: 'flan' },
-    { prompt: 'So, can coughing stop a heart attack, doctor?', prompt_id: 'short', source: 'sharegpt' },
-    { prompt: 'What is love and who cares?', prompt_id: 'part', source: 'sharegpt' },
-    { prompt: 'what is LOVE?', prompt_id: 'whole', source: 'sharegpt' },
-  ]);
-  const mmlu = await source([{ question: 'unrelated' }, { question: item }], 'test.jsonl');
-  const truthful = await source([{ asked: 'Can coughing stop a heart attack?' }, { asked: 'What is love?' }], 'validation.jsonl');
-  const config: PromptsConfig = {
-    ...CONFIG,
-    max_characters: 5000,
-    benchmarks: [
-      { name: 'MMLU', input: 'benchmark-1', split: null, column: null },
-      { name: 'TruthfulQA', input: 'benchmark-2', split: 'validation', column: 'asked' },
-    ],
-  };
-  const inputs = { 'source-1': folder, 'benchmark-1': mmlu, 'benchmark-2': truthful };
-  const { out, metrics } = await run(config, inputs);
-  assert.deepEqual(
-    (await readPrompts(out)).map(({ prompt_id }) => prompt_id),
-    ['near', 'part'],
-  );
-  assert.deepEqual(metrics.contaminated, { flan: { MMLU: 1 }, sharegpt: { TruthfulQA: 2 } });
-  assert.deepEqual(metrics.dropped, { 'in a benchmark': 3 });
-  assert.deepEqual(await lines(out, 'contamination.jsonl'), [
-    { prompt_id: 'hit', source: 'flan', benchmark: 'MMLU', row: 2, ngram: wordy(13, 4) },
-    { prompt_id: 'short', source: 'sharegpt', benchmark: 'TruthfulQA', row: 1, ngram: 'can coughing stop a heart attack' },
-    { prompt_id: 'whole', source: 'sharegpt', benchmark: 'TruthfulQA', row: 2, ngram: 'what is love' },
-  ]);
-  const card = await readFile(join(out, 'README.md'), 'utf8');
-  assert.match(card, /\| flan \| MMLU \| 1 \|/);
-  assert.match(card, /cannot be measured on it/);
-
-  const strict = await run({ ...config, ngram: 8 }, inputs);
-  assert.equal((strict.metrics.dropped as Record<string, number>)['in a benchmark'], 4);
-  const kept = await run({ ...config, contaminated: 'report' }, inputs);
-  assert.deepEqual([kept.metrics.prompts, (await lines(kept.out, 'contamination.jsonl')).length], [5, 3]);
-  const blank = { ...config, benchmarks: [{ name: 'MMLU', input: 'benchmark-1', split: null, column: 'items' }] };
-  await assert.rejects(run(blank, inputs), { exit: 'usage', message: /Cannot read benchmark "MMLU": expected text in items/ });
-});
-
-test('TruthfulQA prompts of UltraFeedback are left out with the reason on the card, unless the recipe wants them', async () => {
-  const rows = [
-    { prompt: 'Do vampires exist?', source: 'truthful_qa' },
-    { prompt: 'Write a poem', source: 'evol_instruct' },
-  ];
-  const folder = await source(rows);
-  const { out, metrics } = await run(CONFIG, { 'source-1': folder });
-  assert.deepEqual(metrics.dropped, { 'source truthful_qa': 1 });
-  assert.match(await readFile(join(out, 'README.md'), 'utf8'), /UltraFeedback took all 811 of them from the benchmark/);
-  const all = await run({ ...CONFIG, drop_sources: [] }, { 'source-1': folder });
-  assert.deepEqual(all.metrics.by_source, { truthful_qa: 1, evol_instruct: 1 });
-});
-
 test('an id that stands for two prompts, or that is the digest of another one, leaves every prompt with an id of its own', async () => {
   const rows = [
     { prompt: 'a', prompt_id: promptId('b') },
     { prompt: 'b', prompt_id: promptId('b') },
     { prompt: 'c', prompt_id: '\uD800' },
   ];
-  const found = await readPrompts((await run(CONFIG, { 'source-1': await source(rows) })).out);
+  const found = await readPrompts((await run(INTAKE, { 'source-1': await source(rows) })).out);
   assert.equal(new Set(found.map(({ prompt_id }) => prompt_id)).size, 3);
   assert.equal(found.find(({ prompt }) => prompt === 'c')?.prompt_id, promptId('c'));
 });
 
 test('the same sources give the same bytes, and nothing is left when all is dropped', async () => {
   const folder = await source(Array.from({ length: 50 }, (_, n) => ({ prompt: `${wordy(10, n)}` })));
-  const [one, other] = await Promise.all([run(CONFIG, { 'source-1': folder }), run(CONFIG, { 'source-1': folder })]);
+  const [one, other] = await Promise.all([run(INTAKE, { 'source-1': folder }), run(INTAKE, { 'source-1': folder })]);
   assert.deepEqual(await digests(one.out), await digests(other.out));
   await assert.rejects(run(listed([' '])), { message: /all were dropped/, hint: '{"empty":1}' });
 });
