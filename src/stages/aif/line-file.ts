@@ -1,7 +1,7 @@
-import { appendFileSync, closeSync, openSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import type { Json } from '../../base/canonical-json.ts';
 
-/** A JSON Lines file that is there from its first line on. */
+/** A JSON Lines file that is there from its first line on, written a chunk at a time; `close` writes the last one. */
 export interface LineFile {
   add(row: Readonly<Record<string, Json>>): void;
   close(): void;
@@ -11,12 +11,9 @@ export interface LineFile {
 const CHUNK = 1 << 18;
 
 export function openLineFile(path: string): LineFile {
-  let file: number | undefined;
   let pending = '';
   function flush(): void {
-    if (pending === '') return;
-    file ??= openSync(path, 'a');
-    appendFileSync(file, pending);
+    if (pending !== '') appendFileSync(path, pending);
     pending = '';
   }
   return {
@@ -24,9 +21,6 @@ export function openLineFile(path: string): LineFile {
       pending += `${JSON.stringify(row)}\n`;
       if (pending.length >= CHUNK) flush();
     },
-    close() {
-      flush();
-      if (file !== undefined) closeSync(file);
-    },
+    close: flush,
   };
 }
