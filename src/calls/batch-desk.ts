@@ -2,24 +2,28 @@ import { rm } from 'node:fs/promises';
 import { ulid } from '../base/ulid.ts';
 import type { BatchApi, ChatFailure, Teacher } from '../teachers/teacher.ts';
 import type { Batch, BatchFloor, Member, Waiting } from './batch.ts';
+import { begin, leftBatches } from './batch-adopt.ts';
 import { requestFile, requestPath } from './batch-file.ts';
-import { customIdOf, sentCalls } from './batch-keys.ts';
+import { customIdOf } from './batch-keys.ts';
+import { lostCalls } from './batch-lost.ts';
 import { tokenQueue } from './batch-queue.ts';
 import { carry, type Verdict } from './batch-run.ts';
 import { openShelf } from './batch-shelf.ts';
 import { findAgain, submit } from './batch-submit.ts';
 import { openTray } from './batch-tray.ts';
+import type { Claim } from './budget.ts';
 import { type Call, type CallOutcome, requestOf } from './call.ts';
 import type { Desk, Floor } from './desk.ts';
 import { dollarsOf, estimator } from './estimate.ts';
 import { unanswered } from './halt.ts';
-import type { Known } from './known-calls.ts';
 import { rateMeter } from './rate-meter.ts';
-import { reconciler } from './reconcile.ts';
 import { backoffMs } from './wait.ts';
 
 /** Calls in hand at least, so that several files are worked on at once. */
 const IN_HAND = 40_000;
+
+/** Looks at the server between two tries to get into a queue that others fill. */
+const LONGEST_REST = 20;
 
 /** Batches refused in a row, after which the next one would be too. */
 const REFUSALS = 3;
@@ -36,7 +40,6 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   const { batch: api, price: live } = teacher;
   const [folder] = folders;
   const estimates = estimator();
-  const reconcile = reconciler(floor);
   const meters = { requests: rateMeter(), tokens: rateMeter() };
   const over = new AbortController();
   const shared: BatchFloor = {
@@ -51,6 +54,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
       meters.tokens.add(tokens, performance.now());
     },
   };
+  const findLost = lostCalls(shared);
   const shelf = openShelf(folder);
   const tag = ulid(Date.now());
   const queue = tokenQueue(api.queuedTokens);
@@ -80,17 +84,14 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
 
   /** Takes up what earlier processes left at the server. */
   async function adopt(): Promise<void> {
-    const found = log.batches().filter((batch) => !batch.ended && batch.teacher === teacher.name);
-    if (found.length > 0) note(`${found.length} batches that were sent before are taken up again`);
-    const calls = await sentCalls(folders, new Set(found.map(({ sha }) => sha)));
-    for (const { sha, file = '', id } of found) {
-      const members = new Map<string, Member>();
-      for (const [customId, { key, attempt, est }] of calls.get(sha) ?? [])
-        members.set(customId, { key, attempt, est, waiting: undefined, answered: false, failure: undefined });
-      const batch: Batch = { sha, file, members, id, tokens: 0, isAdopted: true, isRecovered: false };
-      named.set(sha, batch);
-      await rm(requestPath(folder, file), { force: true });
-      start(batch, () => (id === undefined ? findAgain(shared, batch) : Promise.resolve()));
+    const found = await leftBatches(floor, teacher.name);
+    if (found.length > 0) note(`Batches that were sent before are taken up again: ${found.length}`);
+    for (const batch of found) {
+      named.set(batch.sha, batch);
+      await rm(requestPath(folder, batch.file), { force: true });
+      // They may turn out cheaper than was thought: whoever does not fit under the cap waits for them too.
+      const claim = budget.claim(0).catch(() => undefined);
+      start(batch, () => (batch.id === undefined ? findAgain(shared, batch) : Promise.resolve()), claim);
     }
   }
 
@@ -110,14 +111,15 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
       const file = await requestFile(folder, tag, lines);
       batch.sha = file.sha;
       batch.file = file.name;
+      begin(log, file.sha);
       named.set(file.sha, batch);
       await submit(shared, batch, file);
     });
   }
 
-  function start(batch: Batch, begin: () => Promise<void>): void {
+  function start(batch: Batch, open: () => Promise<void>, claim?: Promise<Claim | undefined>): void {
     underway.add(batch);
-    const run = carry(shared, batch, begin)
+    const run = carry(shared, batch, open)
       .then((verdict) => release(batch, verdict))
       .catch((error: unknown) => {
         leave(batch);
@@ -126,7 +128,10 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
         const reason = halt.stop(error);
         for (const { waiting } of batch.members.values()) give(waiting, ({ reject }) => reject(reason));
       })
-      .finally(() => runs.delete(run));
+      .finally(async () => {
+        runs.delete(run);
+        (await claim)?.settled();
+      });
     runs.add(run);
   }
 
@@ -145,22 +150,22 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   /** Tells those who still wait what came of their calls, or sends these again. In one go: nobody may come to wait meanwhile. */
   function release(batch: Batch, verdict: Verdict): void {
     leave(batch);
-    const isAlone = batch.members.size === 1 && underway.size === 0;
     if (verdict.end === 'full') makeRoom(batch, verdict.reason);
     else if (verdict.end === 'read') {
       queue.admitted();
       fullInARow = 0;
       refusals = 0;
     } else if (verdict.end === 'refused') refusals += 1;
+    const isTooLarge = verdict.end === 'full' && batch.members.size === 1 && batch.tokens > queue.most;
     const hopeless = hopelessness(batch, verdict);
     if (hopeless !== undefined) halt.stop(unanswered([{ teacher, failure: hopeless }]));
     for (const { key, waiting, failure } of batch.members.values()) {
       give(waiting, (each) => {
-        // A batch that was not worked on says nothing about its calls, but for one that does not even fit in alone.
-        each.tries += verdict.end === 'read' || verdict.end === 'gone' || isAlone ? 1 : 0;
+        // A batch that was not worked on says nothing about its calls.
+        each.tries += verdict.end === 'read' || verdict.end === 'gone' ? 1 : 0;
         if (halt.signal.aborted) each.reject(halt.reason());
         else if (failure?.kind === 'final') each.resolve({ ok: false, key, failure, replayed: false });
-        else if (each.tries < patience.attempts) void admit(each);
+        else if (each.tries < patience.attempts && !isTooLarge) void admit(each);
         else each.resolve({ ok: false, key, failure: failure ?? LOST, replayed: false });
       });
     }
@@ -170,8 +175,10 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   function makeRoom(batch: Batch, reason: string): void {
     const others = [...underway].reduce((sum, { tokens }) => sum + tokens, 0);
     queue.refused(batch.tokens, others, reason);
+    if (fullInARow === 0) note(`${reason}; its calls are sent again when there is room`);
     fullInARow += 1;
-    if (underway.size === 0) tray.rest(api.pollMs + backoffMs(fullInARow, api.pollMs, Math.max(patience.capMs, api.pollMs), 1));
+    // Others wait in the queue, whose end nobody here hears of.
+    if (underway.size === 0) tray.rest(backoffMs(fullInARow, api.pollMs, LONGEST_REST * api.pollMs, 1));
   }
 
   /** What will not be different for the next batch, if anything. */
@@ -198,21 +205,6 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     for (const waiting of tray.empty()) give(waiting, ({ reject }) => reject(halt.reason()));
   }
 
-  /** The answer to a call that was sent live and got lost, or a word on what that may cost. */
-  async function findLost(call: Call, key: string, { attempt, batch, sentAt, est }: Known & { state: 'sent' }) {
-    const isOurs = batch === undefined && (await log.sentTo(key)) === teacher.name;
-    const reply = isOurs ? await reconcile(teacher, call.model, key, sentAt) : undefined;
-    if (reply === undefined) {
-      if (!isOurs || teacher.settleMs === 0) floor.doubt(est);
-      return undefined;
-    }
-    const used = estimates.learn(call, reply);
-    const { requestId: rid = null, raw } = reply;
-    const usd = dollarsOf(used, live);
-    await floor.append({ t: 'done', k: key, a: attempt, usd, in: used.input, out: used.output, recovered: true, rid, raw });
-    return reply;
-  }
-
   /** Not the answer itself: a promise of it in an object, so that nobody holds the call until it comes. */
   async function enter(call: Call, key: string): Promise<{ readonly outcome: Promise<CallOutcome> }> {
     await ready;
@@ -225,10 +217,14 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     const member = batch?.members.get(customIdOf(key, before?.attempt ?? 0));
     const lost = before?.state === 'sent' && member === undefined ? await findLost(call, key, before) : undefined;
     const reply = lost ?? (before?.state === 'done' ? await log.reply(key) : undefined);
+    const refusal = before?.state === 'failed' ? await log.failure(key) : undefined;
     const { promise, resolve, reject } = Promise.withResolvers<CallOutcome>();
     const waiting: Waiting = { key, model, size, place, tries: 0, claim: undefined, est: null, resolve, reject };
     if (reply !== undefined) resolve({ ok: true, key, reply, replayed: false });
-    else if (batch === undefined || member === undefined) void admit(waiting);
+    else if (refusal !== undefined) {
+      const { message, status } = refusal;
+      resolve({ ok: false, key, failure: { kind: 'final', message, status: status ?? undefined }, replayed: false });
+    } else if (batch === undefined || member === undefined) void admit(waiting);
     else {
       member.waiting = waiting;
       batch.tokens += estimates.estimate(size).input;

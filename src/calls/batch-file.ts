@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /** The file of a batch before it is written: its name is in the log first, so that no file is ever forgotten. */
 export interface RequestFile {
-  /** SHA-256 of its content, in hex digits */
+  /** SHA-256 of the tag and its content, in hex digits */
   readonly sha: string;
   /** `zephyr-TAG-SHA.jsonl`; the tag is this process's, so that no other run's batch of the same calls is taken for this one */
   readonly name: string;
@@ -16,7 +16,8 @@ const PIECE_BYTES = 1 << 20;
 
 /** `lines`: gives the lines of the file, without newlines, as often as it is called. `write` returns the path. */
 export async function requestFile(folder: string, tag: string, lines: () => AsyncIterable<string>): Promise<RequestFile> {
-  const hash = createHash('sha256');
+  // With the tag: the same calls, planned again by the next process, are another batch.
+  const hash = createHash('sha256').update(tag);
   for await (const line of lines()) hash.update(line).update('\n');
   const sha = hash.digest('hex');
   const name = `zephyr-${tag}-${sha.slice(0, 16)}.jsonl`;

@@ -2,6 +2,8 @@
 export interface TokenQueue {
   /** tokens that fit in beside `waiting` tokens */
   room(waiting: number): number;
+  /** tokens that would fit in if nothing else waited */
+  readonly most: number;
   /** Less than this is not worth a batch of its own while another one is on its way. */
   readonly worthwhile: number;
   /** The server has refused to let `tokens` in beside `waiting` others, and said why. */
@@ -21,6 +23,9 @@ export function tokenQueue(limit = Number.POSITIVE_INFINITY): TokenQueue {
   let most = limit;
   let now = limit;
   return {
+    get most() {
+      return most;
+    },
     room: (waiting) => now - waiting,
     get worthwhile() {
       return now / 4;

@@ -30,7 +30,8 @@ export async function carry(floor: BatchFloor, batch: Batch, begin: () => Promis
     return { end: 'read' };
   }
   await refused(floor, batch, last);
-  const reason = `batch ${last.id} was refused: ${reasonOf(last)}`;
+  const reason = `Batch ${last.id} was refused: ${reasonOf(last)}`;
+  if (last.errors.some(({ code }) => code === 'token_limit_exceeded')) return { end: 'full', reason };
   floor.note(reason);
-  return { end: last.errors.some(({ code }) => code === 'token_limit_exceeded') ? 'full' : 'refused', reason };
+  return { end: 'refused', reason };
 }

@@ -7,7 +7,7 @@ import { backoffMs, pause } from './wait.ts';
 
 /** Under these names the server keeps what a batch is found again by. */
 const FILE = 'zephyr_file';
-const SHA = 'zephyr_sha256';
+const SHA = 'zephyr_batch';
 
 const LONGEST_LOOK_MS = 10_000;
 

@@ -29,6 +29,9 @@ export interface TrayOptions {
 /** Bytes around a body in the request file, at most. */
 const LINE_BYTES = 160;
 
+/** Batches at the server at once: each is a file on the way there, and is asked after time and again. */
+const MOST_UNDERWAY = 32;
+
 /** Nobody waits longer for others to come, however steadily they do. */
 const LONGEST_MS = 60_000;
 
@@ -53,6 +56,7 @@ export function openTray({ requests, bytes, queue, tokensOf, underway, send, qui
   function portion(): { readonly count: number; readonly tokens: number; readonly bytes: number } {
     const { count: others, tokens: waiting } = underway();
     const room = queue.room(waiting);
+    if (others >= MOST_UNDERWAY) return { count: 0, tokens: 0, bytes: 0 };
     let taken = 0;
     const sum = { tokens: 0, bytes: 0 };
     for (const call of calls) {

@@ -37,7 +37,7 @@ export interface Member {
 
 /** A batch on its way. */
 export interface Batch {
-  /** SHA-256 of its file */
+  /** names it in the log, see `RequestFile` */
   sha: string;
   /** name of its file */
   file: string;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { openSession } from '../../src/calls/session.ts';
 import { ZephyrError } from '../../src/errors.ts';
 import { askAll, batchTeacher, calls, type Place, withPractice } from '../rig/batching.ts';
 import { startProxy } from '../rig/tampering-proxy.ts';
@@ -206,5 +207,70 @@ test('a call that got lost on its way live is looked for before it goes into a b
     const { texts, summary } = await askAll({ journal, teacher: async () => [batchTeacher(server.url, {}, 100, true)] }, list);
     assert.deepEqual(texts, live);
     assert.deepEqual([summary.recovered, summary.possibleDoubleSpend, server.answered()], [1, 0, COUNT]);
+  });
+});
+
+test('a call of more tokens than ever may wait is given up, and the others are answered', async () => {
+  await withPractice('queue=60', async ({ journal, server }) => {
+    const [first] = list;
+    assert.ok(first !== undefined);
+    const large = { ...first, messages: [{ role: 'user' as const, content: 'word '.repeat(300) }] };
+    const { texts, outcomes } = await askAll({ journal, teacher: keyed(server.url) }, [large, ...list]);
+    assert.deepEqual(texts, [undefined, ...live]);
+    assert.ok(outcomes[0]?.ok === false && /token_limit_exceeded/.test(outcomes[0].failure.message));
+  });
+});
+
+test('a queue that others fill is waited for', async () => {
+  await withPractice('queue=60,delay=40', async ({ root, journal, server }) => {
+    const other = batchTeacher(server.url, {}).batch;
+    assert.ok(other !== undefined);
+    const path = join(root, 'others');
+    const { signal } = new AbortController();
+    const request = { ...list[0], ...list[0]?.sampling, key: 'other' } as Parameters<typeof other.body>[0];
+    await writeFile(path, [1, 2, 3, 4, 5].map((n) => `${other.line(`other-${n}`, other.body(request))}\n`).join(''));
+    const uploaded = await other.upload(path, 'others.jsonl', signal);
+    for (let n = 0; n < 8; n += 1) if (uploaded.ok) await other.create(uploaded.value, {}, signal);
+    const { texts, outcomes } = await askAll({ journal, teacher: keyed(server.url, { requests: 4 }) }, list.slice(0, 8));
+    assert.deepEqual(texts, live.slice(0, 8));
+    assert.ok(outcomes.every(({ ok }) => ok));
+  });
+});
+
+test('two teachers of a recipe at one server leave one another their batches', async () => {
+  await withPractice('delay=30', async ({ journal, server }) => {
+    const mixed = list.map((call, n) => ({ ...call, teacher: n < 12 ? 'a' : 'b' }));
+    const notes: string[] = [];
+    const options = { journal, note: (message: string) => notes.push(message), signal: new AbortController().signal };
+    const session = await openSession({
+      ...options,
+      patience: { gatherMs: 10, lookMs: 10 },
+      // The second is opened while the first is at work.
+      teacher: async (id) => {
+        if (id === 'b') await new Promise((resolve) => setTimeout(resolve, 60));
+        return [batchTeacher(server.url, {})];
+      },
+    });
+    const found = await Promise.all(mixed.map((call) => session.ask(call)));
+    await session.close();
+    assert.deepEqual(
+      found.map((outcome) => (outcome.ok ? outcome.reply.text : undefined)),
+      live,
+    );
+    assert.deepEqual([notes, server.answered()], [[], COUNT]);
+  });
+});
+
+test('what batches of an earlier session may cost counts against the cap until they are read', async () => {
+  await withPractice('delay=50', async (place) => {
+    const { journal, server } = place;
+    await turnAway(place);
+    // All calls are at the server, for $0.012 as estimated; what they turn out to cost leaves room for others.
+    const more = calls(COUNT + 5);
+    const { texts, summary } = await askAll({ journal, teacher: keyed(server.url), budgetUsd: 0.008 }, more);
+    assert.deepEqual(texts.slice(0, COUNT), live);
+    assert.ok(texts.every((text) => text !== undefined));
+    assert.ok(summary.spentUsd < 0.008);
+    assert.equal(server.answered(), COUNT + 5);
   });
 });

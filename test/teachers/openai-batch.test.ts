@@ -167,7 +167,9 @@ test('what a server refuses is data: its kind, its words, never the key', async 
 
 test('a server that is not there was sent nothing; one that breaks off may have heard', async () => {
   let nobody = '';
-  await withServer({ body: '' }, async (url) => void (nobody = url));
+  await withServer({ body: '' }, async (url) => {
+    nobody = url;
+  });
   const batch = batchOf(nobody);
   const unsent = await batch.create('f', {}, signal);
   assert.equal(!unsent.ok && unsent.failure.status, 0);

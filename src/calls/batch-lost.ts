@@ -1,0 +1,33 @@
+import type { ChatReply } from '../teachers/teacher.ts';
+import type { BatchFloor } from './batch.ts';
+import type { Call } from './call.ts';
+import { dollarsOf } from './estimate.ts';
+import type { Known } from './known-calls.ts';
+import { reconciler } from './reconcile.ts';
+
+/**
+ * The answer to a call that was sent and got lost, but not with a batch that is still waited for. One that was sent live
+ * may be in the server's store; of any other it is said that it may be paid twice.
+ */
+export function lostCalls(
+  floor: BatchFloor,
+): (call: Call, key: string, sent: Known & { state: 'sent' }) => Promise<ChatReply | undefined> {
+  const { log, teacher, estimates, append, doubt } = floor;
+  const reconcile = reconciler(floor);
+
+  return async (call, key, { attempt, batch, sentAt, est }) => {
+    const mayBeStored = batch === undefined && teacher.settleMs > 0 && (await log.sentTo(key)) === teacher.name;
+    const reply = mayBeStored ? await reconcile(teacher, call.model, key, sentAt) : undefined;
+    if (reply === undefined) {
+      if (!mayBeStored) doubt(est);
+      else
+        await append({ t: 'fail', k: key, a: attempt, kind: 'again', status: null, message: 'not in the store of the server' });
+      return undefined;
+    }
+    const used = estimates.learn(call, reply);
+    const { requestId: rid = null, raw } = reply;
+    const usd = dollarsOf(used, teacher.price);
+    await append({ t: 'done', k: key, a: attempt, usd, in: used.input, out: used.output, recovered: true, rid, raw });
+    return reply;
+  };
+}
