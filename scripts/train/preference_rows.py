@@ -45,9 +45,13 @@ def preference_rows(
             # the tokenizer merged the last token of the prompt with the first of an answer
             counter["drop ambiguous boundary"] += 1
             continue
+        if chosen_ids == rejected_ids:
+            counter["drop equal answers"] += 1
+            continue
         made = truncate(prompt_ids, chosen_ids, rejected_ids, config, counter)
         if numpy.array_equal(made["chosen_ids"], made["rejected_ids"]):
-            counter["drop equal answers"] += 1
+            # the two differ only in what was cut away: no gradient would come of them
+            counter["drop equal when cut"] += 1
             continue
         yield made
 

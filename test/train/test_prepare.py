@@ -262,6 +262,27 @@ def test_long_pairs_are_cut_as_version_0_3_cut_them(prompt: int, chosen: int, re
     assert made["chosen_ids"].tolist() == list(range(kept[1]))
 
 
+def test_pairs_that_differ_only_in_what_is_cut_away_are_dropped_by_their_tokens(
+    lay: Lay, base: Path, tmp_path: Path, tokenizer: Any
+) -> None:
+    ask = [user("Hi there")]
+    # as many tokens as an answer may keep, whatever the tokenizer makes of the words
+    words = "Yes"
+    while len(tokenizer(words, add_special_tokens=False)["input_ids"]) <= PREFS_DATA["max_length"] - PREFS_DATA["max_prompt_length"]:
+        words += " and yes again"
+    long = {"prompt": "Hi there", "chosen": [*ask, assistant(f"{words} Good.")], "rejected": [*ask, assistant(f"{words} Bad.")]}
+    early = {**long, "chosen": [*ask, assistant(f"Good. {words}")], "rejected": [*ask, assistant(f"Bad. {words}")]}
+    short = {**long, "chosen": [*ask, assistant("Good.")], "rejected": [*ask, assistant("Bad.")]}
+    write_rows(tmp_path / "train_prefs.jsonl", [long, early, short])
+    config = {**PREFS_DATA, "sources": [{**PREFS_DATA["sources"][0], "test": None}]}
+    job = finish(lay("prepare", config, {"tokenizer": base, "data0": tmp_path}))
+    train = json.loads((job.out / "report.json").read_text())["splits"]["train"]
+    assert train["dropped"] == {"equal when cut": 1}
+    assert (train["kept"], train["noticed"]["answer cut"]) == (2, 2)
+    rows = parquet.read_table(job.out / "train.parquet").to_pylist()
+    assert all(row["chosen_ids"] != row["rejected_ids"] for row in rows)
+
+
 def test_pairs_without_a_difference_are_dropped_and_counted(lay: Lay, base: Path, tmp_path: Path) -> None:
     pair = {"prompt": "Hi there", "chosen": [user("Hi there"), assistant("Yes")], "rejected": [user("Hi there"), assistant("No")]}
     rows = [pair, {**pair, "rejected": pair["chosen"]}, {**pair, "rejected": [user("Bye"), assistant("No")]}, {**pair, "chosen": []}]
