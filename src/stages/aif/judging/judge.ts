@@ -84,8 +84,9 @@ async function judgeByTeachers(
       calibration: calibrated,
       ...more,
     }));
-    const { costUsd, possibleDoubleSpend, recovered } = session.summary();
-    return { metrics: { ...report, possible_double_spend: possibleDoubleSpend, recovered }, costUsd };
+    const { costUsd, promptTokens, completionTokens, possibleDoubleSpend, recovered } = session.summary();
+    const tokens = { prompt_tokens: promptTokens, completion_tokens: completionTokens };
+    return { metrics: { ...report, ...tokens, possible_double_spend: possibleDoubleSpend, recovered }, costUsd };
   });
 }
 

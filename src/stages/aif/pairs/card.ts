@@ -147,7 +147,7 @@ function cost(spending: readonly Spending[]): string {
     tokens(each.outputTokens),
   ]);
   const total = spending.reduce((sum, { costUsd }) => sum + costUsd, 0);
-  return `## Cost\n\n${markdownTable(['step', 'dollars', 'tokens in', 'tokens out'], rows)}\n\n$${total.toFixed(2)} in all, whoever paid it and when.`;
+  return `## Cost\n\n${markdownTable(['made', 'dollars', 'tokens in', 'tokens out'], rows)}\n\n$${total.toFixed(2)} in all, whoever paid it and when; a teacher without a price in the recipe counts as nothing.`;
 }
 
 function percent(share: number | null): string {
