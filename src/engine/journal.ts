@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256 } from '../base/sha256.ts';
+import { atomicWrite } from '../base/atomic-write.ts';
+import { sha256File } from '../base/sha256.ts';
 import type { Addition } from '../hub/hub.ts';
 import type { RepoId } from '../model/artifact.ts';
 import type { Engine } from './engine.ts';
@@ -8,38 +9,45 @@ import type { StageRun } from './stage-run.ts';
 
 export interface Journal {
   readonly folder: string;
-  /** folders of earlier runs of the stage, whose calls are paid already */
+  /** folders of earlier runs of the stage, whose calls are paid already; none for a step that asks nobody */
   readonly earlier: readonly string[];
   readonly flush: () => Promise<void>;
 }
 
 const CALLS = '.zephyr/calls/';
+/** A part on the branch is named by the segment that it is and by its content: two runners never overwrite one another. */
+const PART = /^(.+)-[0-9a-f]{16}\.jsonl$/;
+/** Parts that another machine wrote. */
+const RESTORED = 'restored-';
 
 /**
- * The folder of a run's call log. With a Hub on this disk it lies there and is durable line by line. With any other Hub
- * it lies in the work folder, is brought back from the run branch when that is all there is, and `flush` copies what is
- * new to the branch, under names made of content: two runners never overwrite one another.
+ * The folder of a run's call log: beside the Hub where that is on this disk, else in the work folder. It is durable line
+ * by line. `flush` copies finished segments to the run branch; what others have put there, in this run and in earlier
+ * ones, is brought here first, so that it does not matter which machine goes on, and whether it sits beside the Hub.
  */
-export async function openJournal(engine: Engine, run: StageRun): Promise<Journal> {
+export async function openJournal(engine: Engine, run: StageRun, asks: boolean): Promise<Journal> {
   const { repo, run: own } = run.state;
-  const earlier = (await otherRuns(engine, repo, own)).map((name) => folderOf(engine, repo, name));
+  const branches = asks ? ((await engine.hub.refs(repo))?.branches ?? {}) : {};
+  const earlier: string[] = [];
+  for (const [name, commit] of Object.entries(branches)) {
+    if (!name.startsWith('run-') || name === own) continue;
+    const folder = folderOf(engine, repo, name);
+    await bringBack(engine, repo, commit, folder);
+    earlier.push(folder);
+  }
   const folder = folderOf(engine, repo, own);
-  await mkdir(folder, { recursive: true });
-  if (engine.hub.journalFolder(repo, own) !== undefined) return { folder, earlier, flush: async () => {} };
-
-  for (const name of await otherRuns(engine, repo, own)) await bringBack(engine, repo, name);
-  const flushed = new Set<string>();
-  const kept = await bringBack(engine, repo, own);
+  const flushed = await bringBack(engine, repo, run.head, folder);
   return {
     folder,
     earlier,
     flush: async () => {
+      const names = (await readdir(folder)).filter((name) => isOwn(name) && !flushed.has(name));
       const add: Addition[] = [];
-      const names = (await ownSegments(folder)).filter((name) => !flushed.has(name));
       for (const name of names) {
-        const content = await readFile(join(folder, name));
-        const path = partOf(content);
-        if (content.length > 0 && !kept.has(path)) add.push({ path, content });
+        const file = join(folder, name);
+        if ((await stat(file)).size === 0) continue;
+        const sha256 = await sha256File(file);
+        add.push({ path: `${CALLS}${name.slice(0, -'.jsonl'.length)}-${sha256.slice(0, 16)}.jsonl`, file, sha256 });
       }
       if (add.length > 0) await run.advance(run.state, 'calls', { add });
       for (const name of names) flushed.add(name);
@@ -47,42 +55,31 @@ export async function openJournal(engine: Engine, run: StageRun): Promise<Journa
   };
 }
 
-/** A finished segment never changes: its content is its name on the branch. */
-function partOf(content: Uint8Array): string {
-  return `${CALLS}${sha256(content).slice(0, 16)}.jsonl`;
-}
-
-async function ownSegments(folder: string): Promise<string[]> {
-  return (await readdir(folder)).filter((file) => file.endsWith('.jsonl') && !file.startsWith('restored-'));
+/** A finished segment of this machine. */
+function isOwn(name: string): boolean {
+  return name.endsWith('.jsonl') && !name.startsWith(RESTORED);
 }
 
 function folderOf(engine: Engine, repo: RepoId, run: string): string {
   return join(engine.hub.journalFolder(repo, run) ?? join(engine.workFolder, run, 'journal'), 'calls');
 }
 
-async function otherRuns(engine: Engine, repo: RepoId, own: string): Promise<string[]> {
-  const refs = await engine.hub.refs(repo);
-  return Object.keys(refs?.branches ?? {}).filter((name) => name.startsWith('run-') && name !== own);
-}
-
-/** Copies the parts of a run's log that its branch holds, and that this machine did not write, to its folder here; returns all their paths. */
-async function bringBack(engine: Engine, repo: RepoId, run: string): Promise<Set<string>> {
-  const folder = folderOf(engine, repo, run);
+/**
+ * Copies the parts of a call log that the commit holds, and that this machine did not write, into the folder. Returns the
+ * names of the segments that it did write.
+ */
+async function bringBack(engine: Engine, repo: RepoId, commit: string, folder: string): Promise<Set<string>> {
   await mkdir(folder, { recursive: true });
-  const there = new Set(await readdir(folder));
+  const here = new Set(await readdir(folder));
   const own = new Set<string>();
-  for (const name of await ownSegments(folder)) own.add(partOf(await readFile(join(folder, name))));
-  const paths = new Set<string>();
-  const refs = await engine.hub.refs(repo);
-  const commit = refs?.branches[run];
-  if (commit === undefined) return paths;
   for (const { path } of await engine.hub.tree({ ...repo, commit })) {
     if (!path.startsWith(CALLS)) continue;
-    paths.add(path);
-    const name = `restored-${path.slice(CALLS.length)}`;
-    if (there.has(name) || own.has(path)) continue;
+    const part = path.slice(CALLS.length);
+    const segment = `${PART.exec(part)?.[1]}.jsonl`;
+    if (here.has(segment)) own.add(segment);
+    if (here.has(segment) || here.has(`${RESTORED}${part}`)) continue;
     const bytes = await engine.hub.read({ ...repo, commit }, path);
-    if (bytes !== undefined) await writeFile(join(folder, name), bytes);
+    if (bytes !== undefined) await atomicWrite(join(folder, `${RESTORED}${part}`), bytes);
   }
-  return paths;
+  return own;
 }

@@ -10,7 +10,7 @@ import type { StageRun } from './stage-run.ts';
 
 type TaskStep = Step & { readonly work: { readonly kind: 'task' } };
 
-/** Runs an in-process step in a folder of its own; its call log outlives it, on the Hub's disk or on the run branch. */
+/** Runs an in-process step in a folder of its own; its call log outlives it, on this disk and on the run branch. */
 export async function runTask(
   engine: Engine,
   run: StageRun,
@@ -27,7 +27,7 @@ export async function runTask(
   const out = join(folder, 'out');
   await mkdir(out, { recursive: true });
   const staged = await stageInputs(engine.hub, inputs, folder);
-  const journal = await openJournal(engine, run);
+  const journal = await openJournal(engine, run, step.calls !== undefined);
   try {
     const result = await task({
       config: step.config,
