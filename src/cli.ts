@@ -92,7 +92,7 @@ async function main(): Promise<number> {
     'resume <id>',
     'go on with a run where it stopped, from any folder',
     async () => (await import('./commands/resume.ts')).resume,
-    [new Option('--on <target>', 'another target than the one the run began on'), HUB, JSON_OUT, TAKE_OVER],
+    [new Option('--on <target>', 'another target than the one the run began on'), HUB, SET, JSON_OUT, TAKE_OVER],
   );
   verb('status [id]', 'the runs on the Hub, or one of them', async () => (await import('./commands/status.ts')).status, [
     HUB,

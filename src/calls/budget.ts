@@ -96,7 +96,7 @@ export function makeBudget({ capUsd, totals, left }: BudgetOptions): Budget {
     const perhaps = doubt === 0 ? '' : `, of which ${dollars(doubt)} perhaps,`;
     return new ZephyrError(`Stopped at the budget: spent ${dollars(spent())}${perhaps} of ${dollars(capUsd ?? 0)}${rest}`, {
       exit: 'preflight',
-      hint: 'every answer that arrived is kept: raise budgetUsd in the recipe and go on with `zephyr resume`',
+      hint: 'every answer that arrived is kept: raise budgetUsd with --set',
     });
   }
 

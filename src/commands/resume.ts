@@ -1,5 +1,6 @@
 import { EXIT, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
+import { changeRecipe } from '../recipe/load.ts';
 import { loadTarget } from '../recipe/load-target.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Target } from '../recipe/target.ts';
@@ -11,7 +12,10 @@ import { findRun } from './find-run.ts';
 import { report } from './report.ts';
 import { work } from './work.ts';
 
-/** `zephyr resume ID`: everything it needs is on the run branch; the folder it is called from does not matter. */
+/**
+ * `zephyr resume ID`: everything it needs is on the run branch; the folder it is called from does not matter. `--set`
+ * changes what makes no other run of it: a budget, a price, the server of a teacher.
+ */
 export async function resume([id]: string[], options: Options): Promise<number> {
   await using context = await openContext(options);
   const { state } = await findRun(context.hub, id as string);
@@ -25,9 +29,13 @@ export async function resume([id]: string[], options: Options): Promise<number> 
   if (!STAGE_NAMES.includes(stage))
     throw new ZephyrError(`Cannot resume ${id}: stage "${state.stage}" is unknown to this zephyr`, { exit: 'conflict' });
   const target = options.on === undefined ? (state.target as Target) : await loadTarget(options.on, context.root);
+  const recipe =
+    options.set === undefined || options.set.length === 0
+      ? (state.recipe as Recipe)
+      : await changeRecipe(state.recipe, `the recipe of ${state.run}`, options.set);
   return await detached(context, async () => {
     const outcomes = await work(context, options, {
-      recipe: state.recipe as Recipe,
+      recipe,
       target,
       goal: state.goal as StageName[],
       stageInputs: state.stageInputs,

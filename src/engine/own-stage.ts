@@ -6,6 +6,7 @@ import type { Artifact } from '../model/outcome.ts';
 import { producedKey } from '../plan/bind.ts';
 import type { Plan } from '../plan/plan.ts';
 import { diffRecords } from '../plan/why.ts';
+import type { RunState } from '../runs/run-state.ts';
 import type { StageName } from '../stages/stage.ts';
 import type { Engine } from './engine.ts';
 import { adoptRun, beginRun, findUnfinished, readRun, type StageRun } from './stage-run.ts';
@@ -43,7 +44,9 @@ export async function ownStage(
         },
       );
     }
-    const run = await adoptRun(engine.hub, engine.now, found, engine.takeOver);
+    const isSameGoal = plan.goal.join() === found.state.goal.join();
+    const state = isSameGoal ? { ...found.state, ...askedFor(plan) } : found.state;
+    const run = await adoptRun(engine.hub, engine.now, { ...found, state }, engine.takeOver);
     engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: true });
     return run;
   }
@@ -51,15 +54,25 @@ export async function ownStage(
     stage,
     repo,
     goal: [...plan.goal],
-    recipe: plan.recipe,
     target: engine.target,
-    stageInputs: Object.fromEntries(Object.entries(plan.stageInputs)),
-    pins: Object.fromEntries(plan.pins),
+    ...askedFor(plan),
     key,
     keyRecord,
   });
   engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: false });
   return run;
+}
+
+/**
+ * What a later `zephyr resume` goes by. Of an unfinished run that is gone on with it is replaced: budget, prices and
+ * servers may have changed, which make no other run of it.
+ */
+function askedFor(plan: Plan): Pick<RunState, 'recipe' | 'stageInputs' | 'pins'> {
+  return {
+    recipe: plan.recipe,
+    stageInputs: Object.fromEntries(Object.entries(plan.stageInputs)),
+    pins: Object.fromEntries(plan.pins),
+  };
 }
 
 /** What makes two runs of a stage the same: its steps as planned and the bytes that come in from outside of it. */

@@ -8,7 +8,7 @@ import type { PromptSource, PromptsSpec } from '../stages/aif/intake/spec.ts';
 import { checkRecipe } from './check.ts';
 import { type Mistake, mistakesOf } from './mistakes.ts';
 import { applyOverrides, type Override, readOverrides } from './overrides.ts';
-import { type Recipe, recipeSpec } from './recipe.ts';
+import { fullRecipe, type Recipe, recipeSpec } from './recipe.ts';
 import { checkTrl } from './trl-fields.ts';
 import { type Path, readYaml, type YamlFile } from './yaml-file.ts';
 
@@ -31,6 +31,15 @@ export async function loadRecipe(
   const filled = await withLines(recipe, yaml, overrides);
   refuse([...checkRecipe(filled), ...(await checkTrl(filled))], yaml, overrides);
   return filled;
+}
+
+/** The recipe of a run, with `set` on top of it. `name` is what messages call it; throws as `loadRecipe` does. */
+export async function changeRecipe(recipe: unknown, name: string, set: readonly string[]): Promise<Recipe> {
+  const yaml: YamlFile = { file: name, data: recipe, offset: () => 0, place: () => name };
+  const overrides = readOverrides(set, {});
+  const changed = parsed(fullRecipe, applyOverrides(recipe, overrides), yaml, overrides);
+  refuse([...checkRecipe(changed), ...(await checkTrl(changed))], yaml, overrides);
+  return changed;
 }
 
 function recipeFile(fileOrName: string, root: string | undefined): string {
