@@ -69,6 +69,8 @@ function openProvider(spec: TeacherSpec, secret: string | undefined): Teacher {
   const { batch } = spec.via === 'openai' ? batchOf(practice, baseUrl, secret) : {};
   return {
     ...practiceTeacher(practice, baseUrl, secret),
+    // Each command starts it at another port, and the next one has to find what this one asked.
+    name: `${spec.model} at the practice teacher`,
     settleMs: PRACTICE_SETTLE_MS,
     ...(batch === undefined ? {} : { batch: { ...batch, settleMs: PRACTICE_SETTLE_MS } }),
   };

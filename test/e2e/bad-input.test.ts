@@ -130,7 +130,7 @@ describe('a mistake gets one clear message and the documented status', { skip, c
     assertMistake(
       ended,
       75,
-      /Cannot reach teacher "practice-user at http.*ECONNREFUSED/,
+      /Cannot reach teacher "practice-user at the practice teacher": .*ECONNREFUSED/,
       /^hint: [^;]*kept; go on with: zephyr resume hf:/,
     );
     const id = /zephyr resume (\S+)/.exec(ended.stderr)?.[1] ?? '';
