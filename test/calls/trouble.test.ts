@@ -16,7 +16,7 @@ test('busy and failing answers are asked again, each until it is answered, and c
     },
   ));
 
-test('a call that is refused for good is recorded and not asked again, the others go on', () =>
+test('B3: a call that is refused for good is recorded and not asked again, the others go on', () =>
   withServer(
     ({ body }) => (body.messages[0]?.content === 'q3' ? { status: 400 } : {}),
     async (server, options) => {
