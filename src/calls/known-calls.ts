@@ -40,6 +40,8 @@ export interface Totals {
    * have been billed and never will be settled. An attempt that is known not to be billed gets a `fail` before the next.
    */
   lostUsd: number;
+  /** How many attempts that were. */
+  lost: number;
   /** lines of all folders that are not a record: neither whole nor the torn end of a segment */
   damaged: number;
 }
@@ -76,6 +78,7 @@ export function knownCalls(): KnownCalls {
     costUsd: 0,
     unknownUsd: 0,
     lostUsd: 0,
+    lost: 0,
     damaged: 0,
   };
   /** Number 0 is no batch. */
@@ -119,7 +122,10 @@ export function knownCalls(): KnownCalls {
       if (before !== undefined && !isNews(before, head, place.own)) return;
       if (before?.state === 'sent' && before.own) {
         owe(before.usd, -1);
-        if (head.t === 'intent' || !place.own) totals.lostUsd += before.usd ?? 0;
+        if (head.t === 'intent' || !place.own) {
+          totals.lostUsd += before.usd ?? 0;
+          totals.lost += 1;
+        }
       }
       if (place.own && head.t === 'intent') owe(head.est, 1);
       if (place.own && head.t === 'done') countDone(head);

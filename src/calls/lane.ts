@@ -33,10 +33,12 @@ export interface Lane {
   readonly now: () => number;
   /** Resolves when a call of so many tokens may be sent; `undefined`: try elsewhere. `again`: before those that are new. */
   enter(tokens: number, again: boolean): Promise<Ticket | undefined>;
-  /** The call has come back; `used`: tokens of its reply. */
-  leave(ticket: Ticket, answer: ChatAnswer, used: number): void;
+  /** What the server answered to the call; `used`: tokens of its reply. */
+  heard(ticket: Ticket, answer: ChatAnswer, used: number): void;
   /** The call was not sent after all. */
   withdraw(ticket: Ticket): void;
+  /** Nothing of the call is on its way any more, not to the server and not to the disk: another may go. */
+  leave(): void;
   /** One call has failed so often, with nothing answered in between, that the server is taken to be away. */
   trip(): void;
   state(): Omit<TeacherProgress, 'id' | 'batches'>;
@@ -134,7 +136,7 @@ export function openLane(teacher: Teacher, halt: Halt, patience: Patience, hasEl
     meters.tokens.add(used - ticket.tokens, at);
   }
 
-  function heard(at: number): void {
+  function answered(at: number): void {
     answeredAt = at;
     busySince = undefined;
     silent = false;
@@ -144,10 +146,10 @@ export function openLane(teacher: Teacher, halt: Halt, patience: Patience, hasEl
   function failed(ticket: Ticket, failure: ChatFailure, at: number): void {
     lastFailure = failure;
     if (failure.kind === 'stop' || failure.kind === 'quota') dead = failure;
-    else if (failure.kind === 'final') heard(at);
+    else if (failure.kind === 'final') answered(at);
     else if (failure.status === 429) {
       meters.busy.add(1, at);
-      atOnce.busy(ticket.enteredAt, inFlight + 1, at);
+      atOnce.busy(ticket.enteredAt, inFlight, at);
       quietUntil = Math.max(quietUntil, at + (failure.afterMs ?? patience.busyMs));
       busySince ??= { at, times: 0 };
       busySince.times += 1;
@@ -189,23 +191,24 @@ export function openLane(teacher: Teacher, halt: Halt, patience: Patience, hasEl
         if (timer === undefined) pump();
       });
     },
-    leave(ticket, answer, used) {
+    heard(ticket, answer, used) {
       const at = now();
-      inFlight -= 1;
       settleTokens(ticket, used, at);
       const { limits } = answer;
       if (limits?.requests !== undefined) requests.correct(limits.requests, ticket.enteredAt, ticket.takenRequests, at);
       if (limits?.tokens !== undefined) tokens.correct(limits.tokens, ticket.enteredAt, ticket.takenTokens, at);
       if (answer.ok) {
         atOnce.answered(at);
-        heard(at);
+        answered(at);
       } else failed(ticket, answer.failure, at);
-      pump();
+      if (timer !== undefined || dead !== undefined || fuse.waitMs(at) > 0) pump();
     },
     withdraw(ticket) {
-      inFlight -= 1;
       settleTokens(ticket, 0, now());
       fuse.withdrawn();
+    },
+    leave() {
+      inFlight -= 1;
       pump();
     },
     trip() {

@@ -1,4 +1,5 @@
 import type { ChatAnswer, ChatFailure, ChatReply, Teacher } from '../teachers/teacher.ts';
+import type { Claim } from './budget.ts';
 import { type Call, type CallOutcome, requestOf } from './call.ts';
 import type { Desk, Floor } from './desk.ts';
 import { dollarsOf, type Tokens } from './estimate.ts';
@@ -89,12 +90,10 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
     const { teacher } = lane;
     const est = dollarsOf(tokens, teacher.price);
     const sentAt = Date.now();
+    let claim: Claim | undefined;
     let answer: ChatAnswer | undefined;
-    const claim = await budget.claim(est ?? 0).catch((error: unknown) => {
-      lane.withdraw(ticket);
-      throw halt.stop(error);
-    });
     try {
+      claim = await budget.claim(est ?? 0);
       halt.check();
       course.attempt += 1;
       await append({ t: 'intent', k: key, a: course.attempt, at: sentAt, est, model: call.model, teacher: teacher.name });
@@ -105,20 +104,23 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       if (answer.ok) {
         const used = lane.estimator.learn(call, answer.reply);
         claim.costs(dollarsOf(used, teacher.price) ?? 0);
-        lane.leave(ticket, answer, used.input + used.output);
+        lane.heard(ticket, answer, used.input + used.output);
         return await done(course, answer.reply, used, teacher, false);
       }
       const { failure } = answer;
       const isLost = failure.status === undefined;
       // A server that is busy and does not say how much it has left has less than was thought.
       const isEmpty = failure.status === 429 && answer.limits === undefined;
-      lane.leave(ticket, answer, isLost || isEmpty ? ticket.tokens : 0);
+      lane.heard(ticket, answer, isLost || isEmpty ? ticket.tokens : 0);
       if (isLost) course.lost = { teacher: teacher.name, sentAt, est };
       else await refusal(course, failure);
       return failure;
+    } catch (error) {
+      throw halt.stop(error);
     } finally {
       if (answer === undefined) lane.withdraw(ticket);
-      claim.settled();
+      claim?.settled();
+      lane.leave();
     }
   }
 

@@ -41,7 +41,7 @@ export interface SessionSummary {
   readonly ahead: number;
   /** found again in a server's store, over all sessions */
   readonly recovered: number;
-  /** calls of this session that were sent again although nobody knows whether they had been answered and billed */
+  /** calls that were sent again although nobody knows whether they had been answered and billed, over all sessions */
   readonly possibleDoubleSpend: number;
   /** what that may have cost, by estimate; calls without a price are not in it */
   readonly possibleDoubleSpendUsd: number;
@@ -84,7 +84,8 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
   const log = await openCallLog(options.journal, { earlier: options.earlier ?? [] });
   const halt = makeHalt(options.signal, options.drainMs ?? DRAIN_MS);
   const counts = makeCounts(log, performance.now());
-  const doubts = { count: 0, usd: 0 };
+  // What earlier sessions of the run left in doubt is in its log.
+  const doubts = { count: log.totals.lost, usd: log.totals.lostUsd };
   const rule = stopRule();
   const flusher = makeFlusher({ log, flush: options.flush, everyMs: options.flushMs ?? FLUSH_MS, note });
   const floor: Floor = {
@@ -155,7 +156,7 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
   /** A refusal that so many calls meet is rather of the recipe than of the calls: they are to be asked again. */
   async function stopIfMostFail(outcome: CallOutcome): Promise<void> {
     const failures = rule.settled(outcome.key, !outcome.ok);
-    if (failures === undefined || outcome.ok || halt.signal.aborted) return;
+    if (failures === undefined || outcome.ok) return;
     const { message, status } = outcome.failure;
     halt.stop(tooManyFailures(failures.length, message));
     for (const k of failures) {

@@ -51,6 +51,7 @@ test('what was appended is there again, from the same process and from the next'
     costUsd: 0.5,
     unknownUsd: 0,
     lostUsd: 0,
+    lost: 0,
     damaged: 0,
   });
   await again.close();
@@ -59,19 +60,19 @@ test('what was appended is there again, from the same process and from the next'
 test('what was sent and never settled is owed, and what was sent again without knowing is lost', async () => {
   const folder = newFolder();
   const log = await openCallLog(folder, SMALL);
-  const sums = () => [log.totals.unknownUsd, log.totals.lostUsd];
+  const sums = () => [log.totals.unknownUsd, log.totals.lostUsd, log.totals.lost];
   await log.append(intentRecord(1));
   await log.append(intentRecord(2, { est: null }));
-  assert.deepEqual(sums(), [0.25, 0]);
+  assert.deepEqual(sums(), [0.25, 0, 0]);
   await log.append(intentRecord(1, { a: 2, est: 0.5 }));
-  assert.deepEqual(sums(), [0.5, 0.25]);
+  assert.deepEqual(sums(), [0.5, 0.25, 1]);
   await log.append(failRecord(1, 'again', 2));
   await log.append(intentRecord(1, { a: 3 }));
   await log.append(doneRecord(1, 'at last', { a: 3 }));
-  assert.deepEqual(sums(), [0, 0.25]);
+  assert.deepEqual(sums(), [0, 0.25, 1]);
   await log.close();
   const again = await openCallLog(folder, SMALL);
-  assert.deepEqual([again.totals.unknownUsd, again.totals.lostUsd], sums());
+  assert.deepEqual([again.totals.unknownUsd, again.totals.lostUsd, again.totals.lost], sums());
   await again.close();
 });
 

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { startChatServer } from '../rig/chat-server.ts';
 
-const COUNT = 300;
+const COUNT = 400;
 const IN_FLIGHT = 16;
-const KILLS = 4;
+const KILLS = 6;
 const program = join(import.meta.dirname, '../rig/ask-many.ts');
 
 /** Runs the program against the server; `killAfter`: a SIGKILL as soon as the server has seen so many more requests. */

@@ -124,3 +124,40 @@ test('a Hub that takes no journal does not stop the calls', () =>
       assert.match(notes[0] ?? '', /Hub is away/);
     },
   ));
+
+test('two sessions on one log at once lose nothing, and the next one has the answers of both', () =>
+  withServer(
+    () => ({ delayMs: 2 }),
+    async (server, options) => {
+      const [one, two] = await Promise.all([
+        withSession(options, (session) => askAll(session, calls(40))),
+        withSession(options, (session) => askAll(session, calls(60).slice(20))),
+      ]);
+      assert.deepEqual([one?.size, two?.size], [40, 40]);
+      const before = server.asked.length;
+      const summary = await withSession(options, async (session) => {
+        await askAll(session, calls(60));
+        return session.summary();
+      });
+      assert.deepEqual([summary.replayed, server.asked.length - before], [60, 0]);
+    },
+    { timeoutSeconds: 20 },
+  ));
+
+test('when half of the calls are refused the session stops, and asks them again the next time', () => {
+  let wrong = true;
+  return withServer(
+    ({ number }) => (wrong && number % 3 !== 0 ? { status: 400 } : {}),
+    async (server, options) => {
+      await assert.rejects(
+        withSession(options, (session) => askAll(session, calls(500))),
+        { exit: 'jobFailed', message: /^Stopped asking teachers: \d+ of the last calls failed, the latest with HTTP 400/ },
+      );
+      assert.ok(server.asked.length < 60, `${server.asked.length} calls`);
+      wrong = false;
+      const texts = await withSession(options, (session) => askAll(session, calls(500)));
+      assert.ok([...texts.values()].every((text) => text.startsWith('echo')));
+    },
+    { timeoutSeconds: 20 },
+  );
+});

@@ -1,14 +1,14 @@
-/** A process to be killed: asks `COUNT` questions at `URL` with the journal `FOLDER`, as a step would. */
+/** A process to be killed: asks COUNT questions at URL with the journal FOLDER, as a step would: URL FOLDER COUNT store [AT_ONCE]. */
 import { runCalls, withSession } from '../../src/calls/run-calls.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
 import { teacherSpec } from '../../src/teachers/spec.ts';
 
-const [url, journal, count, store] = process.argv.slice(2) as [string, string, string, string];
+const [url, journal, count, store, atOnce = '16'] = process.argv.slice(2) as [string, string, string, string, string?];
 const spec = teacherSpec.parse({
   provider: 'openai',
   model: 'm',
   baseUrl: url,
-  concurrency: 16,
+  concurrency: Number(atOnce),
   timeoutSeconds: 2,
   store: store === 'store',
 });

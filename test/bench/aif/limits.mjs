@@ -1,4 +1,4 @@
-// How much of a provider's limit is used: `node test/bench/aif/limits.mjs [SECONDS]` asks a load server that admits 10,000
+// How much of a provider's limit is used: `node test/bench/aif/limits.mjs [SECONDS] [CASE]` asks a load server that admits 10,000
 // requests and 2M tokens a minute and answers 429 beyond, with OpenAI's headers, in 1 s or so; so long after a warm-up of 20 s.
 // Requests bind with short calls, tokens with long ones; the limits are in the recipe or only in the headers; the server
 // charges what a call used, or characters / 4 + max_tokens in advance; its buckets hold a minute or two seconds. The share is
@@ -33,12 +33,12 @@ const CASES = [
 ];
 
 if (process.argv[2] === 'ask') await ask(JSON.parse(process.argv[3]));
-else await bench(Number(process.argv[2] ?? 90));
+else await bench(Number(process.argv[2] ?? 90), process.argv[3] === undefined ? CASES : [CASES[process.argv[3]]]);
 
-async function bench(seconds) {
+async function bench(seconds, cases) {
   console.log('binding   limits from  charged    bucket   calls/min  tokens/min  share of limit  answered 429');
-  for (let at = 0; at < CASES.length; at += 2)
-    await Promise.all(CASES.slice(at, at + 2).map((each) => oneCase({ ...each, seconds })));
+  for (let at = 0; at < cases.length; at += 2)
+    await Promise.all(cases.slice(at, at + 2).map((each) => oneCase({ ...each, seconds })));
 }
 
 async function oneCase(each) {
