@@ -2,9 +2,6 @@ import type { Call, CallOutcome } from './call.ts';
 import { forEachAtOnce } from './for-each.ts';
 import { type CallSession, openSession, type SessionOptions } from './session.ts';
 
-/** Items that a step has in hand at once when it does not ask the session. */
-export const IN_HAND = 256;
-
 /** Opens a session for `work` and closes it whatever happens; the log then holds every answer that arrived. */
 export async function withSession<T>(options: SessionOptions, work: (session: CallSession) => Promise<T>): Promise<T> {
   const session = await openSession(options);

@@ -4,7 +4,7 @@ import { hmacUniform } from '../../../base/hmac-choice.ts';
 import { type Columns, writeParquet } from '../../../base/parquet.ts';
 import { callKey } from '../../../calls/call.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
-import { IN_HAND, withSession } from '../../../calls/run-calls.ts';
+import { withSession } from '../../../calls/run-calls.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { nearDuplicates } from '../../aif/intake/near-duplicates.ts';
 import { datasetCard } from '../../dataset-card.ts';
@@ -35,15 +35,19 @@ export const construct: Task = async (context) => {
 
     async function hold(openings: readonly Opening[]): Promise<Opening[]> {
       const kept = new Set<Opening>();
-      await forEachAtOnce(openings, IN_HAND, async (opening) => {
-        const held = await dialogue(config, playUser, opening, async (call) => {
-          const outcome = await session.ask(call);
-          return outcome.ok ? outcome.reply : undefined;
-        });
-        const reason = dropReason(config, held);
-        if (reason === undefined) kept.add(opening);
-        else counts.add(reason);
-      });
+      await forEachAtOnce(
+        openings,
+        () => session.inHand,
+        async (opening) => {
+          const held = await dialogue(config, playUser, opening, async (call) => {
+            const outcome = await session.ask(call);
+            return outcome.ok ? outcome.reply : undefined;
+          });
+          const reason = dropReason(config, held);
+          if (reason === undefined) kept.add(opening);
+          else counts.add(reason);
+        },
+      );
       return openings.filter((opening) => kept.has(opening));
     }
 

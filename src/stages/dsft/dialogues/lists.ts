@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import type { Call } from '../../../calls/call.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
-import { IN_HAND } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { type CallFields, callOf } from '../../step-config.ts';
@@ -49,12 +48,16 @@ export async function listsOf(
   for (let round = 1, dry = 0; texts.size < wanted; round += 1) {
     const before = texts.size;
     const lists = new Map<string, string[]>();
-    await forEachAtOnce(bySubject, IN_HAND, async ([subject, written]) => {
-      const outcome = await session.ask(listCall(request, subject, written, round));
-      const list = outcome.ok ? readList(outcome.reply.text) : undefined;
-      if (list === undefined) unread += 1;
-      lists.set(subject, list ?? []);
-    });
+    await forEachAtOnce(
+      bySubject,
+      () => session.inHand,
+      async ([subject, written]) => {
+        const outcome = await session.ask(listCall(request, subject, written, round));
+        const list = outcome.ok ? readList(outcome.reply.text) : undefined;
+        if (list === undefined) unread += 1;
+        lists.set(subject, list ?? []);
+      },
+    );
     for (const [subject, written] of bySubject) {
       for (const text of lists.get(subject) ?? []) {
         const name = folded(text);

@@ -1,6 +1,5 @@
 import { hmacUniform } from '../../../base/hmac-choice.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
-import { IN_HAND } from '../../../calls/run-calls.ts';
 import { callOf } from '../../step-config.ts';
 import type { Written } from './lists.ts';
 import type { Workbench } from './openings.ts';
@@ -13,17 +12,21 @@ export async function elaborate(bench: Workbench, instructions: readonly Written
   const system = await template('elaborate');
   const detailed = new Map<Written, string>();
   const drawn = instructions.filter(({ text }) => hmacUniform(settings.seed, 'elaborated', text) < share);
-  await forEachAtOnce(drawn, IN_HAND, async (written) => {
-    const outcome = await session.ask(
-      callOf(settings.user, 'elaborated instruction', [
-        { role: 'system', content: system },
-        { role: 'user', content: `Kind of text: ${written.subject}\nInstruction: ${written.text}` },
-      ]),
-    );
-    const text = outcome.ok && outcome.reply.finishReason === 'stop' ? outcome.reply.text.trim() : '';
-    if (text === '') count('instructions that stayed short');
-    else detailed.set(written, text);
-  });
+  await forEachAtOnce(
+    drawn,
+    () => session.inHand,
+    async (written) => {
+      const outcome = await session.ask(
+        callOf(settings.user, 'elaborated instruction', [
+          { role: 'system', content: system },
+          { role: 'user', content: `Kind of text: ${written.subject}\nInstruction: ${written.text}` },
+        ]),
+      );
+      const text = outcome.ok && outcome.reply.finishReason === 'stop' ? outcome.reply.text.trim() : '';
+      if (text === '') count('instructions that stayed short');
+      else detailed.set(written, text);
+    },
+  );
   return instructions.map((written) => ({
     kind: 'writing',
     subject: written.subject,
