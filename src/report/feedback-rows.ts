@@ -37,8 +37,12 @@ export interface FeedbackRow {
 }
 
 type PairRow = Partial<Pair> & Pick<Pair, 'prompt' | 'chosen' | 'rejected'> & { readonly split: string };
-/** A pair without its texts, which are found again among the answers. */
-type LightPair = Omit<PairRow, 'prompt' | 'chosen' | 'rejected' | 'messages'>;
+/** A pair without its texts, which are found again among the answers; only one that names no answers keeps them. */
+type LightPair = Omit<PairRow, 'prompt' | 'chosen' | 'rejected' | 'messages'> & { readonly texts?: Texts };
+interface Texts {
+  readonly chosen: string;
+  readonly rejected: string;
+}
 
 /**
  * Pairs of an artifact's folder with their answers and ratings, joined by ids, in the order of the prompts. At most `rows`
@@ -47,12 +51,15 @@ type LightPair = Omit<PairRow, 'prompt' | 'chosen' | 'rejected' | 'messages'>;
  */
 export async function* feedbackRows(folder: string, rows: number | null, seed: number): AsyncGenerator<FeedbackRow> {
   const light = new Map<string, LightPair>();
-  for await (const { chosen: _c, rejected: _r, messages: _m, prompt, ...pair } of pairRows(folder))
-    light.set(pair.prompt_id ?? prompt, pair);
+  for await (const { chosen, rejected, messages: _, prompt, ...pair } of pairRows(folder)) {
+    const texts = pair.chosen_id === undefined ? { texts: { chosen: textOf(chosen), rejected: textOf(rejected) } } : {};
+    light.set(pair.prompt_id ?? prompt, { ...pair, ...texts });
+  }
   const wanted = drawn([...light.keys()], rows, seed);
   if (!(await exists(join(folder, COMPLETIONS_FILE)))) {
     for await (const pair of pairRows(folder))
-      if (wanted.has(idOf(pair))) yield rowOf(pair, pair.prompt, textOf(pair.chosen), textOf(pair.rejected), [], []);
+      if (wanted.has(idOf(pair)))
+        yield rowOf(pair, pair.prompt, { chosen: textOf(pair.chosen), rejected: textOf(pair.rejected) }, [], []);
     return;
   }
   const hasRatings = await exists(join(folder, RATINGS_FILE));
@@ -63,8 +70,7 @@ export async function* feedbackRows(folder: string, rows: number | null, seed: n
     const isRated = next?.done === false && next.value[0]?.prompt_id === prompt_id;
     const own: readonly Rating[] = isRated ? (next?.value as readonly Rating[]) : [];
     const pair = wanted.has(prompt_id) ? light.get(prompt_id) : undefined;
-    const text = (id: string | undefined) => completions.find(({ completion_id }) => completion_id === id)?.text;
-    if (pair !== undefined) yield rowOf(pair, prompt, text(pair.chosen_id) ?? '', text(pair.rejected_id) ?? '', completions, own);
+    if (pair !== undefined) yield rowOf(pair, prompt, pair.texts, completions, own);
     if (isRated) next = await ratings?.next();
   }
 }
@@ -97,23 +103,29 @@ function noSuchSplit(error: unknown): string[] {
 function rowOf(
   pair: LightPair,
   prompt: string,
-  chosenText: string,
-  rejectedText: string,
+  texts: Texts | undefined,
   completions: readonly Completion[],
   ratings: readonly Rating[],
 ): FeedbackRow {
   const judged = (id: string | undefined) => judgedOf(ratings.filter(({ completion_id }) => completion_id === id));
-  const answer = (side: 'chosen' | 'rejected', text: string): Answer => {
-    const id = pair[`${side}_id`];
-    const completion = completions.find(({ completion_id }) => completion_id === id);
+  const answer = (side: 'chosen' | 'rejected'): Answer => {
+    const completion = completions.find(({ completion_id, text }) =>
+      texts === undefined ? completion_id === pair[`${side}_id`] : text === texts[side],
+    );
+    if (completion === undefined && texts === undefined)
+      throw new ZephyrError(
+        `Cannot show the pair of prompt "${pair.prompt_id}": its answer "${pair[`${side}_id`]}" is not there`,
+      );
+    const id = completion?.completion_id;
     return {
-      ...{ id, text, judged: judged(id) },
+      ...{ id, judged: judged(id) },
+      text: texts?.[side] ?? completion?.text ?? '',
       model: pair[`${side}_model`] ?? completion?.model ?? 'unknown',
       score: pair[`score_${side}`] ?? null,
       flags: completion?.flags ?? [],
     };
   };
-  const [chosen, rejected] = [answer('chosen', chosenText), answer('rejected', rejectedText)];
+  const [chosen, rejected] = [answer('chosen'), answer('rejected')];
   const others = completions
     .filter(({ completion_id }) => completion_id !== chosen.id && completion_id !== rejected.id)
     .map(({ completion_id: id, model, text, flags }) => ({ id, model, text, flags, judged: judged(id), score: null }));

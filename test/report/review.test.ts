@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { writeParquet } from '../../src/base/parquet.ts';
+import { readParquet, writeParquet } from '../../src/base/parquet.ts';
 import { escapeHtml } from '../../src/report/html.ts';
 import { writeReview } from '../../src/report/write-review.ts';
 import { PAIR_COLUMNS } from '../../src/stages/aif/tables.ts';
@@ -114,6 +114,19 @@ test('published pairs without answers and ratings can be looked at too', async (
   assert.equal(rows, 1);
   assert.match(text, /because of it/);
   assert.match(text, /margin <b>unknown<\/b>/);
+});
+
+test('pairs that name no answers, as those of the first version, find them by their texts', async () => {
+  const first = join(root, 'first');
+  const path = 'data/train_prefs-00000-of-00001.parquet';
+  const rows: Record<string, unknown>[] = [];
+  for await (const row of readParquet(join(folder, path))) rows.push(row);
+  await writeParquet(join(first, path), PAIR_COLUMNS, rows);
+  for (const name of ['completions', 'ratings']) await symlink(join(folder, name), join(first, name));
+  const { text } = await page(6, 1, { ...ABOUT, folder: first });
+  assert.equal(articles(text).length, 6);
+  assert.equal(text.match(/class="side other"/g)?.length, 6);
+  assert.ok(articles(text).every((article) => /<td class="single">/.test(article)));
 });
 
 test('a dataset without pairs is refused, and no half page is left', async () => {
