@@ -1,5 +1,4 @@
 import type { TeacherProgress } from '../model/event.ts';
-import type { Teacher } from '../teachers/teacher.ts';
 import type { Budget } from './budget.ts';
 import type { Call, CallOutcome } from './call.ts';
 import type { CallLog } from './call-log.ts';
@@ -36,9 +35,6 @@ export interface Desk {
   /** Waits for what is on its way. */
   close(): Promise<void>;
 }
-
-/** `servers`: the recipe's own first, then those to turn to when it fails. */
-export type OpenDesk = (floor: Floor, servers: readonly Teacher[]) => Desk;
 
 /** How patient the engine is with a server. Times in milliseconds. */
 export interface Patience {

@@ -2,9 +2,8 @@ import type { TeacherProgress } from '../model/event.ts';
 import type { ChatAnswer, ChatFailure, Teacher } from '../teachers/teacher.ts';
 import { aimd } from './aimd.ts';
 import { breaker } from './breaker.ts';
-import type { Patience } from './desk.ts';
+import type { Floor } from './desk.ts';
 import { type Estimator, estimator } from './estimate.ts';
-import type { Halt } from './halt.ts';
 import { rateMeter } from './rate-meter.ts';
 import { tokenBucket } from './token-bucket.ts';
 
@@ -54,7 +53,11 @@ interface Waiter {
 const OPENINGS_UNSEEN = 3;
 
 /** `hasElsewhere`: whether another server would take the calls that wait here. */
-export function openLane(teacher: Teacher, halt: Halt, patience: Patience, hasElsewhere: () => boolean): Lane {
+export function openLane(
+  teacher: Teacher,
+  { halt, patience, note }: Pick<Floor, 'halt' | 'patience' | 'note'>,
+  hasElsewhere: () => boolean,
+): Lane {
   const now = () => performance.now();
   const requests = tokenBucket(teacher.limits.requestsPerMinute, false);
   const tokens = tokenBucket(teacher.limits.tokensPerMinute, true);
@@ -96,6 +99,13 @@ export function openLane(teacher: Teacher, halt: Halt, patience: Patience, hasEl
     return Math.max(quietUntil - at, fuse.waitMs(at), requests.waitMs(1, at), tokens.waitMs(amount, at));
   }
 
+  /** For so long it is better to go elsewhere, if there is an elsewhere. */
+  function closedMs(at: number): number {
+    const quiet = quietUntil - at;
+    const isLong = quiet > patience.capMs || (fuse.openings > 0 && quiet > 0);
+    return dead === undefined ? Math.max(fuse.waitMs(at), isLong ? quiet : 0) : Number.POSITIVE_INFINITY;
+  }
+
   /** Lets in whoever may go; at the latest when the next one may, it is called again. */
   function pump(): void {
     clearTimeout(timer);
@@ -103,7 +113,7 @@ export function openLane(teacher: Teacher, halt: Halt, patience: Patience, hasEl
     for (let first = next(); first !== undefined; first = next()) {
       const at = now();
       if (halt.signal.aborted) first.reject(halt.reason());
-      else if (dead !== undefined || (fuse.waitMs(at) > 0 && hasElsewhere())) first.resolve(undefined);
+      else if (dead !== undefined || (closedMs(at) > 0 && hasElsewhere())) first.resolve(undefined);
       else {
         if (inFlight >= atOnce.limit) return;
         const wait = waitOf(first.tokens, at);
@@ -150,18 +160,24 @@ export function openLane(teacher: Teacher, halt: Halt, patience: Patience, hasEl
     else if (failure.status === 429) {
       meters.busy.add(1, at);
       atOnce.busy(ticket.enteredAt, inFlight, at);
-      quietUntil = Math.max(quietUntil, at + (failure.afterMs ?? patience.busyMs));
+      beQuiet(failure.afterMs ?? patience.busyMs, at);
       busySince ??= { at, times: 0 };
       busySince.times += 1;
       // It is there, and says so.
       if (ticket.isTrial) fuse.answered();
       if (busySince.times >= patience.attempts && at - busySince.at > patience.silenceMs) giveUp(at);
     } else {
-      if (failure.afterMs !== undefined) quietUntil = Math.max(quietUntil, at + failure.afterMs);
+      beQuiet(failure.afterMs ?? 0, at);
       fuse.failed(ticket.isTrial, at);
       const unseen = answeredAt === Number.NEGATIVE_INFINITY;
       if (unseen ? fuse.openings >= OPENINGS_UNSEEN : fuse.openings > 0 && at - answeredAt > patience.silenceMs) silent = true;
     }
+  }
+
+  function beQuiet(ms: number, at: number): void {
+    if (ms > patience.capMs && at + ms > quietUntil + patience.capMs)
+      note(`"${teacher.name}" is busy and takes no call for ${Math.ceil(ms / 60_000)} min`);
+    quietUntil = Math.max(quietUntil, at + ms);
   }
 
   function giveUp(at: number): void {
@@ -183,7 +199,8 @@ export function openLane(teacher: Teacher, halt: Halt, patience: Patience, hasEl
       return answeredAt;
     },
     waitMs() {
-      return dead === undefined ? fuse.waitMs(now()) : Number.POSITIVE_INFINITY;
+      // One call is enough to try it with.
+      return fuse.openings > 0 && next() !== undefined ? Number.POSITIVE_INFINITY : closedMs(now());
     },
     enter(amount, again) {
       return new Promise((resolve, reject) => {
@@ -201,7 +218,7 @@ export function openLane(teacher: Teacher, halt: Halt, patience: Patience, hasEl
         atOnce.answered(at);
         answered(at);
       } else failed(ticket, answer.failure, at);
-      if (timer !== undefined || dead !== undefined || fuse.waitMs(at) > 0) pump();
+      if (timer !== undefined || closedMs(at) > 0) pump();
     },
     withdraw(ticket) {
       settleTokens(ticket, 0, now());

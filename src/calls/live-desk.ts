@@ -24,7 +24,7 @@ interface Course {
  */
 export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
   const { halt, patience, log, append, budget } = floor;
-  const lanes: readonly Lane[] = servers.map((teacher) => openLane(teacher, halt, patience, () => lanes.some(isOpen)));
+  const lanes: readonly Lane[] = servers.map((teacher) => openLane(teacher, floor, () => lanes.some(isOpen)));
   const reconcile = reconciler(floor);
 
   function pick(): Lane {

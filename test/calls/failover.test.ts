@@ -88,6 +88,21 @@ test('an answer lost on the way is looked for where it was asked, before another
   );
 });
 
+test('while a server asks for a long silence the next one is asked, and a word is said about it', () => {
+  const notes: string[] = [];
+  return withServers(
+    [() => ({ status: 429, headers: { 'retry-after': '3000' } }), () => ({})],
+    async ([first, second], options) => {
+      const note = (message: string) => void notes.push(message);
+      const texts = await withSession({ ...options, note }, (session) => askAll(session, calls(40)));
+      assert.equal(texts.size, 40);
+      assert.equal(second?.billed.size, 40);
+      assert.ok((first?.asked.length ?? 9) <= 4);
+      assert.deepEqual(notes, [`"m at ${first?.url}" is busy and takes no call for 50 min`]);
+    },
+  );
+});
+
 test('after a restart an unknown call is looked for at the server that its intent names', () => {
   let firstIsDown = true;
   const controller = new AbortController();
