@@ -13,6 +13,9 @@ import type { Target } from './target.ts';
 export const REHEARSAL_PROVIDERS = ['openai', 'huggingface', 'self-hosted', 'batch', 'artifact'] as const;
 export type RehearsalProvider = (typeof REHEARSAL_PROVIDERS)[number];
 
+/** Temperatures at which the own model answers where it alone does, as in SimPO's on-policy data: several samples a prompt. */
+const ON_POLICY = [0.6, 1, 1.4] as const;
+
 const WORLD = 'setup/world';
 const POOL = ['practice-direct', 'practice-rambling', 'practice-evasive', 'practice-careless'] as const;
 const USER = 'practice-user';
@@ -132,11 +135,12 @@ function toyAif(spec: AifSpec, provider: RehearsalProvider): AifSpec {
         batchSize: SIZES.batchSize,
       }));
       const policy = spec.pool.find(({ model }) => model === 'dsft');
-      const local = ['dsft', 'setup/base'].map((model) => ({
-        model,
+      const local = ON_POLICY.map((sampled) => ({
+        model: 'dsft',
         weight: 1,
         engine: 'transformers' as const,
         batchSize: SIZES.batchSize,
+        sampling: { temperature: sampled },
       }));
       const pool = provider === 'artifact' ? local : policy === undefined ? teachers : [...teachers, toyPolicy(policy)];
       return {
