@@ -16,7 +16,7 @@ import { importBase, type Tiny, writeTiny } from './tiny.ts';
 const skip = missing();
 const run = promisify(execFile);
 /** Kilobytes added to the disk between two attempts. */
-const MORE_KB = 150;
+const MORE_KB = 250;
 
 describe('damaged data is never used, and nothing is lost by refusing it', { skip, concurrency: false }, () => {
   let tiny: Tiny;
