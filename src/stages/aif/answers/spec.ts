@@ -15,7 +15,7 @@ export const samplingFields = {
 
 const memberFields = {
   teacher: z.string().optional().describe('Id of a teacher that answers over an API'),
-  model: sourceText('model', ['dsft'])
+  model: sourceText('model', ['dsft', 'setup/base'])
     .optional()
     .describe('A model artifact that answers in a job of its own: `dsft` (on-policy answers) or hf://models/...'),
   sampling: z
