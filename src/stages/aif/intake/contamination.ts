@@ -1,4 +1,4 @@
-import { wordsOf } from './words.ts';
+import { wordsOf } from '../../words.ts';
 
 /** A prompt holds an item of a benchmark, or so many words of it in a row. */
 export interface Hit {

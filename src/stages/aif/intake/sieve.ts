@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { ZephyrError } from '../../../errors.ts';
 import { counter, textOf } from '../../rows.ts';
 import { promptId } from '../../step-config.ts';
+import { estimateTokens, folded } from '../../words.ts';
 import { type LineFile, openLineFile } from '../line-file.ts';
 import { type Candidates, openCandidates } from './candidates.ts';
 import type { Contamination } from './contamination.ts';
 import type { PromptsConfig } from './step.ts';
-import { estimateTokens, folded } from './words.ts';
 
 /** One row on its way in. */
 export interface Incoming {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { contamination } from '../../../../src/stages/aif/intake/contamination.ts';
-import { wordsOf } from '../../../../src/stages/aif/intake/words.ts';
+import { wordsOf } from '../../../../src/stages/words.ts';
 
 const words = (min: number, max: number) =>
   fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: min, maxLength: max }).map((list) => list.join(' '));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hmacUniform } from '../../../../src/base/hmac-choice.ts';
-import { nearDuplicates, similarity } from '../../../../src/stages/aif/intake/near-duplicates.ts';
+import { hmacUniform } from '../../src/base/hmac-choice.ts';
+import { nearDuplicates, similarity } from '../../src/stages/near-duplicates.ts';
 
 const word = (n: number) => `w${Math.floor(hmacUniform(1, 'word', String(n)) * 5000)}`;
 const text = (n: number, words = 120) => Array.from({ length: words }, (_, at) => word(n * 1000 + at));
