@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import * as z from 'zod';
 import type { Row } from '../../../base/parquet.ts';
 import { ZephyrError } from '../../../errors.ts';
-import { datasetCard } from '../../dataset-card.ts';
+import { datasetCard, markdownTable } from '../../dataset-card.ts';
 import { counter, readRows, splitFiles } from '../../rows.ts';
 import type { Task } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
@@ -48,10 +48,19 @@ export const passPairs: Task = async (context) => {
   await writeFile(join(context.out, 'report.json'), `${JSON.stringify(metrics, undefined, 2)}\n`);
   await writeFile(
     join(context.out, 'README.md'),
-    datasetCard('Preferences', 'Published pairs, passed on unchanged.', { default: files }),
+    datasetCard('Preferences', aboutPairs(counts, oddities.counts()), { default: files }),
   );
   return { metrics, costUsd: 0 };
 };
+
+function aboutPairs(counts: Readonly<Record<string, number>>, oddities: Readonly<Record<string, number>>): string {
+  const odd = Object.entries(oddities);
+  return [
+    'Published pairs, passed on unchanged: the licence is that of the dataset named below as the input `pairs`.',
+    markdownTable(['split', 'rows'], Object.entries(counts)),
+    odd.length === 0 ? 'Every row was looked at; none is odd.' : markdownTable(['what is odd', 'rows'], odd),
+  ].join('\n\n');
+}
 
 /** Throws on rows that cannot be trained on; names what is odd in others. */
 function check(row: Row, at: string): string | undefined {
