@@ -32,8 +32,7 @@ export async function readOrigin(folders: Readonly<Record<string, string>>): Pro
   const inputs: Record<string, Origin['inputs'][string]> = {};
   for (const [name, folder] of Object.entries(folders)) {
     const found = await manifestOf(folder);
-    if (found !== undefined)
-      inputs[name] = { step: `${found.stage}/${found.step}`, fingerprint: found.fingerprint, digest: found.digest };
+    if (found !== undefined) inputs[name] = { step: `${found.stage}/${found.step}`, digest: found.digest };
   }
   const { prompts, ratings } = folders;
   const said = ratings === undefined ? undefined : await readOrNothing(join(ratings, REPORT_FILE));

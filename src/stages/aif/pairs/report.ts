@@ -20,8 +20,8 @@ export type Origin = {
   readonly contamination: Readonly<Record<string, number>> | null;
   /** null: the ratings come without a report of zephyr's */
   readonly judge: JudgeReport | null;
-  /** step, fingerprint and content of each input that zephyr published */
-  readonly inputs: Readonly<Record<string, { readonly step: string; readonly fingerprint: string; readonly digest: string }>>;
+  /** step and content digest of each input that zephyr published; their IDs, which differ between Hubs, are in the card */
+  readonly inputs: Readonly<Record<string, { readonly step: string; readonly digest: string }>>;
 };
 
 /** What `report.json` says. It is a function of what the step's fingerprint covers; prices and commits are in the card. */
