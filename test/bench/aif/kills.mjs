@@ -32,7 +32,7 @@ async function oneRun(store) {
       const exit = once(child, 'exit');
       const done = (await server.tally()).contents;
       // What is left is spread over the kills that are left.
-      const more = Math.ceil(Math.random() * 2 * Math.max(1, (calls - done) / (kills - killed + 1)));
+      const more = Math.ceil(Math.random() * 1.5 * Math.max(1, (calls - done) / (kills - killed + 1)));
       const start = (await server.tally()).requests;
       while (child.exitCode === null && (await server.tally()).requests - start < more) await sleep(Math.random() * 5);
       await sleep(Math.random() * 30);
