@@ -56,7 +56,7 @@ article > .head { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: ba
 .sides { display: grid; grid-template-columns: 1fr 1fr; grid-template-rows: auto auto auto; }
 .side { padding: 14px 18px 18px; min-width: 0; }
 .sides > .side { display: grid; grid-row: span 3; grid-template-rows: subgrid; align-content: start; }
-.side + .side { border-left: 1px solid var(--line); }
+.sides > .side + .side { border-left: 1px solid var(--line); }
 .side h3 { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: baseline; margin: 0 0 10px; font-size: 14px; font-weight: 600; }
 .side h3 span { font-weight: 400; color: var(--soft); font-size: 13px; font-variant-numeric: tabular-nums; }
 .chosen h3 > b { color: var(--good); }
@@ -74,13 +74,14 @@ body.no-why td.why { display: none; }
 details.others { border-top: 1px solid var(--line); padding: 10px 18px; }
 summary { cursor: pointer; color: var(--soft); font-size: 13px; }
 details.others .side { padding: 14px 0 6px; }
+details.others .side + .side { border-top: 1px solid var(--line); }
 .nothing { padding: 48px 0; text-align: center; color: var(--soft); }
 footer { color: var(--soft); font-size: 13px; padding-top: 20px; padding-bottom: 48px; }
 kbd { font: 12px ui-monospace, monospace; border: 1px solid var(--line); border-radius: 4px; padding: 0 5px; }
 @media (max-width: 860px) {
   .sides { grid-template-columns: minmax(0, 1fr); grid-template-rows: none; }
   .sides > .side { display: block; }
-  .side + .side { border-left: 0; border-top: 1px solid var(--line); }
+  .sides > .side + .side { border-left: 0; border-top: 1px solid var(--line); }
   header.top, main, footer, .tools > div { padding-left: 14px; padding-right: 14px; }
   form.tools { position: static; }
   table, tbody { display: block; }
