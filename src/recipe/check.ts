@@ -1,4 +1,5 @@
 import { checkAnswers } from './check-answers.ts';
+import { checkBatches } from './check-batches.ts';
 import { checkBudget } from './check-budget.ts';
 import { checkJudge } from './check-judge.ts';
 import { checkPairs } from './check-pairs.ts';
@@ -32,7 +33,7 @@ export function checkRecipe(recipe: Recipe): Mistake[] {
   };
   if (aif.source === 'teachers' || aif.source === 'delta') mistakes.push(...checkAnswers(recipe, aif, known));
   if (aif.source === 'teachers') mistakes.push(...checkJudge(recipe, aif, known));
-  mistakes.push(...checkPairs(recipe));
+  mistakes.push(...checkPairs(recipe), ...checkBatches(recipe));
   if (data.source === 'teacher')
     mistakes.push(...checkBudget(recipe, ['dsft', 'data', 'budgetUsd'], data.budgetUsd, new Set([data.user, data.assistant])));
   if (aif.source === 'teachers' || aif.source === 'delta')
