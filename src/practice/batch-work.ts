@@ -60,12 +60,17 @@ export interface Workplace {
   readonly count: (batch: BatchObject, tokens: number) => void;
 }
 
+/** Between two looks at whether a batch that waits was cancelled. */
+const LOOK_MS = 20;
+
 /** Requests that are answered between two looks at whether the batch was cancelled. */
 const STRETCH = 50;
 
 /** Takes a batch from its creation to its end, in the way that the rules want it. Throws when the server closes. */
 export async function workOn({ state, files, rules, save, queued, count }: Workplace, batch: BatchObject): Promise<void> {
-  await delay(rules.hit('delay', 50) ?? 0, undefined, { signal: state.closing });
+  const until = Date.now() + (rules.hit('delay', 50) ?? 0);
+  while (Date.now() < until && !isCancelling(batch))
+    await delay(Math.min(LOOK_MS, until - Date.now()), undefined, { signal: state.closing });
   const { asked, errors } = readRequests(await files.read(batch.input_file_id));
   const tokens = asked.reduce((sum, each) => sum + each.tokens, 0);
   const limit = rules.hit('queue', 0);
