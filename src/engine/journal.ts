@@ -2,6 +2,7 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { atomicWrite } from '../base/atomic-write.ts';
 import { sha256File } from '../base/sha256.ts';
+import { ZephyrError } from '../errors.ts';
 import type { Addition } from '../hub/hub.ts';
 import type { RepoId } from '../model/artifact.ts';
 import type { Engine } from './engine.ts';
@@ -11,6 +12,7 @@ export interface Journal {
   readonly folder: string;
   /** folders of earlier runs of the stage, whose calls are paid already; none for a step that asks nobody */
   readonly earlier: readonly string[];
+  /** Throws when the run is somebody else's by now; what was to be flushed is on its branch nevertheless. */
   readonly flush: () => Promise<void>;
 }
 
@@ -49,10 +51,25 @@ export async function openJournal(engine: Engine, run: StageRun, asks: boolean):
         const sha256 = await sha256File(file);
         add.push({ path: `${CALLS}${name.slice(0, -'.jsonl'.length)}-${sha256.slice(0, 16)}.jsonl`, file, sha256 });
       }
-      if (add.length > 0) await run.advance(run.state, 'calls', { add });
+      if (add.length === 0) return;
+      let loss: unknown;
+      try {
+        await run.advance(run.state, 'calls', { add });
+      } catch (error) {
+        if (!isLost(error)) throw error;
+        // what was paid is of use to whoever goes on with the run
+        await run.leave(add, 'calls');
+        loss = error;
+      }
       for (const name of names) flushed.add(name);
+      if (loss !== undefined) throw loss;
     },
   };
+}
+
+/** The run is somebody else's by now, or cancelled. */
+export function isLost(error: unknown): error is ZephyrError {
+  return error instanceof ZephyrError && (error.exit === 'conflict' || error.exit === 'cancelled');
 }
 
 /** A finished segment of this machine. */

@@ -1,6 +1,7 @@
 import { ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { PlannedStep } from '../plan/plan.ts';
+import { isLost } from './journal.ts';
 import type { StageRun } from './stage-run.ts';
 
 /**
@@ -10,7 +11,7 @@ import type { StageRun } from './stage-run.ts';
 export async function release(run: StageRun, step: PlannedStep, thrown: unknown): Promise<never> {
   const id = formatRef({ ...run.state.repo, revision: run.state.run });
   const error = diskFull(thrown, step) ?? thrown;
-  if (error instanceof ZephyrError && (error.exit === 'conflict' || error.exit === 'cancelled')) throw error;
+  if (isLost(error)) throw error;
   const detached = error instanceof ZephyrError && error.exit === 'detached';
   const message = error instanceof Error ? error.message : String(error);
   const failure = detached ? null : { reason: error instanceof ZephyrError ? error.exit : 'bug', message };

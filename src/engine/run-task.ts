@@ -5,7 +5,7 @@ import type { Artifact } from '../model/outcome.ts';
 import type { Step, TaskResult } from '../stages/stage.ts';
 import type { Engine } from './engine.ts';
 import { stageInputs } from './job-folder.ts';
-import { openJournal } from './journal.ts';
+import { isLost, openJournal } from './journal.ts';
 import type { StageRun } from './stage-run.ts';
 
 type TaskStep = Step & { readonly work: { readonly kind: 'task' } };
@@ -28,6 +28,13 @@ export async function runTask(
   await mkdir(out, { recursive: true });
   const staged = await stageInputs(engine.hub, inputs, folder);
   const journal = await openJournal(engine, run, step.calls !== undefined);
+  const lost = new AbortController();
+  /** Whoever goes on with the run asks the same teachers: it must not be two who do. */
+  const flush = () =>
+    journal.flush().catch((error: unknown) => {
+      if (isLost(error)) lost.abort(error);
+      throw error;
+    });
   try {
     const result = await task({
       config: step.config,
@@ -38,14 +45,15 @@ export async function runTask(
       earlier: journal.earlier,
       budgetUsd: step.budgetUsd,
       ahead,
-      flush: journal.flush,
+      flush,
       teacher: engine.teacher,
-      signal: engine.signal,
+      signal: AbortSignal.any([engine.signal, lost.signal]),
       progress: (progress) => engine.emit({ type: 'calls', stage: step.stage, step: step.name, progress }),
       note: (message) => engine.emit({ type: 'note', stage: step.stage, step: step.name, message }),
     });
     return { folder: out, result };
   } catch (error) {
+    lost.signal.throwIfAborted();
     if (engine.signal.aborted)
       throw new ZephyrError(`Turned away from ${step.stage}/${step.name}; every answered call is kept`, {
         exit: 'detached',
@@ -53,6 +61,6 @@ export async function runTask(
       });
     throw error;
   } finally {
-    await journal.flush();
+    await flush();
   }
 }

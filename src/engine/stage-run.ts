@@ -7,6 +7,8 @@ import { type RunState, runState, STATE_FILE } from '../runs/run-state.ts';
 
 /** How far back an unfinished run of the same key is looked for. */
 const RUNS_LOOKED_AT = 20;
+/** A branch that others leave calls on is read again this often. */
+const TRIES = 8;
 
 /** A run that this process owns: the state, and the head of its branch that the state was read from or written to. */
 export class StageRun {
@@ -26,41 +28,65 @@ export class StageRun {
     return this.#head;
   }
 
-  /** One transition, one commit, on top of the head that we know. A branch that moved belongs to somebody else now. */
+  /**
+   * One transition, one commit, on top of the head that we know. A branch that moved belongs to somebody else now, unless
+   * somebody has only left calls there.
+   */
   async advance(
     next: RunState,
     message: string,
     files: { add?: readonly Addition[]; remove?: readonly string[] } = {},
   ): Promise<void> {
     const state: RunState = { ...next, updatedAt: this.#now().toISOString() };
-    const outcome = await this.#hub.commit({
-      repo: state.repo,
-      branch: state.run,
-      parent: this.#head,
-      message: `zephyr: ${message}`,
-      add: [...(files.add ?? []), { path: STATE_FILE, content: `${JSON.stringify(state, null, 2)}\n` }],
-      ...(files.remove === undefined ? {} : { remove: files.remove }),
-    });
-    if (!outcome.ok) throw await this.#lost(state);
-    this.state = state;
-    this.#head = outcome.commit;
+    for (let attempt = 1; ; attempt += 1) {
+      const outcome = await this.#hub.commit({
+        repo: state.repo,
+        branch: state.run,
+        parent: this.#head,
+        message: `zephyr: ${message}`,
+        add: [...(files.add ?? []), { path: STATE_FILE, content: `${JSON.stringify(state, null, 2)}\n` }],
+        ...(files.remove === undefined ? {} : { remove: files.remove }),
+      });
+      if (outcome.ok) {
+        this.state = state;
+        this.#head = outcome.commit;
+        return;
+      }
+      const now = await readRun(this.#hub, state.repo, state.run);
+      if (now === undefined || attempt === TRIES || !isSame(now.state, this.state)) throw lost(this.state, now?.state);
+      this.#head = now.head;
+    }
   }
 
-  /** Why the branch is not where we left it: the user has cancelled the run, or somebody else goes on with it. */
-  async #lost(state: RunState): Promise<ZephyrError> {
-    const id = formatRef({ ...state.repo, revision: state.run });
-    const now = await readRun(this.#hub, state.repo, state.run);
-    if (now?.state.phase === 'cancelled') {
-      return new ZephyrError(`Stopped working on ${id}: it was cancelled`, {
-        exit: 'cancelled',
-        hint: `go on with: zephyr resume ${id}`,
-      });
+  /** Leaves files on the branch although the run is somebody else's by now, who goes on undisturbed. */
+  async leave(add: readonly Addition[], message: string): Promise<void> {
+    const { repo, run } = this.state;
+    for (let attempt = 1; attempt <= TRIES; attempt += 1) {
+      const parent = await this.#hub.resolve({ ...repo, revision: run });
+      if (parent === undefined) return;
+      if ((await this.#hub.commit({ repo, branch: run, parent, message: `zephyr: ${message}`, add })).ok) return;
     }
-    return new ZephyrError(`Cannot go on with ${id}: another zephyr has written to it`, {
-      exit: 'conflict',
-      hint: `see who: zephyr status ${id}`,
+  }
+}
+
+/** The state has not been written since. */
+function isSame(now: RunState, known: RunState): boolean {
+  return now.updatedAt === known.updatedAt && now.phase === known.phase && now.owner?.pid === known.owner?.pid;
+}
+
+/** Why the branch is not where we left it: the user has cancelled the run, or somebody else goes on with it. */
+function lost({ repo, run }: RunState, now: RunState | undefined): ZephyrError {
+  const id = formatRef({ ...repo, revision: run });
+  if (now?.phase === 'cancelled') {
+    return new ZephyrError(`Stopped working on ${id}: it was cancelled`, {
+      exit: 'cancelled',
+      hint: `go on with: zephyr resume ${id}`,
     });
   }
+  return new ZephyrError(`Cannot go on with ${id}: another zephyr has written to it`, {
+    exit: 'conflict',
+    hint: `see who: zephyr status ${id}`,
+  });
 }
 
 type NewRun = Omit<
