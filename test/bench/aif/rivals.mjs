@@ -1,10 +1,10 @@
 // The same prompts, pool of four models, judge and fake server for zephyr, distilabel and bespokelabs-curator: speed, memory and
 // processor time of a whole run, and what is lost when all of a tool's processes are killed (SIGKILL) part of the way and the
 // same command is run again. `node test/bench/aif/rivals.mjs [--prompts 300] [--latencyMs 300] [--jitterMs 400]
-// [--concurrency 256] [--rounds 1] [--kill 25,50,75] [--tools zephyr,zephyr-store,distilabel,curator] [--keep]`; needs `npm run setup` and
+// [--concurrency 256] [--rounds 1] [--kill 20,45,70] [--tools zephyr,zephyr-store,distilabel,curator] [--keep]`; needs `npm run setup` and
 // pip, which installs the rivals into ~/.cache/zephyr. Figures to read, not a test: machines differ and are shared.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -20,7 +20,8 @@ const { values } = parseArgs({
     jitterMs: text('400'),
     concurrency: text('256'),
     rounds: text('1'),
-    kill: text('25,50,75'),
+    // no multiples of 12.5, where a tool that asks one model after the other has nothing in flight
+    kill: text('20,45,70'),
     tools: text('zephyr,zephyr-store,distilabel,curator'),
     keep: { type: 'boolean', default: false },
   },
@@ -75,7 +76,17 @@ async function wholeRun(name, tool, round) {
     if (missing > 0) notes.push(`${name}: ${missing} results missing in a run that nobody killed`);
     const { seconds, rss, pss, cpuSeconds, processes } = run;
     const whileAsking = contents / ((lastMs - firstMs) / 1000);
-    return { perSecond: contents / seconds, whileAsking, rss, pss, cpuSeconds, processes, mostInFlight, requests };
+    return {
+      load: loadavg()[0],
+      perSecond: contents / seconds,
+      whileAsking,
+      rss,
+      pss,
+      cpuSeconds,
+      processes,
+      mostInFlight,
+      requests,
+    };
   });
 }
 
@@ -228,6 +239,12 @@ function show() {
       'RSS, PSS: most of all its processes together; PSS counts pages that they share once.',
       'lost: answers sent to the tool before the kill that were asked for again, or that its final result does not hold; *: it could not go on.',
       'sent: all requests, those in flight at the kill included, which nobody can know of.',
+      ...rows.map(({ name, runs }) => {
+        const each = runs.map(
+          ({ perSecond, whileAsking, load }) => `${perSecond.toFixed(1)} (${whileAsking.toFixed(1)}) at ${load.toFixed(1)}`,
+        );
+        return `${name}, calls/s (asking/s) at the machine's load in each round: ${each.join('; ')}.`;
+      }),
       ...rows.flatMap(({ name, killed }) =>
         killed.map(
           ({ percent, answered, inFlight, again, missing }) =>
