@@ -2,7 +2,7 @@
 // requests and 2M tokens a minute and answers 429 beyond, with OpenAI's headers, in 1 s or so; so long after a warm-up of 20 s.
 // Requests bind with short calls, tokens with long ones; the limits are in the recipe or only in the headers; the server
 // charges what a call used, or characters / 4 + max_tokens in advance; its buckets hold a minute or two seconds. The share is
-// of what it charged against what it would have admitted. Figures to read, not a test.
+// of what it charged against what comes in in the time; above 100 % is what a bucket had saved up. Figures to read, not a test.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
