@@ -194,6 +194,7 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
       total: counts.total,
       failed: counts.failed,
       replayed: counts.replayed,
+      ahead: counts.ahead,
       costUsd: counts.costUsd,
       spentUsd: log.totals.costUsd,
       capUsd: options.budgetUsd ?? null,

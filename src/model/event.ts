@@ -25,6 +25,8 @@ export interface CallsProgress {
   readonly failed: number;
   /** answered from the log, without a call */
   readonly replayed: number;
+  /** calls for a later step, made in advance */
+  readonly ahead: number;
   /** dollars of the calls of this step, whoever paid them when */
   readonly costUsd: number;
   /** dollars that this run of the stage has spent, of at most `capUsd` */

@@ -19,7 +19,7 @@ export async function pinRefs(refs: Iterable<string>, hub: Hub): Promise<Map<str
   return pins;
 }
 
-/** As `pinRefs`, with what has a meaning and the error about what has none side by side. */
+/** As `pinRefs`, with what has a meaning and the error about what the Hub does not have side by side. */
 export async function tryPins(
   refs: Iterable<string>,
   hub: Hub,
@@ -29,10 +29,16 @@ export async function tryPins(
   const failures = settled.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
   const bug = failures.find((failure) => !(failure instanceof ZephyrError));
   if (bug !== undefined) throw bug;
-  const pins = new Map(
-    settled.flatMap((outcome, index) => (outcome.status === 'fulfilled' ? [[texts[index] as string, outcome.value]] : [])),
-  );
-  return { pins, missing: asOne(failures as ZephyrError[]) };
+  const refused = asOne(failures as ZephyrError[]);
+  if (refused !== undefined) throw refused;
+  const pins = new Map<string, Artifact>();
+  const unknown: ZephyrError[] = [];
+  for (const [index, outcome] of settled.entries()) {
+    if (outcome.status === 'rejected') continue;
+    if (outcome.value instanceof ZephyrError) unknown.push(outcome.value);
+    else pins.set(texts[index] as string, outcome.value);
+  }
+  return { pins, missing: asOne(unknown) };
 }
 
 function asOne([first, ...rest]: readonly ZephyrError[]): ZephyrError | undefined {
@@ -43,7 +49,8 @@ function asOne([first, ...rest]: readonly ZephyrError[]): ZephyrError | undefine
   });
 }
 
-async function pinRef(text: string, hub: Hub): Promise<Artifact> {
+/** What the reference means, or the error that says that the Hub has nothing of that name. */
+async function pinRef(text: string, hub: Hub): Promise<Artifact | ZephyrError> {
   const floating = parseRef(text);
   if (floating === undefined) {
     throw new ZephyrError(
@@ -51,7 +58,7 @@ async function pinRef(text: string, hub: Hub): Promise<Artifact> {
     );
   }
   const commit = await hub.resolve(floating);
-  if (commit === undefined) throw await unknown(floating, hub);
+  if (commit === undefined) return await unknown(floating, hub);
   const ref: ArtifactRef = { type: floating.type, name: floating.name, commit };
   const manifest = await readManifest(hub, ref);
   return { ref, digest: manifest?.digest ?? (await digestOf(ref, hub)) };

@@ -117,7 +117,7 @@ export function progressParts(
         ];
   return {
     percent: step.total > 0 ? formatPercent(step.done, step.total) : '',
-    count: step.total > 0 ? `${formatNumber(step.done)}/${formatNumber(step.total)}${step.unit === 'calls' ? ' calls' : ''}` : '',
+    count: countOf(step),
     loss: last === undefined ? '' : `loss ${formatNumber(last)}`,
     accuracy: step.accuracy === undefined ? '' : `acc ${formatNumber(step.accuracy)}`,
     calls: extra.join('  '),
@@ -128,6 +128,13 @@ export function progressParts(
       rate === undefined ? '' : rate >= 1 ? `${formatNumber(Number(rate.toPrecision(2)))}/s` : `${formatDuration(1 / rate)} each`,
     eta: eta(step),
   };
+}
+
+/** With its own calls done, a step may still wait for those that it makes for the next one. */
+function countOf({ done, total, unit, calls }: RunningStep): string {
+  if (total <= 0) return '';
+  const count = `${formatNumber(done)}/${formatNumber(total)}${unit === 'calls' ? ' calls' : ''}`;
+  return done >= total && calls !== undefined && calls.ahead > 0 ? `${count}, ${formatNumber(calls.ahead)} ahead` : count;
 }
 
 function eta({ done, total, rate, calls }: RunningStep): string {
