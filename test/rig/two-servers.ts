@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import type { SessionOptions } from '../../src/calls/session.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
 import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
@@ -20,6 +21,7 @@ export async function withServers(
     );
     const options = await optionsFor(servers[0] as ChatServer);
     await use(servers, { ...options, teacher: () => Promise.resolve(teachers) });
+    await rm(options.journal, { recursive: true, force: true });
   } finally {
     await Promise.all(servers.map((server) => server.close()));
   }
