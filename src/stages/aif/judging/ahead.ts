@@ -3,6 +3,7 @@ import type { CallSession } from '../../../calls/session.ts';
 import type { Completion } from '../tables.ts';
 import { judgeConfig } from './config.ts';
 import { NO_LOGPROBS } from './expected.ts';
+import { watchLegible } from './legible.ts';
 import { settle } from './settle.ts';
 import { isJudged, type Sheet, sheetMaker } from './sheets.ts';
 
@@ -12,7 +13,8 @@ export type AskAhead = (completions: readonly Completion[], session: CallSession
 /**
  * For the step `generate`: asks what the step `judge` of this config will ask, as soon as a prompt's answers are in; that
  * step then finds the replies in the call log. `files` is the folder of the templates. Asks nothing where a reward model
- * judges, nothing where a calibration has to come first, and no more where the first replies bring no log-probabilities.
+ * judges, nothing where a calibration has to come first, and no more where the first replies bring no log-probabilities or
+ * none of them can be read.
  */
 export async function judgeAhead(config: Json, files: string): Promise<AskAhead> {
   const judging = judgeConfig.parse(config);
@@ -20,15 +22,19 @@ export async function judgeAhead(config: Json, files: string): Promise<AskAhead>
   const sheetsOf = await sheetMaker(judging, files);
   /** Of the first prompt: whether all it brought were replies without the log-probabilities that were asked for. */
   let mute: Promise<boolean> | undefined;
+  const legible = watchLegible();
 
   async function ask(sheets: readonly Sheet[], session: CallSession): Promise<boolean> {
     const settled = await Promise.allSettled(
-      sheets.map((sheet) =>
-        settle(sheet, async (call) => {
+      sheets.map(async (sheet) => {
+        const settled = await settle(sheet, async (call) => {
+          if (legible.isHopeless(sheet.seat)) return undefined;
           const outcome = await session.ask(call, { ahead: true });
           return outcome.ok ? outcome.reply : undefined;
-        }),
-      ),
+        });
+        legible.heard(sheet.seat, settled.reading);
+        return settled;
+      }),
     );
     return settled.every(
       (each) => each.status === 'fulfilled' && !each.value.reading.ok && each.value.reading.why === NO_LOGPROBS,

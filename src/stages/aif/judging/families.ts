@@ -21,9 +21,12 @@ export function familyOf(model: string): string | undefined {
   return FAMILIES.find(([, pattern]) => pattern.test(name))?.[0];
 }
 
-/** Families of judges that have a model among those judged: judges are known to favour their own kind. */
+/**
+ * Families of judges that have a model among those judged: judges are known to favour their own kind. A model of no known
+ * family is one by itself.
+ */
 export function familyOverlap(judges: Iterable<string>, models: Iterable<string>): string[] {
-  const judged = new Set([...models].map(familyOf));
-  const own = [...judges].map(familyOf).filter((family) => family !== undefined && judged.has(family));
-  return [...new Set(own as string[])].sort();
+  const kindOf = (model: string) => familyOf(model) ?? model;
+  const judged = new Set([...models].map(kindOf));
+  return [...new Set([...judges].map(kindOf).filter((kind) => judged.has(kind)))].sort();
 }

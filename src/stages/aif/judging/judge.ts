@@ -13,6 +13,7 @@ import { calibrate } from './calibrate.ts';
 import { type JudgeConfig, judgeConfig, type TeachersConfig } from './config.ts';
 import { NO_LOGPROBS } from './expected.ts';
 import { familyOverlap } from './families.ts';
+import { TRIED, watchLegible } from './legible.ts';
 import { ratingRows } from './rating-rows.ts';
 import { rewardRows } from './rewards.ts';
 import { settle } from './settle.ts';
@@ -63,7 +64,7 @@ async function judgeByTeachers(
         : await calibrate(inputFolder(context, 'calibration'), { ...config, calibration }, sheetsOf, session);
     session.expect(await countOf(sheets()));
     if (config.mode === 'expected') await probe(session, sheets(), config);
-    await askAll(session, sheets());
+    await askAll(session, sheets(), config);
 
     const reasons = counter();
     const settledBy = counter();
@@ -84,6 +85,7 @@ async function judgeByTeachers(
       calibration: calibrated,
       ...more,
     }));
+    noteUnread(context, settledBy.counts(), reasons.counts());
     const { costUsd, promptTokens, completionTokens, possibleDoubleSpend, recovered } = session.summary();
     const tokens = { prompt_tokens: promptTokens, completion_tokens: completionTokens };
     return { metrics: { ...report, ...tokens, possible_double_spend: possibleDoubleSpend, recovered }, costUsd };
@@ -92,25 +94,57 @@ async function judgeByTeachers(
 
 /**
  * Every sheet until it can be read or nobody is left to ask; the replies are in the call log afterwards. `unread` hears
- * of those that nobody gave a reply to that can be read, and why.
+ * of those that nobody gave a reply to that can be read, and why. Throws (preflight) where nothing that a judge replies can
+ * be read: all would be paid for nothing.
  */
 async function askAll(
   session: CallSession,
   sheets: AsyncIterable<Sheet> | Iterable<Sheet>,
+  { judges }: TeachersConfig,
   unread: (sheet: Sheet, why: string) => void = () => {},
 ): Promise<void> {
   const most = () => session.inHand;
+  const legible = watchLegible();
+  let hopeless: ZephyrError | undefined;
   await forEachAtOnce(sheets, most, async (sheet) => {
-    const { reading } = await settle(sheet, async (call) => {
+    const { reading, key } = await settle(sheet, async (call) => {
+      if (hopeless !== undefined) throw hopeless;
       const outcome = await session.ask(call);
       return outcome.ok ? outcome.reply : undefined;
     });
-    if (!reading.ok) unread(sheet, reading.why);
+    legible.heard(sheet.seat, reading);
+    if (reading.ok) return;
+    unread(sheet, reading.why);
+    if (reading.why === NO_LOGPROBS || !legible.isHopeless(sheet.seat)) return;
+    hopeless ??= illegible(judges[sheet.seat]?.model ?? '', reading.why, (await session.read(key))?.text ?? '');
+    throw hopeless;
   });
 }
 
+/** Characters of a reply that are shown. */
+const SHOWN = 160;
+
+function illegible(model: string, why: string, text: string): ZephyrError {
+  const advice = why.includes('"length"') ? 'raise aif.judge.maxTokens' : 'take another judge, or another aif.judge.mode';
+  const said = JSON.stringify(text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}...`);
+  return new ZephyrError(`Cannot read what judge "${model}" replies: of its first ${TRIED} replies none, since ${why}`, {
+    exit: 'preflight',
+    hint: `${advice}; it said ${said}`,
+  });
+}
+
+/** What the ratings lack, once they are made: each was paid for. */
+function noteUnread({ note }: TaskContext, by: Readonly<Record<string, number>>, why: Readonly<Record<string, number>>): void {
+  const all = Object.values(by).reduce((sum, count) => sum + count, 0);
+  const { nobody = 0, fallback = 0 } = by;
+  const [most] = Object.keys(why);
+  if (nobody > 0) note(`${nobody} of ${all} judgements could not be read and give no rating, most since ${most}`);
+  if (fallback > 0) note(`${fallback} of ${all} judgements are the fallback's, since no reply of the judge could be read`);
+}
+
 /** The first sheets of every judge go ahead: were its server to send no log-probabilities, all would be paid for nothing. */
-async function probe(session: CallSession, sheets: AsyncIterable<Sheet>, { judges }: TeachersConfig): Promise<void> {
+async function probe(session: CallSession, sheets: AsyncIterable<Sheet>, config: TeachersConfig): Promise<void> {
+  const { judges } = config;
   const first = judges.map((): Sheet[] => []);
   for await (const sheet of sheets) {
     const own = first[sheet.seat];
@@ -118,7 +152,7 @@ async function probe(session: CallSession, sheets: AsyncIterable<Sheet>, { judge
     if (first.every(({ length }) => length === PROBES)) break;
   }
   const silent = judges.map(() => 0);
-  await askAll(session, first.flat(), ({ seat }, why) => {
+  await askAll(session, first.flat(), config, ({ seat }, why) => {
     if (why === NO_LOGPROBS) silent[seat] = (silent[seat] ?? 0) + 1;
   });
   const mute = judges.find((_, seat) => silent[seat] !== 0 && silent[seat] === first[seat]?.length);

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openSession } from '../../../../src/calls/session.ts';
+import { judgeAhead } from '../../../../src/stages/aif/judging/ahead.ts';
+import { judge } from '../../../../src/stages/aif/judging/judge.ts';
+import { watchLegible } from '../../../../src/stages/aif/judging/legible.ts';
+import { invalid } from '../../../../src/stages/aif/judging/reading.ts';
+import { callFields, openWorkshop, type Workshop } from '../../../rig/task.ts';
+import { answered, judging } from './answered.ts';
+
+const FILES = join(import.meta.dirname, '../../../../scripts/train');
+/** Sheets of a prompt with four aspects in two orders. */
+const SHEETS = 8;
+
+async function withShop(use: (shop: Workshop) => Promise<void>, misbehave?: string): Promise<void> {
+  const shop = await openWorkshop(misbehave);
+  try {
+    await use(shop);
+  } finally {
+    await shop.close();
+    await rm(shop.folder, { recursive: true });
+  }
+}
+
+test('a judge is given up after 16 replies that cannot be read, and never after one that can', () => {
+  const watch = watchLegible();
+  for (let n = 0; n < 15; n += 1) watch.heard(0, invalid('no JSON'));
+  assert.equal(watch.isHopeless(0), false);
+  watch.heard(0, { ok: false, status: 'missing', why: 'no reply' });
+  assert.equal(watch.isHopeless(0), false);
+  watch.heard(0, invalid('no JSON'));
+  assert.equal(watch.isHopeless(0), true);
+  watch.heard(1, { ok: true, found: [] });
+  for (let n = 0; n < 100; n += 1) watch.heard(1, invalid('no JSON'));
+  assert.equal(watch.isHopeless(1), false);
+});
+
+test('a model that cannot judge is paid for the calls in hand, not for all, and the error shows what it says', () =>
+  withShop(async (shop) => {
+    const { out } = await answered(shop.folder, 60);
+    const config = judging({ judges: [callFields('practice-evasive')] });
+    await assert.rejects(shop.run('judge', judge, config, { completions: out }), (error: Error & { hint?: string }) => {
+      assert.match(error.message, /^Cannot read what judge "practice-evasive" replies: of its first 16 replies none, since /);
+      assert.match(error.hint ?? '', /^take another judge, or another aif.judge.mode; it said ".+"$/);
+      return true;
+    });
+    const calls = shop.answered();
+    assert.ok(calls < 2 * 60 * SHEETS * 0.75, `${calls} calls`);
+    await assert.rejects(shop.run('judge', judge, config, { completions: out }), /Cannot read what judge/);
+    assert.ok(shop.answered() - calls <= 32, 'what was paid says it once more');
+  }));
+
+test('in advance, such a model is asked no more either', () =>
+  withShop(async (shop) => {
+    const { completions } = await answered(shop.folder, 12);
+    const askAhead = await judgeAhead(judging({ judges: [callFields('practice-evasive')] }), FILES);
+    const session = await openSession({
+      journal: join(shop.folder, 'journal', 'judge'),
+      teacher: () => Promise.resolve([shop.teacher]),
+      signal: new AbortController().signal,
+    });
+    for (const own of Map.groupBy(completions, ({ prompt_id }) => prompt_id).values()) await askAhead(own, session);
+    await session.close();
+    assert.equal(shop.answered(), 2 * 2 * SHEETS);
+  }));
+
+test('what could not be read is said once the ratings are made', () =>
+  withShop(async (shop) => {
+    const { out } = await answered(shop.folder, 12);
+    const { notes } = await shop.run('judge', judge, judging(), { completions: out });
+    assert.match(notes.join('\n'), /^\d+ of 96 judgements could not be read and give no rating, most since the reply/m);
+  }, 'invalid-json@0.5'));
+
+test('a judge that rates its own answers is named', () =>
+  withShop(async (shop) => {
+    const { out } = await answered(shop.folder, 2, ({ member }) => (member === 'direct' ? { model: 'practice-judge' } : {}));
+    const { notes } = await shop.run('judge', judge, judging(), { completions: out });
+    assert.match(notes.join('\n'), /favour its own family: practice-judge/);
+  }));
