@@ -1,9 +1,9 @@
-import type { PlanPrice, StepPrice } from '../plan/price.ts';
+import type { Estimate, PlanPrice, StepPrice } from '../plan/price.ts';
 import { formatCount, formatDollars, formatDuration } from '../render/format.ts';
 import { printTable } from './output.ts';
 
 /** What teachers will be asked and what it will cost, under the table of steps. */
-export function printCosts({ rows, dollars, unpriced, warnings }: PlanPrice): void {
+export function printCosts({ rows, dollars, perThousandPrompts, unpriced, warnings }: PlanPrice): void {
   if (rows.length === 0) return;
   process.stdout.write('\nWhat teachers will be asked, at the prices of the recipe:\n');
   const right = (title: string) => ({ title, align: 'right' as const });
@@ -13,18 +13,27 @@ export function printCosts({ rows, dollars, unpriced, warnings }: PlanPrice): vo
       row.step,
       row.teacher,
       row.calls === null ? 'later' : formatCount(row.calls),
-      formatCount(row.inputTokens),
-      formatCount(row.outputTokens),
+      ...(row.calls === null ? ['', ''] : [formatCount(row.inputTokens), formatCount(row.outputTokens)]),
       ...(row.dollars === null
-        ? ['no price', '', '']
+        ? [unpriced.includes(row.teacher) ? 'no price' : '', '', '']
         : [row.dollars.low, row.dollars.expected, row.dollars.high].map(formatDollars)),
       timeOf(row),
     ]),
   );
-  const total = `${formatDollars(dollars.expected)} expected, ${formatDollars(dollars.low)} to ${formatDollars(dollars.high)}`;
-  const rest = unpriced.length === 0 ? '' : `; and what ${unpriced.join(', ')} cost${unpriced.length === 1 ? 's' : ''}`;
-  process.stdout.write(`\n${total}${rest}; answers that were paid before are not paid again\n`);
+  const isKnown = rows.some(({ dollars }) => dollars !== null);
+  const parts = [
+    ...(isKnown || perThousandPrompts === null ? [inWords(dollars)] : []),
+    ...(perThousandPrompts === null
+      ? []
+      : [`${inWords(perThousandPrompts)}, for each 1,000 prompts, counted once they are read`]),
+    ...(unpriced.length === 0 ? [] : [`what ${unpriced.join(', ')} cost${unpriced.length === 1 ? 's' : ''}`]),
+  ];
+  process.stdout.write(`\n${parts.join('; and ')}; answers that were paid before are not paid again\n`);
   for (const warning of warnings) process.stdout.write(`warning: ${warning}\n`);
+}
+
+function inWords({ low, expected, high }: Estimate): string {
+  return `${formatDollars(expected)} expected, ${formatDollars(low)} to ${formatDollars(high)}`;
 }
 
 function timeOf({ minutes, batchFiles }: StepPrice): string {

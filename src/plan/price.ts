@@ -1,5 +1,7 @@
 import type { CallForecast } from '../stages/stage.ts';
 import type { TeacherSpec } from '../teachers/spec.ts';
+import type { Price } from '../teachers/teacher.ts';
+import { priceOf } from '../teachers/terms.ts';
 import type { Fate } from './explain.ts';
 
 /** What a step will ask of one teacher, over all purposes. Money in United States dollars; null where there is no price. */
@@ -26,6 +28,8 @@ export interface Estimate {
 export interface PlanPrice {
   readonly rows: readonly StepPrice[];
   readonly dollars: Estimate;
+  /** on top, for each 1,000 prompts, where nobody knows yet how many there are; null where everybody does */
+  readonly perThousandPrompts: Estimate | null;
   /** teachers without a price that will be asked */
   readonly unpriced: readonly string[];
   /** what the user should know before anything is spent */
@@ -52,17 +56,24 @@ export function pricePlan(
   const warnings: string[] = [];
   const unpriced = new Set<string>();
   const dollars = { low: 0, expected: 0, high: 0 };
+  const perThousandPrompts = { low: 0, expected: 0, high: 0 };
+  let isOpen = false;
   const byBudget = new Map<string, { cap: number; low: number; expected: number }>();
   for (const { step, fate } of fates) {
     if (fate === 'reuse' || step.calls === undefined) continue;
     for (const [id, forecasts] of Map.groupBy(step.calls, ({ teacher }) => teacher)) {
       const spec = teachers[id];
       if (spec === undefined) throw new Error(`Cannot price ${step.stage}/${step.name}: no teacher "${id}"`);
-      const row = priceRow(`${step.stage}/${step.name}`, id, spec, forecasts, prompts);
+      const name = `${step.stage}/${step.name}`;
+      const row = priceRow(name, id, spec, forecasts, prompts);
       rows.push(row);
       warnings.push(...queueWarning(row, spec));
-      if (row.dollars === null) unpriced.add(id);
-      else for (const key of ['low', 'expected', 'high'] as const) dollars[key] += row.dollars[key];
+      if (pricesOf(spec) === undefined) unpriced.add(id);
+      if (row.dollars !== null) add(dollars, row.dollars);
+      if (row.calls === null) {
+        isOpen = true;
+        add(perThousandPrompts, priceRow(name, id, spec, forecasts, 1000).dollars);
+      }
       if (step.budgetUsd === undefined) continue;
       const spent = byBudget.get(step.stage) ?? { cap: step.budgetUsd, low: 0, expected: 0 };
       byBudget.set(step.stage, {
@@ -74,11 +85,15 @@ export function pricePlan(
   }
   for (const [stage, { cap, low, expected }] of byBudget) {
     if (low > cap)
-      warnings.push(`stage ${stage} cannot end within its budget of $${cap}: even the low estimate is $${low.toFixed(2)}`);
+      warnings.push(`stage ${stage} will hardly end within its budget of $${cap}: even the low estimate is $${low.toFixed(2)}`);
     else if (expected > cap)
       warnings.push(`stage ${stage} will probably stop at its budget of $${cap}: $${expected.toFixed(2)} are expected`);
   }
-  return { rows, dollars, unpriced: [...unpriced], warnings };
+  return { rows, dollars, perThousandPrompts: isOpen ? perThousandPrompts : null, unpriced: [...unpriced], warnings };
+}
+
+function add(sum: { low: number; expected: number; high: number }, more: Estimate | null): void {
+  if (more !== null) for (const key of ['low', 'expected', 'high'] as const) sum[key] += more[key];
 }
 
 function priceRow(
@@ -97,7 +112,7 @@ function priceRow(
     forecasts.reduce((sum, forecast, index) => sum + (counts[index] ?? 0) * tokens(forecast), 0);
   const inputTokens = total((forecast) => forecast.inputTokens);
   const outputTokens = total((forecast) => Math.min(forecast.outputTokens, forecast.maxTokens));
-  const price = priceOf(spec);
+  const price = pricesOf(spec);
   const cost = (input: number, output: number) => (price === undefined ? 0 : (input * price.input + output * price.output) / 1e6);
   return {
     step,
@@ -121,11 +136,11 @@ function priceRow(
   };
 }
 
-function priceOf(spec: TeacherSpec): { readonly input: number; readonly output: number } | undefined {
-  if (spec.provider === 'practice') return { input: 0, output: 0 };
-  if (spec.price === undefined) return undefined;
-  const part = spec.batch === undefined ? 1 : spec.price.batch;
-  return { input: spec.price.input * part, output: spec.price.output * part };
+/** As the run will count: a batch costs its part. */
+function pricesOf(spec: TeacherSpec): Pick<Price, 'input' | 'output'> | undefined {
+  const price = priceOf(spec);
+  if (price === undefined || spec.batch === undefined) return price;
+  return { input: price.input * price.batch, output: price.output * price.batch };
 }
 
 function minutesAt({ limits }: TeacherSpec, calls: number, tokens: number): number | null {

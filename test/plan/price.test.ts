@@ -62,8 +62,23 @@ describe('The price of a plan', () => {
   it('counts prompts that an earlier run has read, and says "later" where nobody has', () => {
     const fates = [toRun([ask({ items: null })])];
     assert.equal(pricePlan(fates, teachers(), 10).rows[0]?.calls, 40);
-    const { rows, dollars } = pricePlan(fates, teachers(), null);
-    assert.deepEqual([rows[0]?.calls, rows[0]?.dollars, dollars.expected], [null, null, 0]);
+    const { rows, dollars, unpriced } = pricePlan(fates, teachers(), null);
+    assert.deepEqual([rows[0]?.calls, rows[0]?.dollars, dollars.expected, unpriced], [null, null, 0, []]);
+  });
+
+  it('is told for each 1,000 prompts where their number is not known, on top of what is', () => {
+    const { dollars, perThousandPrompts } = pricePlan([toRun([ask()]), toRun([ask({ items: null })])], teachers(), null);
+    assert.deepEqual(perThousandPrompts, dollars);
+    assert.equal(dollars.expected, 28);
+    assert.equal(pricePlan([toRun([ask()])], teachers(), null).perThousandPrompts, null);
+  });
+
+  it('of the practice teacher is what the recipe says, as in the run, and nothing without a word', () => {
+    const practice = { provider: 'practice', model: 'p' };
+    const price = { input: 2, output: 10, ...LIST };
+    const expected = (spec: object) => pricePlan([toRun([ask()])], { judge: teacherSpec.parse(spec) }, null).dollars.expected;
+    assert.equal(expected({ ...practice, price }), 28);
+    assert.equal(expected(practice), 0);
   });
 
   it('tells the time at the tighter of two limits', () => {
@@ -86,7 +101,7 @@ describe('The price of a plan', () => {
     const spec = teachers({ judge: { batch: { queuedTokens: 90_000 } } });
     const { warnings } = pricePlan([toRun([ask()], { budgetUsd: 3 })], spec, null);
     assert.match(warnings[0] ?? '', /89 times its queue of 90000/);
-    assert.match(warnings[1] ?? '', /stage aif cannot end within its budget of \$3: even the low estimate is \$7.00/);
+    assert.match(warnings[1] ?? '', /stage aif will hardly end within its budget of \$3: even the low estimate is \$7.00/);
     const tight = pricePlan([toRun([ask()], { budgetUsd: 20 })], teachers(), null).warnings;
     assert.match(tight[0] ?? '', /will probably stop at its budget of \$20: \$28.00 are expected/);
   });
