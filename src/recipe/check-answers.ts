@@ -2,6 +2,7 @@ import type { MemberSpec, PoolSpec } from '../stages/aif/answers/spec.ts';
 import { nameOf, type PromptsSpec } from '../stages/aif/intake/spec.ts';
 import type { AifDelta, AifTeachers } from '../stages/aif/spec.ts';
 import type { Mistake } from './mistakes.ts';
+import { didYouMean } from './nearest.ts';
 import type { Recipe } from './recipe.ts';
 import type { Path } from './yaml-file.ts';
 
@@ -26,6 +27,7 @@ export function checkAnswers(
     ...sameTwice(recipe, aif, members),
     ...(aif.source === 'teachers' ? [tooFew(aif)] : []),
     ...sameNames(aif.prompts),
+    ...(aif.source === 'teachers' ? strangers(aif) : []),
   ];
 }
 
@@ -69,6 +71,22 @@ function tooFew({ pool, answersPerPrompt }: AifTeachers): Mistake | undefined {
     ['aif', 'answersPerPrompt'],
     `aif.answersPerPrompt: expected at most ${always}, ${without}, got ${answersPerPrompt}`,
   );
+}
+
+/** Principles of a source that no prompt can be of, where the recipe holds all prompts itself. */
+function strangers({ principles, prompts }: AifTeachers): Mistake[] {
+  if (Array.isArray(principles) || prompts.sources.some(({ ref }) => ref !== undefined)) return [];
+  const own = prompts.sources.flatMap(({ list }) =>
+    list.flatMap((item) => (typeof item === 'object' && 'prompt' in item && item.source !== undefined ? [item.source] : [])),
+  );
+  const known = [...new Set([...prompts.sources.map(nameOf), ...own])];
+  return Object.keys(principles)
+    .filter((name) => name !== 'default' && !known.includes(name))
+    .map((name) => ({
+      path: ['aif', 'principles', name],
+      part: 'key',
+      message: `aif.principles: unknown source "${name}"${didYouMean(name, known) || `, expected default or one of ${known.join(', ')}`}`,
+    }));
 }
 
 function sameNames({ sources, decontaminate }: PromptsSpec): Mistake[] {

@@ -13,7 +13,11 @@ export function checkBudget(recipe: Recipe, path: Path, budgetUsd: number | unde
     if (at === -1) return [];
     const where = at === 0 ? `teachers.${id}` : `teachers.${id}.failover.${at - 1}`;
     return [
-      { path, part: 'value', message: `${path.join('.')}: expected a price for ${where}, whose calls would not be counted` },
+      {
+        path,
+        part: 'value',
+        message: `${path.join('.')}: expected ${where}.price, without which its calls would not be counted`,
+      },
     ];
   });
 }

@@ -23,7 +23,9 @@ export function checkPairs(recipe: Recipe): (Mistake | undefined)[] {
   const top = topOf(score);
   const foreign = Object.keys(weights ?? {}).find((aspect) => !rated.aspects.includes(aspect));
   return [
-    rated.scores.includes(score) ? undefined : mistake('score', `expected ${rated.scores.join(' or ')}, or ${rated.otherwise}`),
+    rated.scores.includes(score)
+      ? undefined
+      : mistake('score', `expected ${rated.scores.join(' or ')}, or ${rated.otherwise}; got ${score}`),
     unlessTogether('weights', weights, score === 'weighted', 'score: weighted'),
     unlessTogether('marginBand', marginBand, rejected === 'margin_band', 'rejected: margin_band'),
     weights !== undefined && foreign !== undefined

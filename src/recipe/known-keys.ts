@@ -7,9 +7,16 @@ type Schema = z.core.$ZodType;
 export function knownKeys(schema: Schema, path: Path, data: unknown): string[] {
   const found = schemaAt(schema, path, data);
   if (found?.type === 'object') return Object.keys(found.shape).filter((key) => key !== '$schema');
+  if (found?.type === 'record') return keysOf(found.keyType);
   if (found?.type !== 'union') return [];
   const value = path.reduce<unknown>(memberOf, data);
   return [...new Set(membersOf(found, value).flatMap((option) => knownKeys(option, [], value)))];
+}
+
+/** The keys that a record may have, where they are listed. */
+function keysOf(schema: Schema): string[] {
+  const { def } = unwrap(schema)._zod as unknown as { def: Definition };
+  return def.type === 'enum' ? Object.values(def.entries).map(String) : [];
 }
 
 function schemaAt(schema: Schema, path: Path, data: unknown): Definition | undefined {
@@ -52,7 +59,8 @@ export function knownTags(schema: Schema, path: Path, discriminator: string, dat
 type Definition =
   | { readonly type: 'object'; readonly shape: Readonly<Record<string, Schema>> }
   | { readonly type: 'array'; readonly element: Schema }
-  | { readonly type: 'record'; readonly valueType: Schema }
+  | { readonly type: 'record'; readonly keyType: Schema; readonly valueType: Schema }
+  | { readonly type: 'enum'; readonly entries: Readonly<Record<string, string | number>> }
   | { readonly type: 'union'; readonly options: readonly Schema[]; readonly discriminator?: string }
   | { readonly type: 'optional' | 'default' | 'prefault' | 'nullable' | 'readonly'; readonly innerType: Schema }
   | { readonly type: 'literal'; readonly values: readonly unknown[] };
@@ -63,9 +71,11 @@ function unwrap(schema: Schema): Schema {
   return 'innerType' in def ? unwrap(def.innerType) : schema;
 }
 
+/** By what tells the members apart, or by the shape of the value alone. */
 function fits(option: Schema, discriminator: string | undefined, data: unknown): boolean {
   const { def } = unwrap(option)._zod as unknown as { def: Definition };
-  if (discriminator === undefined || def.type !== 'object' || data === null || typeof data !== 'object') return false;
+  if (discriminator === undefined) return Array.isArray(data) ? def.type === 'array' : def.type !== 'array';
+  if (def.type !== 'object' || data === null || typeof data !== 'object') return false;
   const tag = def.shape[discriminator];
   const literal = tag === undefined ? undefined : (unwrap(tag)._zod as unknown as { def: Definition }).def;
   return literal?.type === 'literal' && literal.values.includes((data as Record<string, unknown>)[discriminator]);

@@ -97,6 +97,13 @@ async function withPrompts(prompts: PromptsSpec, yaml: YamlFile, overrides: read
       continue;
     }
     const path = ['aif', 'prompts', 'sources', index, 'file'];
+    if (!/\.(txt|jsonl)$/.test(file))
+      refuseAt(
+        path,
+        `expected a .txt file with one prompt a line or a .jsonl file with a text "prompt", got "${file}"`,
+        yaml,
+        overrides,
+      );
     const { list, malformed } = promptLines(file, await readText(file, path, yaml, overrides));
     const named = malformed.slice(0, 20).join(', ');
     if (malformed.length > 0 && !prompts.skipInvalid)

@@ -29,11 +29,25 @@ export function mistakesOf(error: z.core.$ZodError, schema: z.core.$ZodType, dat
     if (value === undefined && issue.code !== 'custom') {
       return [{ path: issue.path, part: 'value', message: `missing "${issue.path.join('.')}": ${expectation(issue)}` }];
     }
+    if (issue.code === 'invalid_union') {
+      const inner = innermost(issue.errors);
+      if (inner !== undefined) {
+        const issues = inner.map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
+        return mistakesOf({ issues } as unknown as z.core.$ZodError, schema, data);
+      }
+    }
     const shown = issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;
     const got = value !== null && typeof value === 'object' && issue.code === 'custom' ? '' : `, got ${show(value)}`;
     const near = issue.code === 'invalid_value' && typeof value === 'string' ? didYouMean(value, issue.values.map(String)) : '';
     return [{ path: issue.path, part: 'value', message: `${shown}${expectation(issue)}${got}${near}` }];
   });
+}
+
+/** What the member of a union says that the value comes nearest to: it has the value's shape and finds fault within. */
+function innermost(members: readonly (readonly z.core.$ZodIssue[])[]): readonly z.core.$ZodIssue[] | undefined {
+  return members.find(
+    (issues) => issues.length > 0 && issues.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys'),
+  );
 }
 
 /** A union's `source: ...` or `backend: ...` that no member has. */

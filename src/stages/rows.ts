@@ -66,6 +66,13 @@ export function textOf(value: unknown): string | undefined {
   return typeof turn?.content === 'string' ? turn.content : undefined;
 }
 
+/** `4 in a benchmark, 2 empty` */
+export function countsInWords(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([reason, count]) => `${count} ${reason}`)
+    .join(', ');
+}
+
 /** Counts by reason, largest first when written. */
 export function counter(): {
   readonly add: (reason: string, by?: number) => void;

@@ -24,7 +24,20 @@ export function keyName(spec: TeacherSpec): string | undefined {
 /** Opens a teacher of the recipe; `secret` is its key. The practice teacher is asked like any other server, at the `baseUrl` where it was started. */
 export function openTeacher(spec: TeacherSpec, secret: string | undefined): Teacher {
   const teacher = openProvider(spec, secret);
-  return secret === undefined ? teacher : discreet(teacher, secret);
+  return secret === undefined ? keyless(teacher) : discreet(teacher, secret);
+}
+
+/** A server that wants a key tells one that is missing and one that is wrong in the same words. */
+function keyless(teacher: Teacher): Teacher {
+  return {
+    ...teacher,
+    async complete(request, signal) {
+      const answer = await teacher.complete(request, signal);
+      if (answer.ok || answer.failure.status !== 401) return answer;
+      const message = `${answer.failure.message} (none was sent: the recipe names none in keyFrom)`;
+      return { ...answer, failure: { ...answer.failure, message } };
+    },
+  };
 }
 
 /** A server may say the key back when it refuses it, and what it says is printed, logged and kept in the run's state. */

@@ -19,8 +19,8 @@ const messages = (recipe: Recipe) =>
 
 test('a budget names every teacher of its stage that has no price', () => {
   assert.deepEqual(messages(priced(capped, ['talk'])), [
-    'aif.budgetUsd: expected a price for teachers.rival, whose calls would not be counted',
-    'aif.budgetUsd: expected a price for teachers.judge, whose calls would not be counted',
+    'aif.budgetUsd: expected teachers.rival.price, without which its calls would not be counted',
+    'aif.budgetUsd: expected teachers.judge.price, without which its calls would not be counted',
   ]);
   assert.deepEqual(messages(priced(capped, ['talk', 'rival', 'judge'])), []);
   assert.deepEqual(messages(taughtRecipe()), [], 'without a budget nobody needs one');
@@ -33,7 +33,7 @@ test('a server to fail over to needs a price of its own', () => {
     failover: [{ provider: 'openai', baseUrl: 'http://other/v1' }],
   });
   assert.deepEqual(messages({ ...recipe, teachers: { ...recipe.teachers, judge } }), [
-    'aif.budgetUsd: expected a price for teachers.judge.failover.0, whose calls would not be counted',
+    'aif.budgetUsd: expected teachers.judge.failover.0.price, without which its calls would not be counted',
   ]);
 });
 
@@ -41,6 +41,6 @@ test('the budget of dialogues asks for the prices of both who speak', () => {
   const recipe = taughtRecipe();
   const data = { ...recipe.dsft.data, budgetUsd: 1 } as Recipe['dsft']['data'];
   assert.deepEqual(messages({ ...recipe, dsft: { ...recipe.dsft, data } }), [
-    'dsft.data.budgetUsd: expected a price for teachers.talk, whose calls would not be counted',
+    'dsft.data.budgetUsd: expected teachers.talk.price, without which its calls would not be counted',
   ]);
 });

@@ -27,7 +27,7 @@ describe('The rule of the pairs in a recipe', () => {
       assert.deepEqual(mistakes({ score, ...weights }, judge), [], score);
     }
     assert.deepEqual(mistakes({ score: 'reward' }), [
-      'aif.binarize.score: expected mean_aspects or weighted, or another mode, aspects or overall of aif.judge',
+      'aif.binarize.score: expected mean_aspects or weighted, or another mode, aspects or overall of aif.judge; got reward',
     ]);
     assert.match(mistakes({ score: 'expected' })[0] ?? '', /expected mean_aspects or weighted/);
     assert.match(mistakes({}, { teachers: ['judge'], mode: 'pairwise' })[0] ?? '', /expected pairwise, or/);

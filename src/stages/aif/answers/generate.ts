@@ -64,8 +64,12 @@ export const generate: Task = async (context) => {
     return await withSession(sessionOf(context), async (session) => {
       const judge = context.ahead && (await judgeAhead(context.ahead.config, context.files));
       let calls = 0;
-      for await (const prompt of eachPrompt(folder))
+      const sources = new Set<string>();
+      for await (const prompt of eachPrompt(folder)) {
+        sources.add(prompt.source);
         calls += slotsOf(prompt).filter((slot) => callFor(slot, prompt) !== undefined).length;
+      }
+      noteStrangers(context, config, sources);
       session.expect(calls);
       await forEachAtOnce(
         eachPrompt(folder),
@@ -116,6 +120,13 @@ export const generate: Task = async (context) => {
     for (const file of answers.values()) await file.close();
   }
 };
+
+/** A source whose name is misspelt among the principles would go without its own, and nobody would see. */
+function noteStrangers({ note }: TaskContext, { principles }: GenerateConfig, sources: ReadonlySet<string>): void {
+  const strangers = Object.keys(principles).filter((name) => name !== 'default' && !sources.has(name));
+  if (strangers.length > 0)
+    note(`No prompt is of ${strangers.join(', ')}, named in aif.principles; sources are ${[...sources].sort().join(', ')}`);
+}
 
 function answererOf(own: Member): Answerer {
   const { model, temperature, top_p, max_tokens } = 'call' in own ? own.call : own;

@@ -4,7 +4,7 @@ import type { Json } from '../../../base/canonical-json.ts';
 import { hmacUniform } from '../../../base/hmac-choice.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { nearDuplicates } from '../../near-duplicates.ts';
-import { counter, splitFiles } from '../../rows.ts';
+import { counter, countsInWords, splitFiles } from '../../rows.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
 import { openLineFile } from '../line-file.ts';
@@ -36,8 +36,7 @@ export const prompts: Task = async (context) => {
     const left = config.near_duplicates === 'drop' ? alone : order;
     const drawn = draw(config, candidates, left);
     if (drawn.length < left.length) dropped.add('not drawn', left.length - drawn.length);
-    if (drawn.length === 0)
-      throw new ZephyrError('Cannot go on without a prompt: all were dropped', { hint: JSON.stringify(dropped.counts()) });
+    if (drawn.length === 0) throw nothingLeft(dropped.counts());
 
     const kept = writePrompts(config, candidates, drawn, context.out);
     const sources = [...sieve.bySource].map(([source, { entry, read }]): SourceReport => {
@@ -52,6 +51,10 @@ export const prompts: Task = async (context) => {
       contaminated: sieve.contaminated(),
       by_source: kept,
     };
+    const left_out = metrics.read - metrics.prompts;
+    if (left_out > 0) context.note(`${left_out} of ${metrics.read} prompts are left out: ${countsInWords(metrics.dropped)}`);
+    if (config.near_duplicates === 'report' && groups.others > 0)
+      context.note(`${groups.others} prompts say almost the same as another; nearDuplicates: drop leaves them out`);
     await writeFile(join(context.out, SOURCES_FILE), `${JSON.stringify(sources, undefined, 2)}\n`);
     await writeFile(join(context.out, 'README.md'), intakeCard(config, sources, metrics));
     return { metrics: metrics as unknown as Record<string, Json>, costUsd: 0 };
@@ -59,6 +62,13 @@ export const prompts: Task = async (context) => {
     candidates.close();
   }
 };
+
+function nothingLeft(dropped: Readonly<Record<string, number>>): ZephyrError {
+  const reasons = countsInWords(dropped);
+  return reasons === ''
+    ? new ZephyrError('Cannot go on without a prompt: the sources hold none', { hint: 'look at aif.prompts.sources' })
+    : new ZephyrError('Cannot go on without a prompt: all were dropped', { hint: `dropped: ${reasons}` });
+}
 
 async function* incoming(context: TaskContext, config: PromptsConfig, entry: number): AsyncGenerator<Incoming> {
   const source = config.sources[entry] as PromptsConfig['sources'][number];
@@ -73,6 +83,7 @@ async function* incoming(context: TaskContext, config: PromptsConfig, entry: num
   for await (const placed of placedRows(files, source.column)) {
     const { at, row } = placed;
     if (row === undefined) yield { entry, at, prompt: undefined, text: placed.text };
+    else if (row[source.column] === undefined) yield { entry, at, prompt: undefined, columns: Object.keys(row) };
     else yield { entry, at, prompt: row[source.column], prompt_id: row.prompt_id, source: row.source };
   }
 }

@@ -19,6 +19,8 @@ export interface Incoming {
   readonly prompt: unknown;
   readonly prompt_id?: unknown;
   readonly source?: unknown;
+  /** of a row without the column of the prompt: what it has */
+  readonly columns?: readonly string[];
   /** what a malformed line says */
   readonly text?: string;
 }
@@ -52,6 +54,8 @@ export function openSieve(config: PromptsConfig, benchmarks: Contamination, out:
   /** by 128 bits of the folded text */
   const numbers = new Map<string, number>();
   const faulty: string[] = [];
+  /** rows without the column of the prompt, by source of the recipe, and what the first of them has */
+  const without = new Map<number, { rows: number; readonly columns: readonly string[] }>();
   let faults = 0;
 
   function sourceOf({ entry, source }: Incoming): string {
@@ -65,6 +69,18 @@ export function openSieve(config: PromptsConfig, benchmarks: Contamination, out:
     const own = typeof given === 'string' && given !== '' && given.length <= LONGEST_ID && given.isWellFormed() ? [given] : [];
     // a given id may stand for two prompts, and may be the digest of another one
     return [...own, promptId(prompt), promptId(`again ${prompt}`)].find((id) => !candidates.has(id)) as string;
+  }
+
+  /** A column that no row of a source has is a mistake of the recipe, whether rows may be skipped or not. */
+  function refuseColumns(): void {
+    for (const [entry, { rows, columns }] of without) {
+      const all = [...bySource.values()].reduce((sum, each) => sum + (each.entry === entry ? each.read : 0), 0);
+      const { name, column } = config.sources[entry] as PromptsConfig['sources'][number];
+      if (rows < all) continue;
+      throw new ZephyrError(`Cannot read source "${name}": expected a column "${column}", no row has one`, {
+        hint: `rows have ${columns.join(', ')}; name one in aif.prompts.sources.${entry}.column`,
+      });
+    }
   }
 
   return {
@@ -84,6 +100,11 @@ export function openSieve(config: PromptsConfig, benchmarks: Contamination, out:
         return dropped.add(`source ${source}`);
       if (prompt === undefined) {
         faults += 1;
+        if (row.columns !== undefined) {
+          const seen = without.get(entry) ?? { rows: 0, columns: row.columns };
+          seen.rows += 1;
+          without.set(entry, seen);
+        }
         if (faulty.length < NAMED) faulty.push(`${config.sources[entry]?.name}: ${at}`);
         return reject(
           row.text === undefined ? 'no text' : 'malformed',
@@ -113,6 +134,7 @@ export function openSieve(config: PromptsConfig, benchmarks: Contamination, out:
     },
     close() {
       for (const file of [rejects, hits] satisfies LineFile[]) file.close();
+      refuseColumns();
       if (faults === 0 || config.skip_invalid) return;
       const read = [...bySource.values()].reduce((sum, each) => sum + each.read, 0);
       const more = faults > NAMED ? ` and ${faults - NAMED} more` : '';
