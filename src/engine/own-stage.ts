@@ -34,13 +34,13 @@ export async function ownStage(
         ? undefined
         : await findUnfinished(engine.hub, repo, key);
   if (found !== undefined) {
-    const difference = diffRecords(found.state.keyRecord, keyRecord);
+    const difference = diffRecords(byName(found.state.keyRecord), byName(keyRecord));
     if (found.state.key !== key) {
       throw new ZephyrError(
         `Cannot resume ${formatRef({ ...repo, revision: found.state.run })}: ${difference ?? 'its plan'} is not what it began with`,
         {
           exit: 'conflict',
-          hint: 'use the zephyr that began it, or begin again with --new-run',
+          hint: `a run keeps its recipe: with another one, or another zephyr, run the stage anew (zephyr ${stage} RECIPE), which uses again what is made and paid`,
         },
       );
     }
@@ -61,6 +61,12 @@ export async function ownStage(
   });
   engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: false });
   return run;
+}
+
+/** Steps under their names, so that a difference says in which it is. */
+function byName(record: unknown): unknown {
+  if (!Array.isArray(record)) return record;
+  return Object.fromEntries(record.map((step: { readonly step?: unknown }, index) => [String(step?.step ?? index), step]));
 }
 
 /**

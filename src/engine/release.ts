@@ -25,7 +25,11 @@ export async function release(run: StageRun, step: PlannedStep, thrown: unknown)
     // The Hub may be what failed: the next zephyr sees an owner that is dead and takes the run over.
   }
   if (!(error instanceof ZephyrError)) throw error;
-  const way = `go on with: zephyr resume ${id}`;
+  // A run keeps its recipe and its data: what is wrong with them is wrong again when it is resumed.
+  const way =
+    error.exit === 'usage'
+      ? 'then run the same command again: what is made and paid is used again'
+      : `go on with: zephyr resume ${id}`;
   throw new ZephyrError(error.message, {
     exit: error.exit,
     hint: error.hint === undefined ? way : `${error.hint}; ${way}`,

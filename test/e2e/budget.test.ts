@@ -86,7 +86,7 @@ describe('what resume may change of a recipe', { skip, concurrency: false }, () 
     assertMistake(
       await zephyr(place, 'resume', id, '--set', 'aif.answersPerPrompt=2'),
       6,
-      /answers_per_prompt: 3 -> 2 is not what it began with/,
+      /generate\.config\.answers_per_prompt: 3 -> 2 is not what it began with/,
     );
     assertMistake(
       await zephyr(place, 'resume', id, '--set', 'aif.budgetUds=2'),
