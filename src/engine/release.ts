@@ -28,7 +28,7 @@ export async function release(run: StageRun, step: PlannedStep, thrown: unknown)
   // A run keeps its recipe and its data: what is wrong with them is wrong again when it is resumed.
   const way =
     error.exit === 'usage'
-      ? 'then run the same command again: what is made and paid is used again'
+      ? 'once that is mended, the same command goes on: what is made and paid is used again'
       : `go on with: zephyr resume ${id}`;
   throw new ZephyrError(error.message, {
     exit: error.exit,

@@ -69,6 +69,7 @@ export function textOf(value: unknown): string | undefined {
 /** `4 in a benchmark, 2 empty` */
 export function countsInWords(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts)
+    .filter(([, count]) => count > 0)
     .map(([reason, count]) => `${count} ${reason}`)
     .join(', ');
 }

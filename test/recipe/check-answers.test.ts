@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { checkRecipe } from '../../src/recipe/check.ts';
+import { promptsSpec } from '../../src/stages/aif/intake/spec.ts';
 import type { AifTeachers } from '../../src/stages/aif/spec.ts';
 import { minimalRecipe, taughtRecipe } from './minimal.ts';
 
@@ -30,6 +31,17 @@ describe('Who answers', () => {
       mistakes({ pool: [...shares, own({ share: 1 })], answersPerPrompt: 2 })[0] ?? '',
       /at most 2 members with a share/,
     );
+  });
+
+  it('has principles of sources that there are, where the recipe holds all prompts', () => {
+    const prompts = (list: unknown[]) => promptsSpec.parse({ sources: [{ name: 'flan', list }] });
+    const principles = { flna: { honesty: 1 }, default: { helpfulness: 1 } };
+    assert.deepEqual(mistakes({ prompts: prompts(['a']), principles }), [
+      'aif.principles: unknown source "flna"; did you mean "flan"?',
+    ]);
+    assert.deepEqual(mistakes({ prompts: prompts([{ prompt: 'a', source: 'flna' }]), principles }), []);
+    const elsewhere = promptsSpec.parse({ sources: [{ ref: 'hf://datasets/org/prompts' }] });
+    assert.deepEqual(mistakes({ prompts: elsewhere, principles }), [], 'only the dataset knows');
   });
 
   it('can be told apart: no member is another one again', () => {

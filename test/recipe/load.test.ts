@@ -78,6 +78,28 @@ describe('A recipe file', async () => {
     ]);
   });
 
+  it('tells what is wrong within the member of a union that a value is meant to be', async () => {
+    const said = async (aif: string) => {
+      const pool = 'pool: [{teacher: t}, {teacher: u}], answersPerPrompt: 2, judge: {teachers: [t]}';
+      const teachers = 'teachers={t: {provider: practice, model: m}, u: {provider: practice, model: n}}';
+      return (await mistakes(minimal, { set: [teachers, `aif={source: teachers, ${pool}, ${aif}}`] })).map(
+        (line) => line.split('}: ').at(-1) ?? '',
+      );
+    };
+    const prompts = 'prompts: {sources: [{list: [a]}]}';
+    const known = 'expected one of helpfulness, harmlessness, honesty, verbalized_calibration, truthfulness';
+    assert.deepEqual(await said(`${prompts}, principles: [kind]`), [`aif.principles.0: ${known}, got "kind"`]);
+    assert.deepEqual(await said(`${prompts}, principles: {default: {honest: 1}}`), [
+      'unknown key "aif.principles.default.honest"; did you mean "honesty"?',
+    ]);
+    assert.deepEqual(await said(`${prompts}, principles: {default: {kind: 1}}`), [
+      `unknown key "aif.principles.default.kind", ${known}`,
+    ]);
+    assert.deepEqual(await said('prompts: {sources: [{list: [{prompt: 3}]}]}'), [
+      'aif.prompts.sources.0.list.0.prompt: expected a text, got 3',
+    ]);
+  });
+
   it('tells an error of syntax and a key that stands twice at their place', async () => {
     assert.match((await mistakes('name: a\nname: b\n'))[0] ?? '', /^\.\/recipe\.yaml:2:1: Map keys must be unique/);
     assert.match((await mistakes('name: "a\n'))[0] ?? '', /^\.\/recipe\.yaml:\d+:\d+: /);
@@ -167,6 +189,11 @@ describe('A recipe file', async () => {
     assert.deepEqual(await sources('asked.jsonl', ', skipInvalid: true'), [
       ['asked', [{ prompt: 'tea?', prompt_id: 't', source: 'me' }, { malformed: '{"prompt"' }, { malformed: '{"prompt": 7}' }]],
     ]);
+    await writeFile(join(folder, 'asked.csv'), 'prompt\ntea?\n');
+    assert.match(
+      (await mistakes(minimal, { set: set('asked.csv') }))[0] ?? '',
+      /sources\.0\.file: expected a \.txt file with one prompt a line or a \.jsonl file .*, got "asked\.csv"$/,
+    );
     await writeFile(join(folder, 'asked.txt'), 'x'.repeat(2 << 20));
     assert.match((await mistakes(minimal, { set: set('asked.txt') }))[0] ?? '', /zephyr hub import FOLDER --as/);
   });

@@ -32,6 +32,24 @@ test('the practice teacher cannot be opened before it was started', () => {
   assert.throws(() => openTeacher(teacherSpec.parse({ provider: 'practice', model: 'm' }), undefined), /before it was started/);
 });
 
+test('a server that refuses a call without a key is told from one that refuses the key', async () => {
+  const server = await startPracticeServer({ seed: 1, key: 'right' });
+  try {
+    for (const provider of ['openai', 'huggingface', 'self-hosted']) {
+      const spec = teacherSpec.parse({ provider, model: 'practice-direct', baseUrl: server.url });
+      for (const [key, said] of [
+        [undefined, /HTTP 401.*\(none was sent: the recipe names none in keyFrom\)$/],
+        ['wrong', /HTTP 401(?!.*none was sent)/],
+      ] as const) {
+        const answer = await openTeacher(spec, key).complete({ ...REQUEST, model: 'practice-direct' }, never);
+        assert.match(answer.ok ? '' : answer.failure.message, said, provider);
+      }
+    }
+  } finally {
+    await server.close();
+  }
+});
+
 test('a call may take an hour, and no longer', () => {
   assert.equal(teacherSpec.safeParse({ provider: 'openai', model: 'm', timeoutSeconds: 3601 }).success, false);
   assert.equal(teacherSpec.parse({ provider: 'openai', model: 'm', timeoutSeconds: 3600 }).timeoutSeconds, 3600);

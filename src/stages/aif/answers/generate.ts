@@ -6,8 +6,10 @@ import { type Call, callKey } from '../../../calls/call.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { withSession } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
+import { ZephyrError } from '../../../errors.ts';
 import { datasetCard } from '../../dataset-card.ts';
-import { counter } from '../../rows.ts';
+import { type InVain, watchInVain } from '../../in-vain.ts';
+import { counter, countsInWords } from '../../rows.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { callFields, callOf, inputFolder, sessionOf } from '../../step-config.ts';
 import { judgeAhead } from '../judging/ahead.ts';
@@ -62,6 +64,7 @@ export const generate: Task = async (context) => {
 
   try {
     return await withSession(sessionOf(context), async (session) => {
+      const members = watchInVain<string>(VAIN_AFTER);
       const judge = context.ahead && (await judgeAhead(context.ahead.config, context.files));
       let calls = 0;
       const sources = new Set<string>();
@@ -79,6 +82,7 @@ export const generate: Task = async (context) => {
             const outcome = await session.ask(call);
             return outcome.ok ? outcome.reply : undefined;
           });
+          for (const row of rows) if (row.call_key !== null) refuseInVain(members, row);
           await judge?.(rows, session);
         },
       );
@@ -100,6 +104,7 @@ export const generate: Task = async (context) => {
         join(context.out, 'README.md'),
         datasetCard('Completions', 'Answers of several models to each prompt.', { default: { train: COMPLETIONS_FILE } }),
       );
+      noteFlags(context, rows, counts.flags.counts());
       const { costUsd, promptTokens, completionTokens, possibleDoubleSpend, recovered } = session.summary();
       return {
         metrics: {
@@ -120,6 +125,26 @@ export const generate: Task = async (context) => {
     for (const file of answers.values()) await file.close();
   }
 };
+
+/** So many answers of a teacher that can be in no pair, and none that can: its settings are wrong rather than the answers. */
+const VAIN_AFTER = 64;
+
+function refuseInVain(members: InVain<string>, { member, flags }: Completion): void {
+  if (flags.includes('missing')) return;
+  members.heard(member, !flags.includes('truncated') && !flags.includes('empty'));
+  if (!members.isHopeless(member)) return;
+  const what = flags.includes('empty') ? 'empty' : 'cut off';
+  throw new ZephyrError(`Cannot use the answers of teacher "${member}": the first ${VAIN_AFTER} are all empty or cut off`, {
+    exit: 'preflight',
+    hint: `the last one is ${what}: raise aif.answer.maxTokens, or sampling.maxTokens of this member of the pool; reasoning counts as well`,
+  });
+}
+
+function noteFlags({ note }: TaskContext, rows: number, flags: Readonly<Record<string, number>>): void {
+  const { duplicate: _, ...unpaired } = flags;
+  const flagged = countsInWords(unpaired);
+  if (flagged !== '') note(`Of ${rows} answers, ${flagged}: these go into no pair, but for refusals of safety prompts`);
+}
 
 /** A source whose name is misspelt among the principles would go without its own, and nobody would see. */
 function noteStrangers({ note }: TaskContext, { principles }: GenerateConfig, sources: ReadonlySet<string>): void {

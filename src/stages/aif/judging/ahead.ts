@@ -1,11 +1,11 @@
 import type { Json } from '../../../base/canonical-json.ts';
 import type { CallSession } from '../../../calls/session.ts';
+import { watchInVain } from '../../in-vain.ts';
 import type { Completion } from '../tables.ts';
 import { judgeConfig } from './config.ts';
 import { NO_LOGPROBS } from './expected.ts';
-import { watchLegible } from './legible.ts';
 import { settle } from './settle.ts';
-import { isJudged, type Sheet, sheetMaker } from './sheets.ts';
+import { isJudged, LEGIBLE_AFTER, type Sheet, sheetMaker } from './sheets.ts';
 
 /** Asks the judges about the answers to one prompt. Never throws: what went wrong the judge step meets again. */
 export type AskAhead = (completions: readonly Completion[], session: CallSession) => Promise<void>;
@@ -22,17 +22,18 @@ export async function judgeAhead(config: Json, files: string): Promise<AskAhead>
   const sheetsOf = await sheetMaker(judging, files);
   /** Of the first prompt: whether all it brought were replies without the log-probabilities that were asked for. */
   let mute: Promise<boolean> | undefined;
-  const legible = watchLegible();
+  const seats = watchInVain<number>(LEGIBLE_AFTER);
 
   async function ask(sheets: readonly Sheet[], session: CallSession): Promise<boolean> {
     const settled = await Promise.allSettled(
       sheets.map(async (sheet) => {
         const settled = await settle(sheet, async (call) => {
-          if (legible.isHopeless(sheet.seat)) return undefined;
+          if (seats.isHopeless(sheet.seat)) return undefined;
           const outcome = await session.ask(call, { ahead: true });
           return outcome.ok ? outcome.reply : undefined;
         });
-        legible.heard(sheet.seat, settled.reading);
+        const { reading } = settled;
+        if (reading.ok || reading.status !== 'missing') seats.heard(sheet.seat, reading.ok);
         return settled;
       }),
     );

@@ -5,6 +5,7 @@ import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { withSession } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
 import { ZephyrError } from '../../../errors.ts';
+import { watchInVain } from '../../in-vain.ts';
 import { counter } from '../../rows.ts';
 import type { Task, TaskContext, TaskResult } from '../../stage.ts';
 import { inputFolder, sessionOf } from '../../step-config.ts';
@@ -13,11 +14,10 @@ import { calibrate } from './calibrate.ts';
 import { type JudgeConfig, judgeConfig, type TeachersConfig } from './config.ts';
 import { NO_LOGPROBS } from './expected.ts';
 import { familyOverlap } from './families.ts';
-import { TRIED, watchLegible } from './legible.ts';
 import { ratingRows } from './rating-rows.ts';
 import { rewardRows } from './rewards.ts';
 import { settle } from './settle.ts';
-import { isJudged, type Sheet, sheetMaker } from './sheets.ts';
+import { isJudged, LEGIBLE_AFTER, type Sheet, sheetMaker } from './sheets.ts';
 import { writeRatings } from './write-ratings.ts';
 
 /** So many sheets of a judge without a single log-probability, and its server is taken to send none. */
@@ -104,7 +104,7 @@ async function askAll(
   unread: (sheet: Sheet, why: string) => void = () => {},
 ): Promise<void> {
   const most = () => session.inHand;
-  const legible = watchLegible();
+  const seats = watchInVain<number>(LEGIBLE_AFTER);
   let hopeless: ZephyrError | undefined;
   await forEachAtOnce(sheets, most, async (sheet) => {
     const { reading, key } = await settle(sheet, async (call) => {
@@ -112,10 +112,11 @@ async function askAll(
       const outcome = await session.ask(call);
       return outcome.ok ? outcome.reply : undefined;
     });
-    legible.heard(sheet.seat, reading);
+    // The call engine keeps count of those that bring no reply.
+    if (reading.ok || reading.status !== 'missing') seats.heard(sheet.seat, reading.ok);
     if (reading.ok) return;
     unread(sheet, reading.why);
-    if (reading.why === NO_LOGPROBS || !legible.isHopeless(sheet.seat)) return;
+    if (reading.why === NO_LOGPROBS || !seats.isHopeless(sheet.seat)) return;
     hopeless ??= illegible(judges[sheet.seat]?.model ?? '', reading.why, (await session.read(key))?.text ?? '');
     throw hopeless;
   });
@@ -127,7 +128,7 @@ const SHOWN = 160;
 function illegible(model: string, why: string, text: string): ZephyrError {
   const advice = why.includes('"length"') ? 'raise aif.judge.maxTokens' : 'take another judge, or another aif.judge.mode';
   const said = JSON.stringify(text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}...`);
-  return new ZephyrError(`Cannot read what judge "${model}" replies: of its first ${TRIED} replies none, since ${why}`, {
+  return new ZephyrError(`Cannot read what judge "${model}" replies: of its first ${LEGIBLE_AFTER} replies none, since ${why}`, {
     exit: 'preflight',
     hint: `${advice}; it said ${said}`,
   });

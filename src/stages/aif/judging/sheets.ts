@@ -25,6 +25,9 @@ export interface Sheet {
   readonly tries: readonly (readonly Call[])[];
 }
 
+/** So many sheets of a judge that nobody can read, and none that can be: it is asked no more. */
+export const LEGIBLE_AFTER = 16;
+
 /** Answers that there is something to judge in. */
 export function isJudged({ flags }: Pick<Completion, 'flags'>): boolean {
   return !flags.includes('missing') && !flags.includes('empty');

@@ -3,6 +3,7 @@ import { hmacUniform } from '../../../base/hmac-choice.ts';
 import { type Columns, writeParquet } from '../../../base/parquet.ts';
 import { ZephyrError } from '../../../errors.ts';
 import type { Flag } from '../../flags.ts';
+import { countsInWords } from '../../rows.ts';
 import { PAIR_COLUMNS as H4_COLUMNS, pairsFile } from '../tables.ts';
 import type { AnsweredPrompt } from './rated-prompts.ts';
 
@@ -78,9 +79,15 @@ export async function writePairs(
   dropped: Readonly<Record<string, number>>,
 ): Promise<Record<(typeof SPLITS)[number], number>> {
   if (picks.size <= test) {
-    throw new ZephyrError(`Cannot hold out ${test} prompts: there are only ${picks.size} pairs`, {
-      hint: `Lower aif.binarize.testPrompts. Dropped: ${JSON.stringify(dropped)}`,
-    });
+    const reasons = countsInWords(dropped);
+    const why = reasons === '' ? '' : `; dropped: ${reasons}`;
+    throw picks.size === 0
+      ? new ZephyrError(`Cannot make a pair of any prompt${reasons === '' ? '' : `: ${reasons}`}`, {
+          hint: 'look at the ratings and at aif.binarize',
+        })
+      : new ZephyrError(`Cannot hold out ${test} prompts: expected fewer than the ${picks.size} pairs that there are`, {
+          hint: `lower aif.binarize.testPrompts${why}`,
+        });
   }
   const byDraw = [...picks.keys()].map((id) => ({ id, at: hmacUniform(seed, 'test prompts', id) })).sort((a, b) => a.at - b.at);
   const held = new Set(byDraw.slice(0, test).map(({ id }) => id));

@@ -7,8 +7,9 @@ import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { withSession } from '../../../calls/run-calls.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { datasetCard } from '../../dataset-card.ts';
+import { watchInVain } from '../../in-vain.ts';
 import { nearDuplicates } from '../../near-duplicates.ts';
-import { counter, MESSAGES } from '../../rows.ts';
+import { counter, countsInWords, MESSAGES } from '../../rows.ts';
 import type { Task } from '../../stage.ts';
 import { promptId, sessionOf } from '../../step-config.ts';
 import { type Dialogue, dialogue } from './dialogue.ts';
@@ -33,6 +34,7 @@ export const construct: Task = async (context) => {
     const bench: Workbench = { session, settings: config, template, material: context.inputs.material, count: counts.add };
     const replayed = (opening: Opening) => dialogue(config, playUser, opening, (call) => session.read(callKey(call)));
 
+    const assistants = watchInVain<string>(VAIN_AFTER);
     async function hold(openings: readonly Opening[]): Promise<Opening[]> {
       const kept = new Set<Opening>();
       await forEachAtOnce(
@@ -46,6 +48,8 @@ export const construct: Task = async (context) => {
           const reason = dropReason(config, held);
           if (reason === undefined) kept.add(opening);
           else counts.add(reason);
+          assistants.heard(config.assistant.teacher, reason === undefined);
+          if (assistants.isHopeless(config.assistant.teacher)) throw inVain(config, counts.counts());
         },
       );
       return openings.filter((opening) => kept.has(opening));
@@ -74,7 +78,7 @@ export const construct: Task = async (context) => {
     if (train === 0)
       throw new ZephyrError('Cannot go on without a dialogue: no opening was answered', {
         exit: 'jobFailed',
-        hint: JSON.stringify(counts.counts()),
+        hint: `so far: ${countsInWords(counts.counts())}`,
       });
     await writeFile(
       join(context.out, 'README.md'),
@@ -82,6 +86,8 @@ export const construct: Task = async (context) => {
         default: { train_sft: file('train_sft'), test_sft: file('test_sft') },
       }),
     );
+    const told = countsInWords(counts.counts());
+    if (told !== '') context.note(`Besides ${train + test} dialogues: ${told}`);
     const { costUsd, possibleDoubleSpend, recovered } = session.summary();
     return {
       metrics: {
@@ -138,6 +144,19 @@ function unlikeOnes(seed: number, openings: readonly Opening[]): { readonly unli
   const groups = index.groups(order, (number) => openings[number]?.text ?? '');
   const unlike = openings.filter((_, number) => groups[number] === number);
   return { unlike, alike: openings.length - unlike.length };
+}
+
+/** So many dialogues without one that is kept, and going on is taken to make no sense. */
+const VAIN_AFTER = 64;
+
+function inVain({ assistant }: Settings, counts: Readonly<Record<string, number>>): ZephyrError {
+  return new ZephyrError(
+    `Cannot use the answers of teacher "${assistant.teacher}": no dialogue of the first ${VAIN_AFTER} is kept`,
+    {
+      exit: 'preflight',
+      hint: `so far: ${countsInWords(counts)}; look at the teacher, at dsft.data.maxTokens and at dsft.data.refusals`,
+    },
+  );
 }
 
 function dropReason({ refusals }: Settings, { messages, flags }: Dialogue): string | undefined {

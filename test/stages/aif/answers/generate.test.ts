@@ -239,3 +239,33 @@ test('a warm run asks nothing and writes the same bytes, and so does one in whic
   }
   for (const result of results) assert.deepEqual(result, results[0]);
 });
+
+test('a teacher whose answers are all cut off is paid for the calls in hand, not for all', async () => {
+  const curt = await openShop();
+  const prompts = await promptsFolder(curt, promptsOf(400));
+  const config: GenerateConfig = {
+    ...GENERATE,
+    answers_per_prompt: 2,
+    pool: ['practice-direct', 'practice-rambling+truncated'].map((model, at) => ({
+      id: `m${at}`,
+      weight: 1,
+      share: null,
+      call: callFields(model),
+    })),
+  };
+  await assert.rejects(curt.run('curt', generate, config, { prompts }), {
+    message: 'Cannot use the answers of teacher "m1": the first 64 are all empty or cut off',
+    hint: /^the last one is cut off: raise aif\.answer\.maxTokens/,
+  });
+  assert.ok(curt.answered() < 750, `${curt.answered()} calls`);
+});
+
+test('what goes into no pair, and principles of no source, are said', async () => {
+  const prompts = await promptsFolder(shop, promptsOf(4));
+  const principles = { ...GENERATE.principles, flam: { honesty: 1 } };
+  const { notes } = await shop.run('noted', generate, { ...GENERATE, principles }, { prompts });
+  assert.match(notes.join('\n'), /^No prompt is of flam, named in aif\.principles; sources are practice$/m);
+  const odd = await openShop('truncated@0.5');
+  const told = await odd.run('odd', generate, GENERATE, { prompts: await promptsFolder(odd, promptsOf(12)) });
+  assert.match(told.notes.join('\n'), /^Of 48 answers, \d+ truncated: these go into no pair/m);
+});

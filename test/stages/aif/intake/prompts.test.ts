@@ -171,6 +171,18 @@ test('all faulty rows are found and the first 20 named before anything is spent'
   await assert.rejects(run(INTAKE, { 'source-1': many }), { hint: /line 20 and 10 more/ });
 });
 
+test('a column that no row of a source has is one mistake, with the columns that there are', async () => {
+  const folder = await source([{ instruction: 'a', id: 1 }, { instruction: 'b' }]);
+  for (const skip_invalid of [false, true])
+    await assert.rejects(run({ ...INTAKE, skip_invalid }, { 'source-1': folder }), {
+      exit: 'usage',
+      message: 'Cannot read source "one": expected a column "prompt", no row has one',
+      hint: 'rows have instruction, id; name one in aif.prompts.sources.0.column',
+    });
+  const empty = await source([]);
+  await assert.rejects(run(INTAKE, { 'source-1': empty }), { message: 'Cannot go on without a prompt: the sources hold none' });
+});
+
 test('of near duplicates the one with the smallest id stays, in whatever order they come; without the option they are listed', async () => {
   const long = wordy(60);
   const rows = [

@@ -5,8 +5,6 @@ import { test } from 'node:test';
 import { openSession } from '../../../../src/calls/session.ts';
 import { judgeAhead } from '../../../../src/stages/aif/judging/ahead.ts';
 import { judge } from '../../../../src/stages/aif/judging/judge.ts';
-import { watchLegible } from '../../../../src/stages/aif/judging/legible.ts';
-import { invalid } from '../../../../src/stages/aif/judging/reading.ts';
 import { callFields, openWorkshop, type Workshop } from '../../../rig/task.ts';
 import { answered, judging } from './answered.ts';
 
@@ -23,19 +21,6 @@ async function withShop(use: (shop: Workshop) => Promise<void>, misbehave?: stri
     await rm(shop.folder, { recursive: true });
   }
 }
-
-test('a judge is given up after 16 replies that cannot be read, and never after one that can', () => {
-  const watch = watchLegible();
-  for (let n = 0; n < 15; n += 1) watch.heard(0, invalid('no JSON'));
-  assert.equal(watch.isHopeless(0), false);
-  watch.heard(0, { ok: false, status: 'missing', why: 'no reply' });
-  assert.equal(watch.isHopeless(0), false);
-  watch.heard(0, invalid('no JSON'));
-  assert.equal(watch.isHopeless(0), true);
-  watch.heard(1, { ok: true, found: [] });
-  for (let n = 0; n < 100; n += 1) watch.heard(1, invalid('no JSON'));
-  assert.equal(watch.isHopeless(1), false);
-});
 
 test('a model that cannot judge is paid for the calls in hand, not for all, and the error shows what it says', () =>
   withShop(async (shop) => {

@@ -131,3 +131,21 @@ test('topics that run dry are named', async () => {
     message: /Cannot find 24 different openings: 5 subjects gave 0/,
   });
 });
+
+test('an assistant that only refuses is given up, and what became of its dialogues is said', async () => {
+  const many = makeWorld(7)
+    .people.slice(0, 60)
+    .map((name) => `The life of ${name}`);
+  const world = { ...CONFIG.world, topics: many, questions: 8 };
+  const mute = {
+    ...CONFIG,
+    user: callFields('practice-user', 1024),
+    assistant: callFields('practice-direct+refusal'),
+    dialogues: 300,
+    world,
+  };
+  await assert.rejects(shop.run('mute', construct, mute), {
+    message: /^Cannot use the answers of teacher "practice-direct\+refusal": no dialogue of the first 64 is kept$/,
+    hint: /^so far: 64 dialogues without an answer; look at/,
+  });
+});
