@@ -40,11 +40,14 @@ export async function collect(floor: BatchFloor, batch: Batch, last: ServerBatch
     afterMs: undefined,
   } as const;
   for (const member of left) {
-    if (member.failure === undefined && !isComplete) floor.doubt(member.est);
-    else member.failure ??= missing;
+    if (isComplete) member.failure ??= missing;
+    if (mayBeBilled(member)) floor.doubt(member.est);
   }
   await end(floor, batch, last.status);
 }
+
+/** It has no answer that can be read, and nobody says that it was not billed. */
+const mayBeBilled = ({ failure }: Member) => failure?.status === undefined;
 
 /** Whether the file is there. */
 async function readFile(
@@ -105,8 +108,8 @@ async function record(floor: BatchFloor, batch: Batch, member: Member, reply: Ch
 export async function end({ append, log, teacher }: BatchFloor, batch: Batch, status: string): Promise<void> {
   await Promise.all(
     [...batch.members.values()].map(async ({ key: k, attempt: a, answered, failure }) => {
-      if (answered || failure === undefined || log.known(k)?.state === 'done') return;
-      await append({ t: 'fail', k, a, kind: failure.kind, status: failure.status ?? null, message: failure.message });
+      if (answered || failure?.status === undefined || log.known(k)?.state === 'done') return;
+      await append({ t: 'fail', k, a, kind: failure.kind, status: failure.status, message: failure.message });
     }),
   );
   const at = Date.now();

@@ -19,9 +19,11 @@ export function lostCalls(
     const mayBeStored = batch === undefined && teacher.settleMs > 0 && (await log.sentTo(key)) === teacher.name;
     const reply = mayBeStored ? await reconcile(teacher, call.model, key, sentAt) : undefined;
     if (reply === undefined) {
-      if (!mayBeStored) doubt(est);
-      else
-        await append({ t: 'fail', k: key, a: attempt, kind: 'again', status: null, message: 'not in the store of the server' });
+      doubt(est);
+      return undefined;
+    }
+    if (reply === 'not stored') {
+      await append({ t: 'fail', k: key, a: attempt, kind: 'again', status: null, message: 'not in the store of the server' });
       return undefined;
     }
     const used = estimates.learn(call, reply);

@@ -81,9 +81,9 @@ async function plan({ append, teacher }: BatchFloor, { sha, file, members }: Bat
  */
 async function lookUp(floor: BatchFloor, batch: Batch): Promise<void> {
   const { api, halt, patience, note } = floor;
-  const until = Date.now() + api.settleMs;
+  const until = performance.now() + api.settleMs;
   for (let wait = patience.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, patience.lookMs))) {
-    const isLast = Date.now() >= until;
+    const isLast = performance.now() >= until;
     const said = await insist(floor, () => api.find({ [FILE]: batch.file }, halt.hard), isGone);
     if (!said.ok) {
       note(`The server has no list of batches: nobody knows whether batch file ${batch.file} was worked on`);
@@ -98,7 +98,7 @@ async function lookUp(floor: BatchFloor, batch: Batch): Promise<void> {
       return;
     }
     if (isLast) return;
-    await pause(Math.min(wait, until - Date.now()), halt.signal);
+    await pause(Math.min(wait, until - performance.now()), halt.signal);
     halt.check();
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Works through `items` with at most `limit` of them in hand, taken only as fast as they are worked off; a limit that is a
- * function may change on the way. After the first error no further item is taken; it is thrown when those in hand have ended.
+ * function may change on the way. After the first error, be it of the items themselves, no further item is taken; it is thrown when those in hand have ended.
  */
 export async function forEachAtOnce<T>(
   items: Iterable<T> | AsyncIterable<T>,
@@ -27,11 +27,15 @@ export async function forEachAtOnce<T>(
       wake = resolve;
     });
 
-  for await (const item of items) {
-    if (errors.length > 0) break;
-    inHand += 1;
-    void workOn(item);
-    while (inHand >= most() && errors.length === 0) await oneLess();
+  try {
+    for await (const item of items) {
+      if (errors.length > 0) break;
+      inHand += 1;
+      void workOn(item);
+      while (inHand >= most() && errors.length === 0) await oneLess();
+    }
+  } catch (error) {
+    errors.push(error);
   }
   while (inHand > 0) await oneLess();
   if (errors.length > 0) throw errors[0];

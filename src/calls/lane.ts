@@ -118,7 +118,8 @@ export function openLane(
         if (inFlight >= atOnce.limit) return;
         const wait = waitOf(first.tokens, at);
         if (wait > 0) {
-          if (Number.isFinite(wait)) timer = setTimeout(pump, Math.ceil(wait));
+          // Sooner than it may go: meanwhile another server may have opened, and no timer runs longer than 24 days.
+          if (Number.isFinite(wait)) timer = setTimeout(pump, Math.ceil(Math.min(wait, Math.max(1, patience.capMs))));
           return;
         }
         first.resolve(admit(first.tokens, at));
@@ -160,9 +161,11 @@ export function openLane(
     else if (failure.status === 429) {
       meters.busy.add(1, at);
       atOnce.busy(ticket.enteredAt, inFlight, at);
-      beQuiet(failure.afterMs ?? patience.busyMs, at);
       busySince ??= { at, times: 0 };
       busySince.times += 1;
+      // It may name no time, or one that is never enough.
+      const least = at - busySince.at < patience.busyMs ? 0 : patience.busyMs;
+      beQuiet(Math.max(failure.afterMs || patience.busyMs, least), at);
       // It is there, and says so.
       if (ticket.isTrial) fuse.answered();
       if (busySince.times >= patience.attempts && at - busySince.at > patience.silenceMs) giveUp(at);

@@ -14,7 +14,7 @@ interface Course {
   readonly key: string;
   attempt: number;
   /** A request of which nobody knows whether it was answered. */
-  lost: { readonly teacher: string; readonly sentAt: number; readonly est: number | null } | undefined;
+  lost: { readonly teacher: string | undefined; readonly sentAt: number; readonly est: number | null } | undefined;
 }
 
 /**
@@ -77,10 +77,10 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
     course.lost = undefined;
     const lane = lanes.find(({ teacher }) => teacher.name === lost.teacher);
     const reply = lane && (await reconcile(lane.teacher, call.model, key, lost.sentAt));
-    if (lane !== undefined && reply !== undefined)
-      return done(course, reply, lane.estimator.learn(call, reply), lane.teacher, true);
-    if (lane === undefined || lane.teacher.settleMs === 0) floor.doubt(lost.est);
-    else await refusal(course, { kind: 'again', status: undefined, message: 'not in the store of the server' });
+    if (lane === undefined || reply === undefined) floor.doubt(lost.est);
+    else if (reply === 'not stored')
+      await refusal(course, { kind: 'again', status: undefined, message: 'not in the store of the server' });
+    else return done(course, reply, lane.estimator.learn(call, reply), lane.teacher, true);
     return undefined;
   }
 
@@ -127,8 +127,10 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
   async function known(call: Call, key: string): Promise<Course> {
     const before = log.known(key);
     if (before?.state !== 'sent') return { call, key, attempt: before?.attempt ?? 0, lost: undefined };
-    const { attempt, sentAt, est } = before;
-    return { call, key, attempt, lost: { teacher: (await log.sentTo(key)) ?? '', sentAt, est } };
+    const { attempt, sentAt, est, batch } = before;
+    // With a batch it may be answered a day later, when no store is looked into any more.
+    const teacher = batch === undefined ? await log.sentTo(key) : undefined;
+    return { call, key, attempt, lost: { teacher, sentAt, est } };
   }
 
   async function settle(call: Call, key: string): Promise<CallOutcome> {

@@ -8,32 +8,42 @@ import { backoffMs, pause } from './wait.ts';
 const AT_ONCE = 16;
 const LONGEST_LOOK_MS = 10_000;
 
-/** Looks for answers to calls of which nobody knows whether they were answered. */
-export type Reconcile = (teacher: Teacher, model: string, key: string, sentAt: number) => Promise<ChatReply | undefined>;
+/**
+ * Looks for answers to calls of which nobody knows whether they were answered. `not stored`: the server keeps answers and
+ * has none to this call; `undefined`: it keeps none, so that nobody can know.
+ */
+export type Reconcile = (
+  teacher: Teacher,
+  model: string,
+  key: string,
+  sentAt: number,
+) => Promise<ChatReply | 'not stored' | undefined>;
 
 /**
  * Looks into a server's store until the answer cannot turn up any more: a server stores it when it is finished, whoever
- * still listens. `sentAt`: milliseconds since 1970.
+ * still listens. `sentAt`: milliseconds since 1970, of a clock that may have been another machine's.
  */
 export function reconciler({ halt, patience }: Pick<Floor, 'halt' | 'patience'>): Reconcile {
   const looks = new PQueue({ concurrency: AT_ONCE });
 
   return async (teacher, model, key, sentAt) => {
-    if (teacher.settleMs === 0) return undefined;
+    const { settleMs } = teacher;
+    if (settleMs === 0) return undefined;
+    const until = performance.now() + Math.min(settleMs, sentAt + settleMs - Date.now());
     let fails = 0;
     for (let wait = patience.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, patience.lookMs))) {
-      const isLast = Date.now() - sentAt >= teacher.settleMs;
+      const isLast = performance.now() >= until;
       halt.check();
       const found = await looks.add(() => teacher.recover(key, model, halt.hard));
       if (found?.ok === true) return found.reply;
-      if (found !== undefined) {
+      if (found !== undefined && found.failure.kind !== 'final') {
         fails += 1;
         const { failure } = found;
         if (failure.kind === 'stop' || failure.kind === 'quota' || fails >= patience.attempts)
           throw halt.stop(unanswered([{ teacher, failure }]));
         await pause(failure.afterMs ?? backoffMs(fails, patience.baseMs, patience.capMs, Math.random()), halt.signal);
-      } else if (isLast) return undefined;
-      else await pause(Math.min(wait, teacher.settleMs), halt.signal);
+      } else if (isLast) return found === undefined ? 'not stored' : undefined;
+      else await pause(Math.min(wait, settleMs), halt.signal);
     }
   };
 }

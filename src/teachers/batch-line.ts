@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { unreadStatus } from './body.ts';
 import { statusFailure } from './failure.ts';
 import { readReply } from './reply.ts';
 import type { BatchLine, ChatAnswer } from './teacher.ts';
@@ -33,9 +34,9 @@ function answerOf({ response, error }: ResultLine): ChatAnswer {
   if (status < 200 || status > 299) return { ok: false, failure: statusFailure(status, body, () => undefined) };
   const reply = readReply(body, requestId ?? undefined);
   if (reply !== undefined) return { ok: true, reply };
-  return again(`The answer is not a chat completion: ${JSON.stringify(body ?? null).slice(0, 120)}`, status);
+  return again(`The answer is not a chat completion: ${JSON.stringify(body ?? null).slice(0, 120)}`, unreadStatus(status, body));
 }
 
-function again(message: string, status: number): ChatAnswer {
+function again(message: string, status: number | undefined): ChatAnswer {
   return { ok: false, failure: { kind: 'again', message, status, afterMs: undefined } };
 }

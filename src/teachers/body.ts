@@ -41,7 +41,13 @@ export function readAnswer(status: number, header: HeaderOf, text: string): Chat
   const reply = body === undefined ? undefined : readReply(body, header('x-request-id'));
   if (reply !== undefined) return { ok: true, reply, ...said };
   const message = `The answer is not a chat completion: ${JSON.stringify(text.slice(0, 120))}`;
-  return { ok: false, failure: { kind: 'again', message, status, afterMs: undefined }, ...said };
+  return { ok: false, failure: { kind: 'again', message, status: unreadStatus(status, body), afterMs: undefined }, ...said };
+}
+
+/** A success that cannot be read may have been billed all the same, unless it says that it is none. */
+export function unreadStatus(status: number, body: unknown): number | undefined {
+  const isError = body !== null && typeof body === 'object' && 'error' in body && body.error != null;
+  return isError ? status : undefined;
 }
 
 export function parse(text: string): unknown {

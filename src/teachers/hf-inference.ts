@@ -1,4 +1,4 @@
-import { InferenceClient, type InferenceProviderOrPolicy } from '@huggingface/inference';
+import { InferenceClient, InferenceClientHubApiError, type InferenceProviderOrPolicy } from '@huggingface/inference';
 import { openAgent } from './agent.ts';
 import { chatBody, readAnswer } from './body.ts';
 import { withDeadline } from './deadline.ts';
@@ -7,8 +7,10 @@ import { headersOf } from './headers.ts';
 import { fetchOver } from './post.ts';
 import type { TeacherSpec } from './spec.ts';
 import { findStored } from './stored.ts';
-import type { ChatAnswer, Teacher } from './teacher.ts';
+import type { ChatAnswer, ChatFailure, Teacher } from './teacher.ts';
 import { termsOf } from './terms.ts';
+
+type Refused = { readonly ok: false; readonly failure: ChatFailure };
 
 /**
  * Hugging Face Inference Providers, or one endpoint. The SDK would repeat a 503 for ever and without a pause, has no
@@ -26,15 +28,17 @@ export function hfInferenceTeacher(spec: TeacherSpec, secret: string | undefined
 
   async function complete(args: ReturnType<typeof chatBody>, signal: AbortSignal): Promise<ChatAnswer> {
     let answer: ChatAnswer | undefined;
+    let wasSent = false;
     const client = new InferenceClient(secret ?? '', {
       ...(spec.baseUrl === undefined ? {} : { endpointUrl: spec.baseUrl }),
       ...(spec.billTo === undefined ? {} : { billTo: spec.billTo }),
       retry_on_error: false,
       signal,
       fetch: async (input, init) => {
-        const response = await fetch(input, init);
         // Looking up the provider of a model is a GET and goes through untouched.
-        if (init?.method !== 'POST') return response;
+        if (init?.method !== 'POST') return fetch(input, init);
+        wasSent = true;
+        const response = await fetch(input, init);
         const text = await response.text();
         answer = readAnswer(response.status, headersOf(response.headers), text);
         return new Response(text, { status: response.status, headers: { 'content-type': 'application/json' } });
@@ -45,7 +49,7 @@ export function hfInferenceTeacher(spec: TeacherSpec, secret: string | undefined
         spec.inferenceProvider === undefined ? {} : { provider: spec.inferenceProvider as InferenceProviderOrPolicy };
       await client.chatCompletion({ ...(args as Parameters<InferenceClient['chatCompletion']>[0]), ...provider });
     } catch (error) {
-      return answer ?? unsent(error, signal);
+      return answer ?? (wasSent ? lost(error, signal) : unsent(error, signal));
     }
     return answer ?? unsent(new Error('The provider was not asked'), signal);
   }
@@ -68,11 +72,19 @@ function versioned(baseUrl: string): string {
   return address.endsWith('/v1') ? address : `${address}/v1`;
 }
 
-/** The SDK's own refusals (no such provider, wrong kind of key) are the user's to mend; all else is the network's. */
-function unsent(error: unknown, signal: AbortSignal): ChatAnswer {
-  const name = error instanceof Error ? error.name : '';
-  if (name === 'InputError' || name === 'RoutingError' || name === 'HubApiError') {
-    return { ok: false, failure: { kind: 'stop', message: (error as Error).message, status: undefined, afterMs: undefined } };
-  }
+function lost(error: unknown, signal: AbortSignal): Refused {
   return { ok: false, failure: lostFailure(signal.aborted ? signal.reason : error) };
+}
+
+/**
+ * What kept the SDK from asking. Its own refusals (no such provider, wrong kind of key, no such model) are the user's to
+ * mend; all else is the network's, or the Hub's, which says who provides a model.
+ */
+function unsent(error: unknown, signal: AbortSignal): ChatAnswer {
+  const { failure } = lost(error, signal);
+  const name = error instanceof Error ? error.name : '';
+  const status = error instanceof InferenceClientHubApiError ? error.httpResponse.status : 400;
+  const isRefusal = name === 'InputError' || name === 'RoutingError' || name === 'HubApiError';
+  const kind = isRefusal && status < 500 && status !== 429 ? 'stop' : 'again';
+  return { ok: false, failure: { ...failure, kind, status: 0 } };
 }

@@ -1,4 +1,7 @@
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate, type ZlibOptions } from 'node:zlib';
 import { type Dispatcher, fetch, request } from 'undici';
+import { LONGEST_ANSWER } from './agent.ts';
 
 /** An answer whose body has been read in full. */
 export interface Posted {
@@ -8,8 +11,8 @@ export interface Posted {
 }
 
 /**
- * Sends JSON text and reads the whole answer. Nothing is sent twice, not even where the server says that it moved, and the
- * answer comes unpacked: undici's `request` would not unpack it.
+ * Sends JSON text and reads the whole answer, which is asked for unpacked. Nothing is sent twice, not even where the server
+ * says that it moved.
  */
 export async function post(
   dispatcher: Dispatcher,
@@ -25,7 +28,21 @@ export async function post(
     signal: signal ?? null,
     dispatcher,
   });
-  return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
+  return { status: answer.statusCode, headers: answer.headers, text: await textOf(answer) };
+}
+
+const UNPACK: Readonly<Record<string, (packed: Buffer, options: ZlibOptions) => Promise<Buffer>>> = {
+  gzip: promisify(gunzip),
+  deflate: promisify(inflate),
+  br: promisify(brotliDecompress),
+};
+
+/** The body of an answer. Some gateways pack it although they were asked not to, which undici's `request` leaves as it is. */
+export async function textOf({ headers, body }: Dispatcher.ResponseData): Promise<string> {
+  const unpack = UNPACK[headers['content-encoding']?.toString().toLowerCase() ?? ''];
+  if (unpack === undefined) return body.text();
+  const bytes = await unpack(Buffer.from(await body.arrayBuffer()), { maxOutputLength: LONGEST_ANSWER });
+  return bytes.toString('utf8');
 }
 
 /** `fetch` for an SDK. A POST of text goes the short way, which costs an SDK's call little more than half the time. */

@@ -141,7 +141,7 @@ export interface Teacher {
   /** For so long after a call was sent its answer may still turn up in the server's store; 0 where nothing is kept. */
   readonly settleMs: number;
   complete(request: ChatRequest, signal: AbortSignal): Promise<ChatAnswer>;
-  /** A stored reply to this key; `undefined` when the server has none or keeps none; a failure when it could not be asked. */
+  /** A stored reply to this key; `undefined` when the server has none; a failure when it could not be asked, `final` when it keeps none. */
   recover(key: string, model: string, signal: AbortSignal): Promise<ChatAnswer | undefined>;
   /** There when calls are to be sent by the file. */
   readonly batch?: BatchApi;

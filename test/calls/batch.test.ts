@@ -210,6 +210,17 @@ test('a call that got lost on its way live is looked for before it goes into a b
   });
 });
 
+test('a batch that is still at the server when its calls are asked live may cost them twice, which is said', async () => {
+  await withPractice('delay=3000', async (place) => {
+    const { journal, server } = place;
+    await turnAway(place);
+    const stored = { ...batchTeacher(server.url, undefined, 100, true), settleMs: 100 };
+    const { texts, summary } = await askAll({ journal, teacher: async () => [stored] }, list);
+    assert.deepEqual(texts, live);
+    assert.equal(summary.possibleDoubleSpend, COUNT);
+  });
+});
+
 test('a call of more tokens than ever may wait is given up, and the others are answered', async () => {
   await withPractice('queue=60', async ({ journal, server }) => {
     const [first] = list;

@@ -129,3 +129,21 @@ test('after a restart an unknown call is looked for at the server that its inten
     { store: true },
   );
 });
+
+test('calls that wait at a server which asked for a day of silence go elsewhere when another is back', () => {
+  let down = true;
+  return withServers(
+    [
+      () => ({ status: 429, headers: { 'retry-after': '86400' } }),
+      ({ number }) => {
+        if (number === 6) down = false;
+        return down ? { status: 503 } : {};
+      },
+    ],
+    async ([, second], options) => {
+      const patience = { ...options.patience, attempts: 100, callMs: 60_000, silenceMs: 60_000, breakAfter: 3 };
+      await withSession({ ...options, patience }, (session) => Promise.all(calls(40).map((each) => session.ask(each))));
+      assert.equal(second?.billed.size, 40);
+    },
+  );
+});

@@ -38,3 +38,19 @@ test('after an error nothing more is taken, and it is thrown when those in hand 
   assert.ok(begun < 12);
   assert.equal(ended, begun - 1);
 });
+
+test('an error of the items themselves is thrown when those in hand have ended', async () => {
+  let ended = 0;
+  function* items() {
+    yield 1;
+    yield 2;
+    throw new Error('no third');
+  }
+  const work = async () => {
+    await turn();
+    await turn();
+    ended += 1;
+  };
+  await assert.rejects(forEachAtOnce(items(), 4, work), /no third/);
+  assert.equal(ended, 2);
+});

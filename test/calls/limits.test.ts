@@ -94,3 +94,39 @@ test('while nothing comes in the progress is shown all the same, with the share 
     },
     { timeoutSeconds: 20 },
   ));
+
+test('a silence that no timer can hold is kept, not asked through', () => {
+  const warnings: string[] = [];
+  const heard = ({ name }: Error) => void warnings.push(name);
+  process.on('warning', heard);
+  const controller = new AbortController();
+  return withServer(
+    () => {
+      setTimeout(() => controller.abort(), 50);
+      return { status: 429, headers: { 'retry-after': 'Fri, 01 Jan 2100 00:00:00 GMT' } };
+    },
+    async (server, options) => {
+      const asking = withSession({ ...options, signal: controller.signal }, (session) => askAll(session, calls(10)));
+      await assert.rejects(asking, { exit: 'detached' });
+      assert.ok(server.asked.length <= 4);
+      process.off('warning', heard);
+      assert.deepEqual(warnings, []);
+    },
+    { timeoutSeconds: 20 },
+  );
+});
+
+test('a server that is busy and names a time that is none is left alone like one that names no time', () => {
+  const controller = new AbortController();
+  return withServer(
+    () => ({ status: 429, headers: { 'retry-after': '0' } }),
+    async (server, options) => {
+      const patience = { ...options.patience, busyMs: 60_000, capMs: 60_000, silenceMs: 600_000 };
+      const asking = withSession({ ...options, patience, signal: controller.signal }, (session) => askAll(session, calls(10)));
+      setTimeout(() => controller.abort(), 150);
+      await assert.rejects(asking, { exit: 'detached' });
+      assert.ok(server.asked.length <= 4, `${server.asked.length} requests`);
+    },
+    { timeoutSeconds: 20 },
+  );
+});

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
+import { callKey } from '../../src/calls/call.ts';
+import { openCallLog } from '../../src/calls/call-log.ts';
 import { withSession } from '../../src/calls/run-calls.ts';
-import { askAll, calls, optionsFor, withServer } from '../rig/asking.ts';
+import { askAll, call, calls, optionsFor, withServer } from '../rig/asking.ts';
 import { startChatServer } from '../rig/chat-server.ts';
 
 test('busy and failing answers are asked again, each until it is answered, and cost nothing twice', () =>
@@ -116,6 +119,50 @@ test('without a store a lost answer is asked again, and counted as possibly paid
     },
   );
 });
+
+test('a success that cannot be read is found in the store; without one it counts as possibly paid twice', async () => {
+  for (const store of [true, false])
+    await withServer(
+      ({ number }) => (number <= 3 ? { rawBody: '{"choices":[{"mess' } : {}),
+      async (server, options) => {
+        const { recovered, possibleDoubleSpend } = await withSession(options, async (session) => {
+          await askAll(session, calls(10));
+          return session.summary();
+        });
+        const paid = [...server.billed.values()].reduce((sum, times) => sum + times, 0);
+        assert.deepEqual([recovered, possibleDoubleSpend, paid], store ? [3, 0, 10] : [0, 3, 13]);
+      },
+      { store },
+    );
+});
+
+test('where the recipe says that a server keeps answers and it does not, a lost one counts as possibly paid twice', async () => {
+  const server = await startChatServer(({ number }) => (number <= 2 ? { trouble: 'cut-body' } : {}), { status: 404 });
+  const options = await optionsFor(server, { store: true });
+  const summary = await withSession(options, async (session) => {
+    await askAll(session, calls(6));
+    return session.summary();
+  });
+  await server.close();
+  await rm(options.journal, { recursive: true });
+  assert.deepEqual([summary.recovered, summary.possibleDoubleSpend, summary.asked], [0, 2, 6]);
+});
+
+test('a call of a machine whose clock was ahead is looked for no longer than any other', () =>
+  withServer(
+    () => ({}),
+    async (_, options) => {
+      const log = await openCallLog(options.journal);
+      const [teacher] = await options.teacher('t');
+      const at = Date.now() + 86_400_000;
+      const k = callKey(call('q0'));
+      await log.append({ t: 'intent', k, a: 1, at, est: null, model: 'm', teacher: teacher?.name ?? '' });
+      await log.close();
+      const texts = await withSession(options, (session) => askAll(session, calls(2)));
+      assert.equal(texts.get('q0'), 'echo: q0');
+    },
+    { store: true },
+  ));
 
 test('a user who turns away gets back what was in flight, and the rest is asked later', () => {
   const controller = new AbortController();

@@ -165,10 +165,17 @@ export function teacherContract(name: string, provider: TeacherSpec['provider'],
       },
     ));
 
-  test(`${name}: a body that is no chat completion may be tried again`, async () => {
-    for (const rawBody of ['<html>', '{"choices":[]}', '{"choices":[{"mess']) {
+  test(`${name}: a success that is no chat completion may be tried again, and may have been billed`, async () => {
+    for (const rawBody of ['<html>', '{"choices":[]}', '{"choices":[{"mess', '[]', 'null', '{"error":null}']) {
       const { kind, status, times } = await failureOf({ rawBody });
-      assert.deepEqual([kind, status, times], ['again', 200, 1]);
+      assert.deepEqual([kind, status, times], ['again', undefined, 1]);
+    }
+  });
+
+  test(`${name}: an error that comes as a success is none, and costs nothing`, async () => {
+    for (const rawBody of ['{"error":{"message":"upstream failed","code":502}}', '{"error":"upstream failed"}']) {
+      const { kind, status } = await failureOf({ rawBody });
+      assert.deepEqual([kind, status], ['again', 200]);
     }
   });
 

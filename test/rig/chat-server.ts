@@ -28,7 +28,7 @@ export interface Doing {
   /** member `logprobs` of the choice, as it is */
   readonly logprobs?: unknown;
   /** sent as it is, in place of a chat completion */
-  readonly rawBody?: string;
+  readonly rawBody?: string | Buffer;
   readonly delayMs?: number;
   /** closes the connection before the answer, within it, or never answers */
   readonly trouble?: 'cut' | 'cut-body' | 'stall';

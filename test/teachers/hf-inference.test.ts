@@ -40,7 +40,8 @@ test("huggingface: an address together with a provider is the user's mistake", (
     () => ({}),
     async (teacher) => {
       const answer = await teacher.complete(REQUEST, never);
-      assert.equal(answer.ok === false && answer.failure.kind, 'stop');
+      assert.ok(!answer.ok);
+      assert.deepEqual([answer.failure.kind, answer.failure.status], ['stop', 0], 'nothing was sent');
     },
   ));
 
