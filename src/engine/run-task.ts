@@ -49,7 +49,7 @@ export async function runTask(
       teacher: engine.teacher,
       signal: AbortSignal.any([engine.signal, lost.signal]),
       progress: (progress) => engine.emit({ type: 'calls', stage: step.stage, step: step.name, progress }),
-      note: (message) => engine.emit({ type: 'note', stage: step.stage, step: step.name, message }),
+      note: (message) => engine.emit({ type: 'note', stage: step.stage, step: step.name, message, lasting: true }),
     });
     return { folder: out, result };
   } catch (error) {

@@ -58,7 +58,8 @@ export type RunEvent =
   | { readonly type: 'job'; readonly stage: string; readonly step: string; readonly event: JobEvent }
   | { readonly type: 'checkpoint'; readonly stage: string; readonly step: string; readonly at: number }
   | { readonly type: 'calls'; readonly stage: string; readonly step: string; readonly progress: CallsProgress }
-  | { readonly type: 'note'; readonly stage: string; readonly step: string; readonly message: string }
+  /** `lasting`: to be read when the step is over as well */
+  | { readonly type: 'note'; readonly stage: string; readonly step: string; readonly message: string; readonly lasting?: true }
   | { readonly type: 'warning'; readonly message: string }
   | {
       readonly type: 'step-done';

@@ -2,11 +2,13 @@ import { formatDuration } from './format.ts';
 import type { Paint } from './paint.ts';
 import type { RunningStep } from './running-steps.ts';
 import { progressBar, sparkline } from './sparkline.ts';
-import { oneLine, pad, textWidth, truncate } from './text-width.ts';
+import { oneLine, pad, textWidth, truncate, wrap } from './text-width.ts';
 import { progressParts, type Wording } from './wording.ts';
 
 const SPINNER = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏';
 const NAME_WIDTH = 12;
+/** With less room a text is cut rather than wrapped. */
+const LEAST_WRAPPED = 30;
 const MARKS = { start: '·', ok: '✓', info: '·', warning: '!', failed: '✗' } as const;
 const MARK_STYLES = { start: 'cyan', ok: 'green', info: 'dim', warning: 'yellow', failed: 'red' } as const;
 
@@ -91,6 +93,8 @@ export function wordingLines(wording: Wording, options: { width: number; paint: 
   const name = width < 60 ? wording.step : pad(wording.step, NAME_WIDTH);
   const prefix = textWidth(name) + 6;
   if (prefix > width) return [truncate(`  ${MARKS[wording.mark]} ${name}`, width), ...more];
-  const text = truncate(wording.text, width - prefix);
-  return [`  ${mark} ${name}  ${wording.mark === 'info' ? paint('dim', text) : text}`.trimEnd(), ...more];
+  const isWhole = wording.isWhole === true && width - prefix >= LEAST_WRAPPED;
+  const [text = '', ...rest] = isWhole ? wrap(wording.text, width - prefix) : [truncate(wording.text, width - prefix)];
+  const say = (part: string) => (wording.mark === 'info' && !isWhole ? paint('dim', part) : part);
+  return [`  ${mark} ${name}  ${say(text)}`.trimEnd(), ...rest.map((part) => ' '.repeat(prefix) + say(part)), ...more];
 }

@@ -12,7 +12,7 @@ export function plainLines(): (event: RunEvent, now: number) => string[] {
   const steps = runningSteps();
   const printed = new Map<string, { at: number; tenth: number }>();
   return (event, now) => {
-    const before = 'step' in event ? steps.get(event.stage, event.step) : undefined;
+    const before = steps.about(event);
     const wording = wordingOf(event, before);
     steps.apply(event, now);
     const time = `${new Date(now * 1000).toISOString().slice(11, 19)}Z`;

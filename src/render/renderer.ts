@@ -77,7 +77,7 @@ function ttyRenderer({ stream, secrets, now = Date.now, color = true, columns, f
   timer?.unref();
   return {
     emit: (event) => {
-      const before = 'step' in event ? steps.get(event.stage, event.step) : undefined;
+      const before = steps.about(event);
       const wording = wordingOf(event, before);
       steps.apply(event, now() / 1000);
       const stays = wording !== undefined && isKept(event);
@@ -97,5 +97,6 @@ function ttyRenderer({ stream, secrets, now = Date.now, color = true, columns, f
 /** On a terminal what passes is shown live and goes: only what a reader wants to scroll back to stays. */
 function isKept(event: RunEvent): boolean {
   if (event.type === 'job') return event.event.type === 'error';
-  return event.type !== 'step-started' && event.type !== 'job-submitted' && event.type !== 'checkpoint' && event.type !== 'note';
+  if (event.type === 'note') return event.lasting === true;
+  return event.type !== 'step-started' && event.type !== 'job-submitted' && event.type !== 'checkpoint';
 }

@@ -27,16 +27,21 @@ export interface RunningSteps {
   readonly apply: (event: RunEvent, now: number) => void;
   readonly get: (stage: string, step: string) => RunningStep | undefined;
   readonly all: () => readonly RunningStep[];
+  /** The step that an event is about; of a whole stage the last one that asked teachers. */
+  readonly about: (event: RunEvent) => RunningStep | undefined;
 }
 
 /** Follows the steps that run at the moment: the shared memory of the renderers. */
 export function runningSteps(): RunningSteps {
   const steps = new Map<string, RunningStep>();
+  const asked = new Map<string, RunningStep>();
   const keyOf = (stage: string, step: string) => `${stage}/${step}`;
   const change = (event: { stage: string; step: string }, now: number, update: (step: RunningStep) => Partial<RunningStep>) => {
     const key = keyOf(event.stage, event.step);
     const before = steps.get(key) ?? fresh(event.stage, event.step, now);
-    steps.set(key, { ...before, ...update(before) });
+    const after = { ...before, ...update(before) };
+    steps.set(key, after);
+    if (after.calls !== undefined) asked.set(event.stage, after);
   };
   return {
     apply: (event, now) => {
@@ -51,6 +56,8 @@ export function runningSteps(): RunningSteps {
     },
     get: (stage, step) => steps.get(keyOf(stage, step)),
     all: () => [...steps.values()],
+    about: (event) =>
+      'step' in event ? steps.get(keyOf(event.stage, event.step)) : 'stage' in event ? asked.get(event.stage) : undefined,
   };
 }
 

@@ -21,6 +21,17 @@ export function truncateMiddle(text: string, width: number): string {
   return `${points.slice(0, head).join('')}…${points.slice(points.length - (width - 1 - head)).join('')}`;
 }
 
+/** A text without escapes as lines of at most so many columns, broken at spaces; a longer word stands alone, whole. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && textWidth(last) + 1 + textWidth(word) <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 /** Fills up with spaces to a width, at the end or, aligned right, at the start. */
 export function pad(text: string, width: number, align: 'left' | 'right' = 'left'): string {
   const spaces = ' '.repeat(Math.max(0, width - textWidth(text)));

@@ -13,11 +13,13 @@ export interface Wording {
   readonly step: string | undefined;
   /** one line */
   readonly text: string;
+  /** too much would be lost if it were cut to one line of a terminal */
+  readonly isWhole?: boolean;
   /** further lines; references stand here, whole, to be copied */
   readonly more: readonly string[];
 }
 
-/** What to say of an event; `running` is the step before the event. Progress has no sentence: it is shown as a state. */
+/** What to say of an event; `running` is the step before the event, see `RunningSteps.about`. Progress has no sentence: it is shown as a state. */
 export function wordingOf(event: RunEvent, running: RunningStep | undefined): Wording | undefined {
   const say = (mark: Wording['mark'], text: string, more: readonly string[] = []): Wording => ({
     mark,
@@ -46,7 +48,7 @@ export function wordingOf(event: RunEvent, running: RunningStep | undefined): Wo
     case 'calls':
       return undefined;
     case 'note':
-      return say('info', event.message);
+      return { ...say('info', event.message), ...(event.lasting === true ? { isWhole: true } : {}) };
     case 'warning':
       return say('warning', event.message);
     case 'step-done': {
@@ -55,7 +57,7 @@ export function wordingOf(event: RunEvent, running: RunningStep | undefined): Wo
       return say('ok', parts.filter((part) => part !== '').join(' · '));
     }
     case 'stage-done':
-      return say('ok', event.reused ? 'unchanged, reused' : `done in ${formatDuration(event.seconds)}`, [
+      return say('ok', event.reused ? 'unchanged, reused' : `done in ${formatDuration(event.seconds)}${spentOn(running)}`, [
         fullRef(event.artifact),
       ]);
     case 'stage-failed':
@@ -141,6 +143,13 @@ function eta({ done, total, rate, calls }: RunningStep): string {
   if (done >= total) return '';
   const seconds = calls?.etaSeconds ?? (rate === undefined ? undefined : (total - done) / rate);
   return seconds === undefined ? '' : `ETA ${formatDuration(seconds)}`;
+}
+
+/** What a stage has spent on teachers in all its sessions, and of what. */
+function spentOn(last: RunningStep | undefined): string {
+  if (last?.calls === undefined) return '';
+  const { spentUsd, capUsd } = last.calls;
+  return ` · spent ${formatDollars(spentUsd)}${capUsd === null ? '' : ` of ${formatDollars(capUsd)}`}`;
 }
 
 /** What the step's calls cost; with a cap, what the stage has spent of it. */

@@ -19,6 +19,8 @@ function tell(options: Pick<RendererOptions, 'mode' | 'columns' | 'color'>, even
   return written;
 }
 
+const RESULT = { type: 'dataset', name: 'acme/demo-aif', commit: 'c'.repeat(40) } as const;
+
 test('a log gets a line for what is worth one, and progress now and then', () => {
   assert.deepEqual(tell({ mode: 'plain' }).join('').split('\n'), [
     '12:00:00Z dsft  started run-01',
@@ -137,4 +139,27 @@ test('a command can say something of its own in every mode', () => {
     said('json'),
     '{"v":1,"seq":0,"ts":"2026-11-22T12:00:00.000Z","type":"message","message":"detached; Bearer [redacted]"}\n',
   );
+});
+
+test('what a task notes stays on a terminal, whole, and its stage ends with what was spent', () => {
+  const teachers: [] = [];
+  const progress = { done: 2, total: 2, failed: 0, replayed: 0, ahead: 0, costUsd: 0.1, spentUsd: 1.25, capUsd: 5, etaSeconds: null, teachers }; // biome-ignore format: one line
+  const message = '97 of 320 judgements could not be read and give no rating, most since the reply is cut off';
+  const told = [
+    { type: 'step-started', stage: 'aif', step: 'judge', fingerprint: 'a'.repeat(64) },
+    { type: 'note', stage: 'aif', step: 'judge', message, lasting: true },
+    { type: 'note', stage: 'aif', step: 'judge', message: 'passes by' },
+    { type: 'calls', stage: 'aif', step: 'judge', progress },
+    { type: 'stage-done', stage: 'aif', run: 'run-1', artifact: RESULT, reused: false, seconds: 3 },
+  ] as const;
+  const lines = stripVTControlCharacters(
+    tell(
+      { mode: 'tty', columns: 80, color: false },
+      told.map((event, at) => ({ at, event })),
+    ).join(''),
+  ).split(/[\r\n]+/);
+  assert.ok(lines.includes('  · judge         97 of 320 judgements could not be read and give no rating,'));
+  assert.ok(lines.includes('                  most since the reply is cut off'));
+  assert.ok(!lines.some((line) => line.includes('· judge         passes by')));
+  assert.ok(lines.includes('✓ aif  done in 3.0 s · spent $1.25 of $5.00'));
 });

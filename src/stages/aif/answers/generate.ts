@@ -135,7 +135,6 @@ function refuseInVain(members: InVain<string>, { member, flags }: Completion): v
   if (!members.isHopeless(member)) return;
   const what = flags.includes('empty') ? 'empty' : 'cut off';
   throw new ZephyrError(`Cannot use the answers of teacher "${member}": the first ${VAIN_AFTER} are all empty or cut off`, {
-    exit: 'preflight',
     hint: `the last one is ${what}: raise aif.answer.maxTokens, or sampling.maxTokens of this member of the pool; reasoning counts as well`,
   });
 }

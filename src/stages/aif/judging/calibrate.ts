@@ -1,4 +1,3 @@
-import type { Json } from '../../../base/canonical-json.ts';
 import type { Row } from '../../../base/parquet.ts';
 import { sha256 } from '../../../base/sha256.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
@@ -18,8 +17,20 @@ interface LabelledPair {
   readonly rejected: Answer;
 }
 
+/** How far the judge agrees with people, as the report has it. */
+export type Calibrated = {
+  readonly pairs: number;
+  /** pairs on which the judge could be read, those that it finds equal included */
+  readonly read: number;
+  readonly ties: number;
+  readonly agreement: Plain | null;
+  readonly kappa: Plain | null;
+};
+/** As plain data. */
+type Plain = { readonly [name in keyof Interval]: Interval[name] };
+
 /**
- * Judges pairs that carry human labels in the very way in which answers are judged, and compares. Throws (preflight) where
+ * Judges pairs that carry human labels in the very way in which answers are judged, and compares. Throws (usage) where
  * the agreement is below a minimum of the config, so that nothing else is paid.
  */
 export async function calibrate(
@@ -27,7 +38,7 @@ export async function calibrate(
   config: TeachersConfig & { readonly calibration: NonNullable<TeachersConfig['calibration']> },
   sheetsOf: (answers: readonly Answer[]) => Sheet[],
   session: CallSession,
-): Promise<Record<string, Json>> {
+): Promise<Calibrated> {
   const pairs = await readPairs(folder, config.calibration.split);
   const verdicts = new Array<readonly [human: string, judge: string] | undefined>(pairs.length);
   const most = () => session.inHand;
@@ -56,7 +67,14 @@ export async function calibrate(
   const found = { pairs: pairs.length, read: read.length, ties, agreement: share(agreed + ties / 2, read.length) };
   const kappa = cohenKappa(read);
   gate(config, read.length, found.agreement, kappa);
-  return { ...found, agreement: plain(found.agreement), kappa: plain(kappa) };
+  return { ...found, agreement: found.agreement, kappa };
+}
+
+export function agreementInWords({ pairs, read, agreement, kappa }: Calibrated): string {
+  const lost = read === pairs ? '' : `, ${pairs - read} of ${pairs} could not be read`;
+  const beyond = kappa === null ? '' : `, kappa ${round(kappa.value)}`;
+  if (agreement === null) return `Nothing that the judge said of ${pairs} human labels could be read`;
+  return `The judge agrees with ${round(100 * agreement.value, 0)} % of ${read} human labels${beyond}${lost}`;
 }
 
 function gate({ judges, calibration }: TeachersConfig, read: number, agreement: Interval | null, kappa: Interval | null): void {
@@ -71,15 +89,13 @@ function gate({ judges, calibration }: TeachersConfig, read: number, agreement: 
     throw new ZephyrError(
       `Cannot trust the judge ${models}: expected ${name} with ${read} human labels of at least ${least}, got ${got}`,
       {
-        exit: 'preflight',
         hint: 'no answer was judged yet; take another judge, mode or aspects, or lower the minimum in aif.judge.calibration',
       },
     );
   }
 }
 
-const round = (value: number) => value.toFixed(2);
-const plain = (interval: Interval | null): Json => (interval === null ? null : { ...interval });
+const round = (value: number, digits = 2) => value.toFixed(digits);
 
 async function readPairs(folder: string, split: string): Promise<LabelledPair[]> {
   const pairs: LabelledPair[] = [];

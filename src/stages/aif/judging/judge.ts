@@ -10,7 +10,7 @@ import { counter } from '../../rows.ts';
 import type { Task, TaskContext, TaskResult } from '../../stage.ts';
 import { inputFolder, sessionOf } from '../../step-config.ts';
 import { byPrompt, COMPLETIONS_FILE, type Completion, type Rating } from '../tables.ts';
-import { calibrate } from './calibrate.ts';
+import { agreementInWords, calibrate } from './calibrate.ts';
 import { type JudgeConfig, judgeConfig, type TeachersConfig } from './config.ts';
 import { NO_LOGPROBS } from './expected.ts';
 import { familyOverlap } from './families.ts';
@@ -62,6 +62,7 @@ async function judgeByTeachers(
       calibration === null
         ? null
         : await calibrate(inputFolder(context, 'calibration'), { ...config, calibration }, sheetsOf, session);
+    if (calibrated !== null) context.note(agreementInWords(calibrated));
     session.expect(await countOf(sheets()));
     if (config.mode === 'expected') await probe(session, sheets(), config);
     await askAll(session, sheets(), config);
@@ -94,7 +95,7 @@ async function judgeByTeachers(
 
 /**
  * Every sheet until it can be read or nobody is left to ask; the replies are in the call log afterwards. `unread` hears
- * of those that nobody gave a reply to that can be read, and why. Throws (preflight) where nothing that a judge replies can
+ * of those that nobody gave a reply to that can be read, and why. Throws (usage) where nothing that a judge replies can
  * be read: all would be paid for nothing.
  */
 async function askAll(
@@ -129,7 +130,6 @@ function illegible(model: string, why: string, text: string): ZephyrError {
   const advice = why.includes('"length"') ? 'raise aif.judge.maxTokens' : 'take another judge, or another aif.judge.mode';
   const said = JSON.stringify(text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}...`);
   return new ZephyrError(`Cannot read what judge "${model}" replies: of its first ${LEGIBLE_AFTER} replies none, since ${why}`, {
-    exit: 'preflight',
     hint: `${advice}; it said ${said}`,
   });
 }

@@ -153,7 +153,6 @@ function inVain({ assistant }: Settings, counts: Readonly<Record<string, number>
   return new ZephyrError(
     `Cannot use the answers of teacher "${assistant.teacher}": no dialogue of the first ${VAIN_AFTER} is kept`,
     {
-      exit: 'preflight',
       hint: `so far: ${countsInWords(counts)}; look at the teacher, at dsft.data.maxTokens and at dsft.data.refusals`,
     },
   );

@@ -253,6 +253,7 @@ for (const mode of MODES) {
       const found = judged.metrics.calibration as { pairs: number; read: number; ties: number; agreement: { value: number; low: number }; kappa: { value: number } }; // biome-ignore format: one type
       assert.deepEqual([found.pairs, found.read, found.ties, found.agreement.value], [20, 20, 0, 0.9]);
       assert.ok(found.agreement.low < 0.9 && found.kappa.value > 0.7 && found.kappa.value < 0.9);
+      assert.match(judged.notes.join('\n'), /^The judge agrees with 90 % of 20 human labels, kappa 0\.\d\d$/m);
       const warm = shop.answered();
       await shop.run('judge', judge, judging({ mode, calibration: GATE }), { completions: out, calibration });
       assert.equal(shop.answered(), warm);
@@ -268,7 +269,7 @@ test('a judge that does not agree with people stops the step before an answer is
     const askAhead = await judgeAhead(config, FILES);
     await askAhead(completions.slice(0, 3), undefined as never);
     await assert.rejects(shop.run('judge', judge, config, { completions: out, calibration }), {
-      exit: 'preflight',
+      exit: 'usage',
       message: /Cannot trust the judge "practice-judge": expected agreement with 12 human labels of at least 0.7, got 0.00/,
       hint: /no answer was judged yet/,
     });
