@@ -27,6 +27,20 @@ describe('Judges in a recipe', () => {
     assert.equal(judgeSpec.safeParse({ by: 'reward_model', model: 'hf://datasets/org/x' }).success, false);
   });
 
+  it('see at most 26 answers side by side', () => {
+    const crowded = (mode: string) =>
+      checkRecipe(
+        taughtRecipe((aif) => ({ ...aif, answersPerPrompt: 27, judge: judgeSpec.parse({ teachers: ['judge'], mode }) })),
+      )
+        .map(({ message }) => message)
+        .filter((message) => message.startsWith('aif.judge'));
+    for (const mode of ['per_aspect', 'joint'])
+      assert.deepEqual(crowded(mode), [
+        `aif.judge.mode: expected pairwise or expected with more than 26 answers a prompt, got ${mode} with 27`,
+      ]);
+    for (const mode of ['pairwise', 'expected']) assert.deepEqual(crowded(mode), []);
+  });
+
   it('must exist and differ, the fallback too', () => {
     assert.deepEqual(mistakes({ teachers: ['judge', 'rival'], fallback: 'talk' }), []);
     assert.match(
