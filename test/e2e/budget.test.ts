@@ -68,7 +68,7 @@ describe('a stage with a budget', { skip, concurrency: false }, () => {
     assertMistake(
       await zephyr(place, 'aif', unpriced, '--set', 'aif.budgetUsd=1'),
       2,
-      /--set aif\.budgetUsd=1: aif\.budgetUsd: expected a price for teachers\.judge/,
+      /--set aif\.budgetUsd=1: aif\.budgetUsd: expected teachers\.judge\.price/,
     );
     assert.deepEqual(await provider.paid(), []);
   });
