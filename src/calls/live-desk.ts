@@ -27,8 +27,9 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
   const lanes: readonly Lane[] = servers.map((teacher) => openLane(teacher, floor, () => lanes.some(isOpen)));
   const reconcile = reconciler(floor);
 
-  function pick(): Lane {
-    const open = lanes.find(isOpen);
+  /** `notThere`: only where nobody else takes it. */
+  function pick(notThere: Lane | undefined): Lane {
+    const open = lanes.find((lane) => lane !== notThere && isOpen(lane)) ?? lanes.find(isOpen);
     if (open !== undefined) return open;
     const failures = lanes.map(({ teacher, gone }) => ({ teacher, failure: gone }));
     if (failures.every(isGone)) throw halt.stop(unanswered(failures));
@@ -76,7 +77,8 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
     const { call, key } = course;
     course.lost = undefined;
     const lane = lanes.find(({ teacher }) => teacher.name === lost.teacher);
-    const reply = lane && (await reconcile(lane.teacher, call.model, key, lost.sentAt));
+    const hasElsewhere = () => lanes.some((other) => other !== lane && isOpen(other));
+    const reply = lane && (await reconcile(lane.teacher, call.model, key, lost.sentAt, hasElsewhere));
     if (lane === undefined || reply === undefined) floor.doubt(lost.est);
     else if (reply === 'not stored')
       await refusal(course, { kind: 'again', status: undefined, message: 'not in the store of the server' });
@@ -137,11 +139,12 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
     const course = await known(call, key);
     let tries = 0;
     let begunAt: number | undefined;
+    let failing: Lane | undefined;
     for (let again = false; ; again = true) {
       const found = course.lost === undefined ? undefined : await findLost(course, course.lost);
       if (found !== undefined) return found;
       halt.check();
-      const lane = pick();
+      const lane = pick(failing);
       const tokens = reserve(lane, call);
       const ticket = await lane.enter(tokens.input + tokens.output, again);
       if (ticket === undefined) continue;
@@ -152,6 +155,8 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       halt.check();
       if (outcome.kind !== 'again' || outcome.status === 429) continue;
       tries += 1;
+      // What one server never answers another may, at the last attempt.
+      if (tries === patience.attempts - 1) failing = lane;
       if (tries >= patience.attempts || lane.now() - begunAt > patience.callMs) {
         const since = begunAt;
         if (lanes.some(({ answeredAt }) => answeredAt >= since)) return { ok: false, key, failure: outcome, replayed: false };

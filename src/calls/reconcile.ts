@@ -10,13 +10,15 @@ const LONGEST_LOOK_MS = 10_000;
 
 /**
  * Looks for answers to calls of which nobody knows whether they were answered. `not stored`: the server keeps answers and
- * has none to this call; `undefined`: it keeps none, so that nobody can know.
+ * has none to this call; `undefined`: nobody can know, since it keeps none, or cannot be asked and the call has elsewhere to
+ * go. With nowhere to go the session halts.
  */
 export type Reconcile = (
   teacher: Teacher,
   model: string,
   key: string,
   sentAt: number,
+  hasElsewhere?: () => boolean,
 ) => Promise<ChatReply | 'not stored' | undefined>;
 
 /**
@@ -26,7 +28,7 @@ export type Reconcile = (
 export function reconciler({ halt, patience }: Pick<Floor, 'halt' | 'patience'>): Reconcile {
   const looks = new PQueue({ concurrency: AT_ONCE });
 
-  return async (teacher, model, key, sentAt) => {
+  return async (teacher, model, key, sentAt, hasElsewhere = () => false) => {
     const { settleMs } = teacher;
     if (settleMs === 0) return undefined;
     const until = performance.now() + Math.min(settleMs, sentAt + settleMs - Date.now());
@@ -39,8 +41,10 @@ export function reconciler({ halt, patience }: Pick<Floor, 'halt' | 'patience'>)
       if (found !== undefined && found.failure.kind !== 'final') {
         fails += 1;
         const { failure } = found;
-        if (failure.kind === 'stop' || failure.kind === 'quota' || fails >= patience.attempts)
+        if (failure.kind === 'stop' || failure.kind === 'quota' || fails >= patience.attempts) {
+          if (hasElsewhere()) return undefined;
           throw halt.stop(unanswered([{ teacher, failure }]));
+        }
         await pause(failure.afterMs ?? backoffMs(fails, patience.baseMs, patience.capMs, Math.random()), halt.signal);
       } else if (isLast) return found === undefined ? 'not stored' : undefined;
       else await pause(Math.min(wait, settleMs), halt.signal);

@@ -48,6 +48,16 @@ test('a server that fails again and again is left alone for the next one, and us
   );
 });
 
+test('a call that one server never answers is answered by the next one, the others stay where they are', () =>
+  withServers(
+    [({ body }) => (body.messages[0]?.content === 'q0' ? { status: 500 } : { delayMs: 1 }), () => ({})],
+    async ([, second], options) => {
+      const texts = await withSession(options, (session) => askAll(session, calls(60)));
+      assert.equal(texts.get('q0'), 'echo: q0');
+      assert.deepEqual([...(second?.billed.keys() ?? [])], ['q0']);
+    },
+  ));
+
 test('when no server is left the error names each with its reason', () =>
   withServers([() => noCredit, () => ({ status: 401 })], (_, options) =>
     assert.rejects(
@@ -145,5 +155,27 @@ test('calls that wait at a server which asked for a day of silence go elsewhere 
       await withSession({ ...options, patience }, (session) => Promise.all(calls(40).map((each) => session.ask(each))));
       assert.equal(second?.billed.size, 40);
     },
+  );
+});
+
+test('a call lost at a server that cannot be asked any more goes to the next one, and may have been paid twice', () => {
+  const controller = new AbortController();
+  return withServers(
+    [({ number }) => (number > 3 ? { trouble: 'stall' } : {}), () => ({})],
+    async ([first, second], options) => {
+      setTimeout(() => controller.abort(), 200);
+      const stopped = { ...options, signal: controller.signal, drainMs: 1 };
+      await assert.rejects(
+        withSession(stopped, (session) => askAll(session, calls(10))),
+        { exit: 'detached' },
+      );
+      await first?.close();
+      const summary = await withSession(options, async (session) => {
+        await askAll(session, calls(10));
+        return session.summary();
+      });
+      assert.deepEqual([summary.replayed, summary.possibleDoubleSpend, second?.billed.size], [3, 4, 7]);
+    },
+    { store: true, timeoutSeconds: 1 },
   );
 });
