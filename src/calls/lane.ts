@@ -178,7 +178,8 @@ export function openLane(
   }
 
   function beQuiet(ms: number, at: number): void {
-    if (ms > patience.capMs && at + ms > quietUntil + patience.capMs)
+    // While it is silent for long, that has been said.
+    if (ms > patience.capMs && quietUntil - at <= patience.capMs)
       note(`"${teacher.name}" is busy and takes no call for ${Math.ceil(ms / 60_000)} min`);
     quietUntil = Math.max(quietUntil, at + ms);
   }
