@@ -90,7 +90,8 @@ export function makeBudget({ capUsd, totals, left }: BudgetOptions): Budget {
 
   function reached(usd: number): ZephyrError {
     const calls = left();
-    const each = totals.done > 0 ? totals.costUsd / totals.done : usd;
+    // Calls of several kinds share the budget: the one that did not fit may be of the dearer kind.
+    const each = Math.max(usd, totals.done > 0 ? totals.costUsd / totals.done : 0);
     const rest = calls === undefined ? '' : `; about ${calls} calls for ${dollars(calls * each)} are left`;
     const doubt = totals.unknownUsd + totals.lostUsd;
     const perhaps = doubt === 0 ? '' : `, of which ${dollars(doubt)} perhaps,`;

@@ -73,11 +73,11 @@ export function makeCounts(log: Pick<CallLog, 'usage'>, begunAt: number): Counts
       return calls === undefined || rate === 0 ? null : Math.round(calls / rate);
     },
     settled(outcome, ahead, now) {
-      if (!outcome.replayed) settledMeter.add(1, now);
       if (ahead) {
         sums.ahead += 1;
         return;
       }
+      if (!outcome.replayed) settledMeter.add(1, now);
       sums[outcome.ok ? (outcome.replayed ? 'replayed' : 'asked') : 'failed'] += 1;
       if (outcome.ok) used(outcome.key);
     },

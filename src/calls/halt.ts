@@ -59,7 +59,7 @@ export function unanswered(servers: readonly { readonly teacher: Teacher; readon
   if (servers.every(({ failure }) => failure.kind === 'stop' || failure.kind === 'quota'))
     return new ZephyrError(`Cannot ask teacher ${reasons}`, {
       exit: 'preflight',
-      hint: 'check its key, its credit and the name of the model; every answer that arrived is kept',
+      hint: 'check its address, its key, its credit and the name of the model; every answer that arrived is kept',
     });
   return new ZephyrError(`Cannot reach teacher ${reasons}`, {
     exit: 'temporary',

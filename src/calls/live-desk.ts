@@ -26,11 +26,22 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
   const { halt, patience, log, append, budget } = floor;
   const lanes: readonly Lane[] = servers.map((teacher) => openLane(teacher, floor, () => lanes.some(isOpen)));
   const reconcile = reconciler(floor);
+  const used = new Set<Lane>();
+
+  /** Another server may have another price: the user hears of it, once. */
+  function told(lane: Lane): Lane {
+    const [first] = lanes;
+    if (lane !== first && !used.has(lane)) {
+      used.add(lane);
+      floor.note(`"${first?.teacher.name}" does not take calls for now; they go to "${lane.teacher.name}"`);
+    }
+    return lane;
+  }
 
   /** `notThere`: only where nobody else takes it. */
   function pick(notThere: Lane | undefined): Lane {
     const open = lanes.find((lane) => lane !== notThere && isOpen(lane)) ?? lanes.find(isOpen);
-    if (open !== undefined) return open;
+    if (open !== undefined) return told(open);
     const failures = lanes.map(({ teacher, gone }) => ({ teacher, failure: gone }));
     if (failures.every(isGone)) throw halt.stop(unanswered(failures));
     const hopeful = lanes.filter(({ gone }) => gone?.kind !== 'stop' && gone?.kind !== 'quota');

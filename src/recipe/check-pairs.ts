@@ -1,3 +1,4 @@
+import { promptsAtMost } from '../stages/aif/intake/step.ts';
 import { isOnFivePoints, type Score } from '../stages/aif/pairs/scores.ts';
 import type { BinarizeSpec } from '../stages/aif/pairs/spec.ts';
 import type { AifTeachers } from '../stages/aif/spec.ts';
@@ -20,9 +21,18 @@ export function checkPairs(recipe: Recipe): (Mistake | undefined)[] {
   const rated = aif.source === 'ratings' ? PUBLISHED : ratedBy(aif.judge);
   const { score, weights, rejected, marginBand, minMargin, minChosen, trainerMaxLength } = aif.binarize;
   const { maxPromptLength } = recipe.ddpo.prepare;
+  const isOpen = aif.source === 'ratings' || aif.prompts.sources.some(({ file }) => file !== undefined);
+  const most = isOpen ? null : promptsAtMost(aif.prompts);
+  const { testPrompts } = aif.binarize;
   const top = topOf(score);
   const foreign = Object.keys(weights ?? {}).find((aspect) => !rated.aspects.includes(aspect));
   return [
+    most !== null && testPrompts >= most
+      ? mistake(
+          'testPrompts',
+          `expected less than the number of prompts, ${most}, got ${testPrompts}: none would be left to train on`,
+        )
+      : undefined,
     rated.scores.includes(score)
       ? undefined
       : mistake('score', `expected ${rated.scores.join(' or ')}, or ${rated.otherwise}; got ${score}`),

@@ -20,12 +20,17 @@ export async function splitFiles(folder: string, split: string): Promise<string[
   const named = all.filter(
     (path) => basename(path).startsWith(split) && /^([-.]\d.*)?\.(parquet|jsonl)$/.test(basename(path).slice(split.length)),
   );
-  const found = named.length === 0 && split === 'train' ? all : named;
+  const found = named.length === 0 && split === 'train' && !all.some(namesSplit) ? all : named;
   if (found.length > 0) return found;
   const names = [...new Set(all.map((path) => relative(folder, path)))].slice(0, 10).join(', ');
   throw new ZephyrError(`Cannot find split "${split}": expected files such as data/${split}-00000-of-00001.parquet`, {
     hint: `The dataset has: ${names === '' ? 'no Parquet and no JSON Lines file' : names}`,
   });
+}
+
+/** A file of some split by its name, as `datasets` looks for them: a shard, or one of the usual words. */
+function namesSplit(path: string): boolean {
+  return /-\d{5}-of-\d{5}\.|^(train|test|validation|valid|dev|eval)([._-]|$)/.test(basename(path));
 }
 
 export async function* readSplit(folder: string, split: string): AsyncGenerator<Row> {

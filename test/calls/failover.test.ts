@@ -108,7 +108,10 @@ test('while a server asks for a long silence the next one is asked, and a word i
       assert.equal(texts.size, 40);
       assert.equal(second?.billed.size, 40);
       assert.ok((first?.asked.length ?? 9) <= 4);
-      assert.deepEqual(notes, [`"m at ${first?.url}" is busy and takes no call for 50 min`]);
+      assert.deepEqual(notes, [
+        `"m at ${first?.url}" is busy and takes no call for 50 min`,
+        `"m at ${first?.url}" does not take calls for now; they go to "m at ${second?.url}"`,
+      ]);
     },
   );
 });

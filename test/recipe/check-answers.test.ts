@@ -36,10 +36,10 @@ describe('Who answers', () => {
   it('has principles of sources that there are, where the recipe holds all prompts', () => {
     const prompts = (list: unknown[]) => promptsSpec.parse({ sources: [{ name: 'flan', list }] });
     const principles = { flna: { honesty: 1 }, default: { helpfulness: 1 } };
-    assert.deepEqual(mistakes({ prompts: prompts(['a']), principles }), [
+    assert.deepEqual(mistakes({ prompts: prompts(['a', 'b']), principles }), [
       'aif.principles: unknown source "flna"; did you mean "flan"?',
     ]);
-    assert.deepEqual(mistakes({ prompts: prompts([{ prompt: 'a', source: 'flna' }]), principles }), []);
+    assert.deepEqual(mistakes({ prompts: prompts(['b', { prompt: 'a', source: 'flna' }]), principles }), []);
     const elsewhere = promptsSpec.parse({ sources: [{ ref: 'hf://datasets/org/prompts' }] });
     assert.deepEqual(mistakes({ prompts: elsewhere, principles }), [], 'only the dataset knows');
   });

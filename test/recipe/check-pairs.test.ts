@@ -8,7 +8,11 @@ import { STAGE_STEPS } from '../../src/stages/registry.ts';
 import { minimalRecipe, taughtRecipe } from './minimal.ts';
 
 const recipeWith = (binarize: object, judge: object = { teachers: ['judge'] }) =>
-  taughtRecipe((aif) => ({ ...aif, judge: judgeSpec.parse(judge), binarize: binarizeSpec.parse(binarize) }));
+  taughtRecipe((aif) => ({
+    ...aif,
+    judge: judgeSpec.parse(judge),
+    binarize: binarizeSpec.parse({ testPrompts: 0, ...binarize }),
+  }));
 const mistakes = (binarize: object, judge?: object) => checkRecipe(recipeWith(binarize, judge)).map(({ message }) => message);
 const ruleOf = (binarize: object, judge?: object) =>
   STAGE_STEPS.aif(recipeWith(binarize, judge)).at(-1)?.config as unknown as BinarizeRule;
@@ -32,6 +36,13 @@ describe('The rule of the pairs in a recipe', () => {
     assert.match(mistakes({ score: 'expected' })[0] ?? '', /expected mean_aspects or weighted/);
     assert.match(mistakes({}, { teachers: ['judge'], mode: 'pairwise' })[0] ?? '', /expected pairwise, or/);
     assert.match(mistakes({}, { by: 'reward_model', model: 'hf://models/org/reward' })[0] ?? '', /expected reward, or a judge/);
+  });
+
+  it('leaves prompts to train on, as far as the recipe tells how many there are', () => {
+    assert.deepEqual(mistakes({ testPrompts: 2 }), [
+      'aif.binarize.testPrompts: expected less than the number of prompts, 2, got 2: none would be left to train on',
+    ]);
+    assert.deepEqual(mistakes({ testPrompts: 1 }), []);
   });
 
   it('has weights and a margin band where they mean something, and there only', () => {

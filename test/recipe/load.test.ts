@@ -170,7 +170,7 @@ describe('A recipe file', async () => {
   it('reads prompts from a file beside it, texts or JSON Lines, and names the lines that are neither', async () => {
     const set = (file: string, more = '') => [
       'teachers={t: {provider: practice, model: practice-mixed}, u: {provider: practice, model: practice-direct}}',
-      `aif={source: teachers, prompts: {sources: [{file: ${file}}]${more}}, pool: [{teacher: t}, {teacher: u}], answersPerPrompt: 2, judge: {teachers: [t]}}`,
+      `aif={source: teachers, prompts: {sources: [{file: ${file}}]${more}}, pool: [{teacher: t}, {teacher: u}], answersPerPrompt: 2, judge: {teachers: [t]}, binarize: {testPrompts: 0}}`,
     ];
     const sources = async (file: string, more?: string) => {
       const { aif } = await load(minimal, { set: set(file, more) });

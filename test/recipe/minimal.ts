@@ -37,6 +37,7 @@ export function taughtRecipe(change: (aif: AifTeachers) => AifTeachers = (aif) =
       source: 'teachers',
       prompts: { sources: [{ list: ['Say hello', 'Say goodbye'] }] },
       pool: [{ teacher: 'talk' }, { model: 'dsft' }, { teacher: 'rival' }, { model: 'hf://models/org/other' }],
+      binarize: { testPrompts: 1 },
       principles: ['honesty'],
       judge: { teachers: ['judge'], aspects: ['helpfulness'] },
     };
