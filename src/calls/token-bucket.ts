@@ -112,7 +112,8 @@ export function tokenBucket(perMinute: number | undefined, learnsCharge: boolean
     used(amount, used) {
       // As long as the server has plenty left, its charges are taken to be what is used.
       if (heard && level > capacity * PLENTY && used < amount * charge) charge += LEARN_USE * (used / amount - charge);
-      giveBack(amount - used);
+      // No server lets one call take more than a minute's; one that says so has miscounted.
+      giveBack(amount - Math.min(used, Math.max(amount, limit ?? 0)));
     },
     refused(amount, sentAt) {
       giveBack(amount);

@@ -72,9 +72,15 @@ export function openaiBatch(
     find: (metadata, signal) =>
       say(signal, UPLOAD_MS, async (both) => {
         const found: ServerBatch[] = [];
+        let end: string | undefined;
         // The list cannot be asked for metadata.
-        for await (const batch of client.batches.list({ limit: PAGE }, { signal: both })) {
-          if (Object.entries(metadata).every(([name, value]) => batch.metadata?.[name] === value)) found.push(serverBatch(batch));
+        for await (const { data } of (await client.batches.list({ limit: PAGE }, { signal: both })).iterPages()) {
+          // Some servers know no pages and give the same one for ever.
+          if (data.at(-1)?.id === end) break;
+          end = data.at(-1)?.id;
+          for (const batch of data)
+            if (Object.entries(metadata).every(([name, value]) => batch.metadata?.[name] === value))
+              found.push(serverBatch(batch));
         }
         return found;
       }),

@@ -93,3 +93,11 @@ test('words of the server that make no sense are passed over', () => {
   bucket.correct({ limit: 100, remaining: Number.NaN, resetMs: undefined }, 0, 0, 1);
   assert.equal(bucket.limit, 100);
 });
+
+test('a call that is said to have used more than a minute brings is waited for no longer than that takes', () => {
+  const bucket = tokenBucket(60_000, true);
+  bucket.take(100, 0);
+  bucket.used(100, 1e12);
+  assert.ok(bucket.waitMs(100, 0) <= 60_000);
+  assert.equal(bucket.waitMs(100, 61_000), 0);
+});

@@ -135,6 +135,19 @@ test('a batch is found by its metadata on any page of the list', async () => {
   });
 });
 
+test('a list whose pages are always the same comes to an end', async () => {
+  const page = { object: 'list', has_more: true, data: [{ id: 'b-1', status: 'completed', metadata: { name: 'mine' } }] };
+  const server = createServer((_, response) =>
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(page)),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const batch = batchOf(`http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`);
+  const found = await batch.find({ name: 'mine' }, signal);
+  server.close();
+  server.closeAllConnections();
+  assert.deepEqual(found.ok && found.value.map(({ id }) => id), ['b-1']);
+});
+
 test('what a server refuses is data: its kind, its words, never the key', async () => {
   const body = JSON.stringify({ error: { message: `Not with ${SECRET}`, type: 'invalid_request_error', code: null } });
   for (const [status, kind] of [
