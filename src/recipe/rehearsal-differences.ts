@@ -21,6 +21,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'dsft.data.assistant': 'the practice teacher answers, as a mix of manners',
   'dsft.data.dialogues': 'data capped',
   'dsft.data.testDialogues': 'data capped',
+  'dsft.data.nearDuplicates': 'practice questions are few facts in many wordings',
   'dsft.data.world': 'a tiny model has a short memory',
   'dsft.data.writing': 'a tiny model has a short memory',
   'dsft.data.material': 'practice texts, and a tiny model has a short memory',

@@ -88,6 +88,7 @@ function toyDsft(spec: DsftSpec): DsftSpec {
             assistant: ASSISTANT,
             dialogues: SIZES.sftDialogues,
             testDialogues: SIZES.sftTestDialogues,
+            nearDuplicates: 'keep' as const,
             ...(data.world === undefined ? {} : { world: { ...data.world, subtopics: 0, turns: SIZES.turns } }),
             ...(data.writing === undefined ? {} : { writing: { ...data.writing, turns: SIZES.turns } }),
             ...(data.material === undefined
