@@ -12,6 +12,9 @@ const LIST_LENGTH = 10;
 export function nextQuestions(syllabus: Syllabus, body: ChatBody): string {
   const said = body.messages.map(({ content }) => content).join('\n');
   const schema = body.response_format?.json_schema?.schema as Schema | undefined;
+  // Asked to make an instruction more detailed, it has nothing to add.
+  const instruction = /^Instruction: (.+)$/m.exec(body.messages.at(-1)?.content ?? '')?.[1];
+  if (schema === undefined && instruction !== undefined) return instruction;
   if (schema === undefined) return nextQuestion(syllabus, questionLines(syllabus, said), said, body.seed ?? undefined);
   const isList = (member: Schema) => member.type === 'array' && member.items?.type === 'string';
   const opening = (index: number) => nextQuestion(syllabus, [], `${said} ${index}`, body.seed ?? undefined);

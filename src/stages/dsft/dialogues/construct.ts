@@ -103,9 +103,12 @@ export const construct: Task = async (context) => {
   });
 };
 
+/** Openings asked for, at most, for one that is kept. */
+const MOST_ASKED = 10;
+
 /**
  * So many openings of a kind whose dialogues are kept, as far as they can be had. Openings are taken in an order drawn by
- * the seed; while dialogues are dropped, more openings are asked for, until asking brings none that is kept. `tried` are
+ * the seed; while dialogues are dropped, more openings are asked for, until there are no more. `tried` are
  * the texts of all kinds that were tried before: no text opens two dialogues.
  */
 async function keptOf(
@@ -117,8 +120,8 @@ async function keptOf(
 ): Promise<Opening[]> {
   const { settings: config, count: add } = bench;
   const kept: Opening[] = [];
-  for (let asked = count; kept.length < count; asked += count - kept.length) {
-    const all = await openingsOf(bench, kind, asked);
+  for (let wanted = count; kept.length < count; ) {
+    const all = await openingsOf(bench, kind, { least: count, wanted });
     const { unlike, alike } = config.near_duplicates === 'drop' ? unlikeOnes(config.seed, all) : { unlike: all, alike: 0 };
     const open = [...new Map(unlike.map((opening) => [opening.text, opening])).values()]
       .filter(({ text }) => !tried.has(text))
@@ -127,10 +130,13 @@ async function keptOf(
     for (const { text } of next) tried.add(text);
     const good = await hold(next);
     kept.push(...good);
-    if (kept.length >= count || (good.length === 0 && open.length <= next.length)) {
+    // No more are to be had, or asking for more brings next to nothing.
+    const isDry = all.length < wanted || wanted > MOST_ASKED * count;
+    if (kept.length >= count || (isDry && open.length <= next.length)) {
       add('openings almost like another', alike);
       break;
     }
+    wanted = all.length + count - kept.length;
   }
   return kept;
 }

@@ -32,15 +32,21 @@ export interface Written {
   readonly text: string;
 }
 
+/** How many different texts are asked for, and how many there must be when no more can be found. */
+export interface Amount {
+  readonly least: number;
+  readonly wanted: number;
+}
+
 /**
- * Different texts, at least `wanted`: the user's teacher is asked for a list a subject, and, while that is not enough, for
+ * Different texts, at least `wanted`, or what there is when that is at least `least`: the user's teacher is asked for a list a subject, and, while that is not enough, for
  * more that are not on the list yet. The order is that of subjects and rounds, whatever comes first.
  */
 export async function listsOf(
   session: CallSession,
   request: ListRequest,
   subjects: readonly string[],
-  wanted: number,
+  { least, wanted }: Amount,
 ): Promise<{ readonly texts: readonly Written[]; readonly unread: number }> {
   const bySubject = new Map<string, string[]>(subjects.map((subject) => [subject, []]));
   const texts = new Map<string, Written>();
@@ -67,8 +73,9 @@ export async function listsOf(
       }
     }
     dry = texts.size === before ? dry + 1 : 0;
+    if (dry === DRY_ROUNDS && texts.size >= least) break;
     if (dry === DRY_ROUNDS) {
-      throw new ZephyrError(`Cannot find ${wanted} different ${request.what}: ${subjects.length} subjects gave ${texts.size}`, {
+      throw new ZephyrError(`Cannot find ${least} different ${request.what}: ${subjects.length} subjects gave ${texts.size}`, {
         hint:
           unread > 0
             ? `${unread} replies were no list that can be read; a reply that is cut off is none: raise maxTokens (${request.user.max_tokens})`

@@ -2,12 +2,12 @@ import { hmacUniform } from '../../../base/hmac-choice.ts';
 import { sha256 } from '../../../base/sha256.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { readSplit, textOf } from '../../rows.ts';
-import { listsOf } from './lists.ts';
+import { type Amount, listsOf } from './lists.ts';
 import type { Workbench } from './openings.ts';
 import type { Opening } from './settings.ts';
 
 /** Instructions that ask something of a text that exists; the text stands before or after them, drawn by the seed. */
-export async function materialOpenings(bench: Workbench, wanted: number): Promise<Opening[]> {
+export async function materialOpenings(bench: Workbench, amount: Amount): Promise<Opening[]> {
   const { session, settings, template, count } = bench;
   const { material, user, seed } = settings;
   if (material === null) return [];
@@ -21,7 +21,7 @@ export async function materialOpenings(bench: Workbench, wanted: number): Promis
     count: material.instructions,
     what: 'instructions about texts',
   };
-  const { texts: written, unread } = await listsOf(session, request, [...byName.keys()], wanted);
+  const { texts: written, unread } = await listsOf(session, request, [...byName.keys()], amount);
   count('lists that could not be read', unread);
   return written.map(({ subject, text }) => {
     const quoted = byName.get(subject) ?? '';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallSession } from '../../../calls/session.ts';
-import { listsOf } from './lists.ts';
+import { type Amount, listsOf } from './lists.ts';
 import { materialOpenings } from './material.ts';
 import type { Kind, Opening, Settings } from './settings.ts';
 import { elaborate } from './writing.ts';
@@ -20,20 +20,20 @@ export function templatesOf(files: string): Workbench['template'] {
   return async (name) => (await readFile(join(files, `templates/user-${name}.md`), 'utf8')).trim();
 }
 
-/** At least `wanted` different openings of a kind, in an order that does not depend on which reply came first. */
-export async function openingsOf(bench: Workbench, kind: Kind, wanted: number): Promise<readonly Opening[]> {
+/** Different openings of a kind, so many as `Amount` says, in an order that does not depend on which reply came first. */
+export async function openingsOf(bench: Workbench, kind: Kind, amount: Amount): Promise<readonly Opening[]> {
   switch (kind) {
     case 'world':
-      return await worldOpenings(bench, wanted);
+      return await worldOpenings(bench, amount);
     case 'writing':
-      return await writingOpenings(bench, wanted);
+      return await writingOpenings(bench, amount);
     case 'material':
-      return await materialOpenings(bench, wanted);
+      return await materialOpenings(bench, amount);
   }
 }
 
 /** Topics, their subtopics where asked for, questions on each. */
-async function worldOpenings({ session, settings, template, count }: Workbench, wanted: number): Promise<Opening[]> {
+async function worldOpenings({ session, settings, template, count }: Workbench, amount: Amount): Promise<Opening[]> {
   const { user, world } = settings;
   if (world === null) return [];
   let subjects = world.topics;
@@ -47,7 +47,7 @@ async function worldOpenings({ session, settings, template, count }: Workbench, 
       what: 'subtopics',
     };
     // one list a topic: as many as come
-    const { texts, unread } = await listsOf(session, request, world.topics, 1);
+    const { texts, unread } = await listsOf(session, request, world.topics, { least: 1, wanted: 1 });
     count('lists that could not be read', unread);
     subjects = texts.map(({ subject, text }) => `${subject}: ${text}`);
   }
@@ -59,13 +59,13 @@ async function worldOpenings({ session, settings, template, count }: Workbench, 
     count: world.questions,
     what: 'openings',
   };
-  const { texts, unread } = await listsOf(session, request, subjects, wanted);
+  const { texts, unread } = await listsOf(session, request, subjects, amount);
   count('lists that could not be read', unread);
   return texts.map(({ subject, text }) => ({ kind: 'world', subject, text }));
 }
 
 /** Types of text, instructions for each, most of them made more detailed. */
-async function writingOpenings(bench: Workbench, wanted: number): Promise<Opening[]> {
+async function writingOpenings(bench: Workbench, amount: Amount): Promise<Opening[]> {
   const { session, settings, template, count } = bench;
   const { user, writing } = settings;
   if (writing === null) return [];
@@ -77,7 +77,7 @@ async function writingOpenings(bench: Workbench, wanted: number): Promise<Openin
     count: writing.instructions,
     what: 'writing instructions',
   };
-  const { texts, unread } = await listsOf(session, request, writing.types, wanted);
+  const { texts, unread } = await listsOf(session, request, writing.types, amount);
   count('lists that could not be read', unread);
   return await elaborate(bench, texts);
 }

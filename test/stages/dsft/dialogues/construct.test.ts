@@ -126,6 +126,19 @@ test('openings that say almost the same are dropped, whichever came first', asyn
   assert.equal(metrics.train_sft, 20);
 });
 
+test('what two kinds both come upon opens one dialogue, and others are found for the rest', async () => {
+  const { out, metrics } = await shop.run('both', construct, {
+    ...CONFIG,
+    dialogues: 220,
+    test_dialogues: 20,
+    world: { ...CONFIG.world, questions: 10, turns: { min: 1, max: 1 } },
+    writing: { share: 1, turns: { min: 1, max: 1 }, types: topics, instructions: 10, elaborated: 0.5 },
+  });
+  assert.deepEqual(metrics.by_kind, { world: 120, writing: 120 });
+  const rows = [...(await dialogues(out, 'train_sft')), ...(await dialogues(out, 'test_sft'))];
+  assert.equal(new Set(rows.map(({ prompt }) => prompt)).size, 240);
+});
+
 test('topics that run dry are named', async () => {
   await assert.rejects(shop.run('dry', construct, { ...CONFIG, user: callFields('practice-user+invalid-json') }), {
     message: /Cannot find 24 different openings: 5 subjects gave 0/,
