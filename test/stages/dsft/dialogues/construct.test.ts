@@ -129,6 +129,7 @@ test('openings that say almost the same are dropped, whichever came first', asyn
 test('what two kinds both come upon opens one dialogue, and others are found for the rest', async () => {
   const { out, metrics } = await shop.run('both', construct, {
     ...CONFIG,
+    user: callFields('practice-user', 1024),
     dialogues: 220,
     test_dialogues: 20,
     world: { ...CONFIG.world, questions: 10, turns: { min: 1, max: 1 } },
