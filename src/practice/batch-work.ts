@@ -49,7 +49,7 @@ interface Asked {
   readonly tokens: number;
 }
 
-export interface Workplace {
+export interface BatchSetting {
   readonly state: PracticeState;
   readonly files: Files;
   readonly rules: BatchRules;
@@ -67,7 +67,7 @@ const LOOK_MS = 20;
 const STRETCH = 50;
 
 /** Takes a batch from its creation to its end, in the way that the rules want it. Throws when the server closes. */
-export async function workOn({ state, files, rules, save, queued, count }: Workplace, batch: BatchObject): Promise<void> {
+export async function workOn({ state, files, rules, save, queued, count }: BatchSetting, batch: BatchObject): Promise<void> {
   const until = Date.now() + (rules.hit('delay', 50) ?? 0);
   while (Date.now() < until && !isCancelling(batch))
     await delay(Math.min(LOOK_MS, until - Date.now()), undefined, { signal: state.closing });
