@@ -3,16 +3,21 @@ import type { CallLog } from './call-log.ts';
 import { keySet } from './key-set.ts';
 import { rateMeter } from './rate-meter.ts';
 
-/** What a session was asked for, so far. A call counts once however often it is asked or read. */
-export interface Counts {
-  readonly asked: number;
-  readonly replayed: number;
-  readonly failed: number;
+/** Sums over what a session was asked for. A call counts once however often it is asked or read. */
+export interface Sums {
+  asked: number;
+  replayed: number;
+  failed: number;
   /** asked in advance for a later step, and in no other figure */
-  readonly ahead: number;
-  readonly costUsd: number;
-  readonly promptTokens: number;
-  readonly completionTokens: number;
+  ahead: number;
+  costUsd: number;
+  promptTokens: number;
+  completionTokens: number;
+}
+
+/** What a session was asked for, so far. */
+export interface Counts {
+  readonly sums: Readonly<Sums>;
   /** Calls that are left, as far as is known. */
   left(): number | undefined;
   /** Seconds until all are done at the rate of the last minute. */
@@ -26,7 +31,7 @@ export interface Counts {
 
 /** `now`: when the session begins, by one steady clock, in milliseconds. */
 export function makeCounts(log: Pick<CallLog, 'usage'>, begunAt: number): Counts {
-  const sums = { asked: 0, replayed: 0, failed: 0, ahead: 0, costUsd: 0, promptTokens: 0, completionTokens: 0 };
+  const sums: Sums = { asked: 0, replayed: 0, failed: 0, ahead: 0, costUsd: 0, promptTokens: 0, completionTokens: 0 };
   const known = keySet();
   const settledMeter = rateMeter();
   let expected: number | undefined;
@@ -42,27 +47,7 @@ export function makeCounts(log: Pick<CallLog, 'usage'>, begunAt: number): Counts
   const left = () => (expected === undefined ? undefined : Math.max(0, expected - settled()));
 
   return {
-    get asked() {
-      return sums.asked;
-    },
-    get replayed() {
-      return sums.replayed;
-    },
-    get failed() {
-      return sums.failed;
-    },
-    get ahead() {
-      return sums.ahead;
-    },
-    get costUsd() {
-      return sums.costUsd;
-    },
-    get promptTokens() {
-      return sums.promptTokens;
-    },
-    get completionTokens() {
-      return sums.completionTokens;
-    },
+    sums,
     get total() {
       return Math.max(expected ?? 0, settled());
     },

@@ -190,12 +190,12 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
 
   function show(): void {
     options.progress?.({
-      done: counts.asked + counts.replayed,
+      done: counts.sums.asked + counts.sums.replayed,
       total: counts.total,
-      failed: counts.failed,
-      replayed: counts.replayed,
-      ahead: counts.ahead,
-      costUsd: counts.costUsd,
+      failed: counts.sums.failed,
+      replayed: counts.sums.replayed,
+      ahead: counts.sums.ahead,
+      costUsd: counts.sums.costUsd,
       spentUsd: log.totals.costUsd,
       capUsd: options.budgetUsd ?? null,
       etaSeconds: counts.etaSeconds(performance.now()),
@@ -224,16 +224,10 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     usage: (key) => log.usage(key),
     expect: counts.expect,
     summary: () => ({
-      asked: counts.asked,
-      replayed: counts.replayed,
-      failed: counts.failed,
-      ahead: counts.ahead,
+      ...counts.sums,
       recovered: log.totals.recovered,
       possibleDoubleSpend: doubts.count,
       possibleDoubleSpendUsd: doubts.usd,
-      costUsd: counts.costUsd,
-      promptTokens: counts.promptTokens,
-      completionTokens: counts.completionTokens,
       spentUsd: log.totals.costUsd,
     }),
     async close() {

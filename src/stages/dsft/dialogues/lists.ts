@@ -4,6 +4,7 @@ import { forEachAtOnce } from '../../../calls/for-each.ts';
 import type { CallSession } from '../../../calls/session.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { type CallFields, callOf } from '../../step-config.ts';
+import { folded } from '../../words.ts';
 
 /** Rounds in a row that bring nothing new, before the subjects are said to have run dry. */
 const DRY_ROUNDS = 3;
@@ -66,7 +67,8 @@ export async function listsOf(
     );
     for (const [subject, written] of bySubject) {
       for (const text of lists.get(subject) ?? []) {
-        const name = folded(text);
+        // Texts that differ only in case and blanks are the same.
+        const name = folded(text).toLowerCase();
         if (texts.has(name)) continue;
         texts.set(name, { subject, text });
         written.push(text);
@@ -117,9 +119,4 @@ function readList(text: string): string[] | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Texts that differ only in case and blanks are the same. */
-function folded(text: string): string {
-  return text.normalize('NFC').toLowerCase().replaceAll(/\s+/g, ' ').trim();
 }
