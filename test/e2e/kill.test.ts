@@ -10,15 +10,18 @@ import { importBase, type Tiny, writeTiny } from './tiny.ts';
 
 const skip = missing();
 
-/** What is killed, and at what sign of life: a line that the plain renderer prints. */
+/**
+ * What is killed, and at what sign of life: a line that the plain renderer prints. Of checkpoints the first that is told
+ * of: on a fast machine the trainer deletes the next one before it is taken over, and no line names it.
+ */
 const KILLS: readonly { readonly name: string; readonly at: RegExp; readonly what: 'zephyr' | 'job' | 'both' }[] = [
   { name: 'zephyr while dialogues are made', at: /dsft\/construct {2}started/, what: 'zephyr' },
-  { name: 'zephyr while dsft is trained', at: /dsft\/train .*checkpoint at step 8/, what: 'zephyr' },
-  { name: 'the training process of dsft', at: /dsft\/train .*checkpoint at step 12/, what: 'job' },
+  { name: 'zephyr while dsft is trained', at: /dsft\/train .*checkpoint at step/, what: 'zephyr' },
+  { name: 'the training process of dsft', at: /dsft\/train .*checkpoint at step/, what: 'job' },
   { name: 'both in the preparation', at: /dsft\/prepare {2}runs as/, what: 'both' },
   { name: 'zephyr while answers are bought', at: /aif\/generate {2}started/, what: 'zephyr' },
   { name: 'zephyr while answers are judged', at: /aif\/judge {2}started/, what: 'zephyr' },
-  { name: 'both while ddpo is trained', at: /ddpo\/train .*checkpoint at step 8/, what: 'both' },
+  { name: 'both while ddpo is trained', at: /ddpo\/train .*checkpoint at step/, what: 'both' },
 ];
 
 describe('a run that is killed and resumed ends in the same bits', { skip, concurrency: false }, () => {
