@@ -1,7 +1,14 @@
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { asyncBufferFromFile, type Compressors, parquetMetadataAsync, parquetReadObjects, type SchemaElement } from 'hyparquet';
+import {
+  asyncBufferFromFile,
+  type Compressors,
+  parquetMetadata,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  type SchemaElement,
+} from 'hyparquet';
 import { fileWriter, ParquetWriter } from 'hyparquet-writer';
 
 /** `strings` is a list of strings; `{ list }` is a list of structs with these string fields, as chat messages are. */
@@ -74,6 +81,11 @@ export async function parquetShape(path: string): Promise<{ readonly columns: st
     at = after(metadata.schema, at);
   }
   return { columns, rows: Number(metadata.num_rows) };
+}
+
+/** The number of rows of a Parquet file in memory. */
+export function parquetRows(bytes: Uint8Array): number {
+  return Number(parquetMetadata(bytes).num_rows);
 }
 
 /** Index of the element after the subtree at `at`. */

@@ -1,6 +1,7 @@
 import { checkBatches } from '../engine/hardware.ts';
 import { EXIT } from '../errors.ts';
 import { explain } from '../plan/explain.ts';
+import { pairsOf } from '../plan/pairs-of.ts';
 import { tryPins } from '../plan/pin.ts';
 import { hubRefs, planRecipe } from '../plan/plan.ts';
 import { pricePlan } from '../plan/price.ts';
@@ -42,7 +43,8 @@ export async function plan([file]: string[], options: PlanOptions): Promise<numb
   const planned = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment });
   if (rehearsal === undefined) checkBatches(planned.steps, target);
   const fates = await explain(planned, context.hub);
-  const price = pricePlan(fates, recipe.teachers, await promptsOf(fates, context.hub));
+  const [prompts, pairs] = await Promise.all([promptsOf(fates, context.hub), pairsOf(fates, pins, context.hub)]);
+  const price = pricePlan(fates, recipe.teachers, { prompts, pairs });
   if (options.json === true) printJson({ steps: fates.map(plainFate), price, differences: rehearsal?.differences ?? [] });
   else {
     printFates(fates, options.why === true);

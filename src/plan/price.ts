@@ -1,8 +1,9 @@
-import type { CallForecast } from '../stages/stage.ts';
+import type { CallForecast, Step } from '../stages/stage.ts';
 import type { TeacherSpec } from '../teachers/spec.ts';
 import type { Price } from '../teachers/teacher.ts';
 import { priceOf } from '../teachers/terms.ts';
 import type { Fate } from './explain.ts';
+import type { Pairs } from './pairs-of.ts';
 
 /** What a step will ask of one teacher, over all purposes. Money in United States dollars; null where there is no price. */
 export interface StepPrice {
@@ -42,16 +43,18 @@ const SPREAD = 2;
 const LINE_BYTES = 400;
 const TOKEN_BYTES = 4;
 
+/** How many items there are of what the recipe does not count. */
+export interface Counted {
+  /** null: nobody has read them yet */
+  readonly prompts: number | null;
+  readonly pairs: Pairs | null;
+}
+
 /**
- * What the steps that have to run will cost, from the recipe alone: nothing is asked. `prompts` is how many there are, if
- * they were read before. Low and high are half and twice the expected tokens, a reply being `maxTokens` at most; calls that
- * an earlier run paid are not taken off.
+ * What the steps that have to run will cost, from the recipe alone: nothing is asked. Low and high are half and twice the
+ * expected tokens, a reply being `maxTokens` at most; calls that an earlier run paid are not taken off.
  */
-export function pricePlan(
-  fates: readonly Fate[],
-  teachers: Readonly<Record<string, TeacherSpec>>,
-  prompts: number | null,
-): PlanPrice {
+export function pricePlan(fates: readonly Fate[], teachers: Readonly<Record<string, TeacherSpec>>, counted: Counted): PlanPrice {
   const rows: StepPrice[] = [];
   const warnings: string[] = [];
   const unpriced = new Set<string>();
@@ -61,18 +64,17 @@ export function pricePlan(
   const byBudget = new Map<string, { cap: number; low: number; expected: number }>();
   for (const { step, fate } of fates) {
     if (fate === 'reuse' || step.calls === undefined) continue;
-    for (const [id, forecasts] of Map.groupBy(step.calls, ({ teacher }) => teacher)) {
+    for (const { name, id, forecasts } of partsOf(step, step.calls)) {
       const spec = teachers[id];
-      if (spec === undefined) throw new Error(`Cannot price ${step.stage}/${step.name}: no teacher "${id}"`);
-      const name = `${step.stage}/${step.name}`;
-      const row = priceRow(name, id, spec, forecasts, prompts);
+      if (spec === undefined) throw new Error(`Cannot price ${name}: no teacher "${id}"`);
+      const row = priceRow(name, id, spec, forecasts, counted);
       rows.push(row);
       warnings.push(...queueWarning(row, spec));
       if (pricesOf(spec) === undefined) unpriced.add(id);
       if (row.dollars !== null) add(dollars, row.dollars);
       if (row.calls === null) {
         isOpen = true;
-        add(perThousandPrompts, priceRow(name, id, spec, forecasts, 1000).dollars);
+        add(perThousandPrompts, priceRow(name, id, spec, forecasts, { ...counted, prompts: 1000 }).dollars);
       }
       if (step.budgetUsd === undefined) continue;
       const spent = byBudget.get(step.stage) ?? { cap: step.budgetUsd, low: 0, expected: 0 };
@@ -89,7 +91,17 @@ export function pricePlan(
     else if (expected > cap)
       warnings.push(`stage ${stage} will probably stop at its budget of $${cap}: $${expected.toFixed(2)} are expected`);
   }
+  if (counted.pairs?.guess !== undefined) warnings.push(counted.pairs.guess);
   return { rows, dollars, perThousandPrompts: isOpen ? perThousandPrompts : null, unpriced: [...unpriced], warnings };
+}
+
+/** A step's calls by teacher, those of the calibration apart: they are made before all others, and may be the last ones. */
+function partsOf({ stage, name }: Step, calls: readonly CallForecast[]) {
+  const parts = Map.groupBy(calls, ({ teacher, items }) => `${items === 'pairs' ? 'calibration' : ''} ${teacher}`);
+  return [...parts.values()].map((forecasts) => {
+    const [{ teacher: id, items }] = forecasts as [CallForecast];
+    return { name: `${stage}/${name}${items === 'pairs' ? ', calibration' : ''}`, id, forecasts };
+  });
 }
 
 function add(sum: { low: number; expected: number; high: number }, more: Estimate | null): void {
@@ -101,10 +113,10 @@ function priceRow(
   teacher: string,
   spec: TeacherSpec,
   forecasts: readonly CallForecast[],
-  prompts: number | null,
+  { prompts, pairs }: Counted,
 ): StepPrice {
   const counts = forecasts.map(({ items, callsPerItem }) => {
-    const known = items ?? prompts;
+    const known = items === 'prompts' ? prompts : items === 'pairs' ? (pairs?.count ?? 0) : items;
     return known === null ? null : known * callsPerItem;
   });
   const calls = counts.reduce<number | null>((sum, count) => (sum === null || count === null ? null : sum + count), 0);

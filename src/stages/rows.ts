@@ -8,24 +8,30 @@ import { ZephyrError } from '../errors.ts';
 /** H4's shape of a conversation: a list of structs, `content` first. */
 export const MESSAGES = { list: ['content', 'role'] } as const;
 
-/**
- * The files of a split, as `datasets` finds them: `data/SPLIT-00000-of-00001.parquet`, `SPLIT.jsonl` and the like. Files
- * without any split in their names, as those of openbmb/UltraFeedback, are `train`.
- */
+/** The files of a split in a folder. Throws a `ZephyrError` (usage) when it has none. */
 export async function splitFiles(folder: string, split: string): Promise<string[]> {
   const all = (await readdir(folder, { recursive: true, withFileTypes: true }))
     .filter((entry) => !entry.isDirectory() && /\.(parquet|jsonl)$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
-  const named = all.filter(
-    (path) => basename(path).startsWith(split) && /^([-.]\d.*)?\.(parquet|jsonl)$/.test(basename(path).slice(split.length)),
-  );
-  const found = named.length === 0 && split === 'train' && !all.some(namesSplit) ? all : named;
+  const found = ofSplit(all, split);
   if (found.length > 0) return found;
   const names = [...new Set(all.map((path) => relative(folder, path)))].slice(0, 10).join(', ');
   throw new ZephyrError(`Cannot find split "${split}": expected files such as data/${split}-00000-of-00001.parquet`, {
     hint: `The dataset has: ${names === '' ? 'no Parquet and no JSON Lines file' : names}`,
   });
+}
+
+/**
+ * Of these paths the files of a split, as `datasets` finds them: `data/SPLIT-00000-of-00001.parquet`, `SPLIT.jsonl` and the
+ * like. Files without any split in their names, as those of openbmb/UltraFeedback, are `train`.
+ */
+export function ofSplit(paths: readonly string[], split: string): string[] {
+  const all = paths.filter((path) => /\.(parquet|jsonl)$/.test(path));
+  const named = all.filter(
+    (path) => basename(path).startsWith(split) && /^([-.]\d.*)?\.(parquet|jsonl)$/.test(basename(path).slice(split.length)),
+  );
+  return named.length === 0 && split === 'train' && !all.some(namesSplit) ? all : named;
 }
 
 /** A file of some split by its name, as `datasets` looks for them: a shard, or one of the usual words. */

@@ -16,13 +16,14 @@ export type StepInput =
 
 /**
  * Calls that a step will make to one teacher, as far as the recipe tells: `callsPerItem` for each of `items`, of so many
- * tokens each in the mean. `items` is null where only a dataset that is yet to be read knows them.
+ * tokens each in the mean.
  */
 export interface CallForecast {
   readonly teacher: string;
   /** `answers`, `judge honesty` */
   readonly purpose: string;
-  readonly items: number | null;
+  /** `prompts`: as many as the prompts step keeps; `pairs`: those with human labels, the rows of the input `calibration`. */
+  readonly items: number | 'prompts' | 'pairs';
   readonly callsPerItem: number;
   readonly inputTokens: number;
   readonly outputTokens: number;

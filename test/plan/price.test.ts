@@ -6,6 +6,7 @@ import { refuseCalls } from '../../src/plan/refuse-calls.ts';
 import type { CallForecast, Step } from '../../src/stages/stage.ts';
 import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
 
+const OPEN = { prompts: null, pairs: null };
 const LIST = { date: '2026-11-01', source: 'a test' };
 const teachers = (more: Partial<Record<'judge' | 'pool', unknown>> = {}): Record<string, TeacherSpec> => ({
   judge: teacherSpec.parse({
@@ -46,7 +47,7 @@ function toRun(calls: readonly CallForecast[], change: Partial<Step> = {}): Fate
 
 describe('The price of a plan', () => {
   it('is calls times tokens times price, with half and twice the tokens, a reply never over its limit', () => {
-    const { rows, dollars } = pricePlan([toRun([ask()])], teachers(), null);
+    const { rows, dollars } = pricePlan([toRun([ask()])], teachers(), OPEN);
     assert.equal(rows[0]?.calls, 4000);
     // 4,000 x 2,000 tokens in at $2, 4,000 x 300 out at $10
     assert.deepEqual(dollars, { low: 8 + 6, expected: 16 + 12, high: 32 + 20 });
@@ -54,35 +55,35 @@ describe('The price of a plan', () => {
 
   it('of a batch is the part that the provider asks, in so many files', () => {
     const spec = teachers({ judge: { batch: { requests: 1500 } } });
-    const { rows, dollars } = pricePlan([toRun([ask()])], spec, null);
+    const { rows, dollars } = pricePlan([toRun([ask()])], spec, OPEN);
     assert.equal(dollars.expected, 14);
     assert.deepEqual([rows[0]?.batchFiles, rows[0]?.minutes], [3, null]);
   });
 
   it('counts prompts that an earlier run has read, and says "later" where nobody has', () => {
-    const fates = [toRun([ask({ items: null })])];
-    assert.equal(pricePlan(fates, teachers(), 10).rows[0]?.calls, 40);
-    const { rows, dollars, unpriced } = pricePlan(fates, teachers(), null);
+    const fates = [toRun([ask({ items: 'prompts' })])];
+    assert.equal(pricePlan(fates, teachers(), { prompts: 10, pairs: null }).rows[0]?.calls, 40);
+    const { rows, dollars, unpriced } = pricePlan(fates, teachers(), OPEN);
     assert.deepEqual([rows[0]?.calls, rows[0]?.dollars, dollars.expected, unpriced], [null, null, 0, []]);
   });
 
   it('is told for each 1,000 prompts where their number is not known, on top of what is', () => {
-    const { dollars, perThousandPrompts } = pricePlan([toRun([ask()]), toRun([ask({ items: null })])], teachers(), null);
+    const { dollars, perThousandPrompts } = pricePlan([toRun([ask()]), toRun([ask({ items: 'prompts' })])], teachers(), OPEN);
     assert.deepEqual(perThousandPrompts, dollars);
     assert.equal(dollars.expected, 28);
-    assert.equal(pricePlan([toRun([ask()])], teachers(), null).perThousandPrompts, null);
+    assert.equal(pricePlan([toRun([ask()])], teachers(), OPEN).perThousandPrompts, null);
   });
 
   it('of the practice teacher is what the recipe says, as in the run, and nothing without a word', () => {
     const practice = { provider: 'practice', model: 'p' };
     const price = { input: 2, output: 10, ...LIST };
-    const expected = (spec: object) => pricePlan([toRun([ask()])], { judge: teacherSpec.parse(spec) }, null).dollars.expected;
+    const expected = (spec: object) => pricePlan([toRun([ask()])], { judge: teacherSpec.parse(spec) }, OPEN).dollars.expected;
     assert.equal(expected({ ...practice, price }), 28);
     assert.equal(expected(practice), 0);
   });
 
   it('tells the time at the tighter of two limits', () => {
-    const at = (limits: object) => pricePlan([toRun([ask()])], teachers({ judge: { limits } }), null).rows[0]?.minutes;
+    const at = (limits: object) => pricePlan([toRun([ask()])], teachers({ judge: { limits } }), OPEN).rows[0]?.minutes;
     assert.equal(at({ requestsPerMinute: 100 }), 40);
     assert.equal(at({ requestsPerMinute: 100, tokensPerMinute: 92_000 }), 100);
     assert.equal(at({}), null);
@@ -90,19 +91,19 @@ describe('The price of a plan', () => {
 
   it('names who has no price and asks nothing of steps that are used again', () => {
     const run = toRun([ask(), ask({ teacher: 'pool' })]);
-    const priced = pricePlan([run], teachers(), null);
+    const priced = pricePlan([run], teachers(), OPEN);
     assert.deepEqual(priced.unpriced, ['pool']);
     const artifact = { ref: { type: 'dataset', name: 'a/b', commit: 'c'.repeat(40) }, digest: 'd'.repeat(64) } as const;
     const reused: Fate = { step: run.step, fate: 'reuse', artifact: artifact as never, fingerprint: '', why: '' };
-    assert.deepEqual(pricePlan([reused], teachers(), null).rows, []);
+    assert.deepEqual(pricePlan([reused], teachers(), OPEN).rows, []);
   });
 
   it('warns of a long queue and of a budget that cannot do', () => {
     const spec = teachers({ judge: { batch: { queuedTokens: 90_000 } } });
-    const { warnings } = pricePlan([toRun([ask()], { budgetUsd: 3 })], spec, null);
+    const { warnings } = pricePlan([toRun([ask()], { budgetUsd: 3 })], spec, OPEN);
     assert.match(warnings[0] ?? '', /89 times its queue of 90000/);
     assert.match(warnings[1] ?? '', /stage aif will hardly end within its budget of \$3: even the low estimate is \$7.00/);
-    const tight = pricePlan([toRun([ask()], { budgetUsd: 20 })], teachers(), null).warnings;
+    const tight = pricePlan([toRun([ask()], { budgetUsd: 20 })], teachers(), OPEN).warnings;
     assert.match(tight[0] ?? '', /will probably stop at its budget of \$20: \$28.00 are expected/);
   });
 

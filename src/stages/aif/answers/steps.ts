@@ -45,7 +45,7 @@ export function answersSteps(setting: Setting, plan: AnswersPlan): Step[] {
     config,
     files,
     output: datasetRepo(setting, 'completions'),
-    calls: forecasts(config, promptsAtMost(plan.prompts)),
+    calls: forecasts(config, promptsAtMost(plan.prompts) ?? 'prompts'),
     ...(plan.ahead === undefined ? {} : { ahead: plan.ahead }),
   });
   return [...draw, ...jobSteps(setting, plan), generate];
@@ -150,7 +150,7 @@ function principleFiles(principles: PrinciplesSpec): string[] {
   return [...new Set(names)].sort().map(principleFile);
 }
 
-function forecasts(config: GenerateConfig, items: number | null): CallForecast[] {
+function forecasts(config: GenerateConfig, items: CallForecast['items']): CallForecast[] {
   const perPrompt = answersPerPrompt(config);
   return config.pool.flatMap((member) =>
     'call' in member

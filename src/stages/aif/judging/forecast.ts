@@ -1,4 +1,5 @@
 import type { CallForecast } from '../../stage.ts';
+import { promptsAtMost } from '../intake/step.ts';
 import type { AifTeachers } from '../spec.ts';
 import type { TeachersJudgeSpec } from './spec.ts';
 
@@ -11,21 +12,28 @@ const CRITIQUE = 250;
 /** of a section of its own in a template for several aspects */
 const SECTION = 220;
 
-/** Prompts of all sources, none being dropped; null where only a dataset knows. */
-function promptsIn({ sources }: AifTeachers['prompts']): number | null {
-  const counts = sources.map(({ list, rows }) => (list.length > 0 ? Math.min(list.length, rows ?? list.length) : rows));
-  return counts.reduce<number | null>((sum, count) => (sum === null || count === null ? null : sum + count), 0);
-}
-
-/** What the judges will be asked, as far as the recipe tells; re-asking and fallback are left out. */
+/**
+ * What the judges will be asked, as far as the recipe tells: two answers for each pair of the calibration, then all answers
+ * to each prompt. Re-asking and fallback are left out.
+ */
 export function forecast(
   judge: TeachersJudgeSpec,
   spec: Pick<AifTeachers, 'prompts' | 'answersPerPrompt' | 'answer'>,
 ): CallForecast[] {
-  const answers = spec.answersPerPrompt;
   const answer = Math.min(ANSWER, spec.answer.maxTokens);
-  const items = promptsIn(spec.prompts);
-  const orders = answers > 2 ? judge.permutations : Math.min(2, judge.permutations);
+  const items = promptsAtMost(spec.prompts) ?? 'prompts';
+  const calibration = judge.calibration === undefined ? [] : judgements(judge, 'pairs', 2, ANSWER);
+  return [...calibration, ...judgements(judge, items, spec.answersPerPrompt, answer)];
+}
+
+/** For so many answers of so many tokens to each item; in the number of calls as `sheetMaker` asks. */
+function judgements(
+  judge: TeachersJudgeSpec,
+  items: CallForecast['items'],
+  answers: number,
+  answerTokens: number,
+): CallForecast[] {
+  const orders = ordersInTheMean(answers, judge.permutations);
   const sections = TEMPLATE + SECTION * judge.aspects.length;
 
   const kinds: [purpose: string, calls: number, template: number, texts: number, out: number][] = [];
@@ -47,9 +55,16 @@ export function forecast(
       purpose,
       items,
       callsPerItem,
-      inputTokens: template + PROMPT + texts * answer,
+      inputTokens: template + PROMPT + texts * answerTokens,
       outputTokens,
       maxTokens: judge.maxTokens,
     })),
   );
+}
+
+/** The third and the fourth order are drawn anew, and left out where they are the first two again. */
+function ordersInTheMean(answers: number, permutations: number): number {
+  let all = 1;
+  for (let count = 2; count <= answers; count += 1) all *= count;
+  return Math.min(2, permutations) + Math.max(0, permutations - 2) * (1 - 2 / all);
 }

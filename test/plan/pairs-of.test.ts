@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { writeParquet } from '../../src/base/parquet.ts';
+import { openLocalHub } from '../../src/hub/local-hub.ts';
+import { repoName } from '../../src/model/artifact.ts';
+import { explain } from '../../src/plan/explain.ts';
+import { pairsOf } from '../../src/plan/pairs-of.ts';
+import { tryPins } from '../../src/plan/pin.ts';
+import { hubRefs } from '../../src/plan/plan.ts';
+import { pricePlan } from '../../src/plan/price.ts';
+import type { Recipe } from '../../src/recipe/recipe.ts';
+import { judge } from '../../src/stages/aif/judging/judge.ts';
+import { judgeSpec } from '../../src/stages/aif/judging/spec.ts';
+import { STAGE_STEPS } from '../../src/stages/registry.ts';
+import { taughtRecipe } from '../recipe/minimal.ts';
+import { openWorkshop } from '../rig/task.ts';
+import { answered, practicePairs } from '../stages/aif/judging/answered.ts';
+import { plan } from './planned.ts';
+
+/** Two prompts with three answers each, a judge that is calibrated first. */
+function calibrated(judged: object, ref: string): Recipe {
+  const recipe = taughtRecipe((aif) => ({
+    ...aif,
+    answersPerPrompt: 3,
+    judge: judgeSpec.parse({ teachers: ['judge'], calibration: { ref, split: 'labels' }, ...judged }),
+  }));
+  const { judge: teacher, ...rest } = recipe.teachers;
+  assert.ok(teacher !== undefined);
+  return { ...recipe, teachers: { ...rest, judge: { ...teacher, model: 'practice-judge' } } };
+}
+
+describe('The calibration of a judge in a plan', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'zephyr-pairs-'));
+  after(() => rm(folder, { recursive: true, force: true }));
+  const hub = await openLocalHub(join(folder, 'hub'));
+
+  async function publish(name: string, path: string, content: Uint8Array): Promise<string> {
+    const repo = { type: 'dataset', name: repoName.parse(`org/${name}`) } as const;
+    await hub.createRepo(repo);
+    const parent = (await hub.resolve({ ...repo, revision: 'main' })) ?? '';
+    const outcome = await hub.commit({ repo, branch: 'main', parent, message: 'Add', add: [{ path, content }] });
+    assert.ok(outcome.ok);
+    return `hf://datasets/org/${name}`;
+  }
+
+  async function priced(recipe: Recipe) {
+    const { pins } = await tryPins(hubRefs(recipe, ['aif']), hub);
+    const stageInputs = {
+      dsft: { ref: { type: 'model', name: 'a/b', commit: 'c'.repeat(40) }, digest: 'd'.repeat(64) } as never,
+    };
+    const fates = await explain(plan(recipe, ['aif'], { pins, stageInputs }), hub);
+    const pairs = await pairsOf(fates, pins, hub);
+    return pricePlan(fates, recipe.teachers, { prompts: null, pairs });
+  }
+
+  const pairs = practicePairs(9);
+  const lines = Buffer.from(pairs.map((pair) => `${JSON.stringify(pair)}\n`).join(''));
+  const ref = await publish('labels', 'data/labels.jsonl', lines);
+
+  for (const judged of [
+    { mode: 'per_aspect', permutations: 1 },
+    { mode: 'per_aspect', permutations: 4, aspects: ['honesty', 'helpfulness'], overall: true },
+    { mode: 'joint', permutations: 3 },
+    { mode: 'pairwise', permutations: 2 },
+    { mode: 'expected', overall: true },
+    { aspects: [], overall: true },
+  ]) {
+    it(`is priced with as many calls as a session asks: ${JSON.stringify(judged)}`, async () => {
+      const recipe = calibrated(judged, ref);
+      const { rows, warnings } = await priced(recipe);
+      assert.deepEqual(warnings, []);
+      const step = STAGE_STEPS.aif(recipe).find(({ name }) => name === 'judge') ?? assert.fail();
+      const shop = await openWorkshop();
+      try {
+        const labels = join(shop.folder, 'labels');
+        await mkdir(labels);
+        await writeFile(join(labels, 'labels.jsonl'), lines);
+        const few = await answered(shop.folder, 0);
+        await shop.run('judge', judge, step.config, { completions: few.out, calibration: labels });
+        const first = shop.answered();
+        const { out } = await answered(shop.folder, 2);
+        await shop.run('judge', judge, step.config, { completions: out, calibration: labels });
+        const calls = new Map(rows.map((row) => [row.step, row.calls]));
+        assert.equal(calls.get('aif/judge, calibration'), first);
+        // the third and the fourth order of three answers may be the first two again
+        if ((judged.permutations ?? 1) <= 2) assert.equal(calls.get('aif/judge'), shop.answered() - first);
+      } finally {
+        await shop.close();
+        await rm(shop.folder, { recursive: true });
+      }
+    });
+  }
+
+  it('counts the rows of Parquet files as well', async () => {
+    const file = join(folder, 'labels.parquet');
+    await writeParquet(file, { prompt: 'string', chosen: 'string', rejected: 'string' }, pairs);
+    const other = await publish('parquet', 'data/labels-00000-of-00001.parquet', await readFile(file));
+    const { rows } = await priced(calibrated({ mode: 'joint', permutations: 1 }, other));
+    assert.equal(rows.find(({ step }) => step === 'aif/judge, calibration')?.calls, pairs.length);
+  });
+
+  it('is a guess, and says so, where the pairs are not on the Hub', async () => {
+    const { rows, warnings } = await priced(calibrated({ mode: 'joint', permutations: 1 }, 'hf://datasets/org/none'));
+    assert.equal(rows.find(({ step }) => step === 'aif/judge, calibration')?.calls, 200);
+    assert.deepEqual(warnings, ['the pairs that calibrate the judge are not on the Hub yet: 200 are assumed']);
+  });
+
+  it('of more pairs than people label is told by the size of the files', async () => {
+    const large = await publish('large', 'labels.jsonl', Buffer.alloc(33_000_000, 'x'));
+    const { warnings } = await priced(calibrated({}, large));
+    assert.deepEqual(warnings, ['the judge is calibrated with all pairs of 33 MB, about 10000; 50 to 200 are enough']);
+  });
+});
