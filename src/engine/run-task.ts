@@ -28,6 +28,7 @@ export async function runTask(
   await mkdir(out, { recursive: true });
   const staged = await stageInputs(engine.hub, inputs, folder);
   const journal = await openJournal(engine, run, step.calls !== undefined);
+  const note = (message: string) => engine.emit({ type: 'note', stage: step.stage, step: step.name, message, lasting: true });
   const lost = new AbortController();
   /** Whoever goes on with the run asks the same teachers: it must not be two who do. */
   const flush = () =>
@@ -35,8 +36,9 @@ export async function runTask(
       if (isLost(error)) lost.abort(error);
       throw error;
     });
+  let result: TaskResult;
   try {
-    const result = await task({
+    result = await task({
       config: step.config,
       inputs: Object.fromEntries(Object.entries(staged).map(([name, path]) => [name, join(folder, path)])),
       out,
@@ -49,18 +51,21 @@ export async function runTask(
       teacher: engine.teacher,
       signal: AbortSignal.any([engine.signal, lost.signal]),
       progress: (progress) => engine.emit({ type: 'calls', stage: step.stage, step: step.name, progress }),
-      note: (message) => engine.emit({ type: 'note', stage: step.stage, step: step.name, message, lasting: true }),
+      note,
     });
-    return { folder: out, result };
   } catch (error) {
+    // whatever stopped the task is the news; calls that stay on this disk are found there by whoever goes on from it
+    await flush().catch((also: unknown) =>
+      note(`the newest calls are on this disk only: ${also instanceof Error ? also.message : also}`),
+    );
+    const turnedAway = error instanceof ZephyrError ? error.exit === 'detached' : engine.signal.aborted || lost.signal.aborted;
+    if (!turnedAway) throw error;
     lost.signal.throwIfAborted();
-    if (engine.signal.aborted)
-      throw new ZephyrError(`Turned away from ${step.stage}/${step.name}; every answered call is kept`, {
-        exit: 'detached',
-        cause: error,
-      });
-    throw error;
-  } finally {
-    await flush();
+    throw new ZephyrError(`Turned away from ${step.stage}/${step.name}; it has stopped, and every answered call is kept`, {
+      exit: 'detached',
+      cause: error,
+    });
   }
+  await flush();
+  return { folder: out, result };
 }

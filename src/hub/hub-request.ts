@@ -88,13 +88,24 @@ export function apiPath({ type, name }: RepoId): string {
   return `/api/${type}s/${name}`;
 }
 
-/** Asks the Hub for what its client library does not serve. */
-export async function ask(remote: Remote, method: string, path: string, body?: unknown): Promise<Response> {
+/** Asks the Hub for what its client library does not serve. `action` is what a Hub that does not answer stands in the way of. */
+export async function ask(remote: Remote, action: string, method: string, path: string, body?: unknown): Promise<Response> {
   const headers = {
     Authorization: `Bearer ${remote.token}`,
     ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
   };
-  return remote.fetch(remote.url + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  return send(remote, action, remote.url + path, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+/** A request to an address that needs no token of ours. */
+export async function send(remote: Remote, action: string, address: string, init: RequestInit): Promise<Response> {
+  return remote.fetch(address, init).catch((error: unknown) => {
+    throw explain(remote, action, error);
+  });
 }
 
 export function statusOf(error: unknown): number | undefined {

@@ -56,7 +56,7 @@ export async function commitRemotely(remote: Remote, request: CommitRequest, rem
       const status = statusOf(error);
       const unclear = isLostConnection(error) || (status !== undefined && status >= 500);
       // a 412 to the second try may be the answer to a first one that landed
-      const landed = unclear || (status === 412 && tries > 1) ? await ownCommit(remote, request, mark) : undefined;
+      const landed = unclear || (status === 412 && tries > 1) ? await ownCommit(remote, action, request, mark) : undefined;
       if (landed !== undefined) return { ok: true, commit: landed };
       if (status === 412) return { ok: false, reason: 'moved' };
       if ((status !== 409 && !unclear) || status === 507 || tries === MAX_TRIES) throw explain(remote, action, error);
@@ -71,8 +71,13 @@ async function blobOf(addition: Addition): Promise<Blob> {
 }
 
 /** The commit on top of the parent that carries the mark. */
-async function ownCommit(remote: Remote, { repo, branch }: CommitRequest, mark: string): Promise<string | undefined> {
-  const response = await ask(remote, 'GET', `${apiPath(repo)}/commits/${encodeURIComponent(branch)}?limit=20`);
+async function ownCommit(
+  remote: Remote,
+  action: string,
+  { repo, branch }: CommitRequest,
+  mark: string,
+): Promise<string | undefined> {
+  const response = await ask(remote, action, 'GET', `${apiPath(repo)}/commits/${encodeURIComponent(branch)}?limit=20`);
   if (!response.ok) return undefined;
   const commits = (await response.json()) as { id: string; title: string; message?: string }[];
   return commits.find(({ title, message }) => `${title}\n${message ?? ''}`.includes(mark))?.id;

@@ -23,12 +23,7 @@ async function openRemote(remote: Remote, ref: ArtifactRef, path: string): Promi
   const prefix = ref.type === 'model' ? '' : `${ref.type}s/`;
   const name = path.split('/').map(encodeURIComponent).join('/');
   const action = `read "${path}" of "${formatRef(ref)}"`;
-  let response: Response;
-  try {
-    response = await ask(remote, 'GET', `/${prefix}${ref.name}/resolve/${ref.commit}/${name}`);
-  } catch (error) {
-    throw explain(remote, action, error);
-  }
+  const response = await ask(remote, action, 'GET', `/${prefix}${ref.name}/resolve/${ref.commit}/${name}`);
   if (response.status === 404 && response.headers.get('X-Error-Code') === 'EntryNotFound') return undefined;
   if (!response.ok) throw await refusal(remote, action, response);
   return response;

@@ -28,9 +28,7 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
 
   async function refs(repo: RepoId): Promise<Refs | undefined> {
     const action = `read "${formatRepo(repo)}"`;
-    const response = await ask(remote, 'GET', `${apiPath(repo)}/refs`).catch((error: unknown) => {
-      throw explain(remote, action, error);
-    });
+    const response = await ask(remote, action, 'GET', `${apiPath(repo)}/refs`);
     // the real Hub says 401 of a repo that is not there
     if (response.status === 404 || (response.status === 401 && response.headers.get('X-Error-Code') === 'RepoNotFound'))
       return undefined;
@@ -45,9 +43,10 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
     const known = await refs(repo);
     const named = known?.branches[revision] ?? known?.tags[revision];
     if (known === undefined || named !== undefined || !/^[0-9a-f]{40}$/.test(revision)) return named;
-    const response = await ask(remote, 'GET', `${apiPath(repo)}/revision/${revision}`);
+    const action = `read "${formatRepo(repo)}"`;
+    const response = await ask(remote, action, 'GET', `${apiPath(repo)}/revision/${revision}`);
     if (response.status === 404) return undefined;
-    if (!response.ok) throw await refusal(remote, `read "${formatRepo(repo)}"`, response);
+    if (!response.ok) throw await refusal(remote, action, response);
     return z.object({ sha: z.string() }).parse(await response.json()).sha;
   }
 
@@ -116,9 +115,10 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
       }
     },
     createTag: async (repo, tag, commit) => {
-      const response = await ask(remote, 'POST', `${apiPath(repo)}/tag/${commit}`, { tag });
+      const action = `create tag "${tag}" of "${formatRepo(repo)}"`;
+      const response = await ask(remote, action, 'POST', `${apiPath(repo)}/tag/${commit}`, { tag });
       if (response.status === 409) return 'exists';
-      if (!response.ok) throw await refusal(remote, `create tag "${tag}" of "${formatRepo(repo)}"`, response);
+      if (!response.ok) throw await refusal(remote, action, response);
       return 'created';
     },
     commit: async (request) => {

@@ -1,0 +1,87 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openBackend } from '../../src/backends/registry.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import { beginRun, type StageRun } from '../../src/engine/stage-run.ts';
+import { localHub } from '../../src/hub/local-hub.ts';
+import { openRemoteHub } from '../../src/hub/remote-hub.ts';
+import { startHubServer } from '../../src/hub-server/server.ts';
+import type { RunEvent } from '../../src/model/event.ts';
+import { targetSpec } from '../../src/recipe/target.ts';
+import { hostId } from '../../src/runs/owner.ts';
+import type { Step } from '../../src/stages/stage.ts';
+import { openStore } from '../../src/store/store.ts';
+import { ROOT } from '../rig/job-rig.ts';
+
+const token = 'hf_engine';
+const output = { type: 'model' as const, name: 'org/out' };
+
+/** An engine on a Hub of its own, with bare processes for jobs. */
+export async function openRig(): Promise<{
+  readonly folder: string;
+  readonly engine: Engine;
+  readonly events: RunEvent[];
+  /** the same Hub in this process, whatever the engine's sees of it */
+  readonly beside: Engine['hub'];
+  /** the engine's Hub over HTTP from now on, until it is stopped */
+  readonly overHttp: () => Promise<{ readonly engine: Engine; readonly stop: () => Promise<void> }>;
+  readonly begin: (engine?: Engine) => Promise<StageRun>;
+  readonly close: () => Promise<void>;
+}> {
+  const folder = await mkdtemp(join(tmpdir(), 'zephyr-engine-'));
+  const store = await openStore(join(folder, 'hub'));
+  const hub = localHub(store);
+  const events: RunEvent[] = [];
+  const target = targetSpec.parse({ backend: 'process', options: { python: 'python3' } });
+  const place = { host: hostId(), root: ROOT, jobs: join(folder, 'jobs') };
+  const closers: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
+  const engine: Engine = {
+    hub,
+    backend: openBackend(target, place),
+    target,
+    machine: { cuda: false, cores: 1 },
+    teacher: async () => [],
+    tasks: {},
+    workFolder: join(folder, 'jobs'),
+    codeFolder: join(folder, 'code'),
+    emit: (event) => events.push(event),
+    signal: new AbortController().signal,
+    now: () => new Date(),
+    version: '0.0.0',
+    takeOver: false,
+    newRun: false,
+  };
+  return {
+    folder,
+    engine,
+    events,
+    beside: hub,
+    overHttp: async () => {
+      const server = await startHubServer({ store, token, secret: 's' });
+      closers.push(() => server.close().catch(() => undefined));
+      const remote = openRemoteHub({ url: server.url, token, pause: async () => undefined });
+      return { engine: { ...engine, hub: remote }, stop: () => server.close() };
+    },
+    begin: ({ hub: over, now } = engine) =>
+      beginRun(over, now, {
+        stage: 'dsft',
+        repo: output,
+        goal: ['dsft'],
+        recipe: {},
+        target,
+        stageInputs: {},
+        pins: {},
+        key: '0'.repeat(64),
+        keyRecord: null,
+      }),
+    close: async () => {
+      for (const close of closers.reverse()) await close();
+    },
+  };
+}
+
+const common = { stage: 'dsft' as const, summary: '', inputs: {}, config: {}, output };
+
+export const taskStep = (task: string) =>
+  ({ ...common, name: 'construct', files: [], work: { kind: 'task', task } }) as const satisfies Step;

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { runTask } from '../../src/engine/run-task.ts';
+import { ZephyrError } from '../../src/errors.ts';
+import type { Task } from '../../src/stages/stage.ts';
+import { openRig, taskStep } from './engine-rig.ts';
+
+const ANSWER = '{"t":"done"}\n';
+
+/** A task that pays for one answer, and then ends as told. */
+const paying =
+  (end: () => Promise<never>): Task =>
+  async ({ journal }) => {
+    await writeFile(join(journal, '00000001.jsonl'), ANSWER);
+    return await end();
+  };
+
+test("a task's own error is the one that is told when its calls cannot be taken to the Hub either", async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  const { engine, stop } = await rig.overHttp();
+  const run = await rig.begin(engine);
+  const own = new ZephyrError('Cannot pay more than 1 $', { exit: 'preflight', hint: 'raise the budget' });
+  const task = paying(async () => {
+    await stop();
+    throw own;
+  });
+  await assert.rejects(runTask({ ...engine, tasks: { task } }, run, taskStep('task'), {}, undefined), (error) => error === own);
+  const notes = rig.events.flatMap((event) => (event.type === 'note' ? [event.message] : []));
+  assert.equal(notes.length, 1);
+  assert.match(notes[0] ?? '', /calls are on this disk only: Cannot commit to .* does not answer/);
+});
+
+test('a task that was turned away from is detached although the Hub does not answer', async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  const { engine, stop } = await rig.overHttp();
+  const run = await rig.begin(engine);
+  const away = new AbortController();
+  const task = paying(async () => {
+    await stop();
+    away.abort();
+    throw new ZephyrError('Stopped asking teachers', { exit: 'detached' });
+  });
+  await assert.rejects(
+    runTask({ ...engine, tasks: { task }, signal: away.signal }, run, taskStep('task'), {}, undefined),
+    (error) => error instanceof ZephyrError && error.exit === 'detached' && /answered call is kept/.test(error.message),
+  );
+});
+
+test('a task that succeeded says when its calls cannot be taken to the Hub', async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  const { engine, stop } = await rig.overHttp();
+  const run = await rig.begin(engine);
+  const task: Task = async ({ journal }) => {
+    await writeFile(join(journal, '00000001.jsonl'), ANSWER);
+    await stop();
+    return { metrics: {}, costUsd: 0 };
+  };
+  await assert.rejects(
+    runTask({ ...engine, tasks: { task } }, run, taskStep('task'), {}, undefined),
+    (error) => error instanceof ZephyrError && error.exit === 'temporary',
+  );
+});
