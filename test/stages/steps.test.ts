@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { formatRepo } from '../../src/model/artifact.ts';
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
 import { PRINCIPLES } from '../../src/stages/aif/answers/spec.ts';
+import { promptsSpec } from '../../src/stages/aif/intake/spec.ts';
 import { ASPECTS, judgeSpec } from '../../src/stages/aif/judging/spec.ts';
 import { PROGRAM_FILES } from '../../src/stages/programs.ts';
 import { STAGE_STEPS } from '../../src/stages/registry.ts';
@@ -86,6 +87,25 @@ describe('The steps of a stage', () => {
       ['talk', 2, 0.8],
       ['rival', 2, 0.1],
     ]);
+  });
+
+  it('forecast prompts that the recipe lists by their length, all others by a guess', () => {
+    const input = (sources: readonly object[], more: object = {}) => {
+      const prompts = promptsSpec.parse({ sources, ...more });
+      const recipe = taughtRecipe((aif) => ({ ...aif, prompts, principles: [] }));
+      const calls = STAGE_STEPS.aif(recipe).flatMap((step) => step.calls ?? []);
+      return ['answers', 'judge helpfulness'].map((name) => calls.find(({ purpose }) => purpose === name)?.inputTokens ?? 0);
+    };
+    const [answer = 0, judgement = 0] = input([{ list: ['Say hi.', { prompt: 'Hello'.repeat(400) }] }]);
+    assert.equal(answer, (2 + 500) / 2);
+    const ref = { ref: 'hf://datasets/org/prompts' };
+    const [guess = 0, guessed = 0] = input([ref]);
+    assert.equal(guess - answer, guessed - judgement);
+    // half of them read, half not
+    assert.equal(input([{ list: ['Say hi.', 'Say no.'] }, { ...ref, rows: 2 }])[0], (2 + guess) / 2);
+    assert.deepEqual(input([{ list: ['Say hi.'] }, ref]), [guess, guessed]);
+    // too long to be asked
+    assert.equal(input([{ list: ['Say hi.', 'Hello'.repeat(400)] }], { maxCharacters: 100 })[0], 2);
   });
 
   it('of feedback all heed its budget where they pay', () => {

@@ -4,7 +4,7 @@ import { jobStep, taskStep } from '../../programs.ts';
 import { callConfig, datasetRepo, inputOf, modelRepo, type Setting } from '../../setting.ts';
 import type { CallForecast, Step, StepInput } from '../../stage.ts';
 import type { PromptsSpec } from '../intake/spec.ts';
-import { promptsAtMost } from '../intake/step.ts';
+import { promptsAtMost, promptTokens } from '../intake/step.ts';
 import { drawMembers, drawsFile } from './draw.ts';
 import type { DrawsConfig } from './draws.ts';
 import type { GenerateConfig } from './generate.ts';
@@ -24,8 +24,8 @@ export interface AnswersPlan {
   readonly ahead?: string;
 }
 
-/** A guess of what a prompt with its principle, and an answer take; UltraFeedback's answers have 350 tokens in the mean. */
-const PROMPT_TOKENS = 170;
+/** Guesses of what a principle and an answer take; UltraFeedback's answers have 350 tokens in the mean. */
+const PRINCIPLE_TOKENS = 20;
 const ANSWER_TOKENS = 350;
 /** Prompts that are drawn to learn how often a member answers. */
 const TRIED = 256;
@@ -45,7 +45,7 @@ export function answersSteps(setting: Setting, plan: AnswersPlan): Step[] {
     config,
     files,
     output: datasetRepo(setting, 'completions'),
-    calls: forecasts(config, promptsAtMost(plan.prompts) ?? 'prompts'),
+    calls: forecasts(config, plan.prompts),
     ...(plan.ahead === undefined ? {} : { ahead: plan.ahead }),
   });
   return [...draw, ...jobSteps(setting, plan), generate];
@@ -150,8 +150,10 @@ function principleFiles(principles: PrinciplesSpec): string[] {
   return [...new Set(names)].sort().map(principleFile);
 }
 
-function forecasts(config: GenerateConfig, items: CallForecast['items']): CallForecast[] {
+function forecasts(config: GenerateConfig, prompts: PromptsSpec): CallForecast[] {
   const perPrompt = answersPerPrompt(config);
+  const items = promptsAtMost(prompts) ?? 'prompts';
+  const inputTokens = promptTokens(prompts) + (Object.keys(config.principles).length > 0 ? PRINCIPLE_TOKENS : 0);
   return config.pool.flatMap((member) =>
     'call' in member
       ? [
@@ -160,7 +162,7 @@ function forecasts(config: GenerateConfig, items: CallForecast['items']): CallFo
             purpose: 'answers',
             items,
             callsPerItem: perPrompt.get(member.id) ?? 0,
-            inputTokens: PROMPT_TOKENS,
+            inputTokens,
             outputTokens: ANSWER_TOKENS,
             maxTokens: member.call.max_tokens,
           },

@@ -1,6 +1,7 @@
 import { taskStep } from '../../programs.ts';
 import { datasetRepo, inputOf, type Setting } from '../../setting.ts';
 import type { Step } from '../../stage.ts';
+import { estimateTokens } from '../../words.ts';
 import { nameOf, type PromptSource, type PromptsSpec } from './spec.ts';
 
 /** Task `prompts`: reads the inputs `source-N` and `benchmark-N`, writes `prompts.jsonl`. */
@@ -79,6 +80,29 @@ export function promptsStep(setting: Setting, prompts: PromptsSpec): Step {
 export function promptsAtMost({ sources }: PromptsSpec): number | null {
   const most = sources.map(({ ref, rows, list }) => (ref === undefined ? Math.min(rows ?? list.length, list.length) : rows));
   return most.includes(null) ? null : most.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+}
+
+/** Tokens of an instruction in UltraFeedback, in the mean. */
+const UNREAD = 150;
+
+/** Tokens of a prompt in the mean: of those that are listed here by their text, of others a guess. */
+export function promptTokens(prompts: PromptsSpec): number {
+  let [count, tokens] = [0, 0];
+  for (const source of prompts.sources) {
+    const most = promptsAtMost({ ...prompts, sources: [source] });
+    if (most === null) return UNREAD;
+    count += most;
+    tokens += most * (source.ref === undefined ? listedTokens(source.list, prompts) : UNREAD);
+  }
+  return tokens / Math.max(1, count);
+}
+
+/** Of those that are not dropped for their length. */
+function listedTokens(list: PromptSource['list'], { maxCharacters, maxTokens }: PromptsSpec): number {
+  const texts = list.flatMap((item) => (typeof item === 'string' ? [item] : 'prompt' in item ? [item.prompt] : []));
+  const tokens = texts.filter(({ length }) => length <= maxCharacters).map(estimateTokens);
+  const kept = tokens.filter((count) => count <= maxTokens);
+  return kept.reduce((sum, count) => sum + count, 0) / Math.max(1, kept.length);
 }
 
 function plain(item: PromptSource['list'][number]): string | Record<string, string> {

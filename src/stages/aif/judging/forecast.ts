@@ -1,10 +1,10 @@
 import type { CallForecast } from '../../stage.ts';
-import { promptsAtMost } from '../intake/step.ts';
+import { promptsAtMost, promptTokens } from '../intake/step.ts';
 import type { AifTeachers } from '../spec.ts';
 import type { TeachersJudgeSpec } from './spec.ts';
 
 /** Tokens in the mean: of an instruction and an answer in UltraFeedback; of our templates and of replies to them. */
-const PROMPT = 150;
+const LABELLED_PROMPT = 150;
 const ANSWER = 353;
 const TEMPLATE = 400;
 const ENTRY = 90;
@@ -20,19 +20,26 @@ export function forecast(
   judge: TeachersJudgeSpec,
   spec: Pick<AifTeachers, 'prompts' | 'answersPerPrompt' | 'answer'>,
 ): CallForecast[] {
-  const answer = Math.min(ANSWER, spec.answer.maxTokens);
-  const items = promptsAtMost(spec.prompts) ?? 'prompts';
-  const calibration = judge.calibration === undefined ? [] : judgements(judge, 'pairs', 2, ANSWER);
-  return [...calibration, ...judgements(judge, items, spec.answersPerPrompt, answer)];
+  const labelled: Judged = { items: 'pairs', promptTokens: LABELLED_PROMPT, answers: 2, answerTokens: ANSWER };
+  const answered: Judged = {
+    items: promptsAtMost(spec.prompts) ?? 'prompts',
+    promptTokens: promptTokens(spec.prompts),
+    answers: spec.answersPerPrompt,
+    answerTokens: Math.min(ANSWER, spec.answer.maxTokens),
+  };
+  return [...(judge.calibration === undefined ? [] : judgements(judge, labelled)), ...judgements(judge, answered)];
 }
 
-/** For so many answers of so many tokens to each item; in the number of calls as `sheetMaker` asks. */
-function judgements(
-  judge: TeachersJudgeSpec,
-  items: CallForecast['items'],
-  answers: number,
-  answerTokens: number,
-): CallForecast[] {
+/** What is judged: so many answers to each item. */
+interface Judged {
+  readonly items: CallForecast['items'];
+  readonly promptTokens: number;
+  readonly answers: number;
+  readonly answerTokens: number;
+}
+
+/** In the number of calls as `sheetMaker` asks. */
+function judgements(judge: TeachersJudgeSpec, { items, promptTokens, answers, answerTokens }: Judged): CallForecast[] {
   const orders = ordersInTheMean(answers, judge.permutations);
   const sections = TEMPLATE + SECTION * judge.aspects.length;
 
@@ -55,7 +62,7 @@ function judgements(
       purpose,
       items,
       callsPerItem,
-      inputTokens: template + PROMPT + texts * answerTokens,
+      inputTokens: template + promptTokens + texts * answerTokens,
       outputTokens,
       maxTokens: judge.maxTokens,
     })),

@@ -9,7 +9,7 @@ import { folded } from '../../words.ts';
 /** Rounds in a row that bring nothing new, before the subjects are said to have run dry. */
 const DRY_ROUNDS = 3;
 /** So many of the texts that a subject has already are shown when more are asked for: all of them would cost ever more. */
-const SHOWN = 40;
+export const SHOWN = 40;
 
 const reply = z.object({ messages: z.array(z.string()) });
 

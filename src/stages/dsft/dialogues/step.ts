@@ -1,6 +1,7 @@
 import { taskStep } from '../../programs.ts';
 import { type CallConfig, callConfig, datasetRepo, inputOf, type Setting } from '../../setting.ts';
-import type { CallForecast, Step } from '../../stage.ts';
+import type { Step } from '../../stage.ts';
+import { forecast } from './forecast.ts';
 import type { DsftTeacher } from './spec.ts';
 
 interface Common {
@@ -98,48 +99,4 @@ export function constructStep(setting: Setting, data: DsftTeacher): Step {
     calls: forecast(data),
     ...(data.budgetUsd === undefined ? {} : { budgetUsd: data.budgetUsd }),
   };
-}
-
-/** Tokens of an opening, a next question and an answer: guesses of the size that UltraChat's turns have. */
-const QUESTION = 40;
-const ANSWER = 300;
-const INSTRUCTIONS = 120;
-
-/** Every turn is sent with all turns before it, so that input grows with the square of the rounds. */
-function forecast(data: DsftTeacher): CallForecast[] {
-  const kinds = [data.world, data.writing, data.material].filter((kind) => kind !== undefined);
-  const shares = kinds.reduce((sum, { share }) => sum + share, 0);
-  const rounds = kinds.reduce((sum, { share, turns }) => sum + (share / shares) * ((turns.min + turns.max) / 2), 0);
-  const items = data.dialogues + data.testDialogues;
-  const { maxTokens } = data;
-  const before = ((rounds - 1) / 2) * (QUESTION + ANSWER) + QUESTION;
-  return [
-    {
-      teacher: data.user,
-      purpose: 'openings',
-      items,
-      callsPerItem: 0.1,
-      inputTokens: INSTRUCTIONS,
-      outputTokens: 10 * QUESTION,
-      maxTokens,
-    },
-    {
-      teacher: data.user,
-      purpose: 'questions',
-      items,
-      callsPerItem: rounds - 1,
-      inputTokens: INSTRUCTIONS + before + ANSWER,
-      outputTokens: QUESTION,
-      maxTokens,
-    },
-    {
-      teacher: data.assistant,
-      purpose: 'answers',
-      items,
-      callsPerItem: rounds,
-      inputTokens: before,
-      outputTokens: ANSWER,
-      maxTokens,
-    },
-  ];
 }
