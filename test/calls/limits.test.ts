@@ -61,7 +61,6 @@ test('Retry-After holds for every call to the server, and costs no attempt', () 
       // Those that were on their way when it said so, at most.
       assert.ok(early <= refusals * 3, `${early} calls came too early`);
     },
-    { timeoutSeconds: 20 },
   );
 });
 
@@ -88,11 +87,10 @@ test('while nothing comes in the progress is shown all the same, with the share 
         session.expect(1);
         await session.ask(call('one'));
       });
-      assert.ok(seen.length >= 2);
-      assert.deepEqual([seen[0]?.done, seen[0]?.total, seen[0]?.teachers[0]?.busy], [0, 1, 1]);
+      const inSilence = seen.filter(({ done, total, teachers }) => done === 0 && total === 1 && teachers[0]?.busy === 1);
+      assert.ok(inSilence.length > 0);
       assert.deepEqual([seen.at(-1)?.done, seen.at(-1)?.teachers[0]?.busy], [1, 0.5]);
     },
-    { timeoutSeconds: 20 },
   ));
 
 test('a silence that no timer can hold is kept, not asked through', () => {
@@ -112,7 +110,6 @@ test('a silence that no timer can hold is kept, not asked through', () => {
       process.off('warning', heard);
       assert.deepEqual(warnings, []);
     },
-    { timeoutSeconds: 20 },
   );
 });
 
@@ -127,6 +124,5 @@ test('a server that is busy and names a time that is none is left alone like one
       await assert.rejects(asking, { exit: 'detached' });
       assert.ok(server.asked.length <= 4, `${server.asked.length} requests`);
     },
-    { timeoutSeconds: 20 },
   );
 });

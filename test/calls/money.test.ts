@@ -34,7 +34,7 @@ test('at the budget nothing more is sent, what is in flight comes home, and the 
       assert.equal(server.asked.length, 100);
       assert.equal(summary.spentUsd.toFixed(6), (100 * COST).toFixed(6));
     },
-    { price, timeoutSeconds: 20 },
+    { price },
   ));
 
 test('a budget is never exceeded by more than the calls in flight cost above their estimate, whatever prices and usage', () =>
@@ -64,7 +64,7 @@ test('a budget is never exceeded by more than the calls in flight cost above the
             const error = (4 * (6 * input + 8 * output)) / 1e6;
             assert.ok(billed <= budgetUsd + error + 1e-9, `${billed} of ${budgetUsd}`);
           },
-          { price: { ...price, input, output }, timeoutSeconds: 20 },
+          { price: { ...price, input, output } },
         );
       },
     ),
@@ -106,7 +106,7 @@ test('calls asked ahead cost nothing until they are asked in earnest, and are th
       assert.equal(second.costUsd.toFixed(4), (7 * COST).toFixed(4));
       assert.equal(server.asked.length, 10);
     },
-    { price, timeoutSeconds: 20 },
+    { price },
   ));
 
 test('what an earlier run paid is replayed and costed, but not spent by this one', () =>
@@ -126,7 +126,7 @@ test('what an earlier run paid is replayed and costed, but not spent by this one
       assert.deepEqual([summary.costUsd.toFixed(4), summary.spentUsd.toFixed(4)], [(8 * COST).toFixed(4), (3 * COST).toFixed(4)]);
       await rm(journal, { recursive: true });
     },
-    { price: { ...price }, timeoutSeconds: 20 },
+    { price },
   ));
 
 test('a call counts once in the cost, however often it is asked and read', () =>
@@ -141,7 +141,7 @@ test('a call counts once in the cost, however often it is asked and read', () =>
       });
       assert.deepEqual([summary.asked, summary.replayed, summary.costUsd.toFixed(6)], [1, 2, COST.toFixed(6)]);
     },
-    { price, timeoutSeconds: 20 },
+    { price },
   ));
 
 test('a reply that does not say what it took is counted by estimate', () =>
@@ -155,5 +155,5 @@ test('a reply that does not say what it took is counted by estimate', () =>
       assert.deepEqual([summary.promptTokens, summary.completionTokens], [17, 10]);
       assert.equal(summary.costUsd.toFixed(6), ((17 * price.input + 10 * price.output) / 1e6).toFixed(6));
     },
-    { price, timeoutSeconds: 20 },
+    { price },
   ));

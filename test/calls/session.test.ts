@@ -141,7 +141,6 @@ test('two sessions on one log at once lose nothing, and the next one has the ans
       });
       assert.deepEqual([summary.replayed, server.asked.length - before], [60, 0]);
     },
-    { timeoutSeconds: 20 },
   ));
 
 test('when half of the calls are refused the session stops, and asks them again the next time', () => {
@@ -158,6 +157,5 @@ test('when half of the calls are refused the session stops, and asks them again 
       const texts = await withSession(options, (session) => askAll(session, calls(500)));
       assert.ok([...texts.values()].every((text) => text.startsWith('echo')));
     },
-    { timeoutSeconds: 20 },
   );
 });

@@ -9,9 +9,10 @@ const spec = teacherSpec.parse({
   model: 'm',
   baseUrl: url,
   concurrency: Number(atOnce),
-  timeoutSeconds: 2,
+  timeoutSeconds: 20,
   store: store === 'store',
 });
+const opened = openTeacher(spec, 'key');
 const calls = Array.from({ length: Number(count) }, (_, n) => ({
   teacher: 't',
   purpose: 'kill me',
@@ -21,7 +22,7 @@ const calls = Array.from({ length: Number(count) }, (_, n) => ({
 }));
 const options = {
   journal,
-  teacher: () => Promise.resolve([openTeacher(spec, 'key')]),
+  teacher: () => Promise.resolve([{ ...opened, settleMs: Math.min(opened.settleMs, 2000) }]),
   signal: new AbortController().signal,
   patience: { lookMs: 50 },
 };

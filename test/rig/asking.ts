@@ -8,7 +8,7 @@ import { openTeacher } from '../../src/teachers/registry.ts';
 import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
 import { type Asked, type ChatServer, type Doing, startChatServer } from './chat-server.ts';
 
-const PATIENCE = { attempts: 4, callMs: 2000, baseMs: 2, capMs: 20, silenceMs: 200, busyMs: 5, breakMs: 5, lookMs: 20 };
+const PATIENCE = { attempts: 4, callMs: 60_000, baseMs: 2, capMs: 20, silenceMs: 200, busyMs: 5, breakMs: 5, lookMs: 20 };
 
 export const call = (question: string): Call => ({
   teacher: 't',
@@ -35,16 +35,18 @@ export async function withServer(
   }
 }
 export async function optionsFor(server: ChatServer, spec: Partial<TeacherSpec> = {}): Promise<SessionOptions> {
-  const teacher = openTeacher(
-    teacherSpec.parse({ provider: 'openai', model: 'm', baseUrl: server.url, concurrency: 4, timeoutSeconds: 0.5, ...spec }),
+  const opened = openTeacher(
+    teacherSpec.parse({ provider: 'openai', model: 'm', baseUrl: server.url, concurrency: 4, timeoutSeconds: 20, ...spec }),
     'key',
   );
+  // it stores an answer before it sends it: what is not there at the first look never will be
+  const teacher = { ...opened, settleMs: Math.min(opened.settleMs, 300) };
   return {
     journal: await mkdtemp(join(tmpdir(), 'zephyr-calls-')),
     teacher: () => Promise.resolve([teacher]),
     signal: new AbortController().signal,
     patience: PATIENCE,
-    drainMs: 300,
+    drainMs: 20_000,
   };
 }
 /** The texts by question; of a call without an answer, its failure. */

@@ -30,6 +30,8 @@ export interface Doing {
   /** sent as it is, in place of a chat completion */
   readonly rawBody?: string | Buffer;
   readonly delayMs?: number;
+  /** The answer waits for it: what has to come before, whatever the speed of the machine. */
+  readonly after?: Promise<unknown>;
   /** closes the connection before the answer, within it, or never answers */
   readonly trouble?: 'cut' | 'cut-body' | 'stall';
 }
@@ -65,6 +67,7 @@ export async function startChatServer(script: (asked: Asked) => Doing = () => ({
     const doing = script(entry);
     if (doing.trouble === 'stall') return;
     if (doing.trouble === 'cut') return void response.socket?.destroy();
+    await doing.after;
     await sleep(doing.delayMs ?? 0);
     const status = doing.status ?? 200;
     const answer = completion(body, doing, entry.number);
@@ -94,6 +97,8 @@ export async function startChatServer(script: (asked: Asked) => Doing = () => ({
       response.end(JSON.stringify({ object: 'list', data, has_more: false, first_id: null, last_id: null }));
     }
   });
+  // longer than any pause of a client, so that no connection is closed just when it is used again
+  server.keepAliveTimeout = 60_000;
   let connections = 0;
   server.on('connection', () => {
     connections += 1;
