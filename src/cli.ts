@@ -1,7 +1,7 @@
 import { enableCompileCache } from 'node:module';
 import { Command, CommanderError, Option } from 'commander';
 import metadata from '../package.json' with { type: 'json' };
-import { EXIT, ZephyrError } from './errors.ts';
+import { diskFull, EXIT, ZephyrError } from './errors.ts';
 
 const ON = new Option('--on <target>', 'where jobs run: a name in configs/targets, or a file').default('process');
 const HUB = new Option('--hub <url>', 'a Hugging Face Hub over HTTP instead of the embedded one');
@@ -162,8 +162,9 @@ async function main(): Promise<number> {
   try {
     await program.parseAsync();
     return status;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
+    const error = thrown instanceof ZephyrError ? thrown : (diskFull(thrown, 'go on') ?? thrown);
     const { renderError } = await import('./render/errors.ts');
     const { redactor } = await import('./render/redact.ts');
     const { knownSecrets } = await import('./commands/secrets.ts');

@@ -30,3 +30,23 @@ export class ZephyrError extends Error {
     this.hint = options.hint;
   }
 }
+
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+
+/**
+ * A full disk, wherever among an error's causes it was met, as what it is: temporary, since the same command goes on once
+ * there is space. `action` completes "Cannot". Undefined for every other error.
+ */
+export function diskFull(thrown: unknown, action: string): ZephyrError | undefined {
+  for (let cause = thrown; cause instanceof Error; cause = cause.cause) {
+    const { code, path, dest } = cause as NodeJS.ErrnoException & { readonly dest?: string };
+    if (!FULL.has(code ?? '')) continue;
+    const where = dest ?? path;
+    return new ZephyrError(`Cannot ${action}: no space left on the disk${where === undefined ? '' : ` of "${where}"`}`, {
+      exit: 'temporary',
+      hint: 'nothing half-written was published; free some space and run the command again',
+      cause: thrown,
+    });
+  }
+  return undefined;
+}

@@ -1,4 +1,4 @@
-import { ZephyrError } from '../errors.ts';
+import { diskFull, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { PlannedStep } from '../plan/plan.ts';
 import { isLost } from './journal.ts';
@@ -10,7 +10,7 @@ import type { StageRun } from './stage-run.ts';
  */
 export async function release(run: StageRun, step: PlannedStep, thrown: unknown): Promise<never> {
   const id = formatRef({ ...run.state.repo, revision: run.state.run });
-  const error = diskFull(thrown, step) ?? thrown;
+  const error = diskFull(thrown, `go on with ${step.stage}/${step.name}`) ?? thrown;
   if (isLost(error)) throw error;
   const detached = error instanceof ZephyrError && error.exit === 'detached';
   const message = error instanceof Error ? error.message : String(error);
@@ -35,21 +35,4 @@ export async function release(run: StageRun, step: PlannedStep, thrown: unknown)
     hint: error.hint === undefined ? way : `${error.hint}; ${way}`,
     cause: error,
   });
-}
-
-function diskFull(error: unknown, step: PlannedStep): ZephyrError | undefined {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    const { code, path, dest } = cause as NodeJS.ErrnoException & { readonly dest?: string };
-    if (code !== 'ENOSPC' && code !== 'EDQUOT') continue;
-    const where = dest ?? path;
-    return new ZephyrError(
-      `Cannot go on with ${step.stage}/${step.name}: no space left on the disk${where === undefined ? '' : ` of "${where}"`}`,
-      {
-        exit: 'temporary',
-        hint: 'nothing half-written was published; free some space',
-        cause: error,
-      },
-    );
-  }
-  return undefined;
 }

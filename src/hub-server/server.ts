@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ZephyrError } from '../errors.ts';
+import { diskFull, ZephyrError } from '../errors.ts';
 import { type Exchange, HttpError, type Served, sendError } from './exchange.ts';
 import { openRoute, route } from './routes.ts';
 
@@ -94,10 +94,7 @@ async function answer(
 
 /** 507 Insufficient Storage where the disk is full; everything else is a fault of ours. */
 function asHttpError(error: unknown): HttpError {
-  const isFull = (thing: unknown): boolean =>
-    ['ENOSPC', 'EDQUOT'].includes((thing as NodeJS.ErrnoException | undefined)?.code ?? '');
-  if (isFull(error) || (error instanceof ZephyrError && isFull(error.cause)))
-    return new HttpError(507, 'The disk of this Hub is full');
+  if (diskFull(error, 'write') !== undefined) return new HttpError(507, 'The disk of this Hub is full');
   return new HttpError(500, error instanceof Error ? error.message : 'Internal error');
 }
 

@@ -27,6 +27,9 @@ export function backoff(tries: number): number {
   return Math.min(30_000, 500 * 2 ** (tries - 1)) * (0.5 + Math.random());
 }
 
+/** Not Implemented, Insufficient Storage: no patience helps. */
+const LASTING: ReadonlySet<number> = new Set([501, 507]);
+
 class Again extends Error {
   readonly response: Response;
   readonly waitMs: number | undefined;
@@ -54,7 +57,7 @@ export function patientFetch(plain: typeof fetch, pause: Pause): typeof fetch {
         throw repeatable ? error : new AbortError(error as Error);
       }
       if (response.status === 429) throw new Again(response, waitOf(response));
-      if (response.status >= 500 && response.status !== 501 && repeatable) throw new Again(response, undefined);
+      if (response.status >= 500 && !LASTING.has(response.status) && repeatable) throw new Again(response, undefined);
       return response;
     };
     let last: Again | undefined;
@@ -149,10 +152,7 @@ function explained(remote: Remote, action: string, status: number, said: string,
       'Expected a token that may read and write the repos of this namespace; a gated model must also be asked for on its page';
     return new ZephyrError(message, { exit: 'preflight', hint, cause });
   }
-  const temporary = status === 409 || status === 429 || status >= 500;
-  return new ZephyrError(message, {
-    exit: temporary && status !== 501 && status !== 507 ? 'temporary' : 'preflight',
-    ...(temporary ? { hint: 'Run the command again; what is done is not done twice' } : {}),
-    cause,
-  });
+  const temporary = (status === 409 || status === 429 || status >= 500) && status !== 501;
+  const hint = `${status === 507 ? 'Free some space on the Hub, and run' : 'Run'} the command again; what is done is not done twice`;
+  return new ZephyrError(message, { exit: temporary ? 'temporary' : 'preflight', ...(temporary ? { hint } : {}), cause });
 }

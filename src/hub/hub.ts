@@ -43,7 +43,9 @@ export interface Hub {
   journalFolder(repo: RepoId, run: string): string | undefined;
   list(): Promise<readonly RepoId[]>;
   /** Creates a private repo with an empty first commit on `main`; an existing one is left alone. */
-  createRepo(repo: RepoId): Promise<void>;
+  createRepo(repo: RepoId): Promise<'created' | 'exists'>;
+  /** Takes the creation back, if nothing but that first commit is there; a Hub may do nothing. */
+  discardRepo(repo: RepoId, first: string): Promise<void>;
   /** `undefined` when there is no such repo (or the token may not see it). */
   refs(repo: RepoId): Promise<Refs | undefined>;
   /** The commit that a branch, a tag or a commit names; `undefined` when there is none. */

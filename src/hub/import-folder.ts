@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ZephyrError } from '../errors.ts';
 import { type ArtifactRef, formatRepo, type RepoId } from '../model/artifact.ts';
-import type { Addition, Hub } from './hub.ts';
+import type { Addition, CommitOutcome, Hub } from './hub.ts';
 import { safetensorsFault } from './safetensors.ts';
 
 /** Files whose loading runs code. */
@@ -15,11 +15,18 @@ const PICKLED = /\.(bin|pt|pth|pkl|pickle|ckpt|joblib)$/i;
 export async function importFolder(hub: Hub, folder: string, repo: RepoId, message: string): Promise<ArtifactRef> {
   const add = await additions(resolve(folder));
   if (add.length === 0) throw new ZephyrError(`Cannot import "${folder}", expected a folder with files`);
-  await hub.createRepo(repo);
+  const isNew = (await hub.createRepo(repo)) === 'created';
   const parent = await hub.resolve({ ...repo, revision: 'main' });
   if (parent === undefined)
     throw new ZephyrError(`Cannot import into "${formatRepo(repo)}", it has no branch "main"`, { exit: 'preflight' });
-  const outcome = await hub.commit({ repo, branch: 'main', parent, message, add, remove: 'all' });
+  let outcome: CommitOutcome;
+  try {
+    outcome = await hub.commit({ repo, branch: 'main', parent, message, add, remove: 'all' });
+  } catch (error) {
+    // why nothing was imported is the news, whatever comes of the tidying
+    if (isNew) await hub.discardRepo(repo, parent).catch(() => undefined);
+    throw error;
+  }
   if (outcome.ok) return { ...repo, commit: outcome.commit };
   throw new ZephyrError(`Cannot import into "${formatRepo(repo)}", somebody else commits to it`, {
     exit: 'conflict',

@@ -7,7 +7,7 @@ import { commit } from '../store/commit.ts';
 import { readCommit } from '../store/objects.ts';
 import { prune } from '../store/prune.ts';
 import { createRef, listRefs, type RefKind, resolveRevision } from '../store/refs.ts';
-import { createRepo, listRepos, readRepo } from '../store/repos.ts';
+import { createRepo, deleteRepo, listRepos, readRepo } from '../store/repos.ts';
 import { openStore, repoFolder, type Store } from '../store/store.ts';
 import { findEntry, listEntries, type StoredEntry } from '../store/tree.ts';
 import { differs, noCommit } from './damage.ts';
@@ -25,7 +25,12 @@ export function localHub(store: Store): Hub {
     journalFolder: (repo, run) => join(repoFolder(store, repo), 'journals', run),
     list: () => listRepos(store),
     createRepo: async (repo) => {
-      if ((await createRepo(store, repo)) === 'bad-name') throw badName('repo', repo.name);
+      const outcome = await createRepo(store, repo);
+      if (outcome === 'bad-name') throw badName('repo', repo.name);
+      return outcome;
+    },
+    discardRepo: async (repo, first) => {
+      await deleteRepo(store, repo, first);
     },
     refs: async (repo) => {
       if ((await readRepo(store, repo)) === undefined) return undefined;

@@ -97,10 +97,16 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
     journalFolder: () => undefined,
     list,
     createRepo: async (repo) => {
-      await createRepo({ ...common, repo: repoOf(repo), visibility: 'private' }).catch((error: unknown) => {
-        if (statusOf(error) !== 409) throw explain(remote, `create "${formatRepo(repo)}"`, error);
-      });
+      try {
+        await createRepo({ ...common, repo: repoOf(repo), visibility: 'private' });
+        return 'created';
+      } catch (error) {
+        if (statusOf(error) === 409) return 'exists';
+        throw explain(remote, `create "${formatRepo(repo)}"`, error);
+      }
     },
+    // over HTTP nobody can tell that the repo is still empty when it is deleted
+    discardRepo: async () => {},
     refs,
     resolve: (ref) => resolve(ref, ref.revision),
     tree: async (ref) => (await entries(ref)).map(({ path, size, sha256 }) => ({ path, size, sha256 })),

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncFolder } from '../base/atomic-write.ts';
-import { ZephyrError } from '../errors.ts';
+import { diskFull } from '../errors.ts';
 import type { Store } from './store.ts';
 
 /** A path in the store's own `tmp`: on the store's disk, and out of sight of git, which reads what lies in a repo. */
@@ -51,12 +51,6 @@ export async function explainingFullDisk<T>(store: Store, work: () => Promise<T>
   try {
     return await work();
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
-    throw new ZephyrError(`Cannot write to the Hub folder "${store.root}", the disk is full`, {
-      exit: 'preflight',
-      hint: 'Nothing was published; free some space and run the command again',
-      cause: error,
-    });
+    throw diskFull(error, `write to the Hub folder "${store.root}"`) ?? error;
   }
 }

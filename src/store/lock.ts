@@ -52,8 +52,8 @@ async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
 /** The link gives the file its name and its whole content in one step, and fails when the name is taken. */
 async function tryTake(path: string): Promise<boolean> {
   const draft = `${path}.${randomBytes(6).toString('hex')}`;
-  await writeFile(draft, await ownMark(), { flag: 'wx' });
   try {
+    await writeFile(draft, await ownMark(), { flag: 'wx' });
     await link(draft, path);
     return true;
   } catch (error) {

@@ -2,12 +2,12 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncFolder } from '../base/atomic-write.ts';
 import type { RepoId, RepoType } from '../model/artifact.ts';
-import { mkdirDurably, place, placeDurably, temporaryPath } from './durable.ts';
+import { explainingFullDisk, mkdirDurably, place, placeDurably, temporaryPath } from './durable.ts';
 import { encodeCommit, encodeTree } from './git-object.ts';
 import { withLock } from './lock.ts';
 import { isRepoName } from './names.ts';
 import { syncTouched, writeObject } from './objects.ts';
-import { writeRef } from './refs.ts';
+import { listRefs, writeRef } from './refs.ts';
 import { repoFolder, repoLock, type Store, storeLock } from './store.ts';
 
 export const AUTHOR = 'zephyr <zephyr@localhost>';
@@ -45,24 +45,35 @@ export async function createRepo(
 ): Promise<'created' | 'exists' | 'bad-name'> {
   if (!isRepoName(id.name)) return 'bad-name';
   if ((await readRepo(store, id)) !== undefined) return 'exists';
-  return withLock(storeLock(store), async () => {
-    if ((await readRepo(store, id)) !== undefined) return 'exists';
-    const folder = repoFolder(store, id);
-    const now = new Date();
-    await mkdirDurably(join(folder, 'refs', 'heads'));
-    await mkdir(join(folder, 'refs', 'tags'), { recursive: true });
-    await place(store, join(folder, 'HEAD'), 'ref: refs/heads/main\n');
-    // gc would pack the objects, which only git itself could read then
-    await place(store, join(folder, 'config'), '[core]\n\trepositoryformatversion = 0\n\tbare = true\n[gc]\n\tauto = 0\n');
-    const touched = new Set<string>();
-    const tree = await writeObject(store, folder, 'tree', encodeTree([]), touched);
-    const first = { tree, parents: [], author: AUTHOR, time: Math.floor(now.getTime() / 1000), message: 'initial commit\n' };
-    const commit = await writeObject(store, folder, 'commit', encodeCommit(first), touched);
-    await syncTouched(touched);
-    await writeRef(store, folder, 'heads', 'main', commit);
-    await writeRepo(store, id, { visibility, createdAt: now.toISOString() });
-    return 'created';
-  });
+  return explainingFullDisk(store, () =>
+    withLock(storeLock(store), async () => {
+      if ((await readRepo(store, id)) !== undefined) return 'exists';
+      try {
+        await layRepo(store, id, visibility);
+      } catch (error) {
+        await rm(repoFolder(store, id), { recursive: true, force: true });
+        throw error;
+      }
+      return 'created';
+    }),
+  );
+}
+
+async function layRepo(store: Store, id: RepoId, visibility: 'private' | 'public'): Promise<void> {
+  const folder = repoFolder(store, id);
+  const now = new Date();
+  await mkdirDurably(join(folder, 'refs', 'heads'));
+  await mkdir(join(folder, 'refs', 'tags'), { recursive: true });
+  await place(store, join(folder, 'HEAD'), 'ref: refs/heads/main\n');
+  // gc would pack the objects, which only git itself could read then
+  await place(store, join(folder, 'config'), '[core]\n\trepositoryformatversion = 0\n\tbare = true\n[gc]\n\tauto = 0\n');
+  const touched = new Set<string>();
+  const tree = await writeObject(store, folder, 'tree', encodeTree([]), touched);
+  const first = { tree, parents: [], author: AUTHOR, time: Math.floor(now.getTime() / 1000), message: 'initial commit\n' };
+  const commit = await writeObject(store, folder, 'commit', encodeCommit(first), touched);
+  await syncTouched(touched);
+  await writeRef(store, folder, 'heads', 'main', commit);
+  await writeRepo(store, id, { visibility, createdAt: now.toISOString() });
 }
 
 /** All repos, models first, sorted by name. */
@@ -80,12 +91,17 @@ export async function listRepos(store: Store): Promise<RepoId[]> {
   return found;
 }
 
-/** Removes a repo with its history; its large files stay until a `prune`. `false` when there was none. */
-export async function deleteRepo(store: Store, id: RepoId): Promise<boolean> {
+/**
+ * Removes a repo with its history; its large files stay until a `prune`. With `at`, only one that has come no further than
+ * this commit on `main`. `false` when there was none.
+ */
+export async function deleteRepo(store: Store, id: RepoId, at?: string): Promise<boolean> {
   return withLock(storeLock(store), () =>
     withLock(repoLock(store, id), async () => {
       if ((await readRepo(store, id)) === undefined) return false;
       const folder = repoFolder(store, id);
+      const refs = { ...(await listRefs(folder, 'tags')), ...(await listRefs(folder, 'heads')) };
+      if (at !== undefined && JSON.stringify(refs) !== JSON.stringify({ main: at })) return false;
       const doomed = temporaryPath(store);
       await rename(folder, doomed);
       await syncFolder(dirname(folder));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { before, describe, test } from 'node:test';
@@ -67,6 +67,56 @@ describe('damaged data is never used, and nothing is lost by refusing it', { ski
       /Cannot import ".*model\.safetensors", it is not a whole safetensors file: its tensors need 16 bytes and it holds 15/,
     );
     assert.equal((await zephyr(place, 'hub', 'ls', '--json')).stdout.trim(), '[]');
+  });
+
+  test('a folder that the disk of the Hub cannot hold is not imported, not even in part', async (t) => {
+    const place = await newPlace();
+    if (!(await resize(place, 400, 'size'))) return t.skip("a file system of one's own cannot be mounted here");
+    t.after(() => run('umount', [place.home]));
+    const folder = await mkdtemp(join(tmpdir(), 'zephyr-large-'));
+    await writeFile(join(folder, 'config.json'), '{}\n');
+    await writeFile(join(folder, 'rows.parquet'), Buffer.alloc(100_000, 1));
+    await writeFile(join(folder, 'vectors.npy'), Buffer.alloc(1_000_000, 2));
+    const args = ['hub', 'import', folder, '--as', 'hf://datasets/test/large'];
+    const full = /^error: Cannot write to the Hub folder ".*": no space left on the disk/m;
+    assertMistake(
+      await zephyr(place, ...args),
+      75,
+      full,
+      /nothing half-written was published; free some space and run the command/,
+    );
+    assert.equal((await zephyr(place, 'hub', 'ls', '--json')).stdout.trim(), '[]');
+    for (const name of ['tmp', 'locks']) assert.deepEqual(await readdir(join(place.home, 'hub', name)), [], name);
+    assert.ok(await resize(place, 2000, 'remount,size'));
+    assert.match((await zephyr(place, ...args)).stdout, /^hf:\/\/datasets\/test\/large@[0-9a-f]{40}$/m);
+  });
+
+  test('a disk without any space at all is told as such, whatever is written first', async (t) => {
+    const place = await newPlace();
+    if (!(await resize(place, 64, 'size'))) return t.skip("a file system of one's own cannot be mounted here");
+    t.after(() => run('umount', [place.home]));
+    const folder = await mkdtemp(join(tmpdir(), 'zephyr-small-'));
+    await writeFile(join(folder, 'config.json'), '{}\n');
+    const args = ['hub', 'import', folder, '--as', 'hf://models/test/small'];
+    for (let left = 64; left >= 0; left -= 4) {
+      const filler = join(place.home, 'filler');
+      await writeFile(filler, '');
+      await run('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1k', `count=${64 - left}`]).catch(() => undefined);
+      const { code, stderr } = await zephyr(place, ...args);
+      if (code === 0) {
+        await rm(join(place.home, 'hub'), { recursive: true });
+        continue;
+      }
+      assert.equal(code, 75, stderr);
+      assert.match(stderr, /no space left on the disk/);
+      await rm(filler);
+      for (const name of ['tmp', 'locks']) {
+        const found = await readdir(join(place.home, 'hub', name)).catch(() => []);
+        assert.deepEqual(found, [], `${name} with ${left} KB left`);
+      }
+      assert.equal((await zephyr(place, ...args)).code, 0, `with ${left} KB left, and then more`);
+      await rm(join(place.home, 'hub'), { recursive: true });
+    }
   });
 
   test('a data set without the columns, or with other rows than the recipe says, is named with what was found', async () => {
