@@ -41,7 +41,7 @@ export async function collect(floor: BatchFloor, batch: Batch, last: ServerBatch
   } as const;
   for (const member of left) {
     if (isComplete) member.failure ??= missing;
-    if (mayBeBilled(member)) floor.doubt(member.est);
+    if (mayBeBilled(member)) floor.doubt(member);
   }
   await end(floor, batch, last.status);
 }

@@ -6,7 +6,6 @@ import { begin, leftBatches } from './batch-adopt.ts';
 import { requestFile, requestPath } from './batch-file.ts';
 import { customIdOf } from './batch-keys.ts';
 import { lostCalls } from './batch-lost.ts';
-import { tokenQueue } from './batch-queue.ts';
 import { carry, type Verdict } from './batch-run.ts';
 import { openShelf } from './batch-shelf.ts';
 import { findAgain, submit } from './batch-submit.ts';
@@ -57,14 +56,13 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   const findLost = lostCalls(shared);
   const shelf = openShelf(folder);
   const tag = ulid(Date.now());
-  const queue = tokenQueue(api.queuedTokens);
+  const queue = floor.queueOf(teacher.name, api.queuedTokens);
   const inHand = Math.max(IN_HAND, 2 * api.requests);
   const tray = openTray({
     requests: api.requests,
     bytes: api.bytes,
     queue,
     tokensOf: ({ size }) => estimates.estimate(size).input,
-    underway: () => ({ count: underway.size, tokens: [...underway].reduce((sum, { tokens }) => sum + tokens, 0) }),
     send,
     quietMs: patience.gatherMs,
   });
@@ -75,7 +73,6 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   /** Batches that go on at the server without this desk. */
   const left: string[] = [];
   let refusals = 0;
-  let fullInARow = 0;
 
   halt.signal.addEventListener('abort', turnAway, { once: true });
   const ready = adopt();
@@ -119,6 +116,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
 
   function start(batch: Batch, open: () => Promise<void>, claim?: Promise<Claim | undefined>): void {
     underway.add(batch);
+    queue.enter(batch, batch.isAdopted ? undefined : tray.pump);
     const run = carry(shared, batch, open)
       .then((verdict) => release(batch, verdict))
       .catch((error: unknown) => {
@@ -137,6 +135,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
 
   function leave(batch: Batch): void {
     underway.delete(batch);
+    queue.leave(batch);
     named.delete(batch.sha);
   }
 
@@ -153,7 +152,6 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     if (verdict.end === 'full') makeRoom(batch, verdict.reason);
     else if (verdict.end === 'read') {
       queue.admitted();
-      fullInARow = 0;
       refusals = 0;
     } else if (verdict.end === 'refused') refusals += 1;
     const isTooLarge = verdict.end === 'full' && batch.members.size === 1 && batch.tokens > queue.most;
@@ -169,16 +167,14 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
         else each.resolve({ ok: false, key, failure: failure ?? LOST, replayed: false });
       });
     }
-    tray.pump();
+    queue.wake();
   }
 
   function makeRoom(batch: Batch, reason: string): void {
-    const others = [...underway].reduce((sum, { tokens }) => sum + tokens, 0);
-    queue.refused(batch.tokens, others, reason);
-    if (fullInARow === 0) note(`${reason}; its calls are sent again when there is room`);
-    fullInARow += 1;
+    const times = queue.refused(batch.tokens, reason);
+    if (times === 1) note(`${reason}; its calls are sent again when there is room`);
     // Others wait in the queue, whose end nobody here hears of.
-    if (underway.size === 0) tray.rest(backoffMs(fullInARow, api.pollMs, LONGEST_REST * api.pollMs, 1));
+    if (queue.batches === 0) queue.rest(backoffMs(times, api.pollMs, LONGEST_REST * api.pollMs, 1));
   }
 
   /** What will not be different for the next batch, if anything. */

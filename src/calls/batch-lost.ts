@@ -19,7 +19,7 @@ export function lostCalls(
     const mayBeStored = batch === undefined && teacher.settleMs > 0 && (await log.sentTo(key)) === teacher.name;
     const reply = mayBeStored ? await reconcile(teacher, call.model, key, sentAt) : undefined;
     if (reply === undefined) {
-      doubt(est);
+      doubt({ key, attempt, est });
       return undefined;
     }
     if (reply === 'not stored') {

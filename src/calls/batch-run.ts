@@ -21,7 +21,7 @@ export async function carry(floor: BatchFloor, batch: Batch, begin: () => Promis
     floor.note(
       `"${floor.teacher.name}" does not know batch ${batch.id} any more: its ${batch.members.size} calls may be paid twice`,
     );
-    for (const { est } of batch.members.values()) floor.doubt(est);
+    for (const member of batch.members.values()) floor.doubt(member);
     await end(floor, batch, 'unknown to the server');
     return { end: 'gone' };
   }

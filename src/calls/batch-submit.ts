@@ -87,7 +87,7 @@ async function lookUp(floor: BatchFloor, batch: Batch): Promise<void> {
     const said = await insist(floor, () => api.find({ [FILE]: batch.file }, halt.hard), isGone);
     if (!said.ok) {
       note(`The server has no list of batches: nobody knows whether batch file ${batch.file} was worked on`);
-      for (const { est } of batch.members.values()) floor.doubt(est);
+      for (const member of batch.members.values()) floor.doubt(member);
       return;
     }
     const found = best(said.value);

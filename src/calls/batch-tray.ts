@@ -4,10 +4,8 @@ import type { TokenQueue } from './batch-queue.ts';
 /** Where calls gather until they are worth a file, or nothing more comes. */
 export interface Tray {
   add(waiting: Waiting): void;
-  /** Sends what may go now; the rest when it is time, or when a batch that ends calls this again. */
+  /** Sends what may go now; the rest when it is time, or when the queue calls this again. */
   pump(): void;
-  /** Sends nothing for so many milliseconds. */
-  rest(ms: number): void;
   /** Takes everything out. */
   empty(): readonly Waiting[];
 }
@@ -19,8 +17,6 @@ export interface TrayOptions {
   readonly queue: TokenQueue;
   /** input tokens of a call */
   readonly tokensOf: (waiting: Waiting) => number;
-  /** Batches on their way, and their input tokens. */
-  readonly underway: () => { readonly count: number; readonly tokens: number };
   readonly send: (calls: readonly Waiting[], tokens: number) => void;
   /** Nothing new for so long: no more is coming before these are answered. */
   readonly quietMs: number;
@@ -35,12 +31,11 @@ const MOST_UNDERWAY = 32;
 /** Nobody waits longer for others to come, however steadily they do. */
 const LONGEST_MS = 60_000;
 
-export function openTray({ requests, bytes, queue, tokensOf, underway, send, quietMs }: TrayOptions): Tray {
+export function openTray({ requests, bytes, queue, tokensOf, send, quietMs }: TrayOptions): Tray {
   let calls: Waiting[] = [];
   let size = 0;
   let firstAt = 0;
   let lastAt = 0;
-  let restUntil = 0;
   let timer: NodeJS.Timeout | undefined;
 
   const bytesOf = ({ place }: Waiting) => place.length + LINE_BYTES;
@@ -49,13 +44,12 @@ export function openTray({ requests, bytes, queue, tokensOf, underway, send, qui
   function waitMs(now: number): number {
     const isFull = calls.length >= requests || size >= bytes;
     const dueAt = isFull ? now : Math.min(lastAt + quietMs, firstAt + LONGEST_MS);
-    return Math.max(dueAt, restUntil) - now;
+    return Math.max(dueAt, queue.restsUntil) - now;
   }
 
   /** How many of the calls make the next file: as many as fit, or none while there is too little room for them. */
   function portion(): { readonly count: number; readonly tokens: number; readonly bytes: number } {
-    const { count: others, tokens: waiting } = underway();
-    const room = queue.room(waiting);
+    const { batches: others, room } = queue;
     if (others >= MOST_UNDERWAY) return { count: 0, tokens: 0, bytes: 0 };
     let taken = 0;
     const sum = { tokens: 0, bytes: 0 };
@@ -90,6 +84,8 @@ export function openTray({ requests, bytes, queue, tokensOf, underway, send, qui
     }
   }
 
+  queue.join(pump);
+
   return {
     pump,
     add(waiting) {
@@ -98,9 +94,6 @@ export function openTray({ requests, bytes, queue, tokensOf, underway, send, qui
       calls.push(waiting);
       size += bytesOf(waiting);
       if (calls.length === 1 || calls.length >= requests || size >= bytes) pump();
-    },
-    rest(ms) {
-      restUntil = Math.max(restUntil, performance.now() + ms);
     },
     empty() {
       clearTimeout(timer);

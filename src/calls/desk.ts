@@ -1,4 +1,5 @@
 import type { TeacherProgress } from '../model/event.ts';
+import type { TokenQueue } from './batch-queue.ts';
 import type { Budget } from './budget.ts';
 import type { Call, CallOutcome } from './call.ts';
 import type { CallLog } from './call-log.ts';
@@ -17,8 +18,13 @@ export interface Floor {
   readonly halt: Halt;
   readonly budget: Budget;
   readonly patience: Patience;
-  /** Counts a call that is sent again although nobody knows whether it had been answered and billed, for so many dollars. */
-  readonly doubt: (usd: number | null) => void;
+  /** The queue for batches of the server and model that teachers of this name are; `limit`: what the recipe says of it. */
+  readonly queueOf: (name: string, limit: number | undefined) => TokenQueue;
+  /**
+   * Counts an attempt of which nobody knows whether it was answered and billed, for `est` dollars, before the call is sent
+   * again. However often it is said, it counts once: two desks may have asked after one batch.
+   */
+  readonly doubt: (sent: { readonly key: string; readonly attempt: number; readonly est: number | null }) => void;
   readonly note: (message: string) => void;
 }
 

@@ -90,7 +90,7 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
     const lane = lanes.find(({ teacher }) => teacher.name === lost.teacher);
     const hasElsewhere = () => lanes.some((other) => other !== lane && isOpen(other));
     const reply = lane && (await reconcile(lane.teacher, call.model, key, lost.sentAt, hasElsewhere));
-    if (lane === undefined || reply === undefined) floor.doubt(lost.est);
+    if (lane === undefined || reply === undefined) floor.doubt({ key, attempt: course.attempt, est: lost.est });
     else if (reply === 'not stored')
       await refusal(course, { kind: 'again', status: undefined, message: 'not in the store of the server' });
     else return done(course, reply, lane.estimator.learn(call, reply), lane.teacher, true);

@@ -1,6 +1,7 @@
 import type { CallsProgress } from '../model/event.ts';
 import type { ChatReply, Teacher } from '../teachers/teacher.ts';
 import { openBatchDesk } from './batch-desk.ts';
+import { tokenQueues } from './batch-queue.ts';
 import { makeBudget } from './budget.ts';
 import { type Call, type CallOutcome, callKey } from './call.ts';
 import { openCallLog } from './call-log.ts';
@@ -86,6 +87,7 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
   const counts = makeCounts(log, performance.now());
   // What earlier sessions of the run left in doubt is in its log.
   const doubts = { count: log.totals.lost, usd: log.totals.lostUsd };
+  const doubted = new Set<string>();
   const rule = stopRule();
   const flusher = makeFlusher({ log, flush: options.flush, everyMs: options.flushMs ?? FLUSH_MS, note });
   const floor: Floor = {
@@ -97,9 +99,13 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     takeAlong: () => flusher.takeAlong(),
     budget: makeBudget({ capUsd: options.budgetUsd, totals: log.totals, left: counts.left }),
     patience: { ...PATIENCE, ...options.patience },
-    doubt(usd) {
+    queueOf: tokenQueues(),
+    doubt({ key, attempt, est }) {
+      const name = `${key} ${attempt}`;
+      if (doubted.has(name)) return;
+      doubted.add(name);
       doubts.count += 1;
-      doubts.usd += usd ?? 0;
+      doubts.usd += est ?? 0;
     },
   };
   const desks = new Map<string, Promise<Desk>>();

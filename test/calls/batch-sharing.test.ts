@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Teacher } from '../../src/teachers/teacher.ts';
+import { askAll, batchTeacher, calls, withPractice } from '../rig/batching.ts';
+import { startProxy } from '../rig/tampering-proxy.ts';
+
+const list = calls(12).map((call, n) => ({ ...call, teacher: n % 2 === 0 ? 'a' : 'b' }));
+
+/** The teacher, and how many of its batches were at the server at once at most. */
+function watched(teacher: Teacher, open: Set<string>, most: { batches: number }): Teacher {
+  const { batch } = teacher;
+  assert.ok(batch !== undefined);
+  return {
+    ...teacher,
+    batch: {
+      ...batch,
+      async create(...args) {
+        const created = await batch.create(...args);
+        if (created.ok) open.add(created.value.id);
+        most.batches = Math.max(most.batches, open.size);
+        return created;
+      },
+      async retrieve(id, signal) {
+        const said = await batch.retrieve(id, signal);
+        if (said.ok && said.value.status === 'completed') open.delete(id);
+        return said;
+      },
+    },
+  };
+}
+
+test('two teachers of a recipe that are one server and model share the tokens that may wait there', async () => {
+  await withPractice('delay=5', async ({ journal, server }) => {
+    const open = new Set<string>();
+    const most = { batches: 0 };
+    // So little that a batch of one call goes out only when nothing else waits.
+    const teacher = async () => [watched(batchTeacher(server.url, { queuedTokens: 1 }), open, most)];
+    const { outcomes } = await askAll({ journal, teacher }, list);
+    assert.ok(outcomes.every(({ ok }) => ok));
+    assert.equal(most.batches, 1);
+    assert.equal(server.answered(), list.length);
+  });
+});
+
+test('what a batch that got lost may have cost is counted once, whoever asks after it', async () => {
+  await withPractice('delay=100', async ({ journal, server }) => {
+    const proxy = await startProxy(server.url);
+    const turnedAway = new AbortController();
+    proxy.tamper({ method: 'GET', path: /\/batches\/[^/]+$/, how: 'before', does: () => turnedAway.abort() });
+    const first = batchTeacher(proxy.url, {});
+    await assert.rejects(askAll({ journal, teacher: async () => [first], signal: turnedAway.signal }, list), { exit: 'detached' });
+    await proxy.close();
+    // Another server under the same name: it knows nothing of those batches.
+    await withPractice('', async (other) => {
+      const teacher = async () => [{ ...batchTeacher(other.server.url, {}), name: first.name }];
+      const { outcomes, summary } = await askAll({ journal, teacher }, list);
+      assert.ok(outcomes.every(({ ok }) => ok));
+      assert.equal(summary.possibleDoubleSpend, list.length);
+    });
+  });
+});
