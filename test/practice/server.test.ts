@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { makeSyllabus } from '../../src/practice/questions.ts';
 import { type PracticeOptions, startPracticeServer } from '../../src/practice/server.ts';
 
@@ -115,9 +116,12 @@ test('an answer that is cut off or stalls was answered all the same', async () =
       signal,
       body: JSON.stringify({ model, messages: [{ role: 'user', content: question }] }),
     }).then((response) => response.text());
-  await assert.rejects(ask('practice-direct+cut', AbortSignal.timeout(5000)), TypeError);
-  await assert.rejects(ask('practice-direct+stall', AbortSignal.timeout(300)), { name: 'TimeoutError' });
-  assert.equal(server.answered(), 2);
+  const enough = new AbortController();
+  await assert.rejects(ask('practice-direct+cut', enough.signal), TypeError);
+  const stalled = ask('practice-direct+stall', enough.signal);
+  while (server.answered() < 2) await sleep(5);
+  enough.abort();
+  await assert.rejects(stalled, { name: 'AbortError' });
   await server.close();
 });
 

@@ -43,8 +43,9 @@ export async function layJob(
   return { folder, program: 'prepare', labels, hardware };
 }
 
+/** Waits as long as it takes on any machine, but not so long that nobody learns what it waits for. */
 export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 1500; tries += 1) {
+  for (let tries = 0; tries < 15_000; tries += 1) {
     if (await holds()) return;
     await sleep(20);
   }
