@@ -20,10 +20,16 @@ function keysOf(schema: Schema): string[] {
 }
 
 function schemaAt(schema: Schema, path: Path, data: unknown): Definition | undefined {
+  const found = wrappedAt(schema, path, data);
+  return found === undefined ? undefined : (unwrap(found)._zod as unknown as { def: Definition }).def;
+}
+
+/** With `.optional()` and the like around it. */
+function wrappedAt(schema: Schema, path: Path, data: unknown): Schema | undefined {
   const { def } = unwrap(schema)._zod as unknown as { def: Definition };
   const [name, ...rest] = path;
-  if (name === undefined) return def;
-  if (def.type === 'union') return schemaAt(membersOf(def, data)[0] as Schema, path, data);
+  if (name === undefined) return schema;
+  if (def.type === 'union') return wrappedAt(membersOf(def, data)[0] as Schema, path, data);
   const next =
     def.type === 'object'
       ? def.shape[String(name)]
@@ -32,7 +38,20 @@ function schemaAt(schema: Schema, path: Path, data: unknown): Definition | undef
         : def.type === 'record'
           ? def.valueType
           : undefined;
-  return next === undefined ? undefined : schemaAt(next, rest, memberOf(data, name));
+  return next === undefined ? undefined : wrappedAt(next, rest, memberOf(data, name));
+}
+
+/** Whether there is a value at this path that can be taken away: a key of a mapping for which null is no value of its own. */
+export function isRemovable(schema: Schema, path: Path, data: unknown): boolean {
+  const found = wrappedAt(schema, path, data);
+  return found !== undefined && typeof path.at(-1) === 'string' && !takesNull(found);
+}
+
+function takesNull(schema: Schema): boolean {
+  const { def } = schema._zod as unknown as { def: Definition };
+  if (def.type === 'union') return def.options.some(takesNull);
+  if (def.type === 'lazy') return takesNull(def.getter());
+  return def.type === 'nullable' || def.type === 'null' || ('innerType' in def && takesNull(def.innerType));
 }
 
 function membersOf(union: Definition & { readonly type: 'union' }, data: unknown): readonly Schema[] {
@@ -63,7 +82,9 @@ type Definition =
   | { readonly type: 'enum'; readonly entries: Readonly<Record<string, string | number>> }
   | { readonly type: 'union'; readonly options: readonly Schema[]; readonly discriminator?: string }
   | { readonly type: 'optional' | 'default' | 'prefault' | 'nullable' | 'readonly'; readonly innerType: Schema }
-  | { readonly type: 'literal'; readonly values: readonly unknown[] };
+  | { readonly type: 'literal'; readonly values: readonly unknown[] }
+  | { readonly type: 'lazy'; readonly getter: () => Schema }
+  | { readonly type: 'null' };
 
 /** What stands behind `.optional()`, `.default()`, `.prefault()`, `.nullable()`. */
 function unwrap(schema: Schema): Schema {

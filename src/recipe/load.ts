@@ -26,7 +26,7 @@ export async function loadRecipe(
 ): Promise<Recipe> {
   const yaml = await readYaml(recipeFile(fileOrName, options.root), 'recipe');
   const overrides = readOverrides(options.set, options.env);
-  const data = applyOverrides(yaml.data, overrides);
+  const data = applyOverrides(yaml.data, overrides, recipeSpec);
   const recipe = parsed(recipeSpec, data, yaml, overrides);
   const filled = await withLines(recipe, yaml, overrides);
   refuse([...checkRecipe(filled), ...(await checkTrl(filled))], yaml, overrides);
@@ -37,7 +37,7 @@ export async function loadRecipe(
 export async function changeRecipe(recipe: unknown, name: string, set: readonly string[]): Promise<Recipe> {
   const yaml: YamlFile = { file: name, data: recipe, offset: () => 0, place: () => name };
   const overrides = readOverrides(set, {});
-  const changed = parsed(fullRecipe, applyOverrides(recipe, overrides), yaml, overrides);
+  const changed = parsed(fullRecipe, applyOverrides(recipe, overrides, fullRecipe), yaml, overrides);
   refuse([...checkRecipe(changed), ...(await checkTrl(changed))], yaml, overrides);
   return changed;
 }

@@ -1,5 +1,7 @@
 import { parseDocument } from 'yaml';
+import type * as z from 'zod';
 import { ZephyrError } from '../errors.ts';
+import { isRemovable } from './known-keys.ts';
 import type { Path } from './yaml-file.ts';
 
 /** One value that does not stand in the file. */
@@ -33,6 +35,10 @@ function assignment(text: string, origin: string): Override {
   if (equals < 0 || !/^[^.\s]+(\.[^.\s]+)*$/.test(path)) {
     throw new ZephyrError(`Cannot read ${origin}: expected PATH=VALUE`, { hint: 'for example: --set dsft.train.epochs=2' });
   }
+  if (text.slice(equals + 1).trim() === '')
+    throw new ZephyrError(`Cannot read ${origin}: expected a value after "="`, {
+      hint: 'null takes a value away, "" is the empty text',
+    });
   const document = parseDocument(text.slice(equals + 1), { version: '1.2', prettyErrors: false });
   const [error] = document.errors;
   if (error !== undefined)
@@ -40,9 +46,23 @@ function assignment(text: string, origin: string): Override {
   return { origin, path: path.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : part)), value: document.toJS() };
 }
 
-/** The data with the overrides in it; the data itself is left alone. Throws a `ZephyrError` for a path through a plain value. */
-export function applyOverrides(data: unknown, overrides: readonly Override[]): unknown {
-  return overrides.reduce((result, { path, value, origin }) => withValue(result, path, value, origin), data);
+/**
+ * The data with the overrides in it; the data itself is left alone. Null takes a value away, so that its default holds,
+ * but where `schema` has null as a value of its own. Throws a `ZephyrError` for a path through a plain value.
+ */
+export function applyOverrides(data: unknown, overrides: readonly Override[], schema: z.core.$ZodType): unknown {
+  return overrides.reduce((result, { path, value, origin }) => {
+    if (value === null && isRemovable(schema, path, result)) return without(result, path);
+    return withValue(result, path, value, origin);
+  }, data);
+}
+
+function without(data: unknown, [name, ...rest]: Path): unknown {
+  if (name === undefined || data === null || typeof data !== 'object' || !Object.hasOwn(data, name)) return data;
+  const { [name]: old, ...others } = data as Record<PropertyKey, unknown>;
+  if (rest.length === 0) return others;
+  const changed = without(old, rest);
+  return Array.isArray(data) ? Object.assign([...data], { [name]: changed }) : { ...data, [name]: changed };
 }
 
 function withValue(data: unknown, [name, ...rest]: Path, value: unknown, origin: string): unknown {

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { stringify } from 'yaml';
 import { ZephyrError } from '../../src/errors.ts';
-import { loadRecipe } from '../../src/recipe/load.ts';
+import { changeRecipe, loadRecipe } from '../../src/recipe/load.ts';
 import { loadTarget } from '../../src/recipe/load-target.ts';
+import type { Recipe } from '../../src/recipe/recipe.ts';
+import { STAGE_STEPS } from '../../src/stages/registry.ts';
 import { minimalData } from './minimal.ts';
 
 describe('A recipe file', async () => {
@@ -196,6 +198,38 @@ describe('A recipe file', async () => {
     );
     await writeFile(join(folder, 'asked.txt'), 'x'.repeat(2 << 20));
     assert.match((await mistakes(minimal, { set: set('asked.txt') }))[0] ?? '', /zephyr hub import FOLDER --as/);
+  });
+
+  it('loses a value that --set gives null: its default holds again, or there is none', async () => {
+    const full = await load(minimal, { set: ['dsft.train.maxSteps=7', 'dsft.train.trl={neftune_noise_alpha: 5}'] });
+    assert.equal(full.dsft.train.maxSteps, 7);
+    const again = await changeRecipe(full, 'the run', ['dsft.train.maxSteps=null', 'seed=null', 'ddpo.lora.r=null']);
+    assert.deepEqual([again.dsft.train.maxSteps, again.seed, again.ddpo.lora], [undefined, 42, undefined]);
+    // of its own meaning: no held-out split, a field of TRL's that is None
+    const nothing = ['dsft.data.datasets.0.test=null', 'dsft.train.trl.neftune_noise_alpha=null'];
+    const { dsft } = await changeRecipe(full, 'the run', nothing);
+    assert.equal(dsft.data.source === 'datasets' && dsft.data.datasets[0]?.test, null);
+    assert.deepEqual(dsft.train.trl, { neftune_noise_alpha: null });
+
+    assert.deepEqual(await mistakes(minimal, { set: ['name=null'] }), ['--set name=null: missing "name": expected a text']);
+    assert.match((await mistakes(minimal, { set: ['sed=null'] }))[0] ?? '', /unknown key "sed"; did you mean "seed"\?$/);
+    assert.match((await mistakes(minimal, { set: ['dsft.data.datasets.0=null'] }))[0] ?? '', /expected a mapping, got null$/);
+    assert.match((await mistakes(minimal, { set: ['seed='] }))[0] ?? '', /^Cannot read --set seed=: expected a value after "="$/);
+  });
+
+  it('has no cap any more when a budget is taken away from a run', async () => {
+    const teachers = 'teachers={t: {provider: practice, model: m, price: {input: 1, output: 1, date: 2026-01-01, source: here}}}';
+    const data = 'dsft.data={source: teacher, user: t, assistant: t, dialogues: 3, world: {topics: [tea]}, budgetUsd: 5}';
+    const judged = 'pool: [{teacher: t}, {model: dsft}], answersPerPrompt: 2, judge: {teachers: [t]}, binarize: {testPrompts: 0}';
+    const aif = `aif={source: teachers, budgetUsd: 5, prompts: {sources: [{list: [a]}]}, ${judged}}`;
+    const capped = await load(minimal, { set: [teachers, data, aif] });
+    const capsOf = (recipe: Recipe) =>
+      [...STAGE_STEPS.dsft(recipe), ...STAGE_STEPS.aif(recipe)].flatMap(({ budgetUsd }) =>
+        budgetUsd === undefined ? [] : [budgetUsd],
+      );
+    assert.deepEqual(capsOf(capped), [5, 5, 5]);
+    const free = await changeRecipe(capped, 'the run', ['aif.budgetUsd=null', 'dsft.data.budgetUsd=null']);
+    assert.deepEqual(capsOf(free), []);
   });
 
   it('names only teachers that it has', async () => {
