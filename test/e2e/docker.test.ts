@@ -28,15 +28,10 @@ describe('jobs in containers', { skip, concurrency: false }, () => {
     const place = await newPlace({ ZEPHYR_PRACTICE_URL: own.url });
     try {
       await importBase(place);
-      await killAt(
-        place,
-        ['run', tiny.recipe, '--on', tiny.on('docker')],
-        /dsft\/train .*checkpoint at step/,
-        async (child) => {
-          child.kill('SIGKILL');
-          await killContainers(place);
-        },
-      );
+      await killAt(place, ['run', tiny.recipe, '--on', tiny.on('docker')], /dsft\/train .*checkpoint at step/, async (child) => {
+        child.kill('SIGKILL');
+        await killContainers(place);
+      });
       const resumed = await zephyr(place, 'resume', await unfinished(place));
       assert.equal(resumed.code, 0, resumed.stderr);
       assert.deepEqual(await published(place, await zephyr(place, 'run', tiny.recipe, '--on', tiny.on('docker'))), bare);
