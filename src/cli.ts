@@ -5,7 +5,7 @@ import { diskFull, EXIT, ZephyrError } from './errors.ts';
 
 const ON = new Option('--on <target>', 'where jobs run: a name in configs/targets, or a file').default('process');
 const HUB = new Option('--hub <url>', 'a Hugging Face Hub over HTTP instead of the embedded one');
-const SET = new Option('--set <path=value>', 'change one value of the recipe; may be repeated')
+const SET = new Option('--set <path=value>', 'change one value of the recipe, null takes it away; may be repeated')
   .argParser((text: string, all: string[]) => [...all, text])
   .default([], 'none');
 const JSON_OUT = new Option('--json', 'machine-readable output on stdout');
