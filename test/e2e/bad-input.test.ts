@@ -125,7 +125,7 @@ describe('a mistake gets one clear message and the documented status', { skip, c
     t.after(practice.stop);
     const own = await newPlace({ ZEPHYR_PRACTICE_URL: practice.url });
     const args = await stopStage(own, tiny);
-    const away = { ...own, env: { ZEPHYR_PRACTICE_URL: await closedPort() } };
+    const away = { ...own, env: { ZEPHYR_PRACTICE_URL: NOBODY } };
     const ended = await zephyr(away, ...args);
     assertMistake(
       ended,
@@ -193,14 +193,13 @@ describe('a mistake gets one clear message and the documented status', { skip, c
   });
 
   test('a run that another zephyr works on', async (t) => {
-    const practice = await startPractice(7, '--misbehave', 'latency=400');
+    const practice = await startPractice(7);
     t.after(practice.stop);
     const own = await newPlace({ ZEPHYR_PRACTICE_URL: practice.url });
     const args = await stopStage(own, tiny);
+    const asks = practice.hold(() => true);
     const first = await start(own, args);
-    await new Promise<void>((resolve) =>
-      first.child.stderr?.on('data', (data: Buffer) => /construct {2}started/.test(String(data)) && resolve()),
-    );
+    await asks;
     const [{ id }] = JSON.parse((await zephyr(own, 'status', '--json')).stdout) as [{ id: string }];
     assertMistake(
       await zephyr(own, 'resume', id),
@@ -209,6 +208,7 @@ describe('a mistake gets one clear message and the documented status', { skip, c
       /zephyr status hf:/,
     );
     assertMistake(await zephyr(own, ...args), 6, /owns it/);
+    practice.open();
     const ended = await first.ended;
     assert.match(ended.stderr, /dsft\/construct {2}done/, 'the first one was not disturbed');
   });
@@ -220,11 +220,5 @@ describe('a mistake gets one clear message and the documented status', { skip, c
   });
 });
 
-/** An address where nobody listens. */
-async function closedPort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return `http://127.0.0.1:${port}/v1`;
-}
+/** An address where nobody listens: of the ports that no other test is given either. */
+const NOBODY = 'http://127.0.0.1:2/v1';

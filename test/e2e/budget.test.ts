@@ -28,7 +28,7 @@ describe('a stage with a budget', { skip, concurrency: false }, () => {
   });
 
   test('never spends more, keeps what it has, and ends with a larger one without buying anything twice', async (t) => {
-    const provider = await startProvider('latency=20');
+    const provider = await startProvider();
     t.after(provider.stop);
     const place = await newPlace({ ZEPHYR_PRACTICE_URL: provider.url });
     const cap = billed(paid) / 2;
@@ -76,7 +76,7 @@ describe('a stage with a budget', { skip, concurrency: false }, () => {
 
 describe('what resume may change of a recipe', { skip, concurrency: false }, () => {
   test('is what makes no other run of it; anything else is refused, and costs nothing', async (t) => {
-    const provider = await startProvider('latency=20');
+    const provider = await startProvider();
     t.after(provider.stop);
     const place = await newPlace({ ZEPHYR_PRACTICE_URL: provider.url });
     const recipe = await writeFeedback({ prompts: 8, teacher: { concurrency: 1 } });

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Row, readParquet } from '../../src/base/parquet.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { type ArtifactRef, parseRef } from '../../src/model/artifact.ts';
@@ -10,6 +9,7 @@ import type { Manifest } from '../../src/model/manifest.ts';
 import { makeSyllabus } from '../../src/practice/questions.ts';
 import { startPracticeServer } from '../../src/practice/server.ts';
 import { COMPLETIONS_FILE, pairsFile, RATINGS_FILE } from '../../src/stages/aif/tables.ts';
+import { type Gate, startGate } from '../rig/gate.ts';
 import { type Ended, newPlace, type Place, start, zephyr } from '../rig/zephyr.ts';
 
 const SEED = 7;
@@ -66,21 +66,24 @@ export interface Paid {
   readonly completion: { readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number } };
 }
 
-export interface Provider {
-  readonly url: string;
+export interface Provider extends Omit<Gate, 'close'> {
   readonly paid: () => Promise<Paid[]>;
   readonly stop: () => Promise<void>;
 }
 
 /** The practice teacher in this process: it outlives every zephyr, and knows what it answered. */
-export async function startProvider(misbehave = ''): Promise<Provider> {
+export async function startProvider(): Promise<Provider> {
   const log = join(await mkdtemp(join(tmpdir(), 'zephyr-provider-')), 'log.jsonl');
-  const server = await startPracticeServer({ seed: SEED, log, misbehave });
+  const server = await startPracticeServer({ seed: SEED, log });
+  const { close, ...gate } = await startGate(server.url);
   return {
-    url: server.url,
+    ...gate,
     paid: async () =>
       (await readFile(log, 'utf8')).split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Paid])),
-    stop: server.close,
+    stop: async () => {
+      await close();
+      await server.close();
+    },
   };
 }
 
@@ -94,7 +97,7 @@ export function paidTwice(calls: readonly Paid[]): string[] {
   return keys.filter((key, index) => key === keys[index - 1]);
 }
 
-/** Starts zephyr and, as soon as the provider has answered what `when` waits for, sends the signal; how zephyr ended. */
+/** Starts zephyr and sends the signal while a call waits that came when `when` held of what was paid; how zephyr ended. */
 export async function stoppedWhen(
   place: Place,
   args: readonly string[],
@@ -102,10 +105,12 @@ export async function stoppedWhen(
   when: (calls: readonly Paid[]) => boolean,
   signal: NodeJS.Signals,
 ): Promise<Ended> {
+  const reached = provider.hold(async () => when(await provider.paid()));
   const { child, ended } = await start(place, args);
-  while (child.exitCode === null && !when(await provider.paid())) await sleep(10);
-  assert.equal(child.exitCode, null, 'zephyr ended before it was stopped');
+  const early = await Promise.race([reached, ended]);
+  assert.equal(early, undefined, `zephyr ended before it was stopped: ${early?.stderr}`);
   child.kill(signal);
+  provider.open();
   return await ended;
 }
 

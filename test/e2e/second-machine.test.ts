@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { missing, newPlace, start, zephyr } from '../rig/zephyr.ts';
 import { startHub } from './early-stop.ts';
 import {
@@ -36,7 +35,7 @@ describe('feedback that one machine began over HTTP', { skip, concurrency: false
   });
 
   async function rig(t: { after: (end: () => Promise<void>) => void }) {
-    const provider = await startProvider('latency=60');
+    const provider = await startProvider();
     t.after(provider.stop);
     const place = await newPlace();
     const hub = await startHub(place);
@@ -86,12 +85,14 @@ describe('feedback that one machine began over HTTP', { skip, concurrency: false
   test('and that was cancelled, goes on elsewhere: nothing is bought twice, the bytes are equal', async (t) => {
     const { provider, place, hub } = await rig(t);
     const first = await clientOf(place, provider);
-    const { child, ended } = await start(first, ['aif', recipe, '--hub', hub.url]);
-    while (child.exitCode === null && (await provider.paid()).length < keys.length / 2) await sleep(10);
+    const half = provider.hold(async () => (await provider.paid()).length >= keys.length / 2);
+    const { ended } = await start(first, ['aif', recipe, '--hub', hub.url]);
+    await half;
     const second = await clientOf(place, provider);
     const runs = JSON.parse((await zephyr(second, 'status', '--json', '--hub', hub.url)).stdout) as { id: string }[];
     const [id = ''] = runs.map((run) => run.id);
     assert.equal((await zephyr(second, 'cancel', id, '--hub', hub.url)).code, 0);
+    provider.open();
     const cancelled = await ended;
     assert.equal(cancelled.code, 4, cancelled.stderr);
     assert.ok((await provider.paid()).length < keys.length, 'cancelled in the middle');

@@ -4,9 +4,9 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { type Gate, startGate } from './gate.ts';
 
-export interface Practice {
-  readonly url: string;
+export interface Practice extends Omit<Gate, 'close'> {
   /** The keys of all answered calls, in order. */
   readonly answered: () => Promise<string[]>;
   readonly stop: () => Promise<void>;
@@ -21,13 +21,15 @@ export async function startPractice(seed: number, ...more: readonly string[]): P
   const args = [join(import.meta.dirname, 'practice-serve.ts'), '--seed', String(seed), '--log', log, ...more];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [url] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  const { close, ...gate } = await startGate(url);
   return {
-    url,
+    ...gate,
     answered: async () => {
       const lines = (await readFile(log, 'utf8')).split('\n').filter((line) => line !== '');
       return lines.map((line) => (JSON.parse(line) as { key: string }).key);
     },
     stop: async () => {
+      await close();
       child.kill('SIGTERM');
       await once(child, 'exit');
     },
