@@ -47,6 +47,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     api,
     estimates,
     over: over.signal,
+    oddWords: new Set(),
     price: live && { ...live, input: live.input * live.batch, output: live.output * live.batch },
     answered(tokens) {
       meters.requests.add(1, performance.now());

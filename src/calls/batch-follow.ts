@@ -1,25 +1,36 @@
 import type { ServerBatch } from '../teachers/teacher.ts';
 import { type BatchFloor, forGood } from './batch.ts';
-import { unanswered } from './halt.ts';
+import { neverOver, unanswered } from './halt.ts';
 import { backoffMs, pause } from './wait.ts';
 
 const FINAL: ReadonlySet<string> = new Set(['completed', 'failed', 'expired', 'cancelled']);
+const WAITING: ReadonlySet<string> = new Set(['validating', 'in_progress', 'finalizing', 'cancelling']);
+
+/** So long after the end of its window a batch in an unknown state is asked after; clocks differ, and servers are late. */
+const LATE_MS = 3_600_000;
+/** The window that is asked for, where the server does not say when it ends. */
+const WINDOW_MS = 86_400_000;
 
 /** A batch that is refused, or small, is over soon. */
 const FIRST_LOOK_MS = 1000;
 
-/** A server may need a moment until it knows what it has just made. */
+/** A server may need a moment until it knows what it has just made, */
 const UNKNOWN_TIMES = 3;
+/** and others that are over a moment until they are read. */
+const ODD_TIMES = 3;
 
 /**
  * Waits for a batch, for days if it takes so long, whether or not the network is there; returns the server's last word, or
- * nothing when the server does not know the batch any more.
+ * nothing when the server does not know the batch any more. A state that nobody here knows may be the last: it is waited
+ * for until the batch's window has ended, then the session halts.
  */
 export async function follow(floor: BatchFloor, id: string): Promise<ServerBatch | undefined> {
-  const { api, halt, patience, teacher, note, over } = floor;
+  const { api, halt, patience, teacher, note, over, oddWords } = floor;
   const waiting = AbortSignal.any([halt.signal, over]);
   const asking = AbortSignal.any([halt.hard, over]);
+  const begunAt = Date.now();
   let unknown = 0;
+  let odd = 0;
   let fails = 0;
   for (let wait = Math.min(FIRST_LOOK_MS, api.pollMs); ; wait = Math.min(api.pollMs, wait * 1.5)) {
     await pause(wait, waiting);
@@ -29,7 +40,15 @@ export async function follow(floor: BatchFloor, id: string): Promise<ServerBatch
     over.throwIfAborted();
     if (said.ok) {
       if (fails > 0) note(`"${teacher.name}" answers again: batch ${id} is ${said.value.status}`);
-      if (FINAL.has(said.value.status)) return said.value;
+      const { status, createdAt = begunAt, expiresAt = createdAt + WINDOW_MS } = said.value;
+      if (FINAL.has(status)) return said.value;
+      if (!WAITING.has(status)) {
+        odd += 1;
+        if (odd >= ODD_TIMES && Date.now() > expiresAt + LATE_MS) throw halt.stop(neverOver(teacher, id, status));
+        if (!oddWords.has(status))
+          note(`Batch ${id} is "${status}", a word that is not OpenAI's: it is asked after until its window ends`);
+        oddWords.add(status);
+      }
       unknown = 0;
       fails = 0;
       continue;

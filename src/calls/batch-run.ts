@@ -25,7 +25,8 @@ export async function carry(floor: BatchFloor, batch: Batch, begin: () => Promis
     await end(floor, batch, 'unknown to the server');
     return { end: 'gone' };
   }
-  if (last.status !== 'failed') {
+  // OpenAI's batches fail before any of their calls is answered, others' also half-way.
+  if (last.status !== 'failed' || last.outputFile !== undefined || (last.answered ?? 0) > 0) {
     await collect(floor, batch, last);
     return { end: 'read' };
   }

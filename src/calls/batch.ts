@@ -62,6 +62,8 @@ export interface BatchFloor extends Floor {
   readonly estimates: Estimator;
   /** Aborted when nobody waits any more. */
   readonly over: AbortSignal;
+  /** Words of the server for the state of a batch that nobody here knows, and that the user has heard of. */
+  readonly oddWords: Set<string>;
   /** Counts an answer of so many tokens. */
   readonly answered: (tokens: number) => void;
 }

@@ -75,6 +75,17 @@ export function tooLarge(teacher: Teacher, tokens: number, limit: number): Zephy
   );
 }
 
+/** The time of a batch is up, and its state is none that is known to be the last. */
+export function neverOver(teacher: Teacher, batch: string, status: string): ZephyrError {
+  return new ZephyrError(
+    `Cannot take the answers of batch ${batch} of teacher "${teacher.name}": its window has ended and its status is "${status}", expected completed, failed, expired or cancelled`,
+    {
+      exit: 'temporary',
+      hint: 'every answer that arrived is kept; once it is completed there, or cancelled by you, `zephyr resume` takes its answers and asks the rest',
+    },
+  );
+}
+
 /** So many calls fail that going on makes no sense. */
 export function tooManyFailures(failures: number, message: string): ZephyrError {
   return new ZephyrError(`Stopped asking teachers: ${failures} of the last calls failed, the latest with ${message}`, {

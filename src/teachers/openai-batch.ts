@@ -1,13 +1,14 @@
 import { openAsBlob } from 'node:fs';
 import { Readable } from 'node:stream';
 import { APIError } from 'openai';
-import type { Batch } from 'openai/resources/batches';
+import * as z from 'zod';
 import { readBatchLine } from './batch-line.ts';
 import { chatBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { lostFailure, statusFailure } from './failure.ts';
 import { headersOf } from './headers.ts';
 import { openaiClient } from './openai.ts';
+import { serverBatch } from './server-batch.ts';
 import type { TeacherSpec } from './spec.ts';
 import type { BatchApi, BatchLine, BatchSaid, ChatAnswer, ChatFailure, ServerBatch } from './teacher.ts';
 
@@ -16,6 +17,11 @@ const UPLOAD_MS = 3_600_000;
 
 /** Batches a page: OpenAI's most. */
 const PAGE = 100;
+
+const listPage = z.looseObject({
+  data: z.array(z.looseObject({ id: z.string(), metadata: z.record(z.string(), z.unknown()).nullish().catch(undefined) })),
+  has_more: z.boolean().nullish().catch(undefined),
+});
 
 /** OpenAI's Batch API, which other servers speak too: platform.openai.com/docs/api-reference/batch */
 export function openaiBatch(
@@ -72,15 +78,20 @@ export function openaiBatch(
     find: (metadata, signal) =>
       say(signal, UPLOAD_MS, async (both) => {
         const found: ServerBatch[] = [];
-        let end: string | undefined;
         // The list cannot be asked for metadata.
-        for await (const { data } of (await client.batches.list({ limit: PAGE }, { signal: both })).iterPages()) {
+        for (let after: string | undefined; ; ) {
+          const query = { limit: PAGE, ...(after === undefined ? {} : { after }) };
+          const page = listPage.safeParse(await client.get('/batches', { query, signal: both })).data;
+          // An empty list would say that there is no such batch, and it would be paid again.
+          if (page === undefined) throw new Error('The answer is not a list of batches');
+          const last = page.data.at(-1)?.id;
           // Some servers know no pages and give the same one for ever.
-          if (data.at(-1)?.id === end) break;
-          end = data.at(-1)?.id;
-          for (const batch of data)
+          if (last === undefined || last === after) break;
+          for (const batch of page.data)
             if (Object.entries(metadata).every(([name, value]) => batch.metadata?.[name] === value))
               found.push(serverBatch(batch));
+          if (page.has_more === false) break;
+          after = last;
         }
         return found;
       }),
@@ -125,21 +136,6 @@ async function* linesOf(pieces: AsyncIterable<Buffer>): AsyncGenerator<string[],
   }
   const last = Buffer.concat(rest).toString('utf8');
   if (last.trim() !== '') yield [last];
-}
-
-function serverBatch({ id, status, output_file_id, error_file_id, request_counts, errors }: Batch): ServerBatch {
-  return {
-    id,
-    status,
-    outputFile: output_file_id ?? undefined,
-    errorFile: error_file_id ?? undefined,
-    answered: request_counts?.completed,
-    errors: (errors?.data ?? []).map(({ code, message, line }) => ({
-      code: code ?? '',
-      message: message ?? '',
-      line: line ?? undefined,
-    })),
-  };
 }
 
 function failureOf(error: unknown, signal: AbortSignal): ChatFailure {

@@ -89,11 +89,14 @@ export type BatchSaid<T> = { readonly ok: true; readonly value: T } | { readonly
 /** A batch as the server knows it. */
 export interface ServerBatch {
   readonly id: string;
-  /** `completed`, `failed`, `expired` and `cancelled` are final; servers may have words of their own for the time before */
+  /** in OpenAI's words, of which `completed`, `failed`, `expired` and `cancelled` are final; else in the server's, in small letters */
   readonly status: string;
   /** names of the files with the answers, and with the requests that failed */
   readonly outputFile: string | undefined;
   readonly errorFile: string | undefined;
+  /** milliseconds since 1970; by the latter it is to be over */
+  readonly createdAt: number | undefined;
+  readonly expiresAt: number | undefined;
   /** requests answered so far, where the server counts them */
   readonly answered: number | undefined;
   /** Why it was refused as a whole; `line` counts from 1. */

@@ -48,7 +48,9 @@ test('what a batch that got lost may have cost is counted once, whoever asks aft
     const turnedAway = new AbortController();
     proxy.tamper({ method: 'GET', path: /\/batches\/[^/]+$/, how: 'before', does: () => turnedAway.abort() });
     const first = batchTeacher(proxy.url, {});
-    await assert.rejects(askAll({ journal, teacher: async () => [first], signal: turnedAway.signal }, list), { exit: 'detached' });
+    await assert.rejects(askAll({ journal, teacher: async () => [first], signal: turnedAway.signal }, list), {
+      exit: 'detached',
+    });
     await proxy.close();
     // Another server under the same name: it knows nothing of those batches.
     await withPractice('', async (other) => {
