@@ -137,13 +137,14 @@ async function main(): Promise<number> {
   );
   verb(
     'hub <action> [folder]',
-    'the embedded Hub: serve, ls, import FOLDER',
+    'the embedded Hub: serve, ls, import FOLDER, prune',
     async () => (await import('./commands/hub.ts')).hub,
     [
       HUB,
       JSON_OUT,
       new Option('--port <number>', 'serve: the port on 127.0.0.1').default('7600'),
       new Option('--as <ref>', 'import: the repo to import into, hf://models/ORG/NAME'),
+      new Option('--yes', 'prune: delete what was only counted without it'),
     ],
   );
   verb(

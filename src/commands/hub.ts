@@ -3,17 +3,19 @@ import { EXIT, ZephyrError } from '../errors.ts';
 import { importFolder } from '../hub/import-folder.ts';
 import { formatRef, formatRepo, parseRef } from '../model/artifact.ts';
 import { type Options, openQuietContext } from './context.ts';
+import { pruneHub } from './hub-prune.ts';
 import { serveHub } from './hub-serve.ts';
 import { printJson, printTable } from './output.ts';
 
-type HubOptions = Options & { readonly port?: string; readonly as?: string };
+type HubOptions = Options & { readonly port?: string; readonly as?: string; readonly yes?: boolean };
 
-/** `zephyr hub serve | ls | import FOLDER`: the embedded Hub for notebooks, and what it holds. */
+/** `zephyr hub serve | ls | import FOLDER | prune`: the embedded Hub for notebooks, and what it holds. */
 export async function hub([action, folder]: string[], options: HubOptions): Promise<number> {
   if (action === 'serve') return await serveHub(options);
   if (action === 'ls') return await list(options);
   if (action === 'import') return await take(folder, options);
-  throw new ZephyrError(`Cannot do "${action}" with the Hub: expected serve, ls or import FOLDER`);
+  if (action === 'prune') return await pruneHub(options);
+  throw new ZephyrError(`Cannot do "${action}" with the Hub: expected serve, ls, import FOLDER or prune`);
 }
 
 async function list(options: HubOptions): Promise<number> {

@@ -4,6 +4,8 @@ import { sha256File } from '../base/sha256.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type CheckpointManifest, checkpointManifest } from '../model/job.ts';
 import { type Checkpoint, checkpointFolder, type RunState, withCheckpoint } from '../runs/run-state.ts';
+import type { Engine } from './engine.ts';
+import { reclaim } from './reclaim.ts';
 import type { StageRun } from './stage-run.ts';
 
 const MANIFEST = 'manifest.json';
@@ -12,7 +14,12 @@ const MANIFEST = 'manifest.json';
  * Takes a checkpoint of a job folder over to the run branch: its files, its place in the state and the removal of the
  * ones that give way, in one commit. Returns false when the checkpoint is not complete, or not any more.
  */
-export async function keepCheckpoint(hub: Hub, run: StageRun, step: string, folder: string): Promise<boolean> {
+export async function keepCheckpoint(
+  engine: Pick<Engine, 'hub' | 'emit'>,
+  run: StageRun,
+  step: string,
+  folder: string,
+): Promise<boolean> {
   const manifest = await readManifest(folder);
   if (manifest === undefined || !(await complete(folder, manifest))) return false;
   const { state, dropped } = withCheckpoint(run.state, { step, at: manifest.step, worldSize: manifest.world_size });
@@ -22,7 +29,7 @@ export async function keepCheckpoint(hub: Hub, run: StageRun, step: string, fold
     file: join(folder, file.path),
     sha256: file.sha256,
   }));
-  const remove = (await Promise.all(dropped.map((old) => pathsOf(hub, run, old)))).flat();
+  const remove = (await Promise.all(dropped.map((old) => pathsOf(engine.hub, run, old)))).flat();
   try {
     const own = { path: `${target}/${MANIFEST}`, content: await readFile(join(folder, MANIFEST)) };
     await run.advance(state, `checkpoint ${step} at ${manifest.step}`, { add: [...add, own], remove });
@@ -31,7 +38,7 @@ export async function keepCheckpoint(hub: Hub, run: StageRun, step: string, fold
     if (await complete(folder, manifest)) throw error;
     return false;
   }
-  if (remove.length > 0) await hub.prune(run.state.repo);
+  if (remove.length > 0) await reclaim(engine);
   return true;
 }
 

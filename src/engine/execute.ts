@@ -11,6 +11,7 @@ import type { Engine } from './engine.ts';
 import { sweepRun } from './job-folder.ts';
 import { ownStage } from './own-stage.ts';
 import { publish } from './publish.ts';
+import { reclaim } from './reclaim.ts';
 import { release } from './release.ts';
 import { runJob } from './run-job.ts';
 import { runTask } from './run-task.ts';
@@ -179,6 +180,6 @@ async function finished(engine: Engine, run: StageRun): Promise<void> {
   const tree = await engine.hub.tree({ ...run.state.repo, commit: run.head });
   const remove = tree.map(({ path }) => path).filter((path) => path.startsWith('.zephyr/checkpoints/'));
   await run.advance({ ...run.state, phase: 'done', owner: null, job: null, checkpoints: [] }, 'done', { remove });
-  if (remove.length > 0) await engine.hub.prune(run.state.repo);
+  if (remove.length > 0) await reclaim(engine);
   await sweepRun(engine.workFolder, run.state.run);
 }

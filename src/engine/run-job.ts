@@ -201,7 +201,7 @@ function judge(
 }
 
 async function save(engine: Engine, run: StageRun, step: JobStep, folder: string): Promise<void> {
-  if (!(await keepCheckpoint(engine.hub, run, step.name, folder))) return;
+  if (!(await keepCheckpoint(engine, run, step.name, folder))) return;
   const at = newestSaved(run, step);
   if (at !== undefined) engine.emit({ type: 'checkpoint', stage: step.stage, step: step.name, at });
 }

@@ -20,6 +20,8 @@ export interface Exchange extends Served {
   /** As it came, not decoded: clients differ in whether they encode the slash of a branch. */
   readonly path: string;
   readonly query: URLSearchParams;
+  /** Told of what is no client's fault, and need not stop the request. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /** An answer that is not a success. `code` tells Python's client which error to raise: over http it does not guess. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import { sha256Hex } from '../model/artifact.ts';
 import { hasLarge } from '../store/large-files.ts';
+import { want } from '../store/wanted.ts';
 import { readJson } from './body.ts';
 import { type Exchange, HttpError, sendJson } from './exchange.ts';
 import { type Permission, signedQuery } from './signature.ts';
@@ -22,6 +23,8 @@ export async function batch(exchange: Exchange): Promise<void> {
   const inParts = transfers?.includes('multipart') ?? false;
   const answers = await Promise.all(
     objects.map(async ({ oid, size }) => {
+      // whoever is told that it is here relies on it until the commit
+      await want(exchange.store, oid);
       if (await hasLarge(exchange.store, { sha256: oid, size })) return { oid, size };
       return {
         oid,

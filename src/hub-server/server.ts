@@ -77,6 +77,7 @@ async function answer(
     origin: `http://${request.headers.host}`,
     path,
     query: new URLSearchParams(search),
+    onFault,
   };
   try {
     expectOwnHost(exchange);

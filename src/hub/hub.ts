@@ -1,5 +1,6 @@
 import type { ArtifactRef, FloatingRef, RepoId } from '../model/artifact.ts';
 import type { FileDigest } from '../model/content-digest.ts';
+import type { Pruned } from '../store/prune.ts';
 
 export interface TreeEntry {
   readonly path: string;
@@ -63,8 +64,11 @@ export interface Hub {
    * first file that differs.
    */
   verify(ref: ArtifactRef, files: readonly FileDigest[]): Promise<void>;
-  /** Gives back the space of large files that no branch and no tag of any repo holds any more; a Hub may do nothing. */
-  prune(repo: RepoId): Promise<void>;
+  /**
+   * Gives back the space of large files that no branch and no tag of any repo leads to any more; `dry` only counts. A Hub
+   * that keeps its own house does nothing and answers `undefined`.
+   */
+  prune(options?: { readonly dry?: boolean }): Promise<Pruned | undefined>;
   /**
    * Lays the commit out under `cache` the way huggingface_hub does (`models--ORG--NAME/snapshots/<commit>/...`, relative
    * links into `blobs/`), by hard link where it can, and hashes every byte on the way. Returns the snapshot folder and

@@ -59,9 +59,7 @@ export function localHub(store: Store): Hub {
         if (entry.lfs !== undefined) await checkedLarge(store, ref, entry);
       }
     },
-    prune: async (repo) => {
-      await prune(store, repo);
-    },
+    prune: (options) => prune(store, options),
     materialise: async (ref, cache) => layFromStore(store, ref, await filesOf(store, ref), cache),
   };
 }

@@ -141,8 +141,7 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
           throw differs(ref, path, `sha256 ${sha256}`, `sha256 ${entry.sha256}`);
       }
     },
-    // a Hub over HTTP keeps its own house
-    prune: async () => {},
+    prune: async () => undefined,
     materialise: async (ref, cache) => {
       const named = (await entries(ref)).map((entry) => ({ ...entry, etag: entry.sha256 ?? entry.oid }));
       return laySnapshot(cache, ref, named, (entry, blob) => fetchBlob(remote, ref, entry, blob));

@@ -12,6 +12,7 @@ import { readRef, writeRef } from './refs.ts';
 import { AUTHOR } from './repos.ts';
 import { repoFolder, repoLock, type Store } from './store.ts';
 import { flatten, pathConflict, writeTree } from './tree.ts';
+import { wantNoMore } from './wanted.ts';
 
 /** What comes into a commit. `regular`: kept inside the commit whatever its size and name say. */
 export type StoredAddition =
@@ -45,7 +46,8 @@ interface Prepared {
   readonly path: string;
   readonly blob: string;
   readonly lfs: LfsPointer | undefined;
-  readonly file: string | undefined;
+  /** Brings the large file once more; none for one that was brought beforehand. */
+  readonly again?: () => Promise<LfsPointer>;
 }
 
 /**
@@ -61,18 +63,26 @@ export async function commit(store: Store, request: StoreCommit): Promise<StoreC
   const bad = request.add.find(({ path }) => !isFilePath(path));
   if (bad !== undefined) return { ok: false, reason: 'bad-path', path: bad.path };
 
+  const brought = new Set<string>();
   return explainingFullDisk(store, async () => {
-    const touched: Touched = new Set();
-    const added = await prepareAll(store, repo, request.add, touched);
-    if (typeof added === 'string') return { ok: false, reason: 'not-stored', path: added };
-    return withLock(repoLock(store, request.repo), async () => {
-      const head = await readRef(repo, 'heads', request.branch);
-      if (head === undefined) return { ok: false, reason: 'no-branch' };
-      if (moved(head)) return { ok: false, reason: 'moved' };
-      const missing = await storeAgain(store, added);
-      if (missing !== undefined) return { ok: false, reason: 'not-stored', path: missing };
-      return append(store, repo, request, head, added, touched);
-    });
+    try {
+      const touched: Touched = new Set();
+      const added = await prepareAll(store, repo, request.add, touched, brought);
+      if (typeof added === 'string') return { ok: false, reason: 'not-stored', path: added };
+      const outcome = await withLock(repoLock(store, request.repo), async (): Promise<StoreCommitOutcome> => {
+        const head = await readRef(repo, 'heads', request.branch);
+        if (head === undefined) return { ok: false, reason: 'no-branch' };
+        if (moved(head)) return { ok: false, reason: 'moved' };
+        const missing = await storeAgain(store, added);
+        if (missing !== undefined) return { ok: false, reason: 'not-stored', path: missing };
+        return append(store, repo, request, head, added, touched);
+      });
+      // an upload that was refused is committed again without being sent again
+      if (outcome.ok) for (const { lfs } of added) if (lfs !== undefined) brought.add(lfs.sha256);
+      return outcome;
+    } finally {
+      for (const sha256 of brought) await wantNoMore(store, sha256);
+    }
   });
 }
 
@@ -115,12 +125,13 @@ async function prepareAll(
   repo: string,
   add: readonly StoredAddition[],
   touched: Touched,
+  brought: Set<string>,
 ): Promise<Prepared[] | string> {
   const done: Prepared[] = [];
   for (let at = 0; at < add.length; at += AT_ONCE) {
     const some = add.slice(at, at + AT_ONCE);
     // all of them are waited for: nothing is to be written any more once an error is told
-    const results = await Promise.allSettled(some.map((addition) => prepare(store, repo, addition, touched)));
+    const results = await Promise.allSettled(some.map((addition) => prepare(store, repo, addition, touched, brought)));
     for (const [i, result] of results.entries()) {
       if (result.status === 'rejected') throw result.reason;
       if (result.value === undefined) return some[i]?.path ?? '';
@@ -130,27 +141,37 @@ async function prepareAll(
   return done;
 }
 
-async function prepare(store: Store, repo: string, addition: StoredAddition, touched: Touched): Promise<Prepared | undefined> {
+async function prepare(
+  store: Store,
+  repo: string,
+  addition: StoredAddition,
+  touched: Touched,
+  brought: Set<string>,
+): Promise<Prepared | undefined> {
   const { path } = addition;
-  const point = async (lfs: LfsPointer, file?: string): Promise<Prepared> => {
-    const blob = await writeObject(store, repo, 'blob', Buffer.from(pointerText(lfs)), touched);
-    return { path, blob, lfs, file };
+  const point = (lfs: LfsPointer): Promise<string> => writeObject(store, repo, 'blob', Buffer.from(pointerText(lfs)), touched);
+  const bring = async (again: () => Promise<LfsPointer>): Promise<Prepared> => {
+    const lfs = await again();
+    brought.add(lfs.sha256);
+    return { path, blob: await point(lfs), lfs, again };
   };
   if ('stored' in addition) {
     const size = await largeSize(store, addition.stored);
-    return size === undefined ? undefined : point({ sha256: addition.stored, size });
+    if (size === undefined) return undefined;
+    const lfs = { sha256: addition.stored, size };
+    return { path, blob: await point(lfs), lfs };
   }
   if ('file' in addition) {
-    const large = addition.regular !== true && (await isLargeFile(path, addition.file));
-    if (large) return point(await ingest(store, addition.file, addition.sha256), addition.file);
-    return { path, blob: await writeBlobFile(store, repo, addition.file, touched), lfs: undefined, file: undefined };
+    const { file, sha256 } = addition;
+    if (addition.regular !== true && (await isLargeFile(path, file))) return bring(() => ingest(store, file, sha256));
+    return { path, blob: await writeBlobFile(store, repo, file, touched), lfs: undefined };
   }
   const content = typeof addition.content === 'string' ? Buffer.from(addition.content) : addition.content;
-  if (addition.regular !== true && isLarge(path, content.length, content)) return point(await ingestBytes(store, content));
+  if (addition.regular !== true && isLarge(path, content.length, content)) return bring(() => ingestBytes(store, content));
   // a text that is a pointer makes a large file, as it does in git
   const lfs = parsePointer(content);
   if (lfs !== undefined && !(await hasLarge(store, lfs))) return undefined;
-  return { path, blob: await writeObject(store, repo, 'blob', content, touched), lfs, file: undefined };
+  return { path, blob: await writeObject(store, repo, 'blob', content, touched), lfs };
 }
 
 async function isLargeFile(path: string, file: string): Promise<boolean> {
@@ -167,10 +188,10 @@ async function isLargeFile(path: string, file: string): Promise<boolean> {
 
 /** A `prune` may have run since the files were taken in; none can run now. */
 async function storeAgain(store: Store, added: readonly Prepared[]): Promise<string | undefined> {
-  for (const { path, lfs, file } of added) {
+  for (const { path, lfs, again } of added) {
     if (lfs === undefined || (await hasLarge(store, lfs))) continue;
-    if (file === undefined) return path;
-    await ingest(store, file, lfs.sha256);
+    if (again === undefined) return path;
+    await again();
   }
   return undefined;
 }

@@ -5,6 +5,7 @@ import { sha256, sha256File } from '../base/sha256.ts';
 import { mkdirDurably, moveInto, placeDurably, temporaryPath } from './durable.ts';
 import type { LfsPointer } from './lfs-pointer.ts';
 import { lfsFile, type Store } from './store.ts';
+import { want, wantNoMore } from './wanted.ts';
 
 /** Where a hard link cannot be made: another disk, another owner, too many links, a file system without them. */
 const NO_LINK: ReadonlySet<string> = new Set(['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
@@ -36,29 +37,43 @@ export async function largeSize(store: Store, sha256: string): Promise<number | 
 
 /**
  * Takes a file into the store by hard link, without copying a byte; by reflink or copy where a link cannot be made. The
- * file becomes read-only (0444): it and the stored one are the same. A given sha256 is believed.
+ * file becomes read-only (0444): it and the stored one are the same. A given sha256 is believed. Until `wantNoMore` says
+ * so, no `prune` takes it.
  */
 export async function ingest(store: Store, file: string, knownSha256?: string): Promise<LfsPointer> {
   // link(2) would link a symbolic link itself
   const source = await realpath(file);
   const { size } = await stat(source);
   const pointer = { sha256: knownSha256 ?? (await sha256File(source)), size };
-  if (await holdsWhole(store, pointer, source)) return pointer;
-  const target = lfsFile(store, pointer.sha256);
-  await mkdirDurably(dirname(target));
+  return wanting(store, pointer, async () => {
+    if (await holdsWhole(store, pointer, source)) return;
+    const target = lfsFile(store, pointer.sha256);
+    await mkdirDurably(dirname(target));
+    try {
+      await chmod(source, 0o444);
+      await syncFile(source);
+      await link(source, target);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+        // stored meanwhile, or a damaged one: the copy replaces it
+        if (await holdsWhole(store, pointer, source)) return;
+      } else if (!isNoLink(error)) throw error;
+      await copyInto(store, source, target);
+    }
+    await syncFolder(dirname(target));
+  });
+}
+
+/** What could not be brought is wanted no more. */
+async function wanting(store: Store, pointer: LfsPointer, bring: () => Promise<void>): Promise<LfsPointer> {
+  await want(store, pointer.sha256);
   try {
-    await chmod(source, 0o444);
-    await syncFile(source);
-    await link(source, target);
+    await bring();
+    return pointer;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-      // stored meanwhile, or a damaged one: the copy replaces it
-      if (await holdsWhole(store, pointer, source)) return pointer;
-    } else if (!isNoLink(error)) throw error;
-    await copyInto(store, source, target);
+    await wantNoMore(store, pointer.sha256);
+    throw error;
   }
-  await syncFolder(dirname(target));
-  return pointer;
 }
 
 async function copyInto(store: Store, source: string, target: string): Promise<void> {
@@ -81,6 +96,7 @@ async function adopt(temporary: string, target: string): Promise<void> {
 
 /** As `ingest` for a file in the store's `tmp` whose sha256 was just computed; the file moves. */
 export async function adoptLarge(store: Store, temporary: string, sha256: string): Promise<void> {
+  await want(store, sha256);
   await adopt(temporary, lfsFile(store, sha256));
 }
 
@@ -96,7 +112,7 @@ async function syncFile(path: string): Promise<void> {
 /** As `ingest` for bytes in memory. */
 export async function ingestBytes(store: Store, content: Uint8Array): Promise<LfsPointer> {
   const pointer = { sha256: sha256(content), size: content.length };
-  if (await holdsWhole(store, pointer)) return pointer;
-  await placeDurably(store, lfsFile(store, pointer.sha256), content, 0o444);
-  return pointer;
+  return wanting(store, pointer, async () => {
+    if (!(await holdsWhole(store, pointer))) await placeDurably(store, lfsFile(store, pointer.sha256), content, 0o444);
+  });
 }

@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readlink, rm, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ZephyrError } from '../errors.ts';
@@ -12,8 +11,8 @@ const PATIENCE_MS = 120_000;
 const turns = new Map<string, Promise<unknown>>();
 
 /**
- * Runs `work` while no other process on this host, and no other caller in this one, works under the same lock file. The
- * file holds the mark of its process; a lock whose process is gone is taken over.
+ * Runs `work` while no other process on this host, and no other caller in this one, works under the same lock. It is a
+ * link to nowhere that holds the mark of its process; a lock whose process is gone is taken over.
  */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const before = turns.get(path) ?? Promise.resolve();
@@ -37,7 +36,7 @@ async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
     if (performance.now() > deadline) {
       throw new ZephyrError(`Cannot lock "${path}", another process holds it`, {
         exit: 'temporary',
-        hint: 'See which process the file names; if it hangs, end it and run the command again',
+        hint: 'It is a link that begins with the id of that process; if that hangs, end it and run the command again',
       });
     }
     await sleep(2 + Math.random() * 20);
@@ -49,18 +48,17 @@ async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The link gives the file its name and its whole content in one step, and fails when the name is taken. */
+/**
+ * A symbolic link gets its name and its whole content in one step, and fails when the name is taken. So short a one takes
+ * no block of a disk: a full one can be tidied up under locks.
+ */
 async function tryTake(path: string): Promise<boolean> {
-  const draft = `${path}.${randomBytes(6).toString('hex')}`;
   try {
-    await writeFile(draft, await ownMark(), { flag: 'wx' });
-    await link(draft, path);
+    await symlink(await ownMark(), path);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
-  } finally {
-    await rm(draft, { force: true });
   }
 }
 
@@ -83,6 +81,6 @@ async function breakStale(path: string): Promise<void> {
 }
 
 async function isStale(path: string): Promise<boolean> {
-  const mark = await readFile(path, 'utf8').catch(() => undefined);
+  const mark = await readlink(path).catch(() => undefined);
   return mark !== undefined && !(await isAlive(mark));
 }

@@ -1,35 +1,52 @@
-import { rm, stat } from 'node:fs/promises';
+import { link, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { RepoId } from '../model/artifact.ts';
+import { temporaryPath } from './durable.ts';
 import { withLock } from './lock.ts';
-import { blobFacts, readCommit } from './objects.ts';
+import { blobFacts, readCommit, readTree } from './objects.ts';
 import { listRefs } from './refs.ts';
 import { listRepos } from './repos.ts';
 import { lfsFile, repoFolder, repoLock, type Store, storeLock } from './store.ts';
-import { flatten } from './tree.ts';
+import { isWanted } from './wanted.ts';
+
+export interface Pruned {
+  /** large files that nothing holds any more */
+  readonly files: number;
+  /** what they take on the disk */
+  readonly bytes: number;
+  /** what those of them take that have another name outside of the store, in bytes: given back once that name goes too */
+  readonly heldBytes: number;
+}
+
+/** The branch of a run: its history is the log of the run, and what it has dropped (checkpoints) is dropped. */
+const RUN = /^run-[0-9a-z]{26}$/;
+
+export function isRunBranch(name: string): boolean {
+  return RUN.test(name);
+}
 
 /**
- * Deletes the large files that only older commits of this repo hold: no branch and no tag of any repo has them. All repos
- * stand still meanwhile. Returns how much was given back.
+ * Deletes the large files that no commit holds which a branch or a tag of any repo leads to, of a run's branch only its
+ * newest one. All repos stand still meanwhile; what is on its way into a commit stays. A crash leaves nothing to repair:
+ * the next call goes on. `dry` only counts. Throws when a commit or a tree cannot be read, before anything is deleted.
  */
-export async function prune(store: Store, id: RepoId): Promise<{ readonly files: number; readonly bytes: number }> {
+export async function prune(store: Store, { dry = false } = {}): Promise<Pruned> {
   return withLock(storeLock(store), async () => {
     const repos = await listRepos(store);
     return lockedAll(store, repos, async () => {
-      const doomed = await largeFilesOf(store, id, await allCommits(store, id));
-      for (const repo of repos) {
-        for (const sha256 of await largeFilesOf(store, repo, await heads(store, repo))) doomed.delete(sha256);
-      }
-      let bytes = 0;
-      let files = 0;
-      for (const sha256 of doomed) {
-        const path = lfsFile(store, sha256);
-        const info = await stat(path).catch(() => undefined);
-        if (info === undefined) continue;
-        await rm(path, { force: true });
-        bytes += info.size;
+      const kept = new Set<string>();
+      const seen = new Set<string>();
+      for (const repo of repos) await markRepo(store, repoFolder(store, repo), seen, kept);
+      let [files, bytes, heldBytes] = [0, 0, 0];
+      for (const sha256 of await stored(store)) {
+        if (kept.has(sha256) || (await isWanted(store, sha256))) continue;
+        const info = await stat(lfsFile(store, sha256)).catch(() => undefined);
+        if (info === undefined || !(dry || (await giveUp(store, sha256)))) continue;
         files += 1;
+        if (info.nlink > 1) heldBytes += info.size;
+        else bytes += info.size;
       }
-      return { files, bytes };
+      return { files, bytes, heldBytes };
     });
   });
 }
@@ -40,35 +57,58 @@ async function lockedAll<T>(store: Store, repos: readonly RepoId[], work: () => 
   return first === undefined ? work() : withLock(repoLock(store, first), () => lockedAll(store, rest, work));
 }
 
-async function heads(store: Store, id: RepoId): Promise<string[]> {
-  const repo = repoFolder(store, id);
-  return [...Object.values(await listRefs(repo, 'heads')), ...Object.values(await listRefs(repo, 'tags'))];
-}
-
-/** Every commit that a branch or a tag leads to. */
-async function allCommits(store: Store, id: RepoId): Promise<Set<string>> {
-  const seen = new Set<string>();
-  const open = await heads(store, id);
+async function markRepo(store: Store, repo: string, seen: Set<string>, kept: Set<string>): Promise<void> {
+  const heads = Object.entries(await listRefs(repo, 'heads'));
+  const open = Object.values(await listRefs(repo, 'tags'));
+  for (const [name, head] of heads) {
+    if (isRunBranch(name)) await markTree(store, repo, (await commitOf(repo, head)).tree, seen, kept);
+    else open.push(head);
+  }
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (seen.has(next)) continue;
     seen.add(next);
-    open.push(...((await readCommit(repoFolder(store, id), next))?.parents ?? []));
+    const { tree, parents } = await commitOf(repo, next);
+    await markTree(store, repo, tree, seen, kept);
+    open.push(...parents);
   }
-  return seen;
 }
 
-async function largeFilesOf(store: Store, id: RepoId, commits: Iterable<string>): Promise<Set<string>> {
-  const repo = repoFolder(store, id);
-  const found = new Set<string>();
-  const seen = new Set<string>();
-  for (const commit of new Set(commits)) {
-    const tree = (await readCommit(repo, commit))?.tree;
-    if (tree === undefined || seen.has(tree)) continue;
-    seen.add(tree);
-    for (const blob of new Set((await flatten(store, repo, tree)).values())) {
-      const { lfs } = await blobFacts(store, repo, blob);
-      if (lfs !== undefined) found.add(lfs.sha256);
+async function commitOf(repo: string, id: string): Promise<{ tree: string; parents: readonly string[] }> {
+  const commit = await readCommit(repo, id);
+  if (commit === undefined) throw new Error(`Commit ${id} is missing in ${repo}`);
+  return commit;
+}
+
+/** An id names its content: what was seen in one repo is the same in another. */
+async function markTree(store: Store, repo: string, tree: string, seen: Set<string>, kept: Set<string>): Promise<void> {
+  if (seen.has(tree)) return;
+  for (const { kind, id } of await readTree(store, repo, tree)) {
+    if (kind === 'tree') await markTree(store, repo, id, seen, kept);
+    else if (!seen.has(id)) {
+      const { lfs } = await blobFacts(store, repo, id);
+      if (lfs !== undefined) kept.add(lfs.sha256);
+      seen.add(id);
     }
   }
-  return found;
+  seen.add(tree);
+}
+
+async function stored(store: Store): Promise<string[]> {
+  const found = await readdir(join(store.root, 'lfs'), { recursive: true, withFileTypes: true }).catch(() => []);
+  return found.filter((entry) => entry.isFile() && /^[0-9a-f]{64}$/.test(entry.name)).map(({ name }) => name);
+}
+
+/**
+ * Moved aside first and deleted only if still nobody wants it: whoever wanted it before finds it again, whoever wants it
+ * afterwards finds that it is not there and brings it.
+ */
+async function giveUp(store: Store, sha256: string): Promise<boolean> {
+  const path = lfsFile(store, sha256);
+  const aside = temporaryPath(store);
+  await rename(path, aside);
+  const wanted = await isWanted(store, sha256);
+  // one that was brought meanwhile is as good, or better
+  if (wanted) await link(aside, path).catch(() => undefined);
+  await rm(aside);
+  return !wanted;
 }

@@ -14,7 +14,8 @@ export interface BlobFacts {
 /**
  * One folder that holds everything:
  * `repos/{models,datasets}/NS/NAME` a bare git repository with loose objects only, `repo.json` and `journals/`;
- * `lfs/ab/cd/<sha256>` large files, mode 0444, shared by all repos; `tmp/`, `locks/`, `token`, `secret`.
+ * `lfs/ab/cd/<sha256>` large files, mode 0444, shared by all repos; `wanted/<sha256>` empty files, for those of them that a
+ * commit is about to hold; `tmp/`, `locks/`, `token`, `secret`.
  */
 export interface Store {
   /** absolute */
@@ -28,8 +29,10 @@ const ABANDONED_MS = 24 * 3600 * 1000;
 
 export async function openStore(folder: string): Promise<Store> {
   const store = { root: resolve(folder), blobs: new Map(), trees: new Map() };
-  await mkdir(join(store.root, 'tmp'), { recursive: true, mode: 0o700 });
-  await sweepTemporary(join(store.root, 'tmp'));
+  for (const name of ['tmp', 'wanted']) {
+    await mkdir(join(store.root, name), { recursive: true, mode: 0o700 });
+    await sweepTemporary(join(store.root, name));
+  }
   return store;
 }
 

@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ZephyrError } from '../../src/errors.ts';
 import { commit, type StoredAddition } from '../../src/store/commit.ts';
 import { isLarge } from '../../src/store/large-file.ts';
 import { hasLarge, ingest } from '../../src/store/large-files.ts';
 import { withLock } from '../../src/store/lock.ts';
 import { isFilePath, isRefName, isRepoName } from '../../src/store/names.ts';
-import { prune } from '../../src/store/prune.ts';
+import { isAlive, ownMark } from '../../src/store/process-mark.ts';
 import { createRef, deleteRef, readRef } from '../../src/store/refs.ts';
 import { createRepo, deleteRepo, listRepos, moveRepo, readRepo } from '../../src/store/repos.ts';
 import { hubToken, signingSecret } from '../../src/store/secrets.ts';
@@ -142,22 +145,6 @@ describe('The store', async () => {
     assert.equal(await createRef(store, repo, 'heads', 'a', at), 'created');
   });
 
-  it('prunes large files that only history holds, and none that any head or tag holds', async () => {
-    const store = await fresh('prune');
-    const other = { type: 'dataset' as const, name: 'org/d' };
-    await createRepo(store, other);
-    const large = (fill: number): StoredAddition => ({ path: 'w.npz', content: Buffer.alloc(1000, fill) });
-    const pointers = [];
-    for (const fill of [1, 2, 3, 4]) {
-      const at = await put(store, [large(fill)]);
-      if (fill === 2) await createRef(store, repo, 'tags', 'keep', at);
-      pointers.push(at);
-    }
-    await put(store, [large(3)], 'main', other);
-    assert.deepEqual(await prune(store, repo), { files: 1, bytes: 1000 });
-    assert.deepEqual(await prune(store, repo), { files: 0, bytes: 0 });
-  });
-
   it('makes its token and its secret once, for its owner alone', async () => {
     const store = await fresh('secrets');
     const [one, two] = await Promise.all([hubToken(store), hubToken(store)]);
@@ -170,7 +157,7 @@ describe('The store', async () => {
   it('takes over the lock of a process that is gone, and lets one at a time in', async () => {
     const path = join(folder, 'locks', 'x');
     await mkdir(join(folder, 'locks'), { recursive: true });
-    await writeFile(path, JSON.stringify({ pid: process.pid, boot: 'another', start: '1' }));
+    await symlink(`${process.pid}:1:another-boot`, path);
     let inside = 0;
     const work = async (): Promise<void> => {
       inside += 1;
@@ -187,6 +174,29 @@ describe('The store', async () => {
     );
     await withLock(path, work);
     assert.deepEqual(await readdir(join(folder, 'locks')), []);
+  });
+
+  it('takes over the lock of a killed process that nobody waits for, and none that it cannot see', async () => {
+    const parent = spawn(
+      'python3',
+      ['-c', 'import subprocess; print(subprocess.Popen(["sleep", "0"]).pid, flush=True); input()'],
+      {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    );
+    try {
+      const [line] = (await once(createInterface(parent.stdout), 'line')) as [string];
+      const state = async (): Promise<string> => (await readFile(`/proc/${line}/stat`, 'utf8')).split(') ')[1] ?? '';
+      while (!(await state()).startsWith('Z')) await sleep(5);
+      const started = (await state()).split(' ')[19];
+      const [, , boot, namespace] = (await ownMark()).split(':');
+      assert.equal(await isAlive([line, started, boot, namespace].join(':')), false);
+      assert.equal(await isAlive([line, started, boot, '1'].join(':')), true);
+      assert.equal(await isAlive([line, started, 'another', '1'].join(':')), false);
+      assert.equal(await isAlive(await ownMark()), true);
+    } finally {
+      parent.kill();
+    }
   });
 
   it('says that the disk is full and publishes nothing', async (t) => {

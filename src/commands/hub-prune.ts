@@ -1,0 +1,24 @@
+import { EXIT, ZephyrError } from '../errors.ts';
+import { formatBytes } from '../render/format.ts';
+import { type Options, openQuietContext } from './context.ts';
+import { printJson } from './output.ts';
+
+/** `zephyr hub prune`: what large files nothing holds any more; with `--yes` they are deleted. */
+export async function pruneHub(options: Options & { readonly yes?: boolean }): Promise<number> {
+  await using context = await openQuietContext(options);
+  const isLook = options.yes !== true;
+  const found = await context.hub.prune({ dry: isLook });
+  if (found === undefined) throw new ZephyrError(`Cannot prune "${context.hub.name}": a Hub over HTTP keeps its own house`);
+  if (options.json === true) printJson({ ...found, deleted: !isLook });
+  else {
+    const { files, bytes, heldBytes } = found;
+    const large = `${files} large file${files === 1 ? '' : 's'} that no branch and no tag leads to`;
+    process.stdout.write(`${isLook ? large : `deleted ${large}`}: ${formatBytes(bytes)}\n`);
+    if (heldBytes > 0)
+      process.stdout.write(
+        `${formatBytes(heldBytes)} more are in use outside of the Hub (job folders, caches, what was imported)\n`,
+      );
+    if (isLook && files > 0) process.stderr.write('delete them with: zephyr hub prune --yes\n');
+  }
+  return EXIT.done;
+}
