@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hmacUniform } from '../../../base/hmac-choice.ts';
+import { hmacOrder } from '../../../base/hmac-choice.ts';
 import { type Columns, writeParquet } from '../../../base/parquet.ts';
 import { callKey } from '../../../calls/call.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
@@ -8,13 +8,13 @@ import { withSession } from '../../../calls/run-calls.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { datasetCard } from '../../dataset-card.ts';
 import { watchInVain } from '../../in-vain.ts';
-import { nearDuplicates } from '../../near-duplicates.ts';
 import { counter, countsInWords, MESSAGES } from '../../rows.ts';
 import type { Task } from '../../stage.ts';
 import { promptId, sessionOf } from '../../step-config.ts';
 import { type Dialogue, dialogue } from './dialogue.ts';
 import { openingsOf, templatesOf, type Workbench } from './openings.ts';
 import { countsByKind, type Kind, type Opening, type Settings, settings } from './settings.ts';
+import { type UnlikeOnes, watchUnlike } from './unlike.ts';
 
 const COLUMNS: Columns = { prompt: 'string', prompt_id: 'string', kind: 'string', subject: 'string', messages: MESSAGES };
 const file = (split: string) => `data/${split}-00000-of-00001.parquet`;
@@ -57,10 +57,10 @@ export const construct: Task = async (context) => {
 
     const byKind = countsByKind(config, wanted);
     session.expect([...byKind].reduce((sum, [kind, count]) => sum + count * (2 * meanRounds(config, kind) - 1), 0));
-    const chosen: Opening[] = [];
+    const kept: Opening[] = [];
     const tried = new Set<string>();
-    for (const [kind, count] of byKind) chosen.push(...(await keptOf(bench, kind, count, tried, hold)));
-    chosen.sort((a, b) => hmacUniform(config.seed, 'order', a.text) - hmacUniform(config.seed, 'order', b.text));
+    for (const [kind, count] of byKind) kept.push(...(await keptOf(bench, kind, count, tried, hold)));
+    const chosen = hmacOrder(config.seed, 'order', kept, ({ text }) => text);
 
     const kinds = counter();
     async function* rows(part: readonly Opening[]) {
@@ -120,12 +120,17 @@ async function keptOf(
 ): Promise<Opening[]> {
   const { settings: config, count: add } = bench;
   const kept: Opening[] = [];
+  const unlikeOnes: UnlikeOnes =
+    config.near_duplicates === 'drop' ? watchUnlike(config.seed) : (openings) => ({ unlike: openings, alike: 0 });
   for (let wanted = count; kept.length < count; ) {
-    const all = await openingsOf(bench, kind, { least: count, wanted });
-    const { unlike, alike } = config.near_duplicates === 'drop' ? unlikeOnes(config.seed, all) : { unlike: all, alike: 0 };
-    const open = [...new Map(unlike.map((opening) => [opening.text, opening])).values()]
-      .filter(({ text }) => !tried.has(text))
-      .toSorted((a, b) => hmacUniform(config.seed, 'openings', a.text) - hmacUniform(config.seed, 'openings', b.text));
+    // Every round goes over all lists from the first on: what became of them counts once.
+    const lists = counter();
+    const all = await openingsOf({ ...bench, count: lists.add }, kind, { least: count, wanted });
+    const { unlike, alike } = unlikeOnes(all);
+    const untried = [...new Map(unlike.map((opening) => [opening.text, opening])).values()].filter(
+      ({ text }) => !tried.has(text),
+    );
+    const open = hmacOrder(config.seed, 'openings', untried, ({ text }) => text);
     const next = open.slice(0, count - kept.length);
     for (const { text } of next) tried.add(text);
     const good = await hold(next);
@@ -133,23 +138,13 @@ async function keptOf(
     // No more are to be had, or asking for more brings next to nothing.
     const isDry = all.length < wanted || wanted > MOST_ASKED * count;
     if (kept.length >= count || (isDry && open.length <= next.length)) {
+      for (const [what, times] of Object.entries(lists.counts())) add(what, times);
       add('openings almost like another', alike);
       break;
     }
     wanted = all.length + count - kept.length;
   }
   return kept;
-}
-
-/** Of openings that say almost the same, the first by its text alone. */
-function unlikeOnes(seed: number, openings: readonly Opening[]): { readonly unlike: readonly Opening[]; readonly alike: number } {
-  const index = nearDuplicates(seed);
-  for (const { text } of openings) index.add(text);
-  const at = (number: number) => hmacUniform(seed, 'openings', openings[number]?.text ?? '');
-  const order = openings.map((_, number) => number).toSorted((a, b) => at(a) - at(b));
-  const groups = index.groups(order, (number) => openings[number]?.text ?? '');
-  const unlike = openings.filter((_, number) => groups[number] === number);
-  return { unlike, alike: openings.length - unlike.length };
 }
 
 /** So many dialogues without one that is kept, and going on is taken to make no sense. */

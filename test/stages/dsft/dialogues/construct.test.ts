@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 import { readParquet } from '../../../../src/base/parquet.ts';
 import { makeWorld } from '../../../../src/practice/world.ts';
 import { construct } from '../../../../src/stages/dsft/dialogues/construct.ts';
+import type { Teacher } from '../../../../src/teachers/teacher.ts';
 import { callFields, digests, openWorkshop } from '../../../rig/task.ts';
 
 const shop = await openWorkshop();
@@ -119,6 +120,29 @@ test('all three kinds come in their shares, with material quoted and instruction
   const again = await shop.run('kinds', construct, kinds, { material });
   assert.deepEqual(await digests(again.out), await digests(out));
   await rm(material, { recursive: true });
+});
+
+test('a list that cannot be read counts once, however many rounds it takes to replace dropped dialogues', async () => {
+  let unread = 0;
+  const teacher: Teacher = {
+    ...shop.teacher,
+    async complete(request, until) {
+      const outcome = await shop.teacher.complete(request, until);
+      if (request.schema !== undefined && outcome.ok && !outcome.reply.text.endsWith('}')) unread += 1;
+      return outcome;
+    },
+  };
+  const faulty = {
+    ...CONFIG,
+    user: callFields('practice-user+invalid-json@0.3', 1024),
+    assistant: callFields('practice-direct+empty@0.5'),
+    world: { ...CONFIG.world, turns: { min: 1, max: 1 } },
+  };
+  const { metrics } = await shop.run('unread', construct, faulty, {}, { teacher: () => Promise.resolve([teacher]) });
+  const counts = metrics.counts as Record<string, number>;
+  assert.ok((counts['dialogues without an answer'] ?? 0) > 0);
+  assert.ok(unread > 0);
+  assert.equal(counts['lists that could not be read'], unread);
 });
 
 test('openings that say almost the same are dropped, whichever came first', async () => {

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Opening } from '../../../../src/stages/dsft/dialogues/settings.ts';
+import { watchUnlike } from '../../../../src/stages/dsft/dialogues/unlike.ts';
+
+const opening = (text: string): Opening => ({ kind: 'world', subject: 'tea', text });
+const texts = fc.array(
+  fc.array(fc.constantFrom('tea', 'pot', 'leaf', 'cup'), { minLength: 1, maxLength: 12 }).map((words) => words.join(' ')),
+  { maxLength: 30 },
+);
+
+test('openings that come later change nothing of how the ones before are compared', () => {
+  fc.assert(
+    fc.property(texts, texts, texts, (first, more, other) => {
+      const unlikeOnes = watchUnlike(7);
+      for (const list of [first, [...first, ...more], other, [...other, ...first]]) {
+        const openings = list.map(opening);
+        assert.deepEqual(unlikeOnes(openings), watchUnlike(7)(openings));
+      }
+    }),
+  );
+});
+
+test('of almost equal openings one is left, whichever came first', () => {
+  const same = 'Why does the river at the old mill flow so slowly in the summer of a dry year when it rains in May';
+  const openings = [same, `${same}?`, `${same} please`, 'What is tea?'].map(opening);
+  const { unlike, alike } = watchUnlike(1)(openings);
+  assert.equal(alike, 2);
+  const turned = watchUnlike(1)(openings.toReversed());
+  assert.deepEqual(new Set(turned.unlike.map(({ text }) => text)), new Set(unlike.map(({ text }) => text)));
+});
