@@ -11,15 +11,8 @@ export async function killAt(
   at: RegExp,
   kill: (child: ChildProcess) => Promise<void>,
 ): Promise<void> {
-  const { child, ended } = await start(place, args);
-  let printed = '';
-  const seen = Promise.withResolvers<undefined>();
-  child.stderr?.on('data', (data: Buffer) => {
-    printed += data;
-    if (at.test(printed)) seen.resolve(undefined);
-  });
-  const first = await Promise.race([seen.promise, ended]);
-  assert.equal(first, undefined, `ended before ${at}: ${first?.stderr}`);
+  const { child, ended, says } = await start(place, args);
+  await says(at);
   await kill(child);
   await ended;
 }

@@ -7,6 +7,7 @@ import { startPractice } from '../rig/practice.ts';
 import { CTRL_C, onTerminal } from '../rig/terminal.ts';
 import { cli, missing, newPlace, type Place, start, zephyr } from '../rig/zephyr.ts';
 import { stopStage } from './early-stop.ts';
+import { cancelled, freezeTraining } from './freeze.ts';
 import { importBase, type Tiny, writeTiny } from './tiny.ts';
 
 const skip = missing();
@@ -81,15 +82,14 @@ describe('what is printed, and what Ctrl-C does', { skip, concurrency: false }, 
     }
   });
 
-  test('a run that is turned away from goes on, is watched, and is taken up again', async () => {
+  test('a run that is turned away from goes on, is watched, and is taken up again', async (t) => {
     const args = dsft('1.0e-3');
     const plan = ['plan', ...args.slice(1), '--stage', 'dsft', '--detailed-exitcode'];
     assert.equal((await zephyr(place, ...plan)).code, 10);
-    const { child, ended } = await start(place, args);
-    let turned = false;
-    child.stderr?.on('data', (data: Buffer) => {
-      if (/checkpoint at step/.test(String(data)) && !turned) turned = child.kill('SIGINT');
-    });
+    const { child, ended, says } = await start(place, args);
+    await says(/dsft\/train {2}runs as/);
+    const thaw = await freezeTraining(t, place);
+    child.kill('SIGINT');
     const away = await ended;
     assert.equal(away.code, 130, away.stderr);
     assert.equal(away.stdout, '');
@@ -99,6 +99,7 @@ describe('what is printed, and what Ctrl-C does', { skip, concurrency: false }, 
       assert.match(away.stderr, new RegExp(`^  ${way} ${id}$`, 'm'));
     const follower = await start(place, ['logs', id, '--follow']);
     assert.equal((await zephyr(place, 'status', id)).code, 7);
+    thaw();
     const { code, stdout, stderr } = await zephyr(place, 'resume', id, '--json');
     assert.equal(code, 0, stderr);
     const events = stdout
@@ -121,36 +122,39 @@ describe('what is printed, and what Ctrl-C does', { skip, concurrency: false }, 
     assert.equal((await zephyr(place, ...plan)).code, 0);
   });
 
-  test('on a terminal: a live view, a question at the second Ctrl-C, and a run that is cancelled and resumed', async () => {
+  test('on a terminal: a live view, a question at the second Ctrl-C, and a run that is cancelled and resumed', async (t) => {
     const terminal = await onTerminal(place, 80, dsft('1.1e-3'));
     await terminal.shows(/\d+\/160/);
     await terminal.shows(/(?:\d{2}|1\d\d)\/160/);
+    const shown = () => stripVTControlCharacters(terminal.printed());
+    const thaw = await freezeTraining(t, place);
     terminal.type(CTRL_C);
-    await terminal.shows(/resume: zephyr resume hf:/);
+    await terminal.shows(/resume: zephyr resume hf:\S+\s/);
+    const id = /zephyr resume (hf:\S+)/.exec(shown())?.[1] ?? '';
     terminal.type(CTRL_C);
     await terminal.shows(/Cancel the job too\?.*\[y\/N\]/);
     terminal.type('y\r');
+    await cancelled(place, id);
+    thaw();
     assert.equal(await terminal.ended, 4, terminal.printed());
     const printed = terminal.printed();
     assert.equal(printed.split('\u001b[?25l').length, printed.split('\u001b[?25h').length, 'the cursor is given back');
     assert.ok(printed.includes('\u001b[32m'), 'in colour');
-    for (const line of stripVTControlCharacters(printed).split(/[\r\n]+/))
-      assert.ok(line.length <= 80 || /hf:\/\//.test(line), line);
-    const id = /zephyr resume (hf:\S+)/.exec(stripVTControlCharacters(printed))?.[1] ?? '';
+    for (const line of shown().split(/[\r\n]+/)) assert.ok(line.length <= 80 || /hf:\/\//.test(line), line);
     const status = await zephyr(place, 'status', id);
     assert.equal(status.code, 0);
     assert.match(status.stdout, /cancelled/);
 
     const again = await start(place, ['resume', id]);
-    let cancel: Promise<{ code: number | null; stderr: string }> | undefined;
-    again.child.stderr?.on('data', (data: Buffer) => {
-      if (/train .*(?:going on|from step|\d+\/160|checkpoint)/.test(String(data))) cancel ??= zephyr(place, 'cancel', id);
-    });
+    await again.says(/train {2}runs as .*, goes on after step [1-9]/);
+    const thawAgain = await freezeTraining(t, place);
+    const cancelling = zephyr(place, 'cancel', id);
+    await cancelled(place, id);
+    thawAgain();
+    const { code, stderr } = await cancelling;
+    assert.equal(code, 0, stderr);
     const stopped = await again.ended;
-    const cancelled = await cancel;
-    assert.equal(cancelled?.code, 0, cancelled?.stderr);
     assert.equal(stopped.code, 4, stopped.stderr);
-    assert.match(stopped.stderr, /train .*step [1-9]/, 'it went on from its checkpoint');
 
     const quiet = await onTerminal({ ...place, env: { NO_COLOR: '1' } }, 80, ['resume', id]);
     assert.equal(await quiet.ended, 0, quiet.printed());
@@ -162,14 +166,14 @@ describe('what is printed, and what Ctrl-C does', { skip, concurrency: false }, 
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     test(`${signal} while a teacher is asked: every answer is kept and none is asked for again`, async (t) => {
-      const practice = await startPractice(7, '--misbehave', 'latency=300');
+      const practice = await startPractice(7);
       t.after(practice.stop);
       const own = await newPlace({ ZEPHYR_PRACTICE_URL: practice.url });
+      const asks = practice.hold((passed) => passed >= 6);
       const { child, ended } = await start(own, await stopStage(own, tiny));
-      child.stderr?.on(
-        'data',
-        (data: Buffer) => /construct {2}started/.test(String(data)) && setTimeout(() => child.kill(signal), 700),
-      );
+      await asks;
+      child.kill(signal);
+      practice.open();
       const away = await ended;
       assert.equal(away.code, 130, away.stderr);
       const id = /zephyr resume (hf:\S+)/.exec(away.stderr)?.[1] ?? '';
@@ -184,16 +188,16 @@ describe('what is printed, and what Ctrl-C does', { skip, concurrency: false }, 
   }
 
   test('a run that asks teachers is cancelled from elsewhere, and resumed', async (t) => {
-    const practice = await startPractice(7, '--misbehave', 'latency=300');
+    const practice = await startPractice(7);
     t.after(practice.stop);
     const own = await newPlace({ ZEPHYR_PRACTICE_URL: practice.url });
-    const { child, ended } = await start(own, await stopStage(own, tiny));
-    await new Promise<void>((resolve) => {
-      child.stderr?.on('data', (data: Buffer) => /construct {2}started/.test(String(data)) && resolve());
-    });
+    const asks = practice.hold((passed) => passed >= 6);
+    const { ended } = await start(own, await stopStage(own, tiny));
+    await asks;
     const [{ id }] = JSON.parse((await zephyr(own, 'status', '--json')).stdout) as [{ id: string }];
-    const cancelled = await zephyr(own, 'cancel', id);
-    assert.equal(cancelled.code, 0, cancelled.stderr);
+    const { code, stderr } = await zephyr(own, 'cancel', id);
+    assert.equal(code, 0, stderr);
+    practice.open();
     assertMistake(await ended, 4, /it was cancelled/, /zephyr resume hf:/);
     assert.match((await zephyr(own, 'status', id)).stdout, /cancelled/);
     assert.match((await zephyr(own, 'resume', id)).stderr, /construct {2}done/);

@@ -36,24 +36,48 @@ export async function newPlace(env: Readonly<Record<string, string>> = {}): Prom
   return { home: await mkdtemp(join(tmpdir(), 'zephyr-home-')), env };
 }
 
+export interface Started {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Resolves when the whole of what was printed on stderr so far matches; throws when the command ends before. */
+  readonly says: (what: RegExp) => Promise<RegExpExecArray>;
+}
+
 /** The built CLI as a child, in an empty folder of its own. */
-export async function start(place: Place, args: readonly string[]): Promise<{ child: ChildProcess; ended: Promise<Ended> }> {
+export async function start(place: Place, args: readonly string[]): Promise<Started> {
   const cwd = await mkdtemp(join(tmpdir(), 'zephyr-cwd-'));
   const { PATH, HOME, LANG } = process.env;
   const env = { PATH, HOME, LANG, ZEPHYR_HOME: place.home, NO_COLOR: '1', HF_TOKEN: CANARY, ...place.env };
   const child = spawn(process.execPath, [cli, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
-  child.stdout?.on('data', (data: Buffer) => {
-    stdout += data;
+  const look = new Set<() => void>();
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
   });
-  child.stderr?.on('data', (data: Buffer) => {
-    stderr += data;
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    for (const again of look) again();
   });
   const ended = new Promise<Ended>((resolve) => {
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
-  return { child, ended };
+  return {
+    child,
+    ended,
+    says: (what) =>
+      new Promise((resolve, reject) => {
+        const again = (): void => {
+          const found = what.exec(stderr);
+          if (found === null) return;
+          look.delete(again);
+          resolve(found);
+        };
+        look.add(again);
+        again();
+        void ended.then(({ code }) => reject(new Error(`Ended with ${code} before it said ${what}: ${stderr}`)));
+      }),
+  };
 }
 
 export async function zephyr(place: Place, ...args: readonly string[]): Promise<Ended> {
