@@ -1,9 +1,13 @@
 import { EXIT, ZephyrError } from '../errors.ts';
 import { cancelRun } from './cancel.ts';
 import type { Context } from './context.ts';
+import { findRun } from './find-run.ts';
 import { wantsToCancel } from './interrupt.ts';
 
-/** Runs a command's work; when the user turned away, says how to come back and, on a terminal, offers to cancel. */
+/**
+ * Runs a command's work; when the user turned away, says how to come back. A job that goes on is offered to be watched and,
+ * on a terminal, to be cancelled; where zephyr itself was at work nothing goes on.
+ */
 export async function detached(context: Context, body: () => Promise<number>): Promise<number> {
   try {
     return await body();
@@ -11,10 +15,20 @@ export async function detached(context: Context, body: () => Promise<number>): P
     if (!(error instanceof ZephyrError) || error.exit !== 'detached') throw error;
     const id = /hf:\/\/\S+/.exec(error.hint ?? '')?.[0];
     context.renderer.close();
-    process.stderr.write(
-      `${error.message}\n${id === undefined ? '' : `  watch:  zephyr status ${id}\n  resume: zephyr resume ${id}\n  cancel: zephyr cancel ${id}\n`}`,
-    );
-    if (id === undefined || !(await wantsToCancel(context.interrupted))) return EXIT.detached;
+    process.stderr.write(`${error.message}\n`);
+    if (id === undefined) return EXIT.detached;
+    const hasJob = await jobGoesOn(context, id);
+    const ways = hasJob ? ['watch:  zephyr status', 'resume: zephyr resume', 'cancel: zephyr cancel'] : ['resume: zephyr resume'];
+    process.stderr.write(ways.map((way) => `  ${way} ${id}\n`).join(''));
+    if (!hasJob || !(await wantsToCancel(context.interrupted))) return EXIT.detached;
     return await cancelRun(context, id);
   }
+}
+
+/** A Hub that does not answer now may answer whoever tries the ways later: then all of them are shown. */
+async function jobGoesOn(context: Context, id: string): Promise<boolean> {
+  return await findRun(context.hub, id).then(
+    ({ state }) => state.job !== null,
+    () => true,
+  );
 }
