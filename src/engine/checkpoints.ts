@@ -1,18 +1,22 @@
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { sha256File } from '../base/sha256.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type CheckpointManifest, checkpointManifest } from '../model/job.ts';
 import { type Checkpoint, checkpointFolder, type RunState, withCheckpoint } from '../runs/run-state.ts';
+import { isNoLink } from '../store/large-files.ts';
 import type { Engine } from './engine.ts';
 import { reclaim } from './reclaim.ts';
 import type { StageRun } from './stage-run.ts';
 
 const MANIFEST = 'manifest.json';
+/** Beside `checkpoints` in the job folder. */
+const HELD = 'held';
 
 /**
  * Takes a checkpoint of a job folder over to the run branch: its files, its place in the state and the removal of the
- * ones that give way, in one commit. Returns false when the checkpoint is not complete, or not any more.
+ * ones that give way, in one commit. Returns false when the checkpoint is not complete, not any more, or older than those
+ * that are kept.
  */
 export async function keepCheckpoint(
   engine: Pick<Engine, 'hub' | 'emit'>,
@@ -21,25 +25,46 @@ export async function keepCheckpoint(
   folder: string,
 ): Promise<boolean> {
   const manifest = await readManifest(folder);
-  if (manifest === undefined || !(await complete(folder, manifest))) return false;
+  if (manifest === undefined) return false;
   const { state, dropped } = withCheckpoint(run.state, { step, at: manifest.step, worldSize: manifest.world_size });
-  const target = checkpointFolder(step, manifest.step);
-  const add = manifest.files.map((file) => ({
-    path: `${target}/${file.path}`,
-    file: join(folder, file.path),
-    sha256: file.sha256,
-  }));
-  const remove = (await Promise.all(dropped.map((old) => pathsOf(engine.hub, run, old)))).flat();
+  if (dropped.some(({ at }) => at === manifest.step)) return false;
+  const held = await hold(folder, manifest);
   try {
-    const own = { path: `${target}/${MANIFEST}`, content: await readFile(join(folder, MANIFEST)) };
+    if (!(await complete(held, manifest))) return false;
+    const target = checkpointFolder(step, manifest.step);
+    const add = manifest.files.map(({ path, sha256 }) => ({ path: `${target}/${path}`, file: join(held, path), sha256 }));
+    const own = { path: `${target}/${MANIFEST}`, content: JSON.stringify(manifest) };
+    const remove = (await Promise.all(dropped.map((old) => pathsOf(engine.hub, run, old)))).flat();
     await run.advance(state, `checkpoint ${step} at ${manifest.step}`, { add: [...add, own], remove });
+    if (remove.length > 0) await reclaim(engine);
+    return true;
   } catch (error) {
-    // The trainer deletes old checkpoints in its own time: one that went away under our hands is no loss, a newer one follows.
-    if (await complete(folder, manifest)) throw error;
+    // without a hold on it, it may have gone away under our hands: that is no loss, a newer one follows
+    if (await complete(held, manifest)) throw error;
     return false;
+  } finally {
+    if (held !== folder) await rm(held, { recursive: true, force: true });
   }
-  if (remove.length > 0) await reclaim(engine);
-  return true;
+}
+
+/**
+ * The trainer deletes old checkpoints in its own time, and an upload may take longer than it waits: so the files get a
+ * second name, in a folder that is returned. Where none can be given, they are used where they are.
+ */
+async function hold(folder: string, manifest: CheckpointManifest): Promise<string> {
+  const held = join(dirname(dirname(folder)), HELD, basename(folder));
+  await rm(held, { recursive: true, force: true });
+  try {
+    for (const { path } of manifest.files) {
+      await mkdir(dirname(join(held, path)), { recursive: true });
+      await link(join(folder, path), join(held, path));
+    }
+    return held;
+  } catch (error) {
+    await rm(held, { recursive: true, force: true });
+    if (!isNoLink(error) && (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return folder;
+  }
 }
 
 /** Checkpoints that a dead job left in its folder, oldest first. */

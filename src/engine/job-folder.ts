@@ -91,7 +91,7 @@ export async function sweepRun(workFolder: string, run: string): Promise<void> {
   const folder = join(workFolder, run);
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
     if (!entry.isDirectory()) continue;
-    for (const name of ['in', 'out', 'checkpoints', 'code', 'home'])
+    for (const name of ['in', 'out', 'checkpoints', 'held', 'code', 'home'])
       await rm(join(folder, entry.name, name), { recursive: true, force: true });
   }
 }

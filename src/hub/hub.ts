@@ -81,3 +81,8 @@ export interface Hub {
     under?: string,
   ): Promise<{ readonly folder: string; readonly files: readonly FileDigest[] }>;
 }
+
+/** Whether a file lies below a folder of the repo; every file does where none is named. */
+export function isUnder(folder: string | undefined): (file: { readonly path: string }) => boolean {
+  return ({ path }) => folder === undefined || path.startsWith(`${folder}/`);
+}

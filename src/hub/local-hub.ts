@@ -11,7 +11,7 @@ import { createRepo, deleteRepo, listRepos, readRepo } from '../store/repos.ts';
 import { openStore, repoFolder, type Store } from '../store/store.ts';
 import { findEntry, listEntries, type StoredEntry } from '../store/tree.ts';
 import { differs, noCommit } from './damage.ts';
-import type { CommitOutcome, CommitRequest, Hub } from './hub.ts';
+import { type CommitOutcome, type CommitRequest, type Hub, isUnder } from './hub.ts';
 import { checkedBytes, checkedLarge, layFromStore } from './local-snapshot.ts';
 
 /** The embedded Hub in this process: no server, and no byte of a large file is copied on the store's own disk. */
@@ -60,7 +60,7 @@ export function localHub(store: Store): Hub {
       }
     },
     prune: (options) => prune(store, options),
-    materialise: async (ref, cache) => layFromStore(store, ref, await filesOf(store, ref), cache),
+    materialise: async (ref, cache, under) => layFromStore(store, ref, (await filesOf(store, ref)).filter(isUnder(under)), cache),
   };
 }
 

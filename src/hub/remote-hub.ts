@@ -2,7 +2,7 @@ import { createBranch, createRepo, listDatasets, listFiles, listModels, whoAmI }
 import * as z from 'zod';
 import { type ArtifactRef, formatRef, formatRepo, type RepoId } from '../model/artifact.ts';
 import { differs, noCommit } from './damage.ts';
-import type { CommitRequest, Hub, Refs } from './hub.ts';
+import { type CommitRequest, type Hub, isUnder, type Refs } from './hub.ts';
 import { apiPath, ask, explain, type Pause, patientFetch, type Remote, realPause, refusal, statusOf } from './hub-request.ts';
 import { commitRemotely } from './remote-commit.ts';
 import { fetchBlob, type RemoteEntry, readRemote } from './remote-file.ts';
@@ -142,8 +142,8 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
       }
     },
     prune: async () => undefined,
-    materialise: async (ref, cache) => {
-      const named = (await entries(ref)).map((entry) => ({ ...entry, etag: entry.sha256 ?? entry.oid }));
+    materialise: async (ref, cache, under) => {
+      const named = (await entries(ref)).filter(isUnder(under)).map((entry) => ({ ...entry, etag: entry.sha256 ?? entry.oid }));
       return laySnapshot(cache, ref, named, (entry, blob) => fetchBlob(remote, ref, entry, blob));
     },
   };

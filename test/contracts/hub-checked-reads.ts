@@ -32,6 +32,26 @@ export function checkedReadsContract(name: string, open: OpenHub): void {
     );
 
     it(
+      'lays out and reads one folder of a commit alone where one is named',
+      withHub(open, async (hub, folder) => {
+        await hub.createRepo(repo);
+        const ref = await add(hub, [
+          { path: 'a/w.npz', content: Buffer.alloc(70_000, 3) },
+          { path: 'a/b/c.txt', content: 'c' },
+          { path: 'ab/d.txt', content: 'd' },
+          { path: 'e.txt', content: 'e' },
+        ]);
+        const laid = await hub.materialise(ref, join(folder, 'cache'), 'a');
+        assert.deepEqual(
+          laid.files.map(({ path }) => path),
+          ['a/b/c.txt', 'a/w.npz'],
+        );
+        assert.equal(await readFile(join(laid.folder, 'a/b/c.txt'), 'utf8'), 'c');
+        await assert.rejects(readFile(join(laid.folder, 'e.txt')));
+      }),
+    );
+
+    it(
       'removes what does not belong to the commit from a snapshot that it lays again',
       withHub(open, async (hub, folder) => {
         await hub.createRepo(repo);

@@ -17,8 +17,7 @@ import { ROOT } from '../rig/job-rig.ts';
 const token = 'hf_engine';
 const output = { type: 'model' as const, name: 'org/out' };
 
-/** An engine on a Hub of its own, with bare processes for jobs. */
-export async function openRig(): Promise<{
+export interface Rig {
   readonly folder: string;
   readonly engine: Engine;
   readonly events: RunEvent[];
@@ -28,7 +27,10 @@ export async function openRig(): Promise<{
   readonly overHttp: () => Promise<{ readonly engine: Engine; readonly stop: () => Promise<void> }>;
   readonly begin: (engine?: Engine) => Promise<StageRun>;
   readonly close: () => Promise<void>;
-}> {
+}
+
+/** An engine on a Hub of its own, with bare processes for jobs. */
+export async function openRig(): Promise<Rig> {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-engine-'));
   const store = await openStore(join(folder, 'hub'));
   const hub = localHub(store);
