@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { closeSync, fdatasync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { syncFolder } from '../base/atomic-write.ts';
 import { OPEN, renameIfThere, segmentPath } from './segment-files.ts';
 
@@ -19,7 +20,10 @@ export interface Position {
  * the tag is this writer's alone, so that two processes in one folder leave one another's lines alone.
  */
 export interface SegmentWriter {
-  /** Resolves when the line is on disk. Lines that wait together share one write and one fdatasync. */
+  /**
+   * The line is in the file before the next event is heard of, where it outlives this process; resolves when it is on the
+   * disk, where it outlives the machine. Lines of one turn share a write, and those that wait together an fdatasync.
+   */
   write(line: Buffer): Promise<Position>;
   /** Finishes the segment at hand, if any. */
   roll(): Promise<void>;
@@ -29,6 +33,7 @@ export interface SegmentWriter {
 }
 
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+const isFull = (error: unknown) => FULL.has((error as NodeJS.ErrnoException).code ?? '');
 
 export interface SegmentLimits {
   /** A segment is finished when it has grown so far. */
@@ -37,106 +42,159 @@ export interface SegmentLimits {
   readonly reserveBytes: number;
 }
 
+interface Segment {
+  readonly path: string;
+  readonly file: number;
+  /** bytes of whole lines */
+  size: number;
+  /** The folder on the disk has its name. */
+  isNamed: boolean;
+}
+
+interface Line {
+  readonly bytes: Buffer;
+  readonly resolve: (at: Position) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const datasync = promisify(fdatasync);
+
 /** `first`: the number of the first segment. */
 export function segmentWriter(folder: string, first: number, limits: SegmentLimits): SegmentWriter {
   const tag = randomBytes(6).toString('hex');
-  let reserve: FileHandle | undefined;
-  let waiting: { line: Buffer; resolve: (at: Position) => void; reject: (error: unknown) => void }[] = [];
-  let chain: Promise<void> = Promise.resolve();
-  let scheduled = false;
-  let file: FileHandle | undefined;
-  let segment = first - 1;
-  let size = 0;
+  let reserve: number | undefined;
+  let next = first;
+  let current: Segment | undefined;
   let full = false;
+  /** on their way into a file */
+  let waiting: Line[] = [];
+  /** on their way to the disk */
+  let written: { readonly line: Line; readonly segment: Segment; readonly offset: number }[] = [];
+  /** Full, or to be handed on: finished when their lines are on the disk. */
+  let retired: Segment[] = [];
+  let last: Promise<void> = Promise.resolve();
+  let isPlanned = false;
 
-  async function begin(): Promise<FileHandle> {
-    segment += 1;
-    size = 0;
-    file = await open(`${segmentPath(folder, segment, tag)}${OPEN}`, 'wx');
-    await syncFolder(folder);
-    if (!full && segment === first) await putAside();
-    return file;
+  function begin(): Segment {
+    const path = segmentPath(folder, next, tag);
+    const segment = { path, file: openSync(`${path}${OPEN}`, 'wx'), size: 0, isNamed: false };
+    current = segment;
+    next += 1;
+    if (!full && next === first + 1) putAside();
+    return segment;
   }
 
   /** A file without a name: its space comes back when it is closed, by whatever end this process has. */
-  async function putAside(): Promise<void> {
+  function putAside(): void {
     const path = join(folder, `reserve-${tag}.tmp`);
-    reserve = await open(path, 'wx');
-    await rm(path);
-    await reserve.writeFile(Buffer.alloc(limits.reserveBytes));
+    reserve = openSync(path, 'wx');
+    rmSync(path);
+    put(reserve, Buffer.alloc(limits.reserveBytes), 0);
   }
 
-  async function finish(): Promise<void> {
-    if (file === undefined) return;
-    const handle = file;
-    file = undefined;
-    await handle.close();
-    const path = segmentPath(folder, segment, tag);
+  function put(file: number, bytes: Buffer, offset: number): void {
+    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, offset + done);
+  }
+
+  function giveReserveBack(): void {
+    if (reserve !== undefined) closeSync(reserve);
+    reserve = undefined;
+  }
+
+  function retire(): void {
+    if (current !== undefined) retired.push(current);
+    current = undefined;
+  }
+
+  /** Puts all that waits into the file. Not a promise of it: nobody knows how long the process has. */
+  function flush(): void {
+    const lines = waiting;
+    waiting = [];
+    if (lines.length === 0) return;
+    try {
+      const segment = current ?? begin();
+      put(segment.file, Buffer.concat(lines.map(({ bytes }) => bytes)), segment.size);
+      for (const line of lines) {
+        written.push({ line, segment, offset: segment.size });
+        segment.size += line.bytes.length;
+      }
+      if (segment.size >= limits.segmentBytes) retire();
+    } catch (error) {
+      intoReserve(lines, error);
+    }
+    sync().catch(() => undefined);
+  }
+
+  /** Gives the reserve back to the disk and goes on in a fresh segment; a line may then be in both, which is harmless. */
+  function intoReserve(lines: readonly Line[], error: unknown): void {
+    if (full || !isFull(error)) {
+      for (const { reject } of lines) reject(error);
+      return;
+    }
+    full = true;
+    giveReserveBack();
+    retire();
+    waiting = [...lines, ...waiting];
+    flush();
+  }
+
+  /** Returns when all that is in a file by now is on the disk. */
+  function sync(): Promise<void> {
+    if (!isPlanned) last = last.catch(() => undefined).then(syncNow);
+    isPlanned = true;
+    return last;
+  }
+
+  async function syncNow(): Promise<void> {
+    isPlanned = false;
+    const lines = written;
+    const done = retired;
+    written = [];
+    retired = [];
+    try {
+      for (const segment of new Set(lines.map((each) => each.segment))) {
+        await datasync(segment.file);
+        if (!segment.isNamed) await syncFolder(folder);
+        segment.isNamed = true;
+      }
+      for (const { line, segment, offset } of lines) line.resolve({ path: segment.path, offset, length: line.bytes.length });
+    } catch (error) {
+      // A file whose fdatasync has failed may say the next time that all is well.
+      const lost = [...lines, ...written];
+      written = [];
+      intoReserve(
+        lost.map(({ line }) => line),
+        error,
+      );
+    }
+    for (const segment of done) await finish(segment);
+  }
+
+  async function finish({ file, path }: Segment): Promise<void> {
+    closeSync(file);
     // Another process may have taken this one for dead and finished its segment.
     await renameIfThere(`${path}${OPEN}`, path);
     await syncFolder(folder);
-  }
-
-  async function put(bytes: Buffer): Promise<void> {
-    const handle = file ?? (await begin());
-    for (let written = 0; written < bytes.length; ) {
-      written += (await handle.write(bytes, written, bytes.length - written, size + written)).bytesWritten;
-    }
-    await handle.datasync();
-  }
-
-  /** Gives the reserve back to the disk and goes on in a fresh segment; the lines of a half-written batch are in both, which is harmless. */
-  async function putIntoReserve(bytes: Buffer): Promise<void> {
-    full = true;
-    await reserve?.close();
-    reserve = undefined;
-    await finish();
-    await put(bytes);
-  }
-
-  async function commit(): Promise<void> {
-    scheduled = false;
-    const batch = waiting;
-    waiting = [];
-    if (batch.length === 0) return;
-    try {
-      const bytes = Buffer.concat(batch.map(({ line }) => line));
-      await put(bytes).catch((error: NodeJS.ErrnoException) => {
-        if (full || !FULL.has(error.code ?? '')) throw error;
-        return putIntoReserve(bytes);
-      });
-      const path = segmentPath(folder, segment, tag);
-      for (const { line, resolve } of batch) {
-        resolve({ path, offset: size, length: line.length });
-        size += line.length;
-      }
-      if (size >= limits.segmentBytes) await finish();
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
-    }
   }
 
   return {
     get full() {
       return full;
     },
-    write(line) {
+    write(bytes) {
       return new Promise((resolve, reject) => {
-        waiting.push({ line, resolve, reject });
-        if (scheduled) return;
-        scheduled = true;
-        chain = chain.then(commit);
+        if (waiting.length === 0) queueMicrotask(flush);
+        waiting.push({ bytes, resolve, reject });
       });
     },
-    roll() {
-      const rolled = chain.then(finish);
-      chain = rolled.catch(() => undefined);
-      return rolled;
+    async roll() {
+      flush();
+      retire();
+      await sync();
     },
     async close() {
       await this.roll();
-      await reserve?.close();
-      reserve = undefined;
+      giveReserveBack();
     },
   };
 }

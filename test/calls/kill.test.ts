@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { openCallLog } from '../../src/calls/call-log.ts';
+import { keyOf } from '../rig/call-records.ts';
 import { type ChatServer, startChatServer } from '../rig/chat-server.ts';
 
 const COUNT = 400;
@@ -63,3 +65,15 @@ for (const store of ['store', 'no-store']) {
     }
   });
 }
+
+test('what was handed to the log is there after a kill, although nobody had waited for the disk', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'zephyr-kill-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const dying = join(import.meta.dirname, '../rig/append-and-die.ts');
+  const { signal, stderr } = spawnSync(process.execPath, [dying, folder, '100'], { encoding: 'utf8' });
+  assert.equal(signal, 'SIGKILL', stderr);
+  const log = await openCallLog(folder);
+  for (let n = 0; n < 100; n += 1) assert.equal((await log.reply(keyOf(n)))?.text, `reply ${n}`);
+  assert.equal(log.totals.damaged, 0);
+  await log.close();
+});
