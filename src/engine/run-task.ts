@@ -7,6 +7,7 @@ import type { Engine } from './engine.ts';
 import { stageInputs } from './job-folder.ts';
 import { isLost, openJournal } from './journal.ts';
 import type { StageRun } from './stage-run.ts';
+import { LOOK_MS, watchRun } from './watch-run.ts';
 
 type TaskStep = Step & { readonly work: { readonly kind: 'task' } };
 
@@ -17,6 +18,7 @@ export async function runTask(
   step: TaskStep,
   inputs: Readonly<Record<string, Artifact>>,
   ahead: Step | undefined,
+  lookMs = LOOK_MS,
 ): Promise<{ readonly folder: string; readonly result: TaskResult }> {
   const task = engine.tasks[step.work.task];
   if (task === undefined) throw new Error(`Cannot run ${step.stage}/${step.name}: there is no task "${step.work.task}"`);
@@ -36,6 +38,7 @@ export async function runTask(
       if (isLost(error)) lost.abort(error);
       throw error;
     });
+  const endWatch = step.calls === undefined ? () => {} : watchRun(run, lookMs, (error) => lost.abort(error));
   let result: TaskResult;
   try {
     result = await task({
@@ -65,6 +68,8 @@ export async function runTask(
       exit: 'detached',
       cause: error,
     });
+  } finally {
+    endWatch();
   }
   await flush();
   return { folder: out, result };

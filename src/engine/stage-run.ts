@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ulid } from '../base/ulid.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Addition, Hub } from '../hub/hub.ts';
@@ -56,6 +57,16 @@ export class StageRun {
       if (now === undefined || attempt === TRIES || !isSame(now.state, this.state)) throw lost(this.state, now?.state);
       this.#head = now.head;
     }
+  }
+
+  /** Throws when the run is somebody else's by now, or cancelled. One request as long as nobody writes to it. */
+  async check(): Promise<void> {
+    const { repo, run, owner } = this.state;
+    if ((await this.#hub.resolve({ ...repo, revision: run })) === this.#head) return;
+    // We may be writing at this moment ourselves, and others may leave calls there.
+    const now = (await readRun(this.#hub, repo, run))?.state;
+    const isOurs = now === undefined || (now.phase !== 'cancelled' && isDeepStrictEqual(now.owner, owner));
+    if (!isOurs) throw lost(this.state, now);
   }
 
   /** Leaves files on the branch although the run is somebody else's by now, who goes on undisturbed. */
