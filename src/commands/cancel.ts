@@ -1,4 +1,4 @@
-import { markCancelled } from '../engine/mark-cancelled.ts';
+import { GRACE_SECONDS, markCancelled } from '../engine/mark-cancelled.ts';
 import { EXIT, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Target } from '../recipe/target.ts';
@@ -6,9 +6,6 @@ import { ownerLiveness } from '../runs/owner.ts';
 import { openTargetBackend } from './backend.ts';
 import { type Context, type Options, openContext } from './context.ts';
 import { findRun } from './find-run.ts';
-
-/** Seconds that a job has to save its state before it is killed. */
-const GRACE_SECONDS = 300;
 
 /** `zephyr cancel ID`: the job gets SIGTERM, saves, and ends; the run can be resumed later. */
 export async function cancel([id]: string[], options: Options): Promise<number> {

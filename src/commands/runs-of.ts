@@ -1,6 +1,6 @@
-import { readRun } from '../engine/stage-run.ts';
+import { readRunIfReadable } from '../engine/stage-run.ts';
 import type { Hub } from '../hub/hub.ts';
-import { formatRef } from '../model/artifact.ts';
+import { formatRef, type RepoId } from '../model/artifact.ts';
 import { ownerLiveness } from '../runs/owner.ts';
 import type { RunState } from '../runs/run-state.ts';
 
@@ -26,8 +26,8 @@ export function summary(state: RunState): Record<string, unknown> {
 }
 
 /** Every run of a repo whose state can be read. */
-export async function runsOf(hub: Hub, repo: Parameters<typeof readRun>[1]): Promise<RunState[]> {
+export async function runsOf(hub: Hub, repo: RepoId): Promise<RunState[]> {
   const branches = Object.keys((await hub.refs(repo))?.branches ?? {}).filter((name) => name.startsWith('run-'));
-  const states = await Promise.all(branches.map((branch) => readRun(hub, repo, branch).catch(() => undefined)));
+  const states = await Promise.all(branches.map((branch) => readRunIfReadable(hub, repo, branch)));
   return states.flatMap((found) => (found === undefined ? [] : [found.state]));
 }

@@ -6,6 +6,7 @@ import type { Artifact, Failure } from '../model/outcome.ts';
 import { type Bound, bind } from '../plan/bind.ts';
 import { findCandidate } from '../plan/find.ts';
 import type { Plan, PlannedStep } from '../plan/plan.ts';
+import { attemptEnded } from '../runs/run-state.ts';
 import type { StageName } from '../stages/stage.ts';
 import type { Engine } from './engine.ts';
 import { sweepRun } from './job-folder.ts';
@@ -13,7 +14,7 @@ import { ownStage } from './own-stage.ts';
 import { publish } from './publish.ts';
 import { reclaim } from './reclaim.ts';
 import { release } from './release.ts';
-import { runJob } from './run-job.ts';
+import { dropJob, runJob } from './run-job.ts';
 import { runTask } from './run-task.ts';
 import type { StageRun } from './stage-run.ts';
 
@@ -107,18 +108,24 @@ async function make(
 ): Promise<Artifact | { failure: Failure }> {
   const began = engine.now().getTime();
   engine.emit({ type: 'step-started', stage: step.stage, step: step.name, fingerprint: bound.fingerprint });
+  // of an earlier step: it was published, and zephyr ended before that was written down
+  const left = run.state.job;
+  if (left?.handle != null && left.step !== step.name) await dropJob(engine, left.handle);
   const made = await work(engine, plan, run, step, bound);
   if ('failure' in made) return made;
+  const ended = attemptEnded(run.state, step.name, 'done', engine.now().toISOString());
   const { artifact, manifest } = await publish(
     engine.hub,
-    { step, run: run.state.run, ...bound, ...made, attempts: run.state.attempts[step.name] ?? [] },
+    { step, run: run.state.run, ...bound, ...made, attempts: ended.attempts[step.name] ?? [] },
     engine.now(),
     engine.version,
   );
+  const handle = run.state.job?.handle;
   await run.advance(
-    { ...run.state, steps: { ...run.state.steps, [step.name]: { fingerprint: bound.fingerprint, artifact } } },
+    { ...ended, steps: { ...ended.steps, [step.name]: { fingerprint: bound.fingerprint, artifact } } },
     `publish ${step.name} as ${formatRef(artifact.ref)}`,
   );
+  if (handle != null) await dropJob(engine, handle);
   await rm(join(engine.workFolder, run.state.run, step.name), { recursive: true, force: true });
   const seconds = (engine.now().getTime() - began) / 1000;
   engine.emit({

@@ -4,6 +4,9 @@ import { formatRef } from '../model/artifact.ts';
 import type { RunState } from '../runs/run-state.ts';
 import { readRun, StageRun } from './stage-run.ts';
 
+/** Seconds that a job of a cancelled run has to save its state before it is killed. */
+export const GRACE_SECONDS = 300;
+
 /** A run that saves checkpoints moves its branch between two looks of ours. */
 const TRIES = 20;
 

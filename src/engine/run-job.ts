@@ -12,13 +12,15 @@ import { keepCheckpoint, leftBehind, restoreCheckpoint } from './checkpoints.ts'
 import type { Engine } from './engine.ts';
 import { hardwareOf } from './hardware.ts';
 import { jobFolderOf, layOutJob, sweepRun } from './job-folder.ts';
-import type { StageRun } from './stage-run.ts';
+import { isLost } from './journal.ts';
+import { GRACE_SECONDS } from './mark-cancelled.ts';
+import { readRun, type StageRun } from './stage-run.ts';
 
 type JobStep = Step & { readonly work: { readonly kind: 'job' } };
 
 export type JobOutcome =
-  | { readonly ok: true; readonly folder: string; readonly result: JobResult }
-  | { readonly ok: false; readonly failure: Failure };
+  /** The job is still the run's, so that what it made is published again should that fail: see `dropJob`. */
+  { readonly ok: true; readonly folder: string; readonly result: JobResult } | { readonly ok: false; readonly failure: Failure };
 
 /** A job that was stopped or killed is started again this often, as long as each attempt saved something new. */
 const FRUITFUL_RESTARTS = 3;
@@ -46,13 +48,22 @@ export async function runJob(
   }
 }
 
+/** Forgets a job of this run whose step is published: one that still runs makes what is there already. */
+export async function dropJob({ backend }: Engine, handle: JobHandle): Promise<void> {
+  if (handle.backend !== backend.name) return;
+  const { state } = await backend.cancel(handle, 0);
+  if (state !== 'unknown') await backend.forget(handle);
+}
+
 /** The job that the run state speaks of, if the backend still knows it; what a dead one left behind is saved first. */
 async function adopt(engine: Engine, run: StageRun, step: JobStep): Promise<JobHandle | undefined> {
   const { job } = run.state;
   if (job === null || job.step !== step.name) return undefined;
   const labels: JobLabels = { run: run.state.run, stage: step.stage, step: step.name, epoch: job.epoch };
-  if (job.handle !== null && (job.handle.backend !== engine.backend.name || job.handle.host !== hostId()))
-    await elsewhere(engine, run, job.handle);
+  // one whose handle never reached the branch runs where it was about to be submitted
+  const place = job.handle ?? run.state.attempts[step.name]?.find(({ epoch }) => epoch === job.epoch);
+  if (place !== undefined && (place.backend !== engine.backend.name || place.host !== hostId()))
+    await elsewhere(engine, run, place);
   const handle = job.handle ?? (await engine.backend.find(labels));
   const state: JobState = handle === undefined ? { state: 'absent' } : await engine.backend.state(handle);
   if (handle !== undefined && state.state !== 'absent') {
@@ -66,10 +77,10 @@ async function adopt(engine: Engine, run: StageRun, step: JobStep): Promise<JobH
 }
 
 /** A job that can only be seen from another machine or through another backend is not dead because we cannot see it. */
-async function elsewhere(engine: Engine, run: StageRun, handle: JobHandle): Promise<void> {
-  if (engine.takeOver || (handle.host.split('/')[0] === hostId().split('/')[0] && handle.host !== hostId())) return;
+async function elsewhere(engine: Engine, run: StageRun, { host, backend }: Pick<JobHandle, 'host' | 'backend'>): Promise<void> {
+  if (engine.takeOver || (host.split('/')[0] === hostId().split('/')[0] && host !== hostId())) return;
   throw new ZephyrError(
-    `Cannot go on with ${formatRef({ ...run.state.repo, revision: run.state.run })}: its job runs on ${handle.host} through ${handle.backend}, out of sight from here`,
+    `Cannot go on with ${formatRef({ ...run.state.repo, revision: run.state.run })}: its job runs on ${host} through ${backend}, out of sight from here`,
     { exit: 'conflict', hint: 'resume it there, or add --take-over if that job is gone for good' },
   );
 }
@@ -119,12 +130,18 @@ async function start(
       `run ${step.name} e${labels.epoch}`,
     );
   } catch (error) {
-    // cancelled between two commits: whoever cancelled could not know of this job
-    if (error instanceof ZephyrError && error.exit === 'cancelled') await engine.backend.cancel(handle, 0);
+    // cancelled or taken over between two commits: whoever did it could not know of this job
+    if (isLost(error) && !(await isAwaited(engine, run, labels.epoch))) await engine.backend.cancel(handle, 0);
     throw error;
   }
   engine.emit({ type: 'job-submitted', stage: step.stage, step: step.name, handle, resumedFromStep: restored?.at });
   return handle;
+}
+
+/** Whether whoever has the run now will look for the job of this epoch. */
+async function isAwaited({ hub }: Engine, { state }: StageRun, epoch: number): Promise<boolean> {
+  const now = (await readRun(hub, state.repo, state.run))?.state;
+  return now?.phase !== 'cancelled' && now?.job?.epoch === epoch;
 }
 
 async function watch(
@@ -135,14 +152,20 @@ async function watch(
   inputs: Readonly<Record<string, Artifact>>,
 ): Promise<JobOutcome> {
   let said: string | undefined;
-  for await (const item of followJob(engine.backend, handle, { signal: engine.signal })) {
-    if (item.type === 'note') note(engine, step, item.message);
-    else if (item.type === 'event') {
-      const event = item.event.type === 'error' ? { ...item.event, message: named(item.event.message, inputs) } : item.event;
-      engine.emit({ type: 'job', stage: step.stage, step: step.name, event });
-      if (event.type === 'error') said = event.message;
-      if (event.type === 'save') await save(engine, run, step, join(handle.folder, event.path));
-    } else return await settle(engine, run, step, handle, item.state, item.result, item.logTail, said);
+  try {
+    for await (const item of followJob(engine.backend, handle, { signal: engine.signal })) {
+      if (item.type === 'note') note(engine, step, item.message);
+      else if (item.type === 'event') {
+        const event = item.event.type === 'error' ? { ...item.event, message: named(item.event.message, inputs) } : item.event;
+        engine.emit({ type: 'job', stage: step.stage, step: step.name, event });
+        if (event.type === 'error') said = event.message;
+        if (event.type === 'save') await save(engine, run, step, join(handle.folder, event.path));
+      } else return await settle(engine, run, step, handle, item.state, item.result, item.logTail, said);
+    }
+  } catch (error) {
+    // cancelled, perhaps from a machine that cannot reach the job
+    if (error instanceof ZephyrError && error.exit === 'cancelled') await engine.backend.cancel(handle, GRACE_SECONDS);
+    throw error;
   }
   throw new ZephyrError(`Turned away from ${step.stage}/${step.name}; its job goes on`, { exit: 'detached' });
 }
@@ -163,13 +186,15 @@ async function settle(
   said: string | undefined,
 ): Promise<JobOutcome> {
   const outcome = judge(state, result, logTail, said);
-  if (!outcome.ok) await rescue(engine, run, step, handle.folder);
+  if (outcome.ok) return { ok: true, folder: join(handle.folder, 'out'), result: outcome.result };
+  const { reason } = outcome.failure;
+  await rescue(engine, run, step, handle.folder);
   await engine.backend.forget(handle);
   await run.advance(
-    attemptEnded(run.state, step.name, outcome.ok ? 'done' : outcome.failure.reason, engine.now().toISOString()),
-    `${step.name} e${handle.labels.epoch} ended: ${outcome.ok ? 'done' : outcome.failure.reason}`,
+    attemptEnded(run.state, step.name, reason, engine.now().toISOString()),
+    `${step.name} e${handle.labels.epoch} ended: ${reason}`,
   );
-  return outcome.ok ? { ok: true, folder: join(handle.folder, 'out'), result: outcome.result } : outcome;
+  return outcome;
 }
 
 /** Success is proved by result.json and the last step, never by the exit code alone. */

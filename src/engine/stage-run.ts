@@ -126,7 +126,7 @@ export async function readRun(hub: Hub, repo: RepoId, run: string): Promise<{ st
   if (head === undefined) return undefined;
   const bytes = await hub.read({ ...repo, commit: head }, STATE_FILE);
   if (bytes === undefined) return undefined;
-  const parsed = runState.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  const parsed = runState.safeParse(jsonOf(bytes));
   if (parsed.success) return { state: parsed.data, head };
   throw new ZephyrError(
     `Cannot read the state of ${formatRef({ ...repo, revision: run })}: it was written by another version of zephyr`,
@@ -137,6 +137,26 @@ export async function readRun(hub: Hub, repo: RepoId, run: string): Promise<{ st
   );
 }
 
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** As `readRun`, and `undefined` for a state that cannot be read. A Hub that does not answer has not said that there is none. */
+export async function readRunIfReadable(
+  hub: Hub,
+  repo: RepoId,
+  run: string,
+): Promise<{ state: RunState; head: string } | undefined> {
+  return await readRun(hub, repo, run).catch((error: unknown) => {
+    if (error instanceof ZephyrError && error.exit === 'preflight') return undefined;
+    throw error;
+  });
+}
+
 /** The newest run of this repo with this key that has not come to an end. */
 export async function findUnfinished(
   hub: Hub,
@@ -145,7 +165,7 @@ export async function findUnfinished(
 ): Promise<{ state: RunState; head: string } | undefined> {
   const branches = Object.keys((await hub.refs(repo))?.branches ?? {}).filter((name) => name.startsWith('run-'));
   for (const branch of branches.sort().reverse().slice(0, RUNS_LOOKED_AT)) {
-    const found = await readRun(hub, repo, branch).catch(() => undefined);
+    const found = await readRunIfReadable(hub, repo, branch);
     if (found !== undefined && found.state.key === key && found.state.phase !== 'done') return found;
   }
   return undefined;

@@ -1,7 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openBackend } from '../../src/backends/registry.ts';
+import type { Json } from '../../src/base/canonical-json.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { beginRun, type StageRun } from '../../src/engine/stage-run.ts';
 import { localHub } from '../../src/hub/local-hub.ts';
@@ -83,7 +84,22 @@ export async function openRig(): Promise<Rig> {
   };
 }
 
+/** What test/fixtures/jobs holds becomes the program of the job. */
+export async function useProgram({ folder }: Rig, fixture: string): Promise<void> {
+  await mkdir(join(folder, 'code'), { recursive: true });
+  await copyFile(join(ROOT, 'test', 'fixtures', 'jobs', `${fixture}.py`), join(folder, 'code', 'dsft.py'));
+}
+
 const common = { stage: 'dsft' as const, summary: '', inputs: {}, config: {}, output };
 
 export const taskStep = (task: string) =>
   ({ ...common, name: 'construct', files: [], work: { kind: 'task', task } }) as const satisfies Step;
+
+export const jobStep = (config: Json) =>
+  ({
+    ...common,
+    config,
+    name: 'train',
+    files: ['dsft.py'],
+    work: { kind: 'job', program: 'dsft', globalBatch: undefined, saveSteps: 1 },
+  }) as const satisfies Step;

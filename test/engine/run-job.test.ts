@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Backend } from '../../src/backends/backend.ts';
+import { markCancelled } from '../../src/engine/mark-cancelled.ts';
+import { dropJob, runJob } from '../../src/engine/run-job.ts';
+import { adoptRun, readRun, type StageRun } from '../../src/engine/stage-run.ts';
+import { ZephyrError } from '../../src/errors.ts';
+import type { JobHandle } from '../../src/model/job.ts';
+import { hostId } from '../../src/runs/owner.ts';
+import { attemptEnded, submitting } from '../../src/runs/run-state.ts';
+import { jobStep, openRig, type Rig, useProgram } from './engine-rig.ts';
+
+const NOW = '2026-01-01T00:00:00Z';
+
+/** The backend of the rig, with something that happens just after a job was submitted; and the handles it gave. */
+function submittingThen(rig: Rig, then: (handle: JobHandle) => Promise<void>): { backend: Backend; handles: JobHandle[] } {
+  const handles: JobHandle[] = [];
+  const submit: Backend['submit'] = async (request) => {
+    const handle = await rig.engine.backend.submit(request);
+    handles.push(handle);
+    await then(handle);
+    return handle;
+  };
+  return { backend: { ...rig.engine.backend, submit }, handles };
+}
+
+/** Another zephyr that owns the run from now on. */
+async function takenOver(rig: Rig, { state }: StageRun): Promise<StageRun> {
+  const found = await readRun(rig.beside, state.repo, state.run);
+  assert.ok(found);
+  return adoptRun(rig.beside, () => new Date(Date.now() + 1), found, true);
+}
+
+test("a job that has succeeded stays the run's until it is dropped, and is not run again", async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  await useProgram(rig, 'finish');
+  const run = await rig.begin();
+  const step = jobStep({ steps: 2 });
+  const first = await runJob(rig.engine, run, step, {});
+  assert.ok(first.ok);
+  const handle = run.state.job?.handle;
+  assert.ok(handle != null, 'publishing it may yet fail');
+  assert.deepEqual(await runJob(rig.engine, run, step, {}), first);
+  assert.equal(rig.events.filter(({ type }) => type === 'job-submitted').length, 1);
+  await dropJob(rig.engine, handle);
+});
+
+test('a job whose handle never reached the branch is looked for where it was submitted, and not started elsewhere', async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  await useProgram(rig, 'finish');
+  for (const [backend, host] of [
+    ['process', 'far-away/12345678'],
+    ['docker', hostId()],
+  ] as const) {
+    const run = await rig.begin();
+    await run.advance(submitting(run.state, 'train', NOW, backend, host, undefined), 'submit');
+    await assert.rejects(
+      runJob(rig.engine, run, jobStep({ steps: 1 }), {}),
+      (error) => error instanceof ZephyrError && error.exit === 'conflict' && /--take-over/.test(error.hint ?? ''),
+    );
+    const told = await runJob({ ...rig.engine, takeOver: true }, run, jobStep({ steps: 1 }), {});
+    assert.ok(told.ok);
+  }
+});
+
+test('a job that nobody will look for is stopped when its run is taken over just after it was submitted', async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  await useProgram(rig, 'saving');
+  const run = await rig.begin();
+  const { backend, handles } = submittingThen(rig, async () => {
+    const other = await takenOver(rig, run);
+    await other.advance(attemptEnded(other.state, 'train', 'lost', NOW), 'lost');
+  });
+  await assert.rejects(
+    runJob({ ...rig.engine, backend }, run, jobStep({}), {}),
+    (error) => error instanceof ZephyrError && error.exit === 'conflict',
+  );
+  const [handle] = handles;
+  assert.ok(handle !== undefined);
+  assert.equal((await rig.engine.backend.state(handle)).state, 'exited');
+});
+
+test('a job that the new owner will look for goes on when its run is taken over just after it was submitted', async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  await useProgram(rig, 'saving');
+  const run = await rig.begin();
+  const { backend, handles } = submittingThen(rig, async () => {
+    await takenOver(rig, run);
+  });
+  await assert.rejects(runJob({ ...rig.engine, backend }, run, jobStep({}), {}), ZephyrError);
+  const [handle] = handles;
+  assert.ok(handle !== undefined);
+  t.after(() => rig.engine.backend.cancel(handle, 0));
+  assert.deepEqual(await rig.engine.backend.state(handle), { state: 'running' });
+});
+
+test('a run that is cancelled from out of sight of its job: whoever follows the job has it save and end', async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  await useProgram(rig, 'saving');
+  const run = await rig.begin();
+  const { backend, handles } = submittingThen(rig, async ({ folder }) => {
+    void (async () => {
+      while ((await readRun(rig.beside, run.state.repo, run.state.run))?.state.job?.handle == null);
+      await markCancelled(rig.beside, () => new Date(), run.state);
+      await writeFile(join(folder, 'go'), '');
+    })();
+  });
+  await assert.rejects(
+    runJob({ ...rig.engine, backend }, run, jobStep({}), {}),
+    (error) => error instanceof ZephyrError && error.exit === 'cancelled',
+  );
+  const [handle] = handles;
+  assert.ok(handle !== undefined);
+  assert.deepEqual(await rig.engine.backend.state(handle), { state: 'exited', code: 75, outOfMemory: false });
+
+  const found = await readRun(rig.beside, run.state.repo, run.state.run);
+  assert.ok(found);
+  const again = await adoptRun(rig.beside, () => new Date(), found, false);
+  const stopping = new AbortController();
+  const engine = {
+    ...rig.engine,
+    signal: stopping.signal,
+    emit: (event: { type: string }) => void (event.type === 'job-submitted' && stopping.abort()),
+  };
+  await assert.rejects(
+    runJob(engine, again, jobStep({}), {}),
+    (error) => error instanceof ZephyrError && error.exit === 'detached',
+  );
+  const handleAgain = again.state.job?.handle;
+  assert.ok(handleAgain != null);
+  await rig.engine.backend.cancel(handleAgain, 0);
+  assert.deepEqual(
+    again.state.checkpoints.map(({ at }) => at),
+    [2, 1],
+    'what it saved last was taken over',
+  );
+});
