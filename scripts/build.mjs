@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } f
 import { dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
+import { commonChunk } from './common-chunk.mjs';
 import { bundleStamp, root } from './stamp.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string', default: join(root, 'dist') } } });
@@ -11,7 +12,7 @@ const out = resolve(values.out);
 const stamp = bundleStamp();
 
 /** esbuild's stand-in for require() in bundled CommonJS looks for a `require` in its own file. */
-const REQUIRE = "import{createRequire as zephyrRequire}from'node:module';const require=zephyrRequire(import.meta.url);";
+const REQUIRE = 'const require=process.getBuiltinModule("module").createRequire(import.meta.url);';
 
 /**
  * To import `process` or `child_process` is to load what hangs on them, streams and sockets, which `--help` needs nothing of.
@@ -31,13 +32,25 @@ const lean = {
   },
 };
 
-const result = await build({
+/** An `import` of a part of Node reads each of its exports, and so loads streams, WebCrypto and more; this reads what is named. */
+function withLeanBuiltins(text) {
+  const found = [];
+  const statement = /(?<=^|[;}])import(?: ([\w$]+) |\{([^}]*)\})from"((?:node:)?[\w/]+)";/gm;
+  const rest = text.replace(statement, (_, all, names, module) => {
+    found.push(`const ${all ?? `{${names.replaceAll(' as ', ':')}}`}=process.getBuiltinModule("${module}");`);
+    return '';
+  });
+  return found.join('') + rest;
+}
+
+const options = {
   absWorkingDir: root,
   entryPoints: { cli: 'src/cli.ts' },
   outdir: out,
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
-  plugins: [lean],
+  // for Node it has CommonJS, which is neither shaken nor joined
+  alias: { yaml: join(root, 'node_modules/yaml/browser/dist/index.js') },
   splitting: true,
   format: 'esm',
   platform: 'node',
@@ -49,16 +62,20 @@ const result = await build({
   metafile: true,
   write: false,
   logLevel: 'warning',
-}).catch(() => undefined);
-// esbuild has said why
-if (result === undefined) process.exit(1);
+};
+
+// esbuild says itself why it cannot
+const bundle = (plugins) => build({ ...options, plugins }).catch(() => process.exit(1));
+const { metafile } = await bundle([lean]);
+const result = await bundle([lean, commonChunk(metafile.outputs)]);
 
 // The entry goes last and a file appears whole, so that a CLI started meanwhile finds the old bundle or the new one.
 const entry = join(out, 'cli.js');
 const files = result.outputFiles.sort((a, b) => Number(a.path === entry) - Number(b.path === entry));
 for (const file of files) {
   const needsRequire = file.text.includes('Dynamic require of');
-  replace(file.path, needsRequire ? REQUIRE + file.text : file.contents);
+  const text = withLeanBuiltins(file.text);
+  replace(file.path, needsRequire ? REQUIRE + text : text);
 }
 replace(join(out, 'meta.json'), JSON.stringify(result.metafile));
 replace(join(out, 'stamp'), stamp);

@@ -27,4 +27,12 @@ export function stampOf(paths) {
 
 /** What the bundle is made of. */
 export const bundleStamp = () =>
-  stampOf(['src', 'configs/schema', 'package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs']);
+  stampOf([
+    'src',
+    'configs/schema',
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'scripts/build.mjs',
+    'scripts/common-chunk.mjs',
+  ]);

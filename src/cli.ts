@@ -166,11 +166,8 @@ async function main(): Promise<number> {
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
     const error = thrown instanceof ZephyrError ? thrown : (diskFull(thrown, 'go on') ?? thrown);
-    const { renderError } = await import('./render/errors.ts');
-    const { redactor } = await import('./render/redact.ts');
-    const { knownSecrets } = await import('./commands/secrets.ts');
-    const color = process.stderr.hasColors?.() ?? false;
-    process.stderr.write(renderError(error, { color, redact: redactor(knownSecrets) }));
+    const { failureText } = await import('./commands/failure.ts');
+    process.stderr.write(failureText(error));
     return error instanceof ZephyrError ? EXIT[error.exit] : EXIT.bug;
   }
 }

@@ -22,8 +22,8 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-/** Packages in the files that are read when an entry point is imported: its own and what it imports statically. */
-function packagesOf(entryPoint: string): string[] {
+/** The files that are read when an entry point is imported: its own and what it imports statically. */
+function filesOf(entryPoint: string): string[] {
   const start = Object.entries(outputs).find(([, output]) => output.entryPoint === entryPoint)?.[0];
   assert.ok(start !== undefined, `no chunk begins at ${entryPoint}`);
   const seen = new Set<string>([start]);
@@ -31,8 +31,16 @@ function packagesOf(entryPoint: string): string[] {
     const statics = outputs[path]?.imports.filter(({ kind, external }) => kind === 'import-statement' && external !== true) ?? [];
     for (const found of statics) seen.add(found.path);
   }
-  const inputs = [...seen].flatMap((path) => Object.keys(outputs[path]?.inputs ?? {}));
-  const names = inputs.map((input) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1]);
+  return [...seen];
+}
+
+/** The modules in these files. */
+function modulesOf(entryPoint: string): string[] {
+  return filesOf(entryPoint).flatMap((path) => Object.keys(outputs[path]?.inputs ?? {}));
+}
+
+function packagesOf(entryPoint: string): string[] {
+  const names = modulesOf(entryPoint).map((input) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1]);
   return [...new Set(names.filter((name) => name !== undefined))].sort();
 }
 
@@ -40,12 +48,36 @@ test('the entry reads commander and no other package, so that --help is quick', 
   assert.deepEqual(packagesOf('src/cli.ts'), ['commander']);
 });
 
-test('the chunks of plan hold no SDK and no process library', () => {
-  const heavy = ['openai', '@huggingface/inference', 'execa'];
+test('plan reads the packages for recipes and no other', () => {
+  assert.deepEqual(packagesOf('src/commands/plan.ts'), ['yaml', 'zod']);
+});
+
+test('yaml is bundled from its ES modules, of which only what is used comes along', () => {
+  const found = modulesOf('src/commands/plan.ts').filter((module) => module.includes('node_modules/yaml/'));
   assert.deepEqual(
-    packagesOf('src/commands/plan.ts').filter((name) => heavy.includes(name)),
+    found.filter((module) => !module.includes('/yaml/browser/')),
     [],
   );
+});
+
+test('small modules that verbs share are one chunk: plan reads at most 20 files, status at most 15', () => {
+  assert.ok(filesOf('src/commands/plan.ts').length <= 20, filesOf('src/commands/plan.ts').join(' '));
+  assert.ok(filesOf('src/commands/status.ts').length <= 15, filesOf('src/commands/status.ts').join(' '));
+});
+
+test('zod is told to parse without compiling before there is any schema', () => {
+  const own = modulesOf('src/commands/parse-once.ts').filter((module) => module.startsWith('src/'));
+  assert.deepEqual(own, ['src/commands/parse-once.ts']);
+});
+
+test('an error is told without any package', () => {
+  assert.deepEqual(packagesOf('src/commands/failure.ts'), []);
+});
+
+test('no file imports a part of Node, which would load all that this part exports', () => {
+  const statement = /(?:^|[;}])import(?: ?[\w$]+ |\{[^}]*\}|\*as [\w$]+ )?(?:from)?["'](?:node:)?[a-z_/]+["'];/m;
+  const importing = Object.keys(outputs).filter((path) => statement.test(readFileSync(path, 'utf8')));
+  assert.deepEqual(importing, []);
 });
 
 test('the bundle stands alone: outside of it there is Node only', () => {

@@ -1,4 +1,3 @@
-import { objectIn } from './source-rows.ts';
 import type { PromptSource } from './spec.ts';
 
 /**
@@ -31,4 +30,14 @@ export function promptLines(
     });
   }
   return { list, malformed };
+}
+
+/** The object that a line of JSON Lines holds. */
+export function objectIn(line: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
 }

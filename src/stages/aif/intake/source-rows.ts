@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parquetShape, type Row, readParquet } from '../../../base/parquet.ts';
 import { ZephyrError } from '../../../errors.ts';
+import { objectIn } from './prompt-lines.ts';
 
 /** A row with its place in words, `train.jsonl, line 3`; without `row` the line is no JSON object and `text` says what it is. */
 export type Placed =
@@ -37,15 +38,5 @@ export async function* placedRows(paths: readonly string[], column: string | nul
       const at = `${name}, line ${line}`;
       yield row === undefined ? { at, number, row, text } : { at, number, row };
     }
-  }
-}
-
-/** The object that a line of JSON Lines holds. */
-export function objectIn(line: string): Row | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Row) : undefined;
-  } catch {
-    return undefined;
   }
 }
