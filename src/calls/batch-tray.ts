@@ -40,10 +40,11 @@ export function openTray({ requests, bytes, queue, tokensOf, send, quietMs }: Tr
 
   const bytesOf = ({ place }: Waiting) => place.length + LINE_BYTES;
 
+  const isFull = () => calls.length >= requests || size >= bytes;
+
   /** Milliseconds until the calls at hand are to go. */
   function waitMs(now: number): number {
-    const isFull = calls.length >= requests || size >= bytes;
-    const dueAt = isFull ? now : Math.min(lastAt + quietMs, firstAt + LONGEST_MS);
+    const dueAt = isFull() ? now : Math.min(lastAt + quietMs, firstAt + LONGEST_MS);
     return Math.max(dueAt, queue.restsUntil) - now;
   }
 
@@ -91,9 +92,11 @@ export function openTray({ requests, bytes, queue, tokensOf, send, quietMs }: Tr
     add(waiting) {
       lastAt = performance.now();
       if (calls.length === 0) firstAt = lastAt;
+      const wasFull = isFull();
       calls.push(waiting);
       size += bytesOf(waiting);
-      if (calls.length === 1 || calls.length >= requests || size >= bytes) pump();
+      // Full before, it waits for room, of which the queue tells.
+      if (calls.length === 1 || (!wasFull && isFull())) pump();
     },
     empty() {
       clearTimeout(timer);

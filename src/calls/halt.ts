@@ -1,5 +1,6 @@
 import { ZephyrError } from '../errors.ts';
 import type { ChatFailure, Teacher } from '../teachers/teacher.ts';
+import { isDiskFull } from './segment-files.ts';
 
 /** How a session ends early: nothing new is sent, what is in flight may come home for a while, then it is cut off. */
 export interface Halt {
@@ -25,7 +26,7 @@ export function makeHalt(outside: AbortSignal, drainMs: number): Halt {
 
   function stop(error: unknown): unknown {
     if (reason === undefined) {
-      reason = { error };
+      reason = { error: isDiskFull(error) ? noSpace(error) : error };
       soft.abort();
       timer = setTimeout(() => hard.abort(new Error('The session was stopped')), drainMs);
       timer.unref();
@@ -94,14 +95,20 @@ export function tooManyFailures(failures: number, message: string): ZephyrError 
   });
 }
 
+const NO_SPACE = 'no space left on the disk';
+const FREE_SOME = 'every answer that arrived is kept; free some space';
+
+/** It is full for what is not the log too: calls that wait for a batch, request files. */
+function noSpace(error: unknown): ZephyrError {
+  return new ZephyrError(`Stopped asking teachers: ${NO_SPACE}`, { exit: 'temporary', hint: FREE_SOME, cause: error });
+}
+
 export function logUnwritable(folder: string, error: unknown): ZephyrError {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  const why = error === undefined || FULL.has(code ?? '') ? 'no space left on the disk' : `${code ?? error}`;
+  const why = error === undefined || isDiskFull(error) ? NO_SPACE : `${code ?? error}`;
   return new ZephyrError(`Cannot write the call log in "${folder}": ${why}`, {
     exit: 'temporary',
-    hint: 'every answer that arrived is kept; free some space',
+    hint: FREE_SOME,
     cause: error,
   });
 }
-
-const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);

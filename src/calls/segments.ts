@@ -3,7 +3,7 @@ import { closeSync, fdatasync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { syncFolder } from '../base/atomic-write.ts';
-import { OPEN, renameIfThere, segmentPath } from './segment-files.ts';
+import { isDiskFull, OPEN, renameIfThere, segmentPath } from './segment-files.ts';
 
 /** Where a line is. */
 export interface Position {
@@ -31,9 +31,6 @@ export interface SegmentWriter {
   /** The disk is full: what was in flight went into the reserve, nothing new may be started. */
   readonly full: boolean;
 }
-
-const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
-const isFull = (error: unknown) => FULL.has((error as NodeJS.ErrnoException).code ?? '');
 
 export interface SegmentLimits {
   /** A segment is finished when it has grown so far. */
@@ -127,7 +124,7 @@ export function segmentWriter(folder: string, first: number, limits: SegmentLimi
 
   /** Gives the reserve back to the disk and goes on in a fresh segment; a line may then be in both, which is harmless. */
   function intoReserve(lines: readonly Line[], error: unknown): void {
-    if (full || !isFull(error)) {
+    if (full || !isDiskFull(error)) {
       for (const { reject } of lines) reject(error);
       return;
     }

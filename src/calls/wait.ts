@@ -8,8 +8,11 @@ export function backoffMs(tries: number, base: number, cap: number, random: numb
   return random * Math.min(cap, base * 2 ** Math.max(0, tries - 1));
 }
 
-/** Waits, or returns at once when the signal comes. */
+/** Milliseconds that a timer takes at most; one of more ends at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** Waits, 24 days at most, or returns at once when the signal comes. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (ms <= 0) return;
-  await sleep(ms, undefined, { signal }).catch(() => undefined);
+  await sleep(Math.min(ms, LONGEST_MS), undefined, { signal }).catch(() => undefined);
 }

@@ -37,7 +37,7 @@ export function statusFailure(status: number, body: unknown, header: HeaderOf | 
   return end('final');
 }
 
-/** No connection came about, so nothing was sent. */
+/** No connection came about, or nobody trusted the other side, so nothing was sent. */
 const UNSENT: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -45,6 +45,13 @@ const UNSENT: ReadonlySet<string> = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'CERT_HAS_EXPIRED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ]);
 
 /** No HTTP status arrived. Unless no connection came about, the server may have answered and billed all the same. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openCallLog } from '../../src/calls/call-log.ts';
+import { withPractice } from '../rig/batching.ts';
 import { keyOf } from '../rig/call-records.ts';
 import { startChatServer } from '../rig/chat-server.ts';
 
@@ -52,4 +53,18 @@ test('a session on a full disk stops asking, keeps what was in flight and asks t
   const { out } = await ask('unlimited');
   assert.equal((JSON.parse(out) as { answers: string[] }).answers.length, 300);
   assert.equal(server.asked.length, 300, 'nothing was lost, nothing asked twice');
+});
+
+test('a disk that is full of calls that wait for a batch stops the run as one that may be resumed', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'zephyr-full-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await withPractice('', async ({ server }) => {
+    const asking = join(import.meta.dirname, '../rig/ask-batch.ts');
+    // Room for the reserve of 4 MiB, and for some forty of the calls.
+    const command = `ulimit -f 4200; exec "${process.execPath}" "${asking}" ${server.url} "${folder}" 60 100000`;
+    const child = spawn('bash', ['-c', command], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const error = Buffer.concat(await child.stderr.toArray()).toString();
+    assert.match(error, /Stopped asking teachers: no space left on the disk/);
+    assert.match(error, /exit: 'temporary'/);
+  });
 });

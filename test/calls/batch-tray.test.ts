@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Waiting } from '../../src/calls/batch.ts';
+import { tokenQueue } from '../../src/calls/batch-queue.ts';
+import { openTray } from '../../src/calls/batch-tray.ts';
+
+const call = { place: { box: 1, offset: 0, length: 10 } } as Waiting;
+
+test('a tray that waits for room looks at its calls when there is room, not at each that comes', () => {
+  const queue = tokenQueue(1000);
+  const others = { tokens: 900 };
+  queue.enter(others);
+  let looks = 0;
+  const sent: number[] = [];
+  const tray = openTray({
+    requests: 10,
+    bytes: 1e6,
+    queue,
+    tokensOf() {
+      looks += 1;
+      return 20;
+    },
+    send: (calls) => sent.push(calls.length),
+    quietMs: 1e6,
+  });
+  for (let n = 0; n < 1000; n += 1) tray.add(call);
+  assert.ok(looks < 20, `${looks} looks`);
+  queue.leave(others);
+  queue.wake();
+  assert.equal(sent.length, 100);
+  tray.empty();
+});
