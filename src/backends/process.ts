@@ -2,6 +2,7 @@ import { glob } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { isEarlierBoot } from '../base/host-id.ts';
 import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
 import { type JobHandle, type JobLabels, type JobState, jobHandle } from '../model/job.ts';
@@ -166,7 +167,7 @@ async function stateOf(host: string, handle: JobHandle): Promise<JobState> {
     return ours || killed ? KILLED : { state: 'absent' };
   }
   // the same machine after a reboot: nothing of the job can be left
-  if (ours && machineOf(handle.host) === machineOf(host)) return KILLED;
+  if (ours && isEarlierBoot(handle.host, host)) return KILLED;
   return { state: 'unknown', why: `the job runs on "${machineOf(handle.host)}", which cannot be seen from here` };
 }
 

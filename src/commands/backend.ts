@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
 import { openBackend } from '../backends/registry.ts';
+import { hostId } from '../base/host-id.ts';
 import type { Target } from '../recipe/target.ts';
-import { hostId } from '../runs/owner.ts';
+
 import type { Context } from './context.ts';
 
 /** The backend that a target, or the state of a run, names. */

@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { followJob } from '../backends/follow.ts';
+import { hostId, isEarlierBoot } from '../base/host-id.ts';
 import { ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import { JOB_EXIT, type JobHandle, type JobLabels, type JobResult, type JobState } from '../model/job.ts';
 import type { Artifact, Failure } from '../model/outcome.ts';
-import { hostId } from '../runs/owner.ts';
 import { attemptEnded, newestCheckpoint, submitting } from '../runs/run-state.ts';
 import type { Step } from '../stages/stage.ts';
 import { keepCheckpoint, leftBehind, restoreCheckpoint } from './checkpoints.ts';
@@ -15,6 +15,7 @@ import { jobFolderOf, layOutJob, sweepRun } from './job-folder.ts';
 import { isLost } from './journal.ts';
 import { GRACE_SECONDS } from './mark-cancelled.ts';
 import { readRun, type StageRun } from './stage-run.ts';
+import { LOOK_MS, watchRun } from './watch-run.ts';
 
 type JobStep = Step & { readonly work: { readonly kind: 'job' } };
 
@@ -34,12 +35,13 @@ export async function runJob(
   run: StageRun,
   step: JobStep,
   inputs: Readonly<Record<string, Artifact>>,
+  lookMs = LOOK_MS,
 ): Promise<JobOutcome> {
   for (let restarts = 0; ; restarts += 1) {
     const adopted = await adopt(engine, run, step);
     const handle = adopted ?? (await start(engine, run, step, inputs));
     const savedBefore = newestSaved(run, step);
-    const outcome = await watch(engine, run, step, handle, inputs);
+    const outcome = await watch(engine, run, step, handle, inputs, lookMs);
     const fruitful = (newestSaved(run, step) ?? 0) > (savedBefore ?? 0);
     // an adopted job may have been stopped while nobody looked, and what it saved may be known already
     const again = fruitful || (adopted !== undefined && restarts === 0);
@@ -62,9 +64,10 @@ async function adopt(engine: Engine, run: StageRun, step: JobStep): Promise<JobH
   const labels: JobLabels = { run: run.state.run, stage: step.stage, step: step.name, epoch: job.epoch };
   // one whose handle never reached the branch runs where it was about to be submitted
   const place = job.handle ?? run.state.attempts[step.name]?.find(({ epoch }) => epoch === job.epoch);
-  if (place !== undefined && (place.backend !== engine.backend.name || place.host !== hostId()))
-    await elsewhere(engine, run, place);
-  const handle = job.handle ?? (await engine.backend.find(labels));
+  const isElsewhere = place !== undefined && isOutOfSight(engine, place);
+  if (isElsewhere && !engine.takeOver) throw outOfSight(run, place);
+  // who takes the run over has said that a job out of sight is gone
+  const handle = isElsewhere ? undefined : (job.handle ?? (await engine.backend.find(labels)));
   const state: JobState = handle === undefined ? { state: 'absent' } : await engine.backend.state(handle);
   if (handle !== undefined && state.state !== 'absent') {
     if (job.handle === null) await run.advance({ ...run.state, job: { ...job, handle } }, `adopt ${step.name} e${job.epoch}`);
@@ -76,10 +79,15 @@ async function adopt(engine: Engine, run: StageRun, step: JobStep): Promise<JobH
   return undefined;
 }
 
+type Place = Pick<JobHandle, 'host' | 'backend'>;
+
 /** A job that can only be seen from another machine or through another backend is not dead because we cannot see it. */
-async function elsewhere(engine: Engine, run: StageRun, { host, backend }: Pick<JobHandle, 'host' | 'backend'>): Promise<void> {
-  if (engine.takeOver || (host.split('/')[0] === hostId().split('/')[0] && host !== hostId())) return;
-  throw new ZephyrError(
+function isOutOfSight(engine: Engine, { host, backend }: Place): boolean {
+  return (backend !== engine.backend.name || host !== hostId()) && !isEarlierBoot(host, hostId());
+}
+
+function outOfSight(run: StageRun, { host, backend }: Place): ZephyrError {
+  return new ZephyrError(
     `Cannot go on with ${formatRef({ ...run.state.repo, revision: run.state.run })}: its job runs on ${host} through ${backend}, out of sight from here`,
     { exit: 'conflict', hint: 'resume it there, or add --take-over if that job is gone for good' },
   );
@@ -131,17 +139,23 @@ async function start(
     );
   } catch (error) {
     // cancelled or taken over between two commits: whoever did it could not know of this job
-    if (isLost(error) && !(await isAwaited(engine, run, labels.epoch))) await engine.backend.cancel(handle, 0);
+    if (!(await isAwaited(engine, run, labels.epoch, error))) await engine.backend.cancel(handle, 0);
     throw error;
   }
   engine.emit({ type: 'job-submitted', stage: step.stage, step: step.name, handle, resumedFromStep: restored?.at });
   return handle;
 }
 
-/** Whether whoever has the run now will look for the job of this epoch. */
-async function isAwaited({ hub }: Engine, { state }: StageRun, epoch: number): Promise<boolean> {
-  const now = (await readRun(hub, state.repo, state.run))?.state;
-  return now?.phase !== 'cancelled' && now?.job?.epoch === epoch;
+/**
+ * Whether anybody will look for the job of this epoch after what stopped us: nobody does when the run was cancelled, or has
+ * another job by now, or is gone on with on a machine that cannot see this one. A Hub that does not answer says nothing.
+ */
+async function isAwaited({ hub }: Engine, { state }: StageRun, epoch: number, thrown: unknown): Promise<boolean> {
+  if (!isLost(thrown)) return true;
+  const found = await readRun(hub, state.repo, state.run).catch(() => undefined);
+  if (found === undefined) return true;
+  const { phase, job, owner } = found.state;
+  return phase !== 'cancelled' && job?.epoch === epoch && (owner === null || owner.host === hostId());
 }
 
 async function watch(
@@ -150,10 +164,13 @@ async function watch(
   step: JobStep,
   handle: JobHandle,
   inputs: Readonly<Record<string, Artifact>>,
+  lookMs: number,
 ): Promise<JobOutcome> {
   let said: string | undefined;
+  const lost = new AbortController();
+  const unwatch = watchRun(run, lookMs, (error) => lost.abort(error));
   try {
-    for await (const item of followJob(engine.backend, handle, { signal: engine.signal })) {
+    for await (const item of followJob(engine.backend, handle, { signal: AbortSignal.any([engine.signal, lost.signal]) })) {
       if (item.type === 'note') note(engine, step, item.message);
       else if (item.type === 'event') {
         const event = item.event.type === 'error' ? { ...item.event, message: named(item.event.message, inputs) } : item.event;
@@ -162,10 +179,13 @@ async function watch(
         if (event.type === 'save') await save(engine, run, step, join(handle.folder, event.path));
       } else return await settle(engine, run, step, handle, item.state, item.result, item.logTail, said);
     }
+    lost.signal.throwIfAborted();
   } catch (error) {
-    // cancelled, perhaps from a machine that cannot reach the job
-    if (error instanceof ZephyrError && error.exit === 'cancelled') await engine.backend.cancel(handle, GRACE_SECONDS);
+    // whoever cancelled the run or took it over may be on a machine that cannot reach the job
+    if (!(await isAwaited(engine, run, handle.labels.epoch, error))) await engine.backend.cancel(handle, GRACE_SECONDS);
     throw error;
+  } finally {
+    unwatch();
   }
   throw new ZephyrError(`Turned away from ${step.stage}/${step.name}; its job goes on`, { exit: 'detached' });
 }

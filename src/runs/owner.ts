@@ -1,23 +1,18 @@
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import * as z from 'zod';
+import { hostId, isEarlierBoot } from '../base/host-id.ts';
 
 /** One process on one boot of one machine; a process id alone is handed out again. */
 export const owner = z.object({ host: z.string(), pid: z.int().positive(), started: z.string() });
 export type Owner = z.infer<typeof owner>;
 
-/** Host name and boot, so that a rebooted machine does not take old process ids for living ones. */
-export function hostId(): string {
-  return `${hostname()}/${readOr('/proc/sys/kernel/random/boot_id', 'boot').trim().slice(0, 8)}`;
-}
-
 export function thisProcess(): Owner {
   return { host: hostId(), pid: process.pid, started: startTime(process.pid) ?? 'unknown' };
 }
 
-/** `unknown` when the owner lives on another machine or boot: nobody there is ever declared dead from here. */
+/** `unknown` when the owner lives on another machine or in another container: nobody there is ever declared dead from here. */
 export function ownerLiveness(of: Owner): 'alive' | 'dead' | 'unknown' {
-  if (of.host !== hostId()) return of.host.split('/')[0] === hostname() ? 'dead' : 'unknown';
+  if (of.host !== hostId()) return isEarlierBoot(of.host, hostId()) ? 'dead' : 'unknown';
   const started = startTime(of.pid);
   return started !== undefined && (of.started === 'unknown' || started === of.started) ? 'alive' : 'dead';
 }

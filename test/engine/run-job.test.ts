@@ -3,12 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Backend } from '../../src/backends/backend.ts';
+import { hostId } from '../../src/base/host-id.ts';
 import { markCancelled } from '../../src/engine/mark-cancelled.ts';
 import { dropJob, runJob } from '../../src/engine/run-job.ts';
-import { adoptRun, readRun, type StageRun } from '../../src/engine/stage-run.ts';
+import { adoptRun, readRun, StageRun } from '../../src/engine/stage-run.ts';
 import { ZephyrError } from '../../src/errors.ts';
 import type { JobHandle } from '../../src/model/job.ts';
-import { hostId } from '../../src/runs/owner.ts';
 import { attemptEnded, submitting } from '../../src/runs/run-state.ts';
 import { jobStep, openRig, type Rig, useProgram } from './engine-rig.ts';
 
@@ -98,6 +98,46 @@ test('a job that the new owner will look for goes on when its run is taken over 
   assert.ok(handle !== undefined);
   t.after(() => rig.engine.backend.cancel(handle, 0));
   assert.deepEqual(await rig.engine.backend.state(handle), { state: 'running' });
+});
+
+test('a job is stopped when its run is gone on with where it cannot be seen', async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  await useProgram(rig, 'saving');
+  const run = await rig.begin();
+  const { backend, handles } = submittingThen(rig, async () => {
+    void (async () => {
+      let found = await readRun(rig.beside, run.state.repo, run.state.run);
+      while (found?.state.job?.handle == null) found = await readRun(rig.beside, run.state.repo, run.state.run);
+      const owner = { host: 'far-away/12345678', pid: 1, started: '1' };
+      await new StageRun(rig.beside, rig.engine.now, found.state, found.head).advance({ ...found.state, owner }, 'own');
+    })();
+  });
+  await assert.rejects(
+    runJob({ ...rig.engine, backend }, run, jobStep({}), {}, 5),
+    (error) => error instanceof ZephyrError && error.exit === 'conflict',
+  );
+  const [handle] = handles;
+  assert.ok(handle !== undefined);
+  assert.deepEqual(await rig.engine.backend.state(handle), { state: 'exited', code: 75, outOfMemory: false });
+});
+
+test('who takes a run over from a machine that is gone does not wait for its job', async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  await useProgram(rig, 'finish');
+  const run = await rig.begin();
+  const job = submitting(run.state, 'train', NOW, 'process', 'far-away/12345678', undefined);
+  const labels = { run: run.state.run, stage: 'dsft', step: 'train', epoch: job.epoch };
+  const handle = { backend: 'process', host: 'far-away/12345678', id: '1:1', folder: '/nowhere', labels, startedAt: NOW };
+  await run.advance({ ...job, job: { step: 'train', epoch: job.epoch, handle } }, 'run');
+  await assert.rejects(runJob(rig.engine, run, jobStep({}), {}), { exit: 'conflict' });
+  const made = await runJob({ ...rig.engine, takeOver: true }, run, jobStep({ steps: 1 }), {});
+  assert.ok(made.ok);
+  assert.deepEqual(
+    run.state.attempts.train?.map(({ end }) => end),
+    ['lost', undefined],
+  );
 });
 
 test('a run that is cancelled from out of sight of its job: whoever follows the job has it save and end', async (t) => {

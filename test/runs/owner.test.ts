@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hostId, ownerLiveness, thisProcess } from '../../src/runs/owner.ts';
+import { hostId } from '../../src/base/host-id.ts';
+import { ownerLiveness, thisProcess } from '../../src/runs/owner.ts';
 
 const stat = (pid: number) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
 
