@@ -25,7 +25,8 @@ export interface Counts {
   settled(outcome: CallOutcome, ahead: boolean, now: number): void;
   /** The reply to a call of this session is used. */
   used(key: string): void;
-  expect(total: number): void;
+  /** So many calls are still to come. */
+  expect(left: number): void;
   readonly total: number;
 }
 
@@ -67,8 +68,8 @@ export function makeCounts(log: Pick<CallLog, 'usage'>, begunAt: number): Counts
       if (outcome.ok) used(outcome.key);
     },
     used,
-    expect(total) {
-      expected = total;
+    expect(left) {
+      expected = settled() + left;
     },
   };
 }

@@ -67,8 +67,8 @@ export interface CallSession {
   read(key: string): Promise<ChatReply | undefined>;
   /** What the reply to a call took; `usd` is null where there was no price. */
   usage(key: string): Usage | undefined;
-  /** How many calls there will be, as far as is known, for the progress. */
-  expect(total: number): void;
+  /** How many calls are still to come, as far as is known, for the progress; may be said again when more is known. */
+  expect(left: number): void;
   summary(): SessionSummary;
   /** Waits for what is in flight; everything that arrived is on disk afterwards. */
   close(): Promise<void>;

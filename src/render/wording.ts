@@ -140,7 +140,8 @@ function countOf({ done, total, unit, calls }: RunningStep): string {
 }
 
 function eta({ done, total, rate, calls }: RunningStep): string {
-  if (done >= total) return '';
+  // all answers are in: what is left is to make files of them
+  if (done >= total) return calls === undefined ? '' : 'writing';
   const seconds = calls?.etaSeconds ?? (rate === undefined ? undefined : (total - done) / rate);
   return seconds === undefined ? '' : `ETA ${formatDuration(seconds)}`;
 }

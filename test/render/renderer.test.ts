@@ -150,6 +150,7 @@ test('what a task notes stays on a terminal, whole, and its stage ends with what
     { type: 'note', stage: 'aif', step: 'judge', message, lasting: true },
     { type: 'note', stage: 'aif', step: 'judge', message: 'passes by' },
     { type: 'calls', stage: 'aif', step: 'judge', progress },
+    { type: 'warning', message: 'once all answers are in, they are written' },
     { type: 'stage-done', stage: 'aif', run: 'run-1', artifact: RESULT, reused: false, seconds: 3 },
   ] as const;
   const lines = stripVTControlCharacters(
@@ -161,5 +162,9 @@ test('what a task notes stays on a terminal, whole, and its stage ends with what
   assert.ok(lines.includes('  · judge         97 of 320 judgements could not be read and give no rating,'));
   assert.ok(lines.includes('                  most since the reply is cut off'));
   assert.ok(!lines.some((line) => line.includes('· judge         passes by')));
+  assert.ok(
+    lines.some((line) => /judge .* 100 % .* 2\/2 calls .* writing/.test(line)),
+    lines.join('\n'),
+  );
   assert.ok(lines.includes('✓ aif  done in 3.0 s · spent $1.25 of $5.00'));
 });

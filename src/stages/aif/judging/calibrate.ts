@@ -31,15 +31,17 @@ type Plain = { readonly [name in keyof Interval]: Interval[name] };
 
 /**
  * Judges pairs that carry human labels in the very way in which answers are judged, and compares. Throws (usage) where
- * the agreement is below a minimum of the config, so that nothing else is paid.
+ * the agreement is below a minimum of the config, so that nothing else is paid. `after`: calls that follow otherwise.
  */
 export async function calibrate(
   folder: string,
   config: TeachersConfig & { readonly calibration: NonNullable<TeachersConfig['calibration']> },
   sheetsOf: (answers: readonly Answer[]) => Sheet[],
   session: CallSession,
+  after: number,
 ): Promise<Calibrated> {
   const pairs = await readPairs(folder, config.calibration.split);
+  session.expect(pairs.reduce((sum, { chosen, rejected }) => sum + sheetsOf([chosen, rejected]).length, after));
   const verdicts = new Array<readonly [human: string, judge: string] | undefined>(pairs.length);
   const most = () => session.inHand;
   await forEachAtOnce(pairs.entries(), most, async ([index, { chosen, rejected }]) => {

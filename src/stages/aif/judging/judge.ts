@@ -58,12 +58,13 @@ async function judgeByTeachers(
   }
   return withSession(sessionOf(context), async (session) => {
     const { calibration } = config;
+    const count = await countOf(sheets());
     const calibrated =
       calibration === null
         ? null
-        : await calibrate(inputFolder(context, 'calibration'), { ...config, calibration }, sheetsOf, session);
+        : await calibrate(inputFolder(context, 'calibration'), { ...config, calibration }, sheetsOf, session, count);
     if (calibrated !== null) context.note(agreementInWords(calibrated));
-    session.expect(await countOf(sheets()));
+    session.expect(count);
     if (config.mode === 'expected') await probe(session, sheets(), config);
     await askAll(session, sheets(), config);
 

@@ -12,8 +12,8 @@ import { counter, countsInWords, MESSAGES } from '../../rows.ts';
 import type { Task } from '../../stage.ts';
 import { promptId, sessionOf } from '../../step-config.ts';
 import { type Dialogue, dialogue } from './dialogue.ts';
-import { openingsOf, templatesOf, type Workbench } from './openings.ts';
-import { countsByKind, type Kind, type Opening, type Settings, settings } from './settings.ts';
+import { openOpenings, templatesOf, type Workbench } from './openings.ts';
+import { countsByKind, type Kind, type Opening, roundsOf, type Settings, settings } from './settings.ts';
 import { type UnlikeOnes, watchUnlike } from './unlike.ts';
 
 const COLUMNS: Columns = { prompt: 'string', prompt_id: 'string', kind: 'string', subject: 'string', messages: MESSAGES };
@@ -35,8 +35,9 @@ export const construct: Task = async (context) => {
     const replayed = (opening: Opening) => dialogue(config, playUser, opening, (call) => session.read(callKey(call)));
 
     const assistants = watchInVain<string>(VAIN_AFTER);
-    async function hold(openings: readonly Opening[]): Promise<Opening[]> {
+    async function hold(openings: readonly Opening[], after: number): Promise<Opening[]> {
       const kept = new Set<Opening>();
+      session.expect(openings.reduce((sum, opening) => sum + 2 * roundsOf(config, opening) - 1, after));
       await forEachAtOnce(
         openings,
         () => session.inHand,
@@ -56,10 +57,13 @@ export const construct: Task = async (context) => {
     }
 
     const byKind = countsByKind(config, wanted);
-    session.expect([...byKind].reduce((sum, [kind, count]) => sum + count * (2 * meanRounds(config, kind) - 1), 0));
+    let later = [...byKind].reduce((sum, [kind, count]) => sum + callsFor(config, kind, count), 0);
     const kept: Opening[] = [];
     const tried = new Set<string>();
-    for (const [kind, count] of byKind) kept.push(...(await keptOf(bench, kind, count, tried, hold)));
+    for (const [kind, count] of byKind) {
+      later -= callsFor(config, kind, count);
+      kept.push(...(await keptOf(bench, { kind, count, later }, tried, hold)));
+    }
     const chosen = hmacOrder(config.seed, 'order', kept, ({ text }) => text);
 
     const kinds = counter();
@@ -109,23 +113,22 @@ const MOST_ASKED = 10;
 /**
  * So many openings of a kind whose dialogues are kept, as far as they can be had. Openings are taken in an order drawn by
  * the seed; while dialogues are dropped, more openings are asked for, until there are no more. `tried` are
- * the texts of all kinds that were tried before: no text opens two dialogues.
+ * the texts of all kinds that were tried before: no text opens two dialogues. `later`: calls for other kinds.
  */
 async function keptOf(
   bench: Workbench,
-  kind: Kind,
-  count: number,
+  { kind, count, later }: { readonly kind: Kind; readonly count: number; readonly later: number },
   tried: Set<string>,
-  hold: (openings: readonly Opening[]) => Promise<Opening[]>,
+  hold: (openings: readonly Opening[], after: number) => Promise<Opening[]>,
 ): Promise<Opening[]> {
   const { settings: config, count: add } = bench;
   const kept: Opening[] = [];
+  const openings = await openOpenings(bench, kind);
   const unlikeOnes: UnlikeOnes =
-    config.near_duplicates === 'drop' ? watchUnlike(config.seed) : (openings) => ({ unlike: openings, alike: 0 });
+    config.near_duplicates === 'drop' ? watchUnlike(config.seed) : (all) => ({ unlike: all, alike: 0 });
   for (let wanted = count; kept.length < count; ) {
-    // Every round goes over all lists from the first on: what became of them counts once.
-    const lists = counter();
-    const all = await openingsOf({ ...bench, count: lists.add }, kind, { least: count, wanted });
+    const after = callsFor(config, kind, count - kept.length) + later;
+    const all = await openings({ least: count, wanted, after });
     const { unlike, alike } = unlikeOnes(all);
     const untried = [...new Map(unlike.map((opening) => [opening.text, opening])).values()].filter(
       ({ text }) => !tried.has(text),
@@ -133,12 +136,11 @@ async function keptOf(
     const open = hmacOrder(config.seed, 'openings', untried, ({ text }) => text);
     const next = open.slice(0, count - kept.length);
     for (const { text } of next) tried.add(text);
-    const good = await hold(next);
+    const good = await hold(next, later);
     kept.push(...good);
     // No more are to be had, or asking for more brings next to nothing.
     const isDry = all.length < wanted || wanted > MOST_ASKED * count;
     if (kept.length >= count || (isDry && open.length <= next.length)) {
-      for (const [what, times] of Object.entries(lists.counts())) add(what, times);
       add('openings almost like another', alike);
       break;
     }
@@ -165,7 +167,8 @@ function dropReason({ refusals }: Settings, { messages, flags }: Dialogue): stri
   return undefined;
 }
 
-function meanRounds(config: Settings, kind: Kind): number {
+/** Of so many dialogues in the mean: an answer a round, a question between two rounds. */
+function callsFor(config: Settings, kind: Kind, dialogues: number): number {
   const { min, max } = config[kind]?.turns ?? { min: 1, max: 1 };
-  return (min + max) / 2;
+  return dialogues * (min + max - 1);
 }

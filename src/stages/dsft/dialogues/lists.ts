@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import type { Call } from '../../../calls/call.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
-import type { CallSession } from '../../../calls/session.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { type CallFields, callOf } from '../../step-config.ts';
 import { folded } from '../../words.ts';
+import type { Workbench } from './openings.ts';
 
 /** Rounds in a row that bring nothing new, before the subjects are said to have run dry. */
 const DRY_ROUNDS = 3;
@@ -37,22 +37,30 @@ export interface Written {
 export interface Amount {
   readonly least: number;
   readonly wanted: number;
+  /** calls that follow once they are there, as far as is known: for the progress */
+  readonly after: number;
 }
 
+/** Different texts, those from before first: at least `wanted`, or what there is when that is at least `least`. */
+export type Lists = (amount: Amount) => Promise<readonly Written[]>;
+
 /**
- * Different texts, at least `wanted`, or what there is when that is at least `least`: the user's teacher is asked for a list a subject, and, while that is not enough, for
- * more that are not on the list yet. The order is that of subjects and rounds, whatever comes first.
+ * Texts that the user's teacher is asked for, a list a subject, and, while that is not enough, for more that are not on the
+ * list yet. Their order is that of rounds and subjects, whatever comes first.
  */
-export async function listsOf(
-  session: CallSession,
+export function openLists(
+  { session, count }: Pick<Workbench, 'session' | 'count'>,
   request: ListRequest,
   subjects: readonly string[],
-  { least, wanted }: Amount,
-): Promise<{ readonly texts: readonly Written[]; readonly unread: number }> {
+): Lists {
   const bySubject = new Map<string, string[]>(subjects.map((subject) => [subject, []]));
   const texts = new Map<string, Written>();
   let unread = 0;
-  for (let round = 1, dry = 0; texts.size < wanted; round += 1) {
+  let dry = 0;
+  let round = 0;
+
+  async function ask(): Promise<void> {
+    round += 1;
     const before = texts.size;
     const lists = new Map<string, string[]>();
     await forEachAtOnce(
@@ -61,8 +69,10 @@ export async function listsOf(
       async ([subject, written]) => {
         const outcome = await session.ask(listCall(request, subject, written, round));
         const list = outcome.ok ? readList(outcome.reply.text) : undefined;
-        if (list === undefined) unread += 1;
         lists.set(subject, list ?? []);
+        if (list !== undefined) return;
+        unread += 1;
+        count('lists that could not be read');
       },
     );
     for (const [subject, written] of bySubject) {
@@ -75,17 +85,21 @@ export async function listsOf(
       }
     }
     dry = texts.size === before ? dry + 1 : 0;
-    if (dry === DRY_ROUNDS && texts.size >= least) break;
-    if (dry === DRY_ROUNDS) {
-      throw new ZephyrError(`Cannot find ${least} different ${request.what}: ${subjects.length} subjects gave ${texts.size}`, {
-        hint:
-          unread > 0
-            ? `${unread} replies were no list that can be read; a reply that is cut off is none: raise maxTokens (${request.user.max_tokens})`
-            : 'give more topics or ask for fewer dialogues',
-      });
-    }
   }
-  return { texts: [...texts.values()], unread };
+
+  return async ({ least, wanted, after }) => {
+    while (texts.size < wanted && dry < DRY_ROUNDS) {
+      session.expect(bySubject.size + after);
+      await ask();
+    }
+    if (texts.size >= least) return [...texts.values()];
+    throw new ZephyrError(`Cannot find ${least} different ${request.what}: ${subjects.length} subjects gave ${texts.size}`, {
+      hint:
+        unread > 0
+          ? `${unread} replies were no list that can be read; a reply that is cut off is none: raise maxTokens (${request.user.max_tokens})`
+          : 'give more topics or ask for fewer dialogues',
+    });
+  };
 }
 
 function listCall(

@@ -2,15 +2,15 @@ import { hmacUniform } from '../../../base/hmac-choice.ts';
 import { sha256 } from '../../../base/sha256.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { readSplit, textOf } from '../../rows.ts';
-import { type Amount, listsOf } from './lists.ts';
-import type { Workbench } from './openings.ts';
+import { openLists } from './lists.ts';
+import type { Openings, Workbench } from './openings.ts';
 import type { Opening } from './settings.ts';
 
 /** Instructions that ask something of a text that exists; the text stands before or after them, drawn by the seed. */
-export async function materialOpenings(bench: Workbench, amount: Amount): Promise<Opening[]> {
-  const { session, settings, template, count } = bench;
+export async function materialOpenings(bench: Workbench): Promise<Openings> {
+  const { settings, template } = bench;
   const { material, user, seed } = settings;
-  if (material === null) return [];
+  if (material === null) return async () => [];
   const texts = await textsOf(bench);
   const byName = new Map(texts.map((text) => [sha256(text), text]));
   const request = {
@@ -21,13 +21,13 @@ export async function materialOpenings(bench: Workbench, amount: Amount): Promis
     count: material.instructions,
     what: 'instructions about texts',
   };
-  const { texts: written, unread } = await listsOf(session, request, [...byName.keys()], amount);
-  count('lists that could not be read', unread);
-  return written.map(({ subject, text }) => {
-    const quoted = byName.get(subject) ?? '';
-    const parts = hmacUniform(seed, 'text first', `${subject} ${text}`) < 0.5 ? [quoted, text] : [text, quoted];
-    return { kind: 'material', subject, text: parts.join('\n\n') };
-  });
+  const lists = openLists(bench, request, [...byName.keys()]);
+  return async (amount) =>
+    (await lists(amount)).map(({ subject, text }): Opening => {
+      const quoted = byName.get(subject) ?? '';
+      const parts = hmacUniform(seed, 'text first', `${subject} ${text}`) < 0.5 ? [quoted, text] : [text, quoted];
+      return { kind: 'material', subject, text: parts.join('\n\n') };
+    });
 }
 
 /** The texts to use: neither empty nor too long, each once, chosen by seed and text alone. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallSession } from '../../../calls/session.ts';
-import { type Amount, listsOf } from './lists.ts';
+import { type Amount, type Lists, openLists } from './lists.ts';
 import { materialOpenings } from './material.ts';
 import type { Kind, Opening, Settings } from './settings.ts';
 import { elaborate } from './writing.ts';
@@ -20,38 +20,29 @@ export function templatesOf(files: string): Workbench['template'] {
   return async (name) => (await readFile(join(files, `templates/user-${name}.md`), 'utf8')).trim();
 }
 
-/** Different openings of a kind, so many as `Amount` says, in an order that does not depend on which reply came first. */
-export async function openingsOf(bench: Workbench, kind: Kind, amount: Amount): Promise<readonly Opening[]> {
+/**
+ * Different openings of a kind, those from before first: so many as `Amount` says, in an order that does not depend on
+ * which reply came first.
+ */
+export type Openings = (amount: Amount) => Promise<readonly Opening[]>;
+
+export async function openOpenings(bench: Workbench, kind: Kind): Promise<Openings> {
   switch (kind) {
     case 'world':
-      return await worldOpenings(bench, amount);
+      return await worldOpenings(bench);
     case 'writing':
-      return await writingOpenings(bench, amount);
+      return await writingOpenings(bench);
     case 'material':
-      return await materialOpenings(bench, amount);
+      return await materialOpenings(bench);
   }
 }
 
 /** Topics, their subtopics where asked for, questions on each. */
-async function worldOpenings({ session, settings, template, count }: Workbench, amount: Amount): Promise<Opening[]> {
+async function worldOpenings(bench: Workbench): Promise<Openings> {
+  const { settings, template } = bench;
   const { user, world } = settings;
-  if (world === null) return [];
-  let subjects = world.topics;
-  if (world.subtopics > 0) {
-    const request = {
-      user,
-      purpose: 'subtopics',
-      instructions: await template('subtopics'),
-      ask: (topic: string) => `Topic: ${topic}\nSubtopics to name: ${world.subtopics}`,
-      count: world.subtopics,
-      what: 'subtopics',
-    };
-    // one list a topic: as many as come
-    const { texts, unread } = await listsOf(session, request, world.topics, { least: 1, wanted: 1 });
-    count('lists that could not be read', unread);
-    subjects = texts.map(({ subject, text }) => `${subject}: ${text}`);
-  }
-  const request = {
+  if (world === null) return async () => [];
+  const questions = {
     user,
     purpose: 'openings',
     instructions: await template('openings'),
@@ -59,16 +50,39 @@ async function worldOpenings({ session, settings, template, count }: Workbench, 
     count: world.questions,
     what: 'openings',
   };
-  const { texts, unread } = await listsOf(session, request, subjects, amount);
-  count('lists that could not be read', unread);
-  return texts.map(({ subject, text }) => ({ kind: 'world', subject, text }));
+  const written = async (lists: Lists, amount: Amount) =>
+    (await lists(amount)).map(({ subject, text }): Opening => ({ kind: 'world', subject, text }));
+  if (world.subtopics === 0) {
+    const lists = openLists(bench, questions, world.topics);
+    return (amount) => written(lists, amount);
+  }
+  const naming = {
+    user,
+    purpose: 'subtopics',
+    instructions: await template('subtopics'),
+    ask: (topic: string) => `Topic: ${topic}\nSubtopics to name: ${world.subtopics}`,
+    count: world.subtopics,
+    what: 'subtopics',
+  };
+  const subtopics = openLists(bench, naming, world.topics);
+  let lists: Lists | undefined;
+  return async (amount) => {
+    // one list a topic: as many as come
+    const named = await subtopics({ least: 1, wanted: 1, after: amount.after });
+    lists ??= openLists(
+      bench,
+      questions,
+      named.map(({ subject, text }) => `${subject}: ${text}`),
+    );
+    return await written(lists, amount);
+  };
 }
 
 /** Types of text, instructions for each, most of them made more detailed. */
-async function writingOpenings(bench: Workbench, amount: Amount): Promise<Opening[]> {
-  const { session, settings, template, count } = bench;
+async function writingOpenings(bench: Workbench): Promise<Openings> {
+  const { settings, template } = bench;
   const { user, writing } = settings;
-  if (writing === null) return [];
+  if (writing === null) return async () => [];
   const request = {
     user,
     purpose: 'writing instructions',
@@ -77,7 +91,11 @@ async function writingOpenings(bench: Workbench, amount: Amount): Promise<Openin
     count: writing.instructions,
     what: 'writing instructions',
   };
-  const { texts, unread } = await listsOf(session, request, writing.types, amount);
-  count('lists that could not be read', unread);
-  return await elaborate(bench, texts);
+  const lists = openLists(bench, request, writing.types);
+  const openings: Opening[] = [];
+  return async (amount) => {
+    const written = await lists(amount);
+    openings.push(...(await elaborate(bench, written.slice(openings.length), amount.after)));
+    return openings.slice();
+  };
 }

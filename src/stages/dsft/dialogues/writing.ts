@@ -6,12 +6,13 @@ import type { Workbench } from './openings.ts';
 import type { Opening } from './settings.ts';
 
 /** The user's teacher makes a part of the instructions, drawn by the seed, more detailed; one that it does not stays as it is. */
-export async function elaborate(bench: Workbench, instructions: readonly Written[]): Promise<Opening[]> {
+export async function elaborate(bench: Workbench, instructions: readonly Written[], after: number): Promise<Opening[]> {
   const { session, settings, template, count } = bench;
   const share = settings.writing?.elaborated ?? 0;
   const system = await template('elaborate');
   const detailed = new Map<Written, string>();
   const drawn = instructions.filter(({ text }) => hmacUniform(settings.seed, 'elaborated', text) < share);
+  session.expect(drawn.length + after);
   await forEachAtOnce(
     drawn,
     () => session.inHand,

@@ -3,9 +3,11 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openSession } from '../../../../src/calls/session.ts';
+import type { CallsProgress } from '../../../../src/model/event.ts';
 import { judgeAhead } from '../../../../src/stages/aif/judging/ahead.ts';
 import { judge } from '../../../../src/stages/aif/judging/judge.ts';
 import { scoreOfAnswer } from '../../../../src/stages/aif/judging/verdict.ts';
+import type { Teacher } from '../../../../src/teachers/teacher.ts';
 import { callFields, digests, openWorkshop, type Workshop } from '../../../rig/task.ts';
 import { answered, judging, practicePairs, ratingsIn } from './answered.ts';
 
@@ -259,6 +261,29 @@ for (const mode of MODES) {
       assert.equal(shop.answered(), warm);
     }));
 }
+
+test('the progress of a calibration counts what is judged after it as well', () =>
+  withShop(async (shop) => {
+    const { out } = await answered(shop.folder, 2);
+    const calibration = await labelled(shop, 'labels', practicePairs(5));
+    const totals: number[] = [];
+    const told = Promise.withResolvers<void>();
+    const teacher: Teacher = {
+      ...shop.teacher,
+      async complete(request, until) {
+        await told.promise;
+        return await shop.teacher.complete(request, until);
+      },
+    };
+    const progress = ({ total }: CallsProgress) => {
+      totals.push(total);
+      told.resolve();
+    };
+    const config = judging({ mode: 'joint', permutations: 1, calibration: GATE });
+    const more = { progress, teacher: () => Promise.resolve([teacher]) };
+    await shop.run('judge', judge, config, { completions: out, calibration }, more);
+    assert.deepEqual(new Set(totals), new Set([5 + 2]));
+  }));
 
 test('a judge that does not agree with people stops the step before an answer is judged, or asked about in advance', () =>
   withShop(async (shop) => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { readParquet } from '../../../../src/base/parquet.ts';
+import type { CallsProgress } from '../../../../src/model/event.ts';
 import { makeWorld } from '../../../../src/practice/world.ts';
 import { construct } from '../../../../src/stages/dsft/dialogues/construct.ts';
 import type { Teacher } from '../../../../src/teachers/teacher.ts';
@@ -143,6 +144,35 @@ test('a list that cannot be read counts once, however many rounds it takes to re
   assert.ok((counts['dialogues without an answer'] ?? 0) > 0);
   assert.ok(unread > 0);
   assert.equal(counts['lists that could not be read'], unread);
+});
+
+test('the progress is never at its end while more openings are asked for, and at its end when all is done', async () => {
+  const seen: CallsProgress[] = [];
+  const next = Promise.withResolvers<CallsProgress>();
+  let isAwaited = false;
+  const progress = (now: CallsProgress) => {
+    seen.push(now);
+    if (isAwaited) next.resolve(now);
+  };
+  const teacher: Teacher = {
+    ...shop.teacher,
+    async complete(request, until) {
+      // lists of a round that replaces what was dropped
+      isAwaited ||= request.messages.some(({ content }) => content.includes('Written already'));
+      if (isAwaited) await next.promise;
+      return await shop.teacher.complete(request, until);
+    },
+  };
+  const assistant = callFields('practice-direct+refusal@0.4');
+  const world = { ...CONFIG.world, questions: 8 };
+  const more = { progress, teacher: () => Promise.resolve([teacher]) };
+  const user = callFields('practice-user', 1024);
+  await shop.run('progress', construct, { ...CONFIG, user, assistant, world }, {}, more);
+  assert.ok(isAwaited, 'expected a second round of lists');
+  const asking = await next.promise;
+  assert.ok(asking.done < asking.total, JSON.stringify(asking));
+  const last = seen.at(-1);
+  assert.ok(last !== undefined && last.done === last.total, JSON.stringify(last));
 });
 
 test('openings that say almost the same are dropped, whichever came first', async () => {
