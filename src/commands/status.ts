@@ -14,7 +14,7 @@ export async function status([id]: string[], options: Options): Promise<number> 
   if (id !== undefined) return await one(context, id, options);
   const runs = (await Promise.all((await context.hub.list()).map((repo) => runsOf(context.hub, repo)))).flat();
   runs.sort((a, b) => (a.run < b.run ? 1 : -1));
-  if (options.json === true) printJson(runs.map(summary));
+  if (options.json === true) printJson(runs.map((state) => summary(state)));
   else if (runs.length === 0) process.stderr.write(`No runs on ${context.hub.name}\n`);
   else
     printTable(
@@ -44,11 +44,11 @@ async function one(context: Context, id: string, options: Options): Promise<numb
       job?.state ?? 'submitting',
       `checkpoint ${newestCheckpoint(state, state.job.step)?.at ?? 'none yet'}`,
     ]);
-  if (options.json === true) printJson({ ...summary(state), job: job ?? null });
+  if (options.json === true) printJson({ ...summary(state, job), job: job ?? null });
   else {
-    process.stdout.write(`${formatRef({ ...state.repo, revision: state.run })}  ${state.stage}  ${phaseOf(state)}\n`);
+    process.stdout.write(`${formatRef({ ...state.repo, revision: state.run })}  ${state.stage}  ${phaseOf(state, job)}\n`);
     if (state.failure !== null) process.stdout.write(`  ${state.failure.reason}: ${state.failure.message}\n`);
     if (steps.length > 0) printTable([{ title: 'step' }, { title: 'state' }, { title: 'artifact' }], steps);
   }
-  return job?.state === 'running' || phaseOf(state) === 'running' ? EXIT.running : EXIT.done;
+  return job?.state === 'running' || phaseOf(state, job) === 'running' ? EXIT.running : EXIT.done;
 }
