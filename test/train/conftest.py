@@ -16,7 +16,6 @@ import random
 import runpy
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -67,22 +66,22 @@ class JobFolder:
     def __init__(self, folder: Path, program: str) -> None:
         self.folder, self.program, self.out = folder, program, folder / "out"
 
-    def start(self, environment: dict[str, str] | None = None) -> Any:
-        """A process forked from the server, with `pid`, `join` and `exitcode`."""
-        process = forks().Process(target=run_program, args=(str(self.folder), self.program, environment or {}))
+    def start(self, environment: dict[str, str] | None = None, hold: tuple[str, int] | None = None) -> Any:
+        """
+        A process forked from the server, with `pid`, `join` and `exitcode`. Where it tells of an event of this type, of this
+        step or a later one, it waits for `go`, so that it is there and nowhere else when a signal comes.
+        """
+        process = forks().Process(target=run_program, args=(str(self.folder), self.program, environment or {}, hold))
         process.start()
         return process
+
+    def go(self) -> None:
+        (self.folder / "go").touch()
 
     def run(self) -> int:
         process = self.start()
         process.join()
         return process.exitcode
-
-    def run_fresh(self) -> subprocess.Popen[bytes]:
-        """A process of its own, imports and all."""
-        with open(self.folder / "log.txt", "ab") as log:
-            argv = [sys.executable, f"code/{self.program}.py", "job.json"]
-            return subprocess.Popen(argv, cwd=self.folder, stdout=log, stderr=log, env={**os.environ, **ENVIRONMENT})
 
     def events(self, type: str | None = None) -> list[Json]:
         path = self.folder / "events.jsonl"
@@ -103,7 +102,7 @@ class JobFolder:
     def wait_for(self, wanted: Callable[[Json], bool], process: Any) -> Json:
         """The first event that `wanted` takes; the process must live until then."""
         while True:
-            alive = process.is_alive() if hasattr(process, "is_alive") else process.poll() is None
+            alive = process.is_alive()
             for event in self.events():
                 if wanted(event):
                     return event
@@ -114,7 +113,7 @@ class JobFolder:
         return (self.folder / "log.txt").read_text()
 
 
-def run_program(folder: str, program: str, environment: dict[str, str]) -> None:
+def run_program(folder: str, program: str, environment: dict[str, str], hold: tuple[str, int] | None) -> None:
     os.environ.update(environment)
     os.chdir(folder)
     log = os.open("log.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -122,7 +121,22 @@ def run_program(folder: str, program: str, environment: dict[str, str]) -> None:
     os.dup2(log, 2)
     sys.argv = [f"code/{program}.py", "job.json"]
     sys.path.insert(0, f"{folder}/code")
+    if hold is not None:
+        hold_at(*hold)
     runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def hold_at(wanted: str, step: int) -> None:
+    from job import Job
+
+    emit = Job.emit
+
+    def emit_and_wait(self: Any, type: str, **members: Any) -> None:
+        emit(self, type, **members)
+        while type == wanted and members.get("step", step) >= step and not Path("go").exists():
+            time.sleep(0.002)
+
+    Job.emit = emit_and_wait
 
 
 @functools.cache

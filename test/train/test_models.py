@@ -163,9 +163,10 @@ def test_every_prompt_is_answered_as_often_as_asked(answers: JobFolder) -> None:
 def test_a_stopped_generation_goes_on_to_the_same_answers(lay: Lay, dsft: JobFolder, world: Path, answers: JobFolder) -> None:
     inputs = {"model": dsft.out, "prompts": world}
     job = lay("generate", GENERATE, inputs, save_steps=1000)
-    process = job.start()
+    process = job.start(hold=("progress", 2))
     job.wait_for(lambda event: event["type"] == "progress" and event["step"] == 2, process)
     os.kill(process.pid, signal.SIGTERM)
+    job.go()
     process.join()
     assert process.exitcode == 75
     [save] = job.events("save")
@@ -178,7 +179,7 @@ def test_a_stopped_generation_goes_on_to_the_same_answers(lay: Lay, dsft: JobFol
 def test_a_killed_generation_goes_on_from_its_last_checkpoint(lay: Lay, dsft: JobFolder, world: Path, answers: JobFolder) -> None:
     inputs = {"model": dsft.out, "prompts": world}
     job = lay("generate", GENERATE, inputs, save_steps=1)
-    process = job.start()
+    process = job.start(hold=("save", 3))
     job.wait_for(lambda event: event["type"] == "save" and event["step"] >= 3, process)
     os.kill(process.pid, signal.SIGKILL)
     process.join()

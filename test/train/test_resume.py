@@ -15,8 +15,8 @@ from conftest import DDPO, DSFT, LORA, JobFolder, Json, Lay, in_fork
 
 
 def interrupt(job: JobFolder, number: int, step: int) -> tuple[Path, int]:
-    """Sends a signal once a checkpoint of `step` or later is announced; the last one announced, and the exit code."""
-    process = job.start()
+    """Sends a signal when a checkpoint of `step` or later is announced; the last one announced, and the exit code."""
+    process = job.start(hold=("save", step))
     job.wait_for(lambda event: event["type"] == "save" and event["step"] >= step, process)
     os.kill(process.pid, number)
     process.join()
@@ -56,9 +56,10 @@ def test_ddpo_killed_and_resumed_is_the_same_model(lay: Lay, dsft: JobFolder, pr
 def test_sigterm_saves_a_verified_checkpoint_and_exits_75(lay: Lay, base: Path, sft_data: Path, dsft: JobFolder) -> None:
     inputs = {"base": base, "data": sft_data}
     job = lay("dsft", DSFT, inputs, save_steps=1000)
-    process = job.start()
+    process = job.start(hold=("progress", 4))
     job.wait_for(lambda event: event["type"] == "progress" and event["step"] >= 4, process)
     os.kill(process.pid, signal.SIGTERM)
+    job.go()
     process.join()
     assert process.exitcode == 75
     [save] = job.events("save")
@@ -78,10 +79,11 @@ def test_stopped_after_the_last_step_is_resumed_without_another_step(lay: Lay, b
 
 def test_sigterm_before_training_exits_75_too(lay: Lay, base: Path, sft_data: Path) -> None:
     job = lay("dsft", DSFT, {"base": base, "data": sft_data})
-    process = job.run_fresh()
+    process = job.start(hold=("data", 0))
     job.wait_for(lambda event: event["type"] == "data", process)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait() == 75
+    os.kill(process.pid, signal.SIGTERM)
+    process.join()
+    assert process.exitcode == 75
     assert "outside of the training loop" in job.events("note")[-1]["message"]
 
 
@@ -91,22 +93,23 @@ def test_two_checkpoints_are_kept(dsft: JobFolder) -> None:
 
 
 def test_one_of_two_ranks_stopped_stops_both_and_both_go_on(lay: Lay, base: Path, sft_data: Path, dsft: JobFolder) -> None:
-    def two_ranks(checkpoint: Path | None) -> tuple[JobFolder, list[Any]]:
+    def two_ranks(checkpoint: Path | None, hold: tuple[str, int] | None = None) -> tuple[JobFolder, list[Any]]:
         job = lay("dsft", DSFT, {"base": base, "data": sft_data}, save_steps=1000, checkpoint=checkpoint, processes=2, micro_batch=2)
         # what torchrun sets for its ranks
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
-        return job, [job.start({"RANK": rank, "LOCAL_RANK": rank, "GLOO_SOCKET_IFNAME": "lo", **shared}) for rank in ("0", "1")]
+        return job, [job.start({"RANK": rank, "LOCAL_RANK": rank, "GLOO_SOCKET_IFNAME": "lo", **shared}, hold) for rank in ("0", "1")]
 
     def codes(ranks: list[Any]) -> list[int]:
         for rank in ranks:
             rank.join()
         return [rank.exitcode for rank in ranks]
 
-    job, ranks = two_ranks(None)
+    job, ranks = two_ranks(None, hold=("progress", 4))
     job.wait_for(lambda event: event["type"] == "progress" and event["step"] >= 4, ranks[0])
     os.kill(ranks[1].pid, signal.SIGTERM)
+    job.go()
     assert codes(ranks) == [75, 75], job.log()[-3000:]
     [save] = job.events("save")
     checkpoint = job.folder / save["path"]
