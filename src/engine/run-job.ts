@@ -245,8 +245,14 @@ function judge(
   };
 }
 
+/** A Hub that fails for a while ends nothing: the job goes on, and the next checkpoint is tried again. */
 async function save(engine: Engine, run: StageRun, step: JobStep, folder: string): Promise<void> {
-  if (!(await keepCheckpoint(engine, run, step.name, folder))) return;
+  const isKept = await keepCheckpoint(engine, run, step.name, folder).catch((error: unknown) => {
+    if (!(error instanceof ZephyrError) || error.exit !== 'temporary') throw error;
+    note(engine, step, `a checkpoint is on this disk only: ${error.message}`);
+    return false;
+  });
+  if (!isKept) return;
   const at = newestSaved(run, step);
   if (at !== undefined) engine.emit({ type: 'checkpoint', stage: step.stage, step: step.name, at });
 }

@@ -8,6 +8,8 @@ import { markCancelled } from '../../src/engine/mark-cancelled.ts';
 import { dropJob, runJob } from '../../src/engine/run-job.ts';
 import { adoptRun, readRun, StageRun } from '../../src/engine/stage-run.ts';
 import { ZephyrError } from '../../src/errors.ts';
+import type { Hub } from '../../src/hub/hub.ts';
+import type { RunEvent } from '../../src/model/event.ts';
 import type { JobHandle } from '../../src/model/job.ts';
 import { attemptEnded, submitting } from '../../src/runs/run-state.ts';
 import { jobStep, openRig, type Rig, useProgram } from './engine-rig.ts';
@@ -137,6 +139,34 @@ test('who takes a run over from a machine that is gone does not wait for its job
   assert.deepEqual(
     run.state.attempts.train?.map(({ end }) => end),
     ['lost', undefined],
+  );
+});
+
+test('a Hub that fails while a checkpoint is taken over ends nothing, and the next one is kept', async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  await useProgram(rig, 'saving');
+  let failures = 0;
+  const commit: Hub['commit'] = async (request) => {
+    if (!/checkpoint/.test(request.message) || failures > 0) return rig.beside.commit(request);
+    failures += 1;
+    throw new ZephyrError('Cannot commit, the Hub answered 503', { exit: 'temporary' });
+  };
+  const hub = { ...rig.beside, commit };
+  const { backend, handles } = submittingThen(rig, ({ folder }) => writeFile(join(folder, 'go'), ''));
+  const stopping = new AbortController();
+  const emit = (event: RunEvent): void => {
+    if (event.type === 'note' && /on this disk only/.test(event.message)) void backend.cancel(handles[0] as JobHandle, 20);
+    if (event.type === 'job-submitted' && handles.length === 2) stopping.abort();
+  };
+  const run = await rig.begin({ ...rig.engine, hub });
+  const engine = { ...rig.engine, hub, backend, emit, signal: stopping.signal };
+  await assert.rejects(runJob(engine, run, jobStep({}), {}), { exit: 'detached' });
+  await backend.cancel(handles[1] as JobHandle, 0);
+  assert.equal(failures, 1);
+  assert.deepEqual(
+    run.state.checkpoints.map(({ at }) => at),
+    [2],
   );
 });
 
