@@ -32,7 +32,7 @@ const container = z.strictObject({
   /** `none` is enough for every job of ours: inputs are mounted */
   network: z.enum(['none', 'bridge', 'host']).default('none'),
   /** further folders to mount, read-only, at the same path */
-  mounts: z.array(z.string().startsWith('/')).default([]),
+  mounts: z.array(z.string().startsWith('/', 'expected an absolute path')).default([]),
   environment: z.record(z.string(), z.string()).default({}),
 });
 export const dockerOptions = container;

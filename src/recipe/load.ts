@@ -6,7 +6,7 @@ import { ZephyrError } from '../errors.ts';
 import { promptLines } from '../stages/aif/intake/prompt-lines.ts';
 import type { PromptSource, PromptsSpec } from '../stages/aif/intake/spec.ts';
 import { checkRecipe } from './check.ts';
-import { type Mistake, mistakesOf } from './mistakes.ts';
+import { type Mistake, mistakesIn } from './mistakes.ts';
 import { applyOverrides, type Override, readOverrides } from './overrides.ts';
 import { fullRecipe, type Recipe, recipeSpec } from './recipe.ts';
 import { checkTrl } from './trl-fields.ts';
@@ -55,7 +55,7 @@ export function parsed<Schema extends z.ZodType>(
   overrides: readonly Override[],
 ): z.infer<Schema> {
   const result = schema.safeParse(data);
-  if (!result.success) refuse(mistakesOf(result.error, schema, data), yaml, overrides);
+  if (!result.success) refuse(mistakesIn(schema, data), yaml, overrides);
   return result.data as z.infer<Schema>;
 }
 

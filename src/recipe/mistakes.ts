@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { knownKeys, knownTags } from './known-keys.ts';
-import { didYouMean } from './nearest.ts';
+import { didYouMean, nearest } from './nearest.ts';
 import type { Path } from './yaml-file.ts';
 
 /** One thing that is wrong with a recipe or a target. `part` says whether the key or the value is to blame. */
@@ -10,8 +10,40 @@ export interface Mistake {
   readonly message: string;
 }
 
+/**
+ * Every mistake in the data. What tells the members of a union apart (`backend: dockr`) hides all that stands beside it when
+ * it is misspelt, and a mapping that is missing hides what it must have: the data is then looked at again as it was meant.
+ */
+export function mistakesIn(schema: z.ZodType, data: unknown): Mistake[] {
+  const { error } = schema.safeParse(data);
+  if (error === undefined) return [];
+  const meant = structuredClone(data);
+  const known: Mistake[] = [];
+  for (const issue of error.issues) {
+    const [mistake] = mistakesOf({ issues: [issue] } as z.core.$ZodError, schema, data);
+    const better = mistake === undefined ? undefined : meantBy(issue, mistake, schema, data);
+    const owner = valueAt(meant, mistake?.path.slice(0, -1) ?? []);
+    if (mistake === undefined || better === undefined || owner === null || typeof owner !== 'object') continue;
+    (owner as Record<PropertyKey, unknown>)[mistake.path.at(-1) as PropertyKey] = better;
+    known.push(mistake);
+  }
+  if (known.length === 0) return mistakesOf(error, schema, data);
+  const others = mistakesIn(schema, meant);
+  const isTold = ({ path }: Mistake) =>
+    valueAt(data, path) === undefined && others.some((other) => path.every((name, at) => other.path[at] === name));
+  return [...known.filter((mistake) => !isTold(mistake)), ...others];
+}
+
+/** The value that was meant where the mistake is, as far as it can be told. */
+function meantBy(issue: z.core.$ZodIssue, { path }: Mistake, schema: z.core.$ZodType, data: unknown): unknown {
+  const value = valueAt(data, path);
+  if (issue.code === 'invalid_type' && issue.expected === 'object' && value === undefined && path.length > 0) return {};
+  if (issue.code !== 'invalid_union' || issue.discriminator === undefined || typeof value !== 'string') return undefined;
+  return nearest(value, knownTags(schema, path.slice(0, -1), issue.discriminator, data));
+}
+
 /** What zod found, in our words: the path, the value, what was expected, and the nearest known key. */
-export function mistakesOf(error: z.core.$ZodError, schema: z.core.$ZodType, data: unknown): Mistake[] {
+function mistakesOf(error: z.core.$ZodError, schema: z.core.$ZodType, data: unknown): Mistake[] {
   return error.issues.flatMap((issue): Mistake[] => {
     if (issue.code === 'unrecognized_keys') {
       const known = knownKeys(schema, issue.path, data);
@@ -73,9 +105,10 @@ function expectation(issue: z.core.$ZodIssue): string {
         ? `expected ${show(issue.values[0])}`
         : `expected one of ${issue.values.map(String).join(', ')}`;
     case 'too_small':
-      return `expected ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${unit(issue.origin)}`;
+      if (issue.origin === 'string' && issue.minimum === 1) return 'expected a text that is not empty';
+      return `expected ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${unit(issue.origin, issue.minimum)}`;
     case 'too_big':
-      return `expected ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${unit(issue.origin)}`;
+      return `expected ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${unit(issue.origin, issue.maximum)}`;
     default:
       return issue.message;
   }
@@ -91,8 +124,9 @@ const NAMES: Readonly<Record<string, string>> = {
   array: 'a list',
 };
 
-function unit(origin: string): string {
-  return origin === 'array' ? ' items' : origin === 'string' ? ' characters' : '';
+function unit(origin: string, count: number | bigint): string {
+  const name = origin === 'array' ? ' item' : origin === 'string' ? ' character' : '';
+  return name === '' || Number(count) === 1 ? name : `${name}s`;
 }
 
 function innerMessage(issues: readonly z.core.$ZodIssue[]): string {

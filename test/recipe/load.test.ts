@@ -70,6 +70,7 @@ describe('A recipe file', async () => {
       './recipe.yaml:2:1: unknown key "sede"; did you mean "seed"?',
       './recipe.yaml:3:7: base: expected hf://models/ORG/NAME[@REVISION], got "org/base"',
       './recipe.yaml:5:19: dsft.data.source: expected one of datasets, teacher, got "dataset"; did you mean "datasets"?',
+      './recipe.yaml:5:38: dsft.data.datasets: expected at least 1 item, got []',
       './recipe.yaml:6:26: dsft.train.learningRate: expected a number, got "fast"',
       './recipe.yaml:6:56: dsft.train.globalBatch: expected a whole number, got 8.5',
       './recipe.yaml:6:71: dsft.train.maxSteps: expected more than 0, got 0',
@@ -262,6 +263,19 @@ describe('A target', () => {
     await writeFile(file, 'backend: docker\noptions: { image: x, gpu: all }\nhardware: { processes: 0 }\n');
     await assert.rejects(loadTarget(file, '.'), {
       message: `${file}:2:22: unknown key "options.gpu"; did you mean "gpus"?\n${file}:3:24: hardware.processes: expected more than 0, got 0`,
+    });
+    // a misspelt backend, a mapping that is missing: neither hides what else is wrong
+    await writeFile(file, 'backend: dockr\nhardware: { process: 1 }\n');
+    await assert.rejects(loadTarget(file, '.'), {
+      message: [
+        `${file}:1:1: missing "options.image": expected a text`,
+        `${file}:1:10: backend: expected one of process, docker, podman, got "dockr"; did you mean "docker"?`,
+        `${file}:2:13: unknown key "hardware.process"; did you mean "processes"?`,
+      ].join('\n'),
+    });
+    await writeFile(file, 'backend: podman\noptions: { image: "", mounts: [data] }\n');
+    await assert.rejects(loadTarget(file, '.'), {
+      message: `${file}:2:19: options.image: expected a text that is not empty, got ""\n${file}:2:32: options.mounts.0: expected an absolute path, got "data"`,
     });
     await rm(folder, { recursive: true });
   });
