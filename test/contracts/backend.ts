@@ -68,7 +68,7 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
         },
       );
       assert.ok(child.stdout);
-      const exited = once(child, 'exit').then(([code]) => assert.fail(`the client left with ${code} before it had a handle`));
+      const exited = once(child, 'close').then(([code]) => assert.fail(`the client left with ${code} before it had a handle`));
       exited.catch(() => undefined);
       const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), exited])) as [string];
       const handle = jobHandle.parse(JSON.parse(line));

@@ -12,6 +12,7 @@ import type { Hub } from '../../src/hub/hub.ts';
 import type { RunEvent } from '../../src/model/event.ts';
 import type { JobHandle } from '../../src/model/job.ts';
 import { attemptEnded, submitting } from '../../src/runs/run-state.ts';
+import { isThere, until } from '../rig/job-rig.ts';
 import { jobStep, openRig, type Rig, useProgram } from './engine-rig.ts';
 
 const NOW = '2026-01-01T00:00:00Z';
@@ -107,7 +108,8 @@ test('a job is stopped when its run is gone on with where it cannot be seen', as
   t.after(rig.close);
   await useProgram(rig, 'saving');
   const run = await rig.begin();
-  const { backend, handles } = submittingThen(rig, async () => {
+  const { backend, handles } = submittingThen(rig, async ({ folder }) => {
+    await until('the program is up', () => isThere(join(folder, 'ready')));
     void (async () => {
       let found = await readRun(rig.beside, run.state.repo, run.state.run);
       while (found?.state.job?.handle == null) found = await readRun(rig.beside, run.state.repo, run.state.run);

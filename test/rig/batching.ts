@@ -20,7 +20,7 @@ export function batchTeacher(
     provider: 'openai',
     model: 'practice-direct',
     baseUrl,
-    timeoutSeconds: 5,
+    timeoutSeconds: 20,
     price: PRICE,
     store,
     ...(batch === undefined ? {} : { batch: { requests: 10, pollSeconds: 0.01, ...batch } }),

@@ -37,7 +37,7 @@ export async function openWorkshop(misbehave?: string): Promise<Workshop> {
   const server = await startPracticeServer({ seed: 7, ...(misbehave === undefined ? {} : { misbehave }) });
   const opened = new Map<string, Teacher>();
   const teacherOf = (model: string): Teacher => {
-    const spec = { provider: 'practice', model, baseUrl: server.url, store: true, concurrency: 8, timeoutSeconds: 5 };
+    const spec = { provider: 'practice', model, baseUrl: server.url, store: true, concurrency: 8, timeoutSeconds: 20 };
     const teacher = opened.get(model) ?? openTeacher(teacherSpec.parse(spec), undefined);
     opened.set(model, teacher);
     return teacher;
