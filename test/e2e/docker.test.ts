@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { type Practice, startPractice } from '../rig/practice.ts';
 import { missing, newPlace, type Place, zephyr } from '../rig/zephyr.ts';
@@ -28,10 +29,12 @@ describe('jobs in containers', { skip, concurrency: false }, () => {
     const place = await newPlace({ ZEPHYR_PRACTICE_URL: own.url });
     try {
       await importBase(place);
-      await killAt(place, ['run', tiny.recipe, '--on', tiny.on('docker')], /dsft\/train .*checkpoint at step/, async (child) => {
+      const kill = async (child: ChildProcess) => {
         child.kill('SIGKILL');
         await killContainers(place);
-      });
+      };
+      const args = ['run', tiny.recipe, '--on', tiny.on('docker')];
+      await killAt(place, args, /dsft\/train .*checkpoint at step/, kill, /dsft\/train {2}runs as/);
       const resumed = await zephyr(place, 'resume', await unfinished(place));
       assert.equal(resumed.code, 0, resumed.stderr);
       assert.deepEqual(await published(place, await zephyr(place, 'run', tiny.recipe, '--on', tiny.on('docker'))), bare);
