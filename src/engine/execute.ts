@@ -4,7 +4,7 @@ import { ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Artifact, Failure } from '../model/outcome.ts';
 import { type Bound, bind } from '../plan/bind.ts';
-import { findCandidate } from '../plan/find.ts';
+import { type Candidate, findCandidate } from '../plan/find.ts';
 import type { Plan, PlannedStep } from '../plan/plan.ts';
 import { attemptEnded } from '../runs/run-state.ts';
 import type { StageName } from '../stages/stage.ts';
@@ -80,12 +80,14 @@ async function executeStage(
 
 /** What an equal step published, if its bytes are still what they were. */
 async function reuse(engine: Engine, step: PlannedStep, bound: Bound): Promise<Artifact | undefined> {
-  const candidate = await findCandidate(engine.hub, step.output, bound.fingerprint);
-  if (candidate === undefined) return undefined;
+  let candidate: Candidate | undefined;
   try {
+    candidate = await findCandidate(engine.hub, step.output, bound.fingerprint);
+    if (candidate === undefined) return undefined;
     await engine.hub.verify(candidate.artifact.ref, candidate.manifest.files);
   } catch (error) {
-    if (!(error instanceof ZephyrError)) throw error;
+    // a Hub that fails for a while has not said that the artifact is damaged
+    if (!(error instanceof ZephyrError) || error.exit !== 'preflight') throw error;
     engine.emit({ type: 'warning', message: `${error.message}; ${step.stage}/${step.name} is made again` });
     return undefined;
   }

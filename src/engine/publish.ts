@@ -77,7 +77,9 @@ export async function publish(
     add,
     `zephyr: ${made.step.stage}/${made.step.name} ${made.fingerprint.slice(0, 16)}`,
   );
-  await hub.createTag(ref, fingerprintTag(made.fingerprint), ref.commit);
+  const tag = fingerprintTag(made.fingerprint);
+  // what it names was found damaged, or was made by another run at the same time and is as good
+  if ((await hub.createTag(ref, tag, ref.commit)) === 'exists') await hub.moveTag(ref, tag, ref.commit);
   await rm(made.folder, { recursive: true, force: true });
   return { artifact: { ref, digest: manifest.digest }, manifest };
 }

@@ -57,6 +57,8 @@ export interface Hub {
   read(ref: ArtifactRef, path: string): Promise<Uint8Array | undefined>;
   createBranch(repo: RepoId, branch: string, from: string): Promise<'created' | 'exists'>;
   createTag(repo: RepoId, tag: string, commit: string): Promise<'created' | 'exists'>;
+  /** Has an existing tag name another commit. */
+  moveTag(repo: RepoId, tag: string, commit: string): Promise<void>;
   commit(request: CommitRequest): Promise<CommitOutcome>;
   /**
    * Makes sure that the commit still holds these bytes, before it is used again: where Hub and zephyr share a disk every

@@ -6,7 +6,7 @@ import { type ArtifactRef, formatRepo, type RepoId } from '../model/artifact.ts'
 import { commit } from '../store/commit.ts';
 import { readCommit } from '../store/objects.ts';
 import { prune } from '../store/prune.ts';
-import { createRef, listRefs, type RefKind, resolveRevision } from '../store/refs.ts';
+import { createRef, listRefs, moveRef, type RefKind, resolveRevision } from '../store/refs.ts';
 import { createRepo, deleteRepo, listRepos, readRepo } from '../store/repos.ts';
 import { openStore, repoFolder, type Store } from '../store/store.ts';
 import { findEntry, listEntries, type StoredEntry } from '../store/tree.ts';
@@ -47,6 +47,9 @@ export function localHub(store: Store): Hub {
     },
     createBranch: (repo, branch, from) => addRef(store, repo, 'heads', branch, from),
     createTag: (repo, tag, at) => addRef(store, repo, 'tags', tag, at),
+    moveTag: async (repo, tag, at) => {
+      await moveRef(store, repo, 'tags', tag, at);
+    },
     commit: (request) => commitTo(store, request),
     verify: async (ref, files) => {
       const entries = new Map((await filesOf(store, ref)).map((entry) => [entry.path, entry]));

@@ -67,6 +67,14 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
     return found.sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
+  async function createTag(repo: RepoId, tag: string, commit: string): Promise<'created' | 'exists'> {
+    const action = `create tag "${tag}" of "${formatRepo(repo)}"`;
+    const response = await ask(remote, action, 'POST', `${apiPath(repo)}/tag/${commit}`, { tag });
+    if (response.status === 409) return 'exists';
+    if (!response.ok) throw await refusal(remote, action, response);
+    return 'created';
+  }
+
   async function removals({ repo, parent, add, remove = [] }: CommitRequest): Promise<string[]> {
     if (remove.length === 0) return [];
     const added = new Set(add.map(({ path }) => path));
@@ -120,12 +128,13 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
         throw explain(remote, `create branch "${branch}" of "${formatRepo(repo)}"`, error);
       }
     },
-    createTag: async (repo, tag, commit) => {
-      const action = `create tag "${tag}" of "${formatRepo(repo)}"`;
-      const response = await ask(remote, action, 'POST', `${apiPath(repo)}/tag/${commit}`, { tag });
-      if (response.status === 409) return 'exists';
-      if (!response.ok) throw await refusal(remote, action, response);
-      return 'created';
+    createTag,
+    moveTag: async (repo, tag, commit) => {
+      const action = `move tag "${tag}" of "${formatRepo(repo)}"`;
+      const response = await ask(remote, action, 'DELETE', `${apiPath(repo)}/tag/${encodeURIComponent(tag)}`);
+      // a first try whose answer was lost has removed it
+      if (!response.ok && response.status !== 404) throw await refusal(remote, action, response);
+      await createTag(repo, tag, commit);
     },
     commit: async (request) => {
       // asked first: what is to be removed is read at the parent, which may be gone with its branch

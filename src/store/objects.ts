@@ -39,7 +39,7 @@ export async function hasObject(repo: string, id: string): Promise<boolean> {
   return exists(objectFile(repo, id));
 }
 
-/** Writes a loose object unless it is there; returns its id. */
+/** Writes a loose object unless it is there; one that a disk has spoilt since is replaced. Returns its id. */
 export async function writeObject(
   store: Store,
   repo: string,
@@ -50,7 +50,8 @@ export async function writeObject(
   const id = objectId(kind, content);
   const path = objectFile(repo, id);
   touched.add(dirname(path));
-  if (await exists(path)) return id;
+  const there = (await exists(path)) ? await readObject(repo, kind, id).catch(() => undefined) : undefined;
+  if (there !== undefined && objectId(kind, there) === id) return id;
   await place(store, path, await deflateBytes(Buffer.concat([objectHeader(kind, content.length), content]), { level: 1 }), 0o444);
   return id;
 }

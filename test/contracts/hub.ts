@@ -176,6 +176,8 @@ export function hubContract(name: string, open: OpenHub): void {
         });
         assert.equal(await head(hub, repo, 'zk-0123456789abcdef'), ref.commit);
         assert.equal(await head(hub, repo, ref.commit), ref.commit);
+        await hub.moveTag(repo, 'zk-0123456789abcdef', first);
+        assert.deepEqual((await hub.refs(repo))?.tags, { 'zk-0123456789abcdef': first });
       }),
     );
 

@@ -6,6 +6,10 @@ import { basename, join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { sha256 } from '../../src/base/sha256.ts';
+import { readCommit } from '../../src/store/objects.ts';
+import { readRef } from '../../src/store/refs.ts';
+import { openStore, repoFolder } from '../../src/store/store.ts';
+import { findEntry } from '../../src/store/tree.ts';
 import { assertMistake } from '../rig/mistake.ts';
 import { startPractice } from '../rig/practice.ts';
 import { damage, flipped, storedFiles } from '../rig/stored-files.ts';
@@ -54,6 +58,21 @@ describe('damaged data is never used, and nothing is lost by refusing it', { ski
     const after = await again(place, args);
     assert.match(after, /dsft\/construct {2}reused/, 'what was made again is whole');
     assert.equal(first.code, 2);
+  });
+
+  test('an output whose own record is spoilt is made again, once', async () => {
+    const place = await newPlace();
+    const args = await stopStage(place, tiny);
+    await zephyr(place, ...args);
+    const store = await openStore(join(place.home, 'hub'));
+    const repo = repoFolder(store, { type: 'dataset', name: 'test/tiny-dialogues' });
+    const commit = await readCommit(repo, (await readRef(repo, 'heads', 'main')) ?? '');
+    for (const name of ['zephyr.json', 'README.md']) {
+      const id = (await findEntry(store, repo, commit?.tree ?? '', name))?.id ?? '';
+      await damage(join(repo, 'objects', id.slice(0, 2), id.slice(2)), flipped);
+    }
+    assert.match(await again(place, args), /warning: Cannot use .*"zephyr\.json".*; dsft\/construct is made again/);
+    assert.match(await again(place, args), /dsft\/construct {2}reused/);
   });
 
   test('a cut safetensors file is not imported', async () => {

@@ -13,11 +13,14 @@ import { isLarge } from '../../src/store/large-file.ts';
 import { hasLarge, ingest } from '../../src/store/large-files.ts';
 import { withLock } from '../../src/store/lock.ts';
 import { isFilePath, isRefName, isRepoName } from '../../src/store/names.ts';
+import { readCommit } from '../../src/store/objects.ts';
 import { isAlive, ownMark } from '../../src/store/process-mark.ts';
+import { readBlob } from '../../src/store/read.ts';
 import { createRef, deleteRef, readRef } from '../../src/store/refs.ts';
 import { createRepo, deleteRepo, listRepos, moveRepo, readRepo } from '../../src/store/repos.ts';
 import { hubToken, signingSecret } from '../../src/store/secrets.ts';
 import { openStore, repoFolder, type Store } from '../../src/store/store.ts';
+import { findEntry } from '../../src/store/tree.ts';
 
 const repo = { type: 'model' as const, name: 'org/m' };
 
@@ -133,6 +136,30 @@ describe('The store', async () => {
     const pointer = await ingest(store, join(folder, 'link.npz'));
     assert.equal(pointer.size, 100);
     assert.ok(await hasLarge(store, pointer));
+  });
+
+  it('replaces an object that the disk has spoilt when it is brought again', async () => {
+    const store = await fresh('spoilt');
+    const head = await put(store, [{ path: 'a/b.txt', content: 'b' }]);
+    const objects = join(repoFolder(store, repo), 'objects');
+    for (const entry of await readdir(objects, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile() || join(entry.parentPath, entry.name).endsWith(join(head.slice(0, 2), head.slice(2)))) continue;
+      const path = join(entry.parentPath, entry.name);
+      await chmod(path, 0o644);
+      await writeFile(path, 'spoilt');
+    }
+    const opened = await openStore(store.root);
+    const outcome = await commit(opened, {
+      repo,
+      branch: 'main',
+      message: 'Again',
+      add: [{ path: 'a/b.txt', content: 'b' }],
+      remove: 'all',
+    });
+    assert.deepEqual(outcome, { ok: true, commit: head, changed: false });
+    const tree = (await readCommit(repoFolder(store, repo), head))?.tree ?? '';
+    const found = await findEntry(await openStore(store.root), repoFolder(store, repo), tree, 'a/b.txt');
+    assert.ok((await readBlob(repoFolder(store, repo), found?.id ?? '')).ok);
   });
 
   it('keeps a branch and its folder apart, and frees the name of a deleted one', async () => {
