@@ -14,8 +14,8 @@ const LEAST_EQUAL = Math.floor(PERMUTATIONS * SIMILAR - 3 * Math.sqrt(PERMUTATIO
 const COMPARED = 256;
 
 export interface NearDuplicates {
-  /** The texts are numbered from 0 in the order in which they are added. */
-  add(text: string): void;
+  /** The texts are numbered from 0 in the order in which they are added. Texts about different things are never alike. */
+  add(text: string, about?: string): void;
   /**
    * For each text the first of its group in `order` (which holds every number once); for a text that is like no other,
    * itself. Two texts whose shingles overlap by 0.8 (Jaccard) are in one group, and so is what is like either of them.
@@ -42,13 +42,13 @@ export function nearDuplicates(seed: number): NearDuplicates {
   }
 
   return {
-    add(text) {
+    add(text, about = '') {
       if ((count + 1) * BANDS > bands.length) {
         bands = grown(bands, new Uint32Array(bands.length * 2));
         lowBytes = grown(lowBytes, new Uint8Array(lowBytes.length * 2));
       }
       minima.fill(0xffffffff);
-      for (const shingle of shinglesOf(text)) {
+      for (const shingle of shinglesOf(text, about)) {
         for (let at = 0; at < PERMUTATIONS; at += 1) {
           const value = permuted(shingle, mix[at * 2] as number, mix[at * 2 + 1] as number);
           if (value < (minima[at] as number)) minima[at] = value;
@@ -119,11 +119,12 @@ export function similarity(one: string, other: string): number {
 }
 
 /** Hashes of every five words in a row; of a shorter text, of all its words. */
-function shinglesOf(text: string): Set<number> {
+function shinglesOf(text: string, about = ''): Set<number> {
+  const first = hashOf(about);
   const words = wordsOf(text).map(hashOf);
   const found = new Set<number>();
   for (let at = 0; at === 0 || at + SHINGLE <= words.length; at += 1) {
-    let hash = 0x811c9dc5;
+    let hash = first;
     for (let next = at; next < Math.min(at + SHINGLE, words.length); next += 1)
       hash = permuted(hash, words[next] as number, 0x85ebca6b);
     found.add(hash);

@@ -26,7 +26,7 @@ export async function materialOpenings(bench: Workbench): Promise<Openings> {
     (await lists(amount)).map(({ subject, text }): Opening => {
       const quoted = byName.get(subject) ?? '';
       const parts = hmacUniform(seed, 'text first', `${subject} ${text}`) < 0.5 ? [quoted, text] : [text, quoted];
-      return { kind: 'material', subject, text: parts.join('\n\n') };
+      return { kind: 'material', subject, text: parts.join('\n\n'), instruction: text };
     });
 }
 

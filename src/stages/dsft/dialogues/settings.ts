@@ -37,6 +37,8 @@ export interface Opening {
   readonly kind: Kind;
   readonly subject: string;
   readonly text: string;
+  /** of a text that exists: what is asked of it, without the text itself */
+  readonly instruction?: string;
 }
 
 /** Rounds of question and answer of a dialogue, by its kind, drawn by seed and opening. */

@@ -6,18 +6,20 @@ import type { Opening } from './settings.ts';
 export type UnlikeOnes = (openings: readonly Opening[]) => { readonly unlike: readonly Opening[]; readonly alike: number };
 
 /**
- * Of openings that say almost the same keeps the first, in an order drawn by the seed and their texts alone. Takes a list
- * that grows at its end: those from before are not hashed once more.
+ * Of openings that say almost the same keeps the first, in an order drawn by the seed and their texts alone; of those about
+ * a text that exists, the instructions for the same text are compared. Takes a list that grows at its end: those from
+ * before are not hashed once more.
  */
 export function watchUnlike(seed: number): UnlikeOnes {
   const index = nearDuplicates(seed);
   let known = 0;
   return (openings) => {
-    for (const { text } of openings.slice(known)) index.add(text);
+    for (const { text, subject, instruction } of openings.slice(known))
+      if (instruction === undefined) index.add(text);
+      else index.add(instruction, subject);
     known = openings.length;
-    const textOf = (number: number) => openings[number]?.text ?? '';
-    const order = hmacOrder(seed, 'openings', [...openings.keys()], textOf);
-    const groups = index.groups(order, textOf);
+    const order = hmacOrder(seed, 'openings', [...openings.keys()], (number) => openings[number]?.text ?? '');
+    const groups = index.groups(order, (number) => openings[number]?.instruction ?? openings[number]?.text ?? '');
     const unlike = openings.filter((_, number) => groups[number] === number);
     return { unlike, alike: openings.length - unlike.length };
   };

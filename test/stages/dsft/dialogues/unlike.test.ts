@@ -30,3 +30,14 @@ test('of almost equal openings one is left, whichever came first', () => {
   const turned = watchUnlike(1)(openings.toReversed());
   assert.deepEqual(new Set(turned.unlike.map(({ text }) => text)), new Set(unlike.map(({ text }) => text)));
 });
+
+test('instructions for one long text are compared without it, and never with those for another text', () => {
+  const quoted = (about: string, instruction: string): Opening => {
+    const long = Array.from({ length: 300 }, (_, n) => `${about}${n}`).join(' ');
+    return { kind: 'material', subject: about, text: `${instruction}\n\n${long}`, instruction };
+  };
+  const asked = ['Sum it up in one sentence.', 'Who is it written for, and why?', 'Make a list of its claims.'];
+  const openings = [...asked.map((each) => quoted('mill', each)), ...asked.map((each) => quoted('pond', each))];
+  assert.deepEqual(watchUnlike(1)(openings), { unlike: openings, alike: 0 });
+  assert.equal(watchUnlike(1)([...openings, quoted('pond', 'Make a list of its claims!')]).alike, 1);
+});
