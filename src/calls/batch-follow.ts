@@ -6,7 +6,7 @@ import { backoffMs, pause } from './wait.ts';
 const FINAL: ReadonlySet<string> = new Set(['completed', 'failed', 'expired', 'cancelled']);
 const WAITING: ReadonlySet<string> = new Set(['validating', 'in_progress', 'finalizing', 'cancelling']);
 
-/** So long after the end of its window a batch in an unknown state is asked after; clocks differ, and servers are late. */
+/** So long after the end of its window a batch is late, and one in an unknown state is given up; clocks differ. */
 const LATE_MS = 3_600_000;
 /** The window that is asked for, where the server does not say when it ends. */
 const WINDOW_MS = 86_400_000;
@@ -31,6 +31,7 @@ export async function follow(floor: BatchFloor, id: string): Promise<ServerBatch
   const begunAt = Date.now();
   let unknown = 0;
   let odd = 0;
+  let wasLate = false;
   let fails = 0;
   for (let wait = Math.min(FIRST_LOOK_MS, api.pollMs); ; wait = Math.min(api.pollMs, wait * 1.5)) {
     await pause(wait, waiting);
@@ -42,9 +43,12 @@ export async function follow(floor: BatchFloor, id: string): Promise<ServerBatch
       if (fails > 0) note(`"${teacher.name}" answers again: batch ${id} is ${said.value.status}`);
       const { status, createdAt = begunAt, expiresAt = createdAt + WINDOW_MS } = said.value;
       if (FINAL.has(status)) return said.value;
+      const isLate = Date.now() > expiresAt + LATE_MS;
+      if (isLate && !wasLate) note(`Batch ${id} is still "${status}", although its window has ended`);
+      wasLate ||= isLate;
       if (!WAITING.has(status)) {
         odd += 1;
-        if (odd >= ODD_TIMES && Date.now() > expiresAt + LATE_MS) throw halt.stop(neverOver(teacher, id, status));
+        if (odd >= ODD_TIMES && isLate) throw halt.stop(neverOver(teacher, id, status));
         if (!oddWords.has(status))
           note(`Batch ${id} is "${status}", a word that is not OpenAI's: it is asked after until its window ends`);
         oddWords.add(status);

@@ -71,7 +71,8 @@ export async function workOn({ state, files, rules, save, queued, count }: Batch
   const until = Date.now() + (rules.hit('delay', 50) ?? 0);
   while (Date.now() < until && !isCancelling(batch))
     await delay(Math.min(LOOK_MS, until - Date.now()), undefined, { signal: state.closing });
-  const { asked, errors } = readRequests(await files.read(batch.input_file_id));
+  // A file that was deleted meanwhile is as good as an empty one.
+  const { asked, errors } = readRequests(await files.read(batch.input_file_id).catch(() => ''));
   const tokens = asked.reduce((sum, each) => sum + each.tokens, 0);
   const limit = rules.hit('queue', 0);
   if (rules.hit('failed', 1) !== undefined) errors.push(fault('invalid_request', 'The file could not be processed'));

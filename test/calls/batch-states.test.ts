@@ -36,6 +36,20 @@ test('a batch in a state that nobody knows is waited for, which is said once', a
   });
 });
 
+test('a batch that is still worked on after its window is waited for all the same, which is said once', async () => {
+  await withPractice('', async ({ journal, server }) => {
+    let looks = 0;
+    const expiresAt = Date.now() - 2 * 3_600_000;
+    const teacher = retelling(batchTeacher(server.url, { requests: 12 }), () => {
+      looks += 1;
+      return looks <= 5 ? { status: 'finalizing', expiresAt } : {};
+    });
+    const { outcomes, notes } = await askAll({ journal, teacher: async () => [teacher] }, list);
+    assert.ok(outcomes.every(({ ok }) => ok));
+    assert.match(notes.join('\n'), /^Batch batch_\w+ is still "finalizing", although its window has ended$/);
+  });
+});
+
 test('a batch in a state that nobody knows after its window stops the run, whose next one takes its answers', async () => {
   await withPractice('', async ({ journal, server }) => {
     const plain = batchTeacher(server.url, {});

@@ -180,3 +180,16 @@ test('batches outlive the server: what was answered is not answered again', asyn
 test('rules that cannot be read are refused', async () => {
   await assert.rejects(startPracticeServer({ batches: 'late' }), /Cannot read batch rule "late"/);
 });
+
+test('a batch whose file is deleted before it is worked on is refused', async () => {
+  const log = join(root, 'deleted.jsonl');
+  const batch = await withServer({ log, batches: 'delay=600000' }, async (client) => {
+    const created = await create(client, requests(2));
+    await client.files.delete(created.input_file_id);
+    return created;
+  });
+  await withServer({ log }, async (client) => {
+    const { status, errors } = await finished(client, batch);
+    assert.deepEqual([status, errors?.data?.[0]?.code], ['failed', 'empty_file']);
+  });
+});
