@@ -64,7 +64,8 @@ export function pathConflict(files: ReadonlyMap<string, string>): string | undef
 
 async function describe(store: Store, repo: string, path: string, entry: GitTreeEntry): Promise<StoredEntry> {
   if (entry.kind === 'tree') return { kind: 'folder', path, id: entry.id, size: 0, lfs: undefined };
-  const { size, lfs } = await blobFacts(store, repo, entry.id);
+  // of one that is missing or spoilt whoever reads its bytes is told
+  const { size, lfs } = await blobFacts(store, repo, entry.id).catch(() => ({ size: 0, lfs: undefined }));
   return { kind: 'file', path, id: entry.id, size: lfs?.size ?? size, lfs };
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -10,10 +10,12 @@ import { localHub } from '../../src/hub/local-hub.ts';
 import { commit, type StoredAddition } from '../../src/store/commit.ts';
 import { temporaryPath } from '../../src/store/durable.ts';
 import { adoptLarge, hasLarge, ingest } from '../../src/store/large-files.ts';
+import { readCommit } from '../../src/store/objects.ts';
 import { prune } from '../../src/store/prune.ts';
 import { createRef, deleteRef } from '../../src/store/refs.ts';
 import { createRepo, deleteRepo } from '../../src/store/repos.ts';
 import { lfsFile, openStore, repoFolder, type Store } from '../../src/store/store.ts';
+import { findEntry } from '../../src/store/tree.ts';
 
 const PROGRAM = new URL('../rig/prune-forever.ts', import.meta.url).pathname;
 const SIZE = 1000;
@@ -181,6 +183,22 @@ describe('Giving back the space of large files', async () => {
     await rm(join(repoFolder(store, repo), 'objects', at.slice(0, 2), at.slice(2)));
     await assert.rejects(prune(store), /missing/);
     assert.deepEqual(await held(store), [11, 12]);
+  });
+
+  it('deletes nothing when the pointer to a large file is spoilt', async () => {
+    const store = await fresh('pointer');
+    const at = await put(store, 13);
+    const tree = (await readCommit(repoFolder(store, repo), at))?.tree ?? '';
+    const id = (await findEntry(store, repoFolder(store, repo), tree, 'w.npz'))?.id ?? '';
+    const path = join(repoFolder(store, repo), 'objects', id.slice(0, 2), id.slice(2));
+    const bytes = await readFile(path);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    await chmod(path, 0o644);
+    await writeFile(path, bytes);
+    const opened = await openStore(store.root);
+    await assert.rejects(prune(opened));
+    assert.deepEqual(await held(opened), [13]);
+    await assert.rejects(localHub(opened).materialise({ ...repo, commit: at }, join(folder, 'pointer-cache')), /unreadable/);
   });
 
   it('is killed at any moment, beside writers, and leaves every commit whole', async () => {
