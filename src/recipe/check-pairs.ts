@@ -1,9 +1,11 @@
+import type { PromptsSpec } from '../stages/aif/intake/spec.ts';
 import { promptsAtMost } from '../stages/aif/intake/step.ts';
 import { isOnFivePoints, type Score } from '../stages/aif/pairs/scores.ts';
 import type { BinarizeSpec } from '../stages/aif/pairs/spec.ts';
 import type { AifTeachers } from '../stages/aif/spec.ts';
 import type { Mistake } from './mistakes.ts';
 import type { Recipe } from './recipe.ts';
+import type { Path } from './yaml-file.ts';
 
 /** What there is to make pairs of. */
 interface Rated {
@@ -17,22 +19,15 @@ interface Rated {
 /** Whether the judge gives what the pairs are made of, and whether the parts of their rule fit one another. */
 export function checkPairs(recipe: Recipe): (Mistake | undefined)[] {
   const { aif } = recipe;
-  if (aif.source === 'pairs' || aif.source === 'delta') return [];
+  if (aif.source === 'pairs') return [];
+  if (aif.source === 'delta') return [tooManyHeld(['aif', 'testPrompts'], aif.testPrompts, aif.prompts)];
   const rated = aif.source === 'ratings' ? PUBLISHED : ratedBy(aif.judge);
   const { score, weights, rejected, marginBand, minMargin, minChosen, trainerMaxLength } = aif.binarize;
   const { maxPromptLength } = recipe.ddpo.prepare;
-  const isOpen = aif.source === 'ratings' || aif.prompts.sources.some(({ file }) => file !== undefined);
-  const most = isOpen ? null : promptsAtMost(aif.prompts);
-  const { testPrompts } = aif.binarize;
   const top = topOf(score);
   const foreign = Object.keys(weights ?? {}).find((aspect) => !rated.aspects.includes(aspect));
   return [
-    most !== null && testPrompts >= most
-      ? mistake(
-          'testPrompts',
-          `expected less than the number of prompts, ${most}, got ${testPrompts}: none would be left to train on`,
-        )
-      : undefined,
+    aif.source === 'ratings' ? undefined : tooManyHeld(['aif', 'binarize', 'testPrompts'], aif.binarize.testPrompts, aif.prompts),
     rated.scores.includes(score)
       ? undefined
       : mistake('score', `expected ${rated.scores.join(' or ')}, or ${rated.otherwise}; got ${score}`),
@@ -57,6 +52,15 @@ export function checkPairs(recipe: Recipe): (Mistake | undefined)[] {
         )
       : undefined,
   ];
+}
+
+/** More prompts held out than the recipe has would show when all was paid. */
+function tooManyHeld(path: Path, testPrompts: number, prompts: PromptsSpec): Mistake | undefined {
+  const isOpen = prompts.sources.some(({ file }) => file !== undefined);
+  const most = isOpen ? null : promptsAtMost(prompts);
+  if (most === null || testPrompts < most) return undefined;
+  const message = `expected less than the number of prompts, ${most}, got ${testPrompts}: none would be left to train on`;
+  return { path, part: 'value', message: `${path.join('.')}: ${message}` };
 }
 
 const PUBLISHED: Rated = {

@@ -4,6 +4,7 @@ import { checkRecipe } from '../../src/recipe/check.ts';
 import { judgeSpec } from '../../src/stages/aif/judging/spec.ts';
 import type { BinarizeRule } from '../../src/stages/aif/pairs/rule.ts';
 import { binarizeSpec } from '../../src/stages/aif/pairs/spec.ts';
+import { aifSpec } from '../../src/stages/aif/spec.ts';
 import { STAGE_STEPS } from '../../src/stages/registry.ts';
 import { minimalRecipe, taughtRecipe } from './minimal.ts';
 
@@ -43,6 +44,14 @@ describe('The rule of the pairs in a recipe', () => {
       'aif.binarize.testPrompts: expected less than the number of prompts, 2, got 2: none would be left to train on',
     ]);
     assert.deepEqual(mistakes({ testPrompts: 1 }), []);
+    const delta = (testPrompts: number) => {
+      const recipe = taughtRecipe();
+      const prompts = recipe.aif.source === 'teachers' ? recipe.aif.prompts : assert.fail();
+      const own = { source: 'delta', prompts, strong: { teacher: 'talk' }, weak: { model: 'dsft' }, testPrompts };
+      return checkRecipe({ ...recipe, aif: aifSpec.parse(own) }).map(({ message }) => message);
+    };
+    assert.match(delta(2)[0] ?? '', /^aif\.testPrompts: expected less than the number of prompts, 2, got 2/);
+    assert.deepEqual(delta(1), []);
   });
 
   it('has weights and a margin band where they mean something, and there only', () => {

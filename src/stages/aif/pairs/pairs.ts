@@ -83,10 +83,10 @@ export async function writePairs(
     const why = reasons === '' ? '' : `; dropped: ${reasons}`;
     throw picks.size === 0
       ? new ZephyrError(`Cannot make a pair of any prompt${reasons === '' ? '' : `: ${reasons}`}`, {
-          hint: 'look at the ratings and at aif.binarize',
+          hint: 'look at the answers and their ratings, and at the rule in aif',
         })
       : new ZephyrError(`Cannot hold out ${test} prompts: expected fewer than the ${picks.size} pairs that there are`, {
-          hint: `lower aif.binarize.testPrompts${why}`,
+          hint: `lower testPrompts of aif.binarize, or of aif where it is delta learning${why}`,
         });
   }
   const byDraw = [...picks.keys()].map((id) => ({ id, at: hmacUniform(seed, 'test prompts', id) })).sort((a, b) => a.at - b.at);
