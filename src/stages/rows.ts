@@ -62,7 +62,8 @@ export async function* readRows(path: string): AsyncGenerator<Row> {
 
 function parse(text: string): Row | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    // trimmed of white space and of the mark (BOM) that some editors put before the first line
+    const value: unknown = JSON.parse(text.trim());
     return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Row) : undefined;
   } catch {
     return undefined;

@@ -35,7 +35,8 @@ export function promptLines(
 /** The object that a line of JSON Lines holds. */
 export function objectIn(line: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(line);
+    // trimmed of white space and of the mark (BOM) that some editors put before the first line
+    const value: unknown = JSON.parse(line.trim());
     return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined;

@@ -5,9 +5,11 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { writeParquet } from '../../../../src/base/parquet.ts';
+import { promptLines } from '../../../../src/stages/aif/intake/prompt-lines.ts';
 import { prompts } from '../../../../src/stages/aif/intake/prompts.ts';
 import type { PromptsConfig } from '../../../../src/stages/aif/intake/step.ts';
 import { readPrompts } from '../../../../src/stages/aif/tables.ts';
+import { readRows } from '../../../../src/stages/rows.ts';
 import { promptId } from '../../../../src/stages/step-config.ts';
 import { folderWith } from '../../../rig/answering.ts';
 import { INTAKE, lines, SOURCE, wordy } from '../../../rig/intake.ts';
@@ -26,6 +28,17 @@ const listed = (list: PromptsConfig['sources'][number]['list'], more: Partial<Pr
 const run = (config: PromptsConfig, inputs: Readonly<Record<string, string>> = {}) => shop.run('p', prompts, config, inputs);
 const texts = async (out: string) => (await readPrompts(out)).map(({ prompt }) => prompt).sort();
 const source = (rows: readonly object[], file = 'train_gen.jsonl') => folderWith(shop, { [file]: rows });
+
+test('a file that begins with a byte order mark is read from its first line on', async () => {
+  const folder = await source([]);
+  await writeFile(join(folder, 'train_gen.jsonl'), '\uFEFF{"prompt": "one"}\r\n{"prompt": "two"}\r\n');
+  const { out } = await run(INTAKE, { 'source-1': folder });
+  assert.deepEqual(await texts(out), ['one', 'two']);
+  assert.deepEqual(promptLines('p.jsonl', '\uFEFF{"prompt": "one"}'), { list: [{ prompt: 'one' }], malformed: [] });
+  const rows: unknown[] = [];
+  for await (const row of readRows(join(folder, 'train_gen.jsonl'))) rows.push(row);
+  assert.deepEqual(rows, [{ prompt: 'one' }, { prompt: 'two' }]);
+});
 
 test('each prompt comes once, sorted by id, with its source; what is dropped is counted by reason and listed', async () => {
   const folder = await source([
