@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { followJob } from '../backends/follow.ts';
 import { hostId, isEarlierBoot } from '../base/host-id.ts';
@@ -205,8 +205,10 @@ async function settle(
   logTail: readonly string[],
   said: string | undefined,
 ): Promise<JobOutcome> {
-  const outcome = judge(state, result, logTail, said);
-  if (outcome.ok) return { ok: true, folder: join(handle.folder, 'out'), result: outcome.result };
+  const judged = judge(state, result, logTail, said);
+  const folder = join(handle.folder, 'out');
+  if (judged.ok && (await stat(folder).catch(() => undefined)) !== undefined) return { ...judged, folder };
+  const outcome = judged.ok ? GONE : judged;
   const { reason } = outcome.failure;
   await rescue(engine, run, step, handle.folder);
   await engine.backend.forget(handle);
@@ -216,6 +218,12 @@ async function settle(
   );
   return outcome;
 }
+
+/** Of a job that ended a while ago, before anybody published what it made. */
+const GONE: JobOutcome & { ok: false } = {
+  ok: false,
+  failure: { reason: 'lost', message: 'what the job made was deleted before it was published' },
+};
 
 /** Success is proved by result.json and the last step, never by the exit code alone. */
 function judge(

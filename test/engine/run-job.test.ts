@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Backend } from '../../src/backends/backend.ts';
@@ -48,6 +48,11 @@ test("a job that has succeeded stays the run's until it is dropped, and is not r
   assert.ok(handle != null, 'publishing it may yet fail');
   assert.deepEqual(await runJob(rig.engine, run, step, {}), first);
   assert.equal(rig.events.filter(({ type }) => type === 'job-submitted').length, 1);
+  await rm(first.folder, { recursive: true });
+  const gone = await runJob(rig.engine, run, step, {});
+  assert.ok(!gone.ok && gone.failure.reason === 'lost');
+  const made = await runJob(rig.engine, run, step, {});
+  assert.ok(made.ok, 'then it is made again');
   await dropJob(rig.engine, handle);
 });
 
