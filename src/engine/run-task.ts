@@ -57,10 +57,10 @@ export async function runTask(
       note,
     });
   } catch (error) {
-    // whatever stopped the task is the news; calls that stay on this disk are found there by whoever goes on from it
-    await flush().catch((also: unknown) =>
-      note(`the newest calls are on this disk only: ${also instanceof Error ? also.message : also}`),
-    );
+    // whatever stopped the task is the news; of a run that was lost the calls are on its branch nevertheless
+    await flush().catch((also: unknown) => {
+      if (!isLost(also)) note(`the newest calls are on this disk only: ${also instanceof Error ? also.message : also}`);
+    });
     const turnedAway = error instanceof ZephyrError ? error.exit === 'detached' : engine.signal.aborted || lost.signal.aborted;
     if (!turnedAway) throw error;
     lost.signal.throwIfAborted();

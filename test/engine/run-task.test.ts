@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { markCancelled } from '../../src/engine/mark-cancelled.ts';
 import { runTask } from '../../src/engine/run-task.ts';
 import { ZephyrError } from '../../src/errors.ts';
 import type { Task } from '../../src/stages/stage.ts';
@@ -63,5 +64,24 @@ test('a task that succeeded says when its calls cannot be taken to the Hub', asy
   await assert.rejects(
     runTask({ ...engine, tasks: { task } }, run, taskStep('task'), {}, undefined),
     (error) => error instanceof ZephyrError && error.exit === 'temporary',
+  );
+});
+
+test("a task's own error is told when its run was cancelled meanwhile, and nothing untrue of its calls", async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  const run = await rig.begin();
+  const own = new ZephyrError('Cannot pay more than 1 $', { exit: 'preflight' });
+  const task = paying(async () => {
+    await markCancelled(rig.beside, rig.engine.now, run.state);
+    throw own;
+  });
+  await assert.rejects(
+    runTask({ ...rig.engine, tasks: { task } }, run, taskStep('task'), {}, undefined),
+    (error) => error === own,
+  );
+  assert.deepEqual(
+    rig.events.filter(({ type }) => type === 'note'),
+    [],
   );
 });
