@@ -8,15 +8,15 @@ export function printCosts({ rows, dollars, perThousandPrompts, unpriced, warnin
   process.stdout.write('\nWhat teachers will be asked, at the prices of the recipe:\n');
   const right = (title: string) => ({ title, align: 'right' as const });
   printTable(
-    [{ title: 'step' }, { title: 'teacher' }, ...['calls', 'in', 'out', 'low', 'expected', 'high', 'time'].map(right)],
+    [{ title: 'step' }, { title: 'teacher' }, ...['calls', 'in', 'out', 'low', 'likely', 'high', 'time'].map(right)],
     rows.map((row) => [
       row.step,
       row.teacher,
       row.calls === null ? 'later' : formatCount(row.calls),
       ...(row.calls === null ? ['', ''] : [formatCount(row.inputTokens), formatCount(row.outputTokens)]),
       ...(row.dollars === null
-        ? [unpriced.includes(row.teacher) ? 'no price' : '', '', '']
-        : [row.dollars.low, row.dollars.expected, row.dollars.high].map(formatDollars)),
+        ? ['', unpriced.includes(row.teacher) ? '?' : '', '']
+        : [row.dollars.low, row.dollars.expected, row.dollars.high].map(aboutDollars)),
       timeOf(row),
     ]),
   );
@@ -26,14 +26,21 @@ export function printCosts({ rows, dollars, perThousandPrompts, unpriced, warnin
     ...(perThousandPrompts === null
       ? []
       : [`${inWords(perThousandPrompts)}, for each 1,000 prompts, counted once they are read`]),
-    ...(unpriced.length === 0 ? [] : [`what ${unpriced.join(', ')} cost${unpriced.length === 1 ? 's' : ''}`]),
+    ...(unpriced.length === 0
+      ? []
+      : [`what ${unpriced.join(', ')} cost${unpriced.length === 1 ? 's, which has' : ', which have'} no price`]),
   ];
   process.stdout.write(`\n${parts.join('; and ')}; answers that were paid before are not paid again\n`);
   for (const warning of warnings) process.stdout.write(`warning: ${warning}\n`);
 }
 
 function inWords({ low, expected, high }: Estimate): string {
-  return `${formatDollars(expected)} expected, ${formatDollars(low)} to ${formatDollars(high)}`;
+  return `${aboutDollars(expected)} expected, ${aboutDollars(low)} to ${aboutDollars(high)}`;
+}
+
+/** An estimate is not that good: no cents from $100 on. */
+function aboutDollars(dollars: number): string {
+  return dollars < 100 ? formatDollars(dollars) : `$${Math.round(dollars).toLocaleString('en-US')}`;
 }
 
 function timeOf({ minutes, batchFiles }: StepPrice): string {

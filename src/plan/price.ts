@@ -7,6 +7,7 @@ import type { Pairs } from './pairs-of.ts';
 
 /** What a step will ask of one teacher, over all purposes. Money in United States dollars; null where there is no price. */
 export interface StepPrice {
+  /** `aif/judge`; `aif/calibration` are the calls of the judge step that come before all others */
   readonly step: string;
   readonly teacher: string;
   /** null: how many prompts there are is known only when they are read */
@@ -100,7 +101,7 @@ function partsOf({ stage, name }: Step, calls: readonly CallForecast[]) {
   const parts = Map.groupBy(calls, ({ teacher, items }) => `${items === 'pairs' ? 'calibration' : ''} ${teacher}`);
   return [...parts.values()].map((forecasts) => {
     const [{ teacher: id, items }] = forecasts as [CallForecast];
-    return { name: `${stage}/${name}${items === 'pairs' ? ', calibration' : ''}`, id, forecasts };
+    return { name: `${stage}/${items === 'pairs' ? 'calibration' : name}`, id, forecasts };
   });
 }
 

@@ -84,7 +84,7 @@ describe('The calibration of a judge in a plan', async () => {
         const { out } = await answered(shop.folder, 2);
         await shop.run('judge', judge, step.config, { completions: out, calibration: labels });
         const calls = new Map(rows.map((row) => [row.step, row.calls]));
-        assert.equal(calls.get('aif/judge, calibration'), first);
+        assert.equal(calls.get('aif/calibration'), first);
         // the third and the fourth order of three answers may be the first two again
         if ((judged.permutations ?? 1) <= 2) assert.equal(calls.get('aif/judge'), shop.answered() - first);
       } finally {
@@ -99,12 +99,12 @@ describe('The calibration of a judge in a plan', async () => {
     await writeParquet(file, { prompt: 'string', chosen: 'string', rejected: 'string' }, pairs);
     const other = await publish('parquet', 'data/labels-00000-of-00001.parquet', await readFile(file));
     const { rows } = await priced(calibrated({ mode: 'joint', permutations: 1 }, other));
-    assert.equal(rows.find(({ step }) => step === 'aif/judge, calibration')?.calls, pairs.length);
+    assert.equal(rows.find(({ step }) => step === 'aif/calibration')?.calls, pairs.length);
   });
 
   it('is a guess, and says so, where the pairs are not on the Hub', async () => {
     const { rows, warnings } = await priced(calibrated({ mode: 'joint', permutations: 1 }, 'hf://datasets/org/none'));
-    assert.equal(rows.find(({ step }) => step === 'aif/judge, calibration')?.calls, 200);
+    assert.equal(rows.find(({ step }) => step === 'aif/calibration')?.calls, 200);
     assert.deepEqual(warnings, ['the pairs that calibrate the judge are not on the Hub yet: 200 are assumed']);
   });
 
