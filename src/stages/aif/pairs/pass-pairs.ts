@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import * as z from 'zod';
 import type { Row } from '../../../base/parquet.ts';
 import { ZephyrError } from '../../../errors.ts';
@@ -27,13 +27,15 @@ export const passPairs: Task = async (context) => {
   const files: Record<string, string> = {};
   for (const [split, name] of [[train, 'train_prefs'], ...(test === null ? [] : [[test, 'test_prefs']])] as [string, string][]) {
     let count = 0;
-    for (const path of await splitFiles(folder, split)) {
+    const paths = await splitFiles(folder, split);
+    const names = namesOf(paths, split, name);
+    for (const [index, path] of paths.entries()) {
       for await (const row of readRows(path)) {
         count += 1;
         const oddity = check(row, `${split}, row ${count}`);
         if (oddity !== undefined) oddities.add(oddity);
       }
-      await copyFile(path, join(context.out, 'data', basename(path).replace(split, name)), constants.COPYFILE_FICLONE);
+      await copyFile(path, join(context.out, 'data', names[index] as string), constants.COPYFILE_FICLONE);
     }
     const expected = rows?.[split];
     if (expected !== undefined && expected !== count) {
@@ -52,6 +54,14 @@ export const passPairs: Task = async (context) => {
   );
   return { metrics, costUsd: 0 };
 };
+
+/** Under the split's new name; where the old one is in no file's name, or two folders have files of one name, numbered. */
+function namesOf(paths: readonly string[], split: string, name: string): string[] {
+  const renamed = paths.map((path) => basename(path)).filter((base) => base.startsWith(split));
+  if (new Set(renamed).size === paths.length) return renamed.map((base) => name + base.slice(split.length));
+  const digits = (number: number) => String(number).padStart(5, '0');
+  return paths.map((path, index) => `${name}-${digits(index)}-of-${digits(paths.length)}${extname(path)}`);
+}
 
 function aboutPairs(counts: Readonly<Record<string, number>>, oddities: Readonly<Record<string, number>>): string {
   const odd = Object.entries(oddities);

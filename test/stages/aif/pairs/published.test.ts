@@ -8,6 +8,7 @@ import { type Columns, readParquet, writeParquet } from '../../../../src/base/pa
 import { passPairs } from '../../../../src/stages/aif/pairs/pass-pairs.ts';
 import { rebinarize } from '../../../../src/stages/aif/pairs/rebinarize.ts';
 import { readRating } from '../../../../src/stages/aif/pairs/ultrafeedback.ts';
+import { readSplit } from '../../../../src/stages/rows.ts';
 import { binarizeRule } from '../../../rig/feedback.ts';
 import { digests, openWorkshop } from '../../../rig/task.ts';
 
@@ -148,6 +149,18 @@ test('published pairs are passed on byte by byte after a look at every row', asy
   assert.deepEqual(metrics, { train_prefs: 10, test_prefs: 2, oddities: { 'both answers are equal': 1 } });
   const [before, made] = [await digests(join(folder, 'data')), await digests(join(out, 'data'))];
   assert.deepEqual(made, before);
+});
+
+test('pairs in files that name no split, or have one name in two folders, become the splits as well', async () => {
+  const folder = join(root, randomUUID());
+  await writeParquet(join(folder, 'en/preferences.parquet'), PAIRS, [pair(1)]);
+  await writeParquet(join(folder, 'fr/preferences.parquet'), PAIRS, [pair(2), pair(3)]);
+  const config = { ...PASS, train: 'train', test: null, rows: null };
+  const { out, metrics } = await shop.run('p', passPairs, config, { pairs: folder });
+  assert.deepEqual(metrics, { train_prefs: 3, oddities: {} });
+  let rows = 0;
+  for await (const _ of readSplit(out, 'train_prefs')) rows += 1;
+  assert.equal(rows, 3);
 });
 
 test('pairs with another number of rows, another prompt or without a split are refused', async () => {
