@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { Json } from '../../src/base/canonical-json.ts';
@@ -76,6 +76,17 @@ export async function openWorkshop(misbehave?: string): Promise<Workshop> {
     },
     close: () => server.close(),
   };
+}
+
+/** A workshop for the time of `use`. */
+export async function withShop(use: (shop: Workshop) => Promise<void>, misbehave?: string): Promise<void> {
+  const shop = await openWorkshop(misbehave);
+  try {
+    await use(shop);
+  } finally {
+    await shop.close();
+    await rm(shop.folder, { recursive: true });
+  }
 }
 
 /** sha256 of every file below a folder, by path. */

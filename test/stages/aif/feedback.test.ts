@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { readParquet } from '../../../src/base/parquet.ts';
@@ -9,7 +8,7 @@ import { STAGE_STEPS } from '../../../src/stages/registry.ts';
 import { tasks } from '../../../src/stages/tasks.ts';
 import { minimalRecipe } from '../../recipe/minimal.ts';
 import { questions } from '../../rig/answering.ts';
-import { digests, openWorkshop, type TaskRun, type Workshop } from '../../rig/task.ts';
+import { digests, type TaskRun, type Workshop, withShop } from '../../rig/task.ts';
 
 const listOf = (count: number) => Array.from({ length: count }, (_, n) => questions[n * 7] ?? '');
 const MANNERS = ['direct', 'rambling', 'evasive', 'careless', 'mixed'];
@@ -63,16 +62,6 @@ const allPairs = async (out: string) => [
   ...(await rows<Pair>(join(out, 'data/train_prefs-00000-of-00001.parquet'))),
   ...(await rows<Pair>(join(out, 'data/test_prefs-00000-of-00001.parquet'))),
 ];
-
-async function withShop(use: (shop: Workshop) => Promise<void>, misbehave?: string): Promise<void> {
-  const shop = await openWorkshop(misbehave);
-  try {
-    await use(shop);
-  } finally {
-    await shop.close();
-    await rm(shop.folder, { recursive: true });
-  }
-}
 
 test('feedback on checkable questions prefers the answers that are right and to the point', () =>
   withShop(async (shop) => {

@@ -1,26 +1,15 @@
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openSession } from '../../../../src/calls/session.ts';
 import { judgeAhead } from '../../../../src/stages/aif/judging/ahead.ts';
 import { judge } from '../../../../src/stages/aif/judging/judge.ts';
-import { callFields, openWorkshop, type Workshop } from '../../../rig/task.ts';
+import { callFields, withShop } from '../../../rig/task.ts';
 import { answered, judging } from './answered.ts';
 
 const FILES = join(import.meta.dirname, '../../../../scripts/train');
 /** Sheets of a prompt with four aspects in two orders. */
 const SHEETS = 8;
-
-async function withShop(use: (shop: Workshop) => Promise<void>, misbehave?: string): Promise<void> {
-  const shop = await openWorkshop(misbehave);
-  try {
-    await use(shop);
-  } finally {
-    await shop.close();
-    await rm(shop.folder, { recursive: true });
-  }
-}
 
 test('a model that cannot judge is paid for the calls in hand, not for all, and the error shows what it says', () =>
   withShop(async (shop) => {
