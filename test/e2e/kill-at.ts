@@ -39,18 +39,19 @@ export async function printedLines(child: ChildProcess, lines: number): Promise<
   return seen.promise;
 }
 
-/** The weights of the training that was begun last go into a pipe that nobody reads: it waits there until it is killed. */
+/** The config of the model that was begun last goes into a pipe that nobody reads: its training waits there to be killed. */
 async function keepFromEnding(place: Place): Promise<void> {
   const begun: { readonly folder: string; readonly at: number }[] = [];
   for await (const file of glob(join(place.home, 'jobs', '*', 'train-e*', 'job.json')))
     begun.push({ folder: dirname(file), at: (await stat(file)).mtimeMs });
   const last = begun.reduce((a, b) => (a.at > b.at ? a : b));
   await mkdir(join(last.folder, 'out'), { recursive: true });
-  await run('mkfifo', [join(last.folder, 'out', 'model.safetensors')]);
+  await run('mkfifo', [join(last.folder, 'out', 'config.json')]);
 }
 
-/** SIGKILL to every process that belongs to a job of this place: supervisors and ranks. */
-export async function killJobs(place: Place): Promise<void> {
+/** SIGKILL to every process that belongs to a job of this place, supervisors and ranks; whether there were any. */
+export async function killJobs(place: Place): Promise<boolean> {
+  let any = false;
   // one may be started between the look and the kill
   for (let killed = true; killed; ) {
     killed = false;
@@ -58,6 +59,7 @@ export async function killJobs(place: Place): Promise<void> {
       const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '');
       if (!cwd.startsWith(join(place.home, 'jobs'))) continue;
       killed = true;
+      any = true;
       try {
         process.kill(Number(pid), 'SIGKILL');
       } catch (error) {
@@ -65,6 +67,7 @@ export async function killJobs(place: Place): Promise<void> {
       }
     }
   }
+  return any;
 }
 
 /** The ID of the run that is not at its end. */

@@ -35,6 +35,8 @@ export async function startGate(target: string): Promise<Gate> {
     const { method, url: path = '', headers } = incoming;
     if (method === 'POST' && path.endsWith('/chat/completions')) await wait();
     const onward = request(`${origin}${path}`, { method, headers, agent: false }, (answer) => {
+      // a teacher answers, and is paid, whoever still listens
+      if (outgoing.destroyed) return void answer.resume();
       outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
       pipeline(answer, outgoing, () => undefined);
     });
