@@ -61,7 +61,7 @@ describe('a mistake gets one clear message and the documented status', { skip, c
     assertMistake(await zephyr(place, 'plan', tiny.recipe, '--stage', 'sft'), 2, /Allowed choices are dsft, aif, ddpo/);
     assertMistake(await zephyr(place, 'schema', 'model'), 2, /expected recipe or target/);
     assertMistake(await zephyr(place, 'completion', 'tcsh'), 2, /expected bash, zsh or fish/);
-    assertMistake(await zephyr(place, 'hub', 'push'), 2, /expected serve, ls or import FOLDER/);
+    assertMistake(await zephyr(place, 'hub', 'push'), 2, /expected serve, ls, import FOLDER or prune/);
   });
 
   test('IDs that mean nothing', async () => {
