@@ -35,7 +35,7 @@ export function printCosts({ rows, dollars, perThousandPrompts, unpriced, warnin
 }
 
 function inWords({ low, expected, high }: Estimate): string {
-  return `${aboutDollars(expected)} expected, ${aboutDollars(low)} to ${aboutDollars(high)}`;
+  return `${aboutDollars(expected)} likely, ${aboutDollars(low)} to ${aboutDollars(high)}`;
 }
 
 /** An estimate is not that good: no cents from $100 on. */
