@@ -43,7 +43,11 @@ for (const { title, run } of chosen) {
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   process.stdout.write(`## ${title}: ${failed === 0 ? 'ok' : 'FAILED'} in ${seconds} s\n`);
 }
-rmSync(scratch, { recursive: true, force: true });
+try {
+  rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
+} catch (error) {
+  process.stdout.write(`\nCannot delete "${scratch}": ${error.message}\n`);
+}
 
 const required = process.env.ZEPHYR_TEST_REQUIRE ?? '';
 if (total.skips.length > 0) {
@@ -107,7 +111,8 @@ function testFiles(folder, ending) {
 
 /** Runs a program with its output passed on; gives its exit status, 127 if it is not there. */
 function run(program, args) {
-  const env = { ...process.env, PATH: [dirname(node), bin(''), process.env.PATH].join(delimiter) };
+  // whatever a test leaves behind goes with the scratch folder
+  const env = { ...process.env, TMPDIR: scratch, PATH: [dirname(node), bin(''), process.env.PATH].join(delimiter) };
   const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
   return new Promise((settle) => {
     child.on('error', (error) => {
