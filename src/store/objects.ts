@@ -122,14 +122,17 @@ export async function readTree(store: Store, repo: string, id: string): Promise<
   return entries;
 }
 
-/** Size of a blob, and what it points to where it is a pointer; reads no more than the start of a larger one. */
+/** Size of a blob, and what it points to where it is a pointer; reads no more than its start. Throws when that is damaged. */
 export async function blobFacts(store: Store, repo: string, id: string): Promise<BlobFacts> {
   const known = store.blobs.get(id);
   if (known !== undefined) return known;
   const start = await objectStart(objectFile(repo, id));
   const gap = start.indexOf(0);
   const size = Number(start.toString('latin1', start.indexOf(0x20) + 1, gap));
-  const facts = { size, lfs: size <= MAX_POINTER_BYTES ? parsePointer(start.subarray(gap + 1)) : undefined };
+  const content = start.subarray(gap + 1);
+  // taken for a small text, it would leave the large file that it points to unheld
+  if (gap === -1 || (size <= MAX_POINTER_BYTES && content.length < size)) throw new Error(`Blob ${id} is cut short in ${repo}`);
+  const facts = { size, lfs: size <= MAX_POINTER_BYTES ? parsePointer(content) : undefined };
   if (store.blobs.size >= MAX_CACHED_BLOBS) store.blobs.clear();
   store.blobs.set(id, facts);
   return facts;

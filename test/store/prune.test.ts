@@ -185,21 +185,26 @@ describe('Giving back the space of large files', async () => {
     assert.deepEqual(await held(store), [11, 12]);
   });
 
-  it('deletes nothing when the pointer to a large file is spoilt', async () => {
-    const store = await fresh('pointer');
-    const at = await put(store, 13);
-    const tree = (await readCommit(repoFolder(store, repo), at))?.tree ?? '';
-    const id = (await findEntry(store, repoFolder(store, repo), tree, 'w.npz'))?.id ?? '';
-    const path = join(repoFolder(store, repo), 'objects', id.slice(0, 2), id.slice(2));
-    const bytes = await readFile(path);
-    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
-    await chmod(path, 0o644);
-    await writeFile(path, bytes);
-    const opened = await openStore(store.root);
-    await assert.rejects(prune(opened));
-    assert.deepEqual(await held(opened), [13]);
-    await assert.rejects(localHub(opened).materialise({ ...repo, commit: at }, join(folder, 'pointer-cache')), /unreadable/);
-  });
+  for (const [how, spoil] of [
+    ['spoilt', (bytes: Buffer) => Buffer.concat([bytes.subarray(0, -1), Buffer.from([(bytes.at(-1) ?? 0) ^ 1])])],
+    ['cut short', (bytes: Buffer) => bytes.subarray(0, 60)],
+    ['empty', () => Buffer.alloc(0)],
+  ] as const) {
+    it(`deletes nothing when the pointer to a large file is ${how}`, async () => {
+      const store = await fresh(`pointer-${how}`);
+      const at = await put(store, 13);
+      const tree = (await readCommit(repoFolder(store, repo), at))?.tree ?? '';
+      const id = (await findEntry(store, repoFolder(store, repo), tree, 'w.npz'))?.id ?? '';
+      const path = join(repoFolder(store, repo), 'objects', id.slice(0, 2), id.slice(2));
+      const bytes = spoil(await readFile(path));
+      await chmod(path, 0o644);
+      await writeFile(path, bytes);
+      const opened = await openStore(store.root);
+      await assert.rejects(prune(opened));
+      assert.deepEqual(await held(opened), [13]);
+      await assert.rejects(localHub(opened).materialise({ ...repo, commit: at }, join(folder, `${how}-cache`)), /unreadable/);
+    });
+  }
 
   it('is killed at any moment, beside writers, and leaves every commit whole', async () => {
     const root = join(folder, 'killed');

@@ -206,7 +206,7 @@ describe('The store', async () => {
   it('takes over the lock of a killed process that nobody waits for, and none that it cannot see', async () => {
     const parent = spawn(
       'python3',
-      ['-c', 'import subprocess; print(subprocess.Popen(["sleep", "0"]).pid, flush=True); input()'],
+      ['-c', 'import subprocess; killed = subprocess.Popen(["sleep", "0"]); print(killed.pid, flush=True); input()'],
       {
         stdio: ['pipe', 'pipe', 'inherit'],
       },
