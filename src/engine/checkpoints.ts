@@ -1,6 +1,7 @@
 import { link, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { sha256File } from '../base/sha256.ts';
+import { diskFull, ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type CheckpointManifest, checkpointManifest } from '../model/job.ts';
 import { type Checkpoint, checkpointFolder, type RunState, withCheckpoint } from '../runs/run-state.ts';
@@ -79,7 +80,7 @@ export async function leftBehind(jobFolder: string): Promise<string[]> {
 
 /**
  * The newest checkpoint of the step whose every file verifies, laid out under `scratch`; a broken one is told through
- * `note` and passed over.
+ * `note` and passed over, an outage is thrown.
  */
 export async function restoreCheckpoint(
   hub: Hub,
@@ -104,6 +105,8 @@ export async function restoreCheckpoint(
       if (manifest !== undefined && (await verified(folder, manifest))) return { folder, at };
       note(`the checkpoint at step ${at} is not complete and is passed over`);
     } catch (error) {
+      // a Hub that fails for a while, or a full disk, has not said that the checkpoint is damaged
+      if ((error instanceof ZephyrError && error.exit === 'temporary') || diskFull(error, 'go on') !== undefined) throw error;
       note(`the checkpoint at step ${at} is passed over: ${error instanceof Error ? error.message : error}`);
     }
   }

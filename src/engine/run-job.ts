@@ -50,10 +50,10 @@ export async function runJob(
   }
 }
 
-/** Forgets a job of this run whose step is published: one that still runs makes what is there already. */
-export async function dropJob({ backend }: Engine, handle: JobHandle): Promise<void> {
+/** Ends and forgets a job that nobody needs: its step is published, or nobody will look for it. One out of sight is left. */
+export async function dropJob({ backend }: Engine, handle: JobHandle, graceSeconds = 0): Promise<void> {
   if (handle.backend !== backend.name) return;
-  const { state } = await backend.cancel(handle, 0);
+  const { state } = await backend.cancel(handle, graceSeconds);
   if (state !== 'unknown') await backend.forget(handle);
 }
 
@@ -139,7 +139,7 @@ async function start(
     );
   } catch (error) {
     // cancelled or taken over between two commits: whoever did it could not know of this job
-    if (!(await isAwaited(engine, run, labels.epoch, error))) await engine.backend.cancel(handle, 0);
+    if (!(await isAwaited(engine, run, labels.epoch, error))) await dropJob(engine, handle);
     throw error;
   }
   engine.emit({ type: 'job-submitted', stage: step.stage, step: step.name, handle, resumedFromStep: restored?.at });
@@ -182,7 +182,7 @@ async function watch(
     lost.signal.throwIfAborted();
   } catch (error) {
     // whoever cancelled the run or took it over may be on a machine that cannot reach the job
-    if (!(await isAwaited(engine, run, handle.labels.epoch, error))) await engine.backend.cancel(handle, GRACE_SECONDS);
+    if (!(await isAwaited(engine, run, handle.labels.epoch, error))) await dropJob(engine, handle, GRACE_SECONDS);
     throw error;
   } finally {
     unwatch();
@@ -255,21 +255,26 @@ function judge(
 
 /** A Hub that fails for a while ends nothing: the job goes on, and the next checkpoint is tried again. */
 async function save(engine: Engine, run: StageRun, step: JobStep, folder: string): Promise<void> {
-  const isKept = await keepCheckpoint(engine, run, step.name, folder).catch((error: unknown) => {
+  await keep(engine, run, step, folder).catch((error: unknown) => {
     if (!(error instanceof ZephyrError) || error.exit !== 'temporary') throw error;
     note(engine, step, `a checkpoint is on this disk only: ${error.message}`);
-    return false;
   });
-  if (!isKept) return;
+}
+
+async function keep(engine: Engine, run: StageRun, step: JobStep, folder: string): Promise<void> {
+  if (!(await keepCheckpoint(engine, run, step.name, folder))) return;
   const at = newestSaved(run, step);
   if (at !== undefined) engine.emit({ type: 'checkpoint', stage: step.stage, step: step.name, at });
 }
 
-/** Complete checkpoints that nobody took over because the follower died before the job did. */
+/**
+ * Complete checkpoints that nobody took over because the follower died before the job did, or the Hub failed. Throws where
+ * it still fails: the next job would sweep away what is on this disk only.
+ */
 async function rescue(engine: Engine, run: StageRun, step: JobStep, folder: string): Promise<void> {
   for (const checkpoint of await leftBehind(folder)) {
     const at = Number(checkpoint.slice(checkpoint.lastIndexOf('-') + 1));
-    if (at > (newestSaved(run, step) ?? 0)) await save(engine, run, step, checkpoint);
+    if (at > (newestSaved(run, step) ?? 0)) await keep(engine, run, step, checkpoint);
   }
 }
 

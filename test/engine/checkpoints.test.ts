@@ -102,3 +102,16 @@ test('damage in the newest checkpoint is told, and the one before it is gone on 
   assert.equal(notes.length, 1);
   assert.match(notes[0] ?? '', /checkpoint at step 20 is passed over/);
 });
+
+test('a Hub that does not answer is no damage: no checkpoint is passed over for it', async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  const { engine, stop } = await rig.overHttp();
+  const run = await rig.begin(engine);
+  for (const at of [10, 20]) assert.ok(await keepCheckpoint(engine, run, 'train', await lay(rig, at)));
+  await stop();
+  await assert.rejects(
+    restoreCheckpoint(engine.hub, run.state, run.head, 'train', 1, join(rig.folder, 'scratch'), () => {}),
+    { exit: 'temporary' },
+  );
+});

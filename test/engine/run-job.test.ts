@@ -17,16 +17,24 @@ import { jobStep, openRig, type Rig, useProgram } from './engine-rig.ts';
 
 const NOW = '2026-01-01T00:00:00Z';
 
-/** The backend of the rig, with something that happens just after a job was submitted; and the handles it gave. */
-function submittingThen(rig: Rig, then: (handle: JobHandle) => Promise<void>): { backend: Backend; handles: JobHandle[] } {
+/** The backend of the rig, with something that happens just after a job was submitted; the handles it gave, and those it forgot. */
+function submittingThen(
+  rig: Rig,
+  then: (handle: JobHandle) => Promise<void>,
+): { backend: Backend; handles: JobHandle[]; forgotten: JobHandle[] } {
   const handles: JobHandle[] = [];
+  const forgotten: JobHandle[] = [];
   const submit: Backend['submit'] = async (request) => {
     const handle = await rig.engine.backend.submit(request);
     handles.push(handle);
     await then(handle);
     return handle;
   };
-  return { backend: { ...rig.engine.backend, submit }, handles };
+  const forget: Backend['forget'] = async (handle) => {
+    forgotten.push(handle);
+    await rig.engine.backend.forget(handle);
+  };
+  return { backend: { ...rig.engine.backend, submit, forget }, handles, forgotten };
 }
 
 /** Another zephyr that owns the run from now on. */
@@ -80,7 +88,7 @@ test('a job that nobody will look for is stopped when its run is taken over just
   t.after(rig.close);
   await useProgram(rig, 'saving');
   const run = await rig.begin();
-  const { backend, handles } = submittingThen(rig, async () => {
+  const { backend, handles, forgotten } = submittingThen(rig, async () => {
     const other = await takenOver(rig, run);
     await other.advance(attemptEnded(other.state, 'train', 'lost', NOW), 'lost');
   });
@@ -91,6 +99,7 @@ test('a job that nobody will look for is stopped when its run is taken over just
   const [handle] = handles;
   assert.ok(handle !== undefined);
   assert.equal((await rig.engine.backend.state(handle)).state, 'exited');
+  assert.deepEqual(forgotten, handles);
 });
 
 test('a job that the new owner will look for goes on when its run is taken over just after it was submitted', async (t) => {
@@ -113,7 +122,7 @@ test('a job is stopped when its run is gone on with where it cannot be seen', as
   t.after(rig.close);
   await useProgram(rig, 'saving');
   const run = await rig.begin();
-  const { backend, handles } = submittingThen(rig, async ({ folder }) => {
+  const { backend, handles, forgotten } = submittingThen(rig, async ({ folder }) => {
     await until('the program is up', () => isThere(join(folder, 'ready')));
     void (async () => {
       let found = await readRun(rig.beside, run.state.repo, run.state.run);
@@ -129,6 +138,7 @@ test('a job is stopped when its run is gone on with where it cannot be seen', as
   const [handle] = handles;
   assert.ok(handle !== undefined);
   assert.deepEqual(await rig.engine.backend.state(handle), { state: 'exited', code: 75, outOfMemory: false });
+  assert.deepEqual(forgotten, handles);
 });
 
 test('who takes a run over from a machine that is gone does not wait for its job', async (t) => {
@@ -175,6 +185,31 @@ test('a Hub that fails while a checkpoint is taken over ends nothing, and the ne
     run.state.checkpoints.map(({ at }) => at),
     [2],
   );
+});
+
+test('a checkpoint that is on the disk of a dead job only is not swept away while the Hub takes none', async (t) => {
+  const rig = await openRig();
+  t.after(rig.close);
+  await useProgram(rig, 'saving');
+  let isFull = true;
+  const commit: Hub['commit'] = async (request) => {
+    if (isFull && /checkpoint/.test(request.message))
+      throw new ZephyrError('Cannot commit, the Hub answered 507', { exit: 'temporary' });
+    return rig.beside.commit(request);
+  };
+  const hub = { ...rig.beside, commit };
+  const { backend } = submittingThen(rig, async (handle) => {
+    await until('the program is up', () => isThere(join(handle.folder, 'ready')));
+    await rig.engine.backend.cancel(handle, 20);
+  });
+  const run = await rig.begin({ ...rig.engine, hub });
+  await assert.rejects(runJob({ ...rig.engine, hub, backend }, run, jobStep({}), {}), { exit: 'temporary' });
+  isFull = false;
+  const stopping = new AbortController();
+  const emit = (event: RunEvent): void => void (event.type === 'job-submitted' && stopping.abort());
+  await assert.rejects(runJob({ ...rig.engine, hub, emit, signal: stopping.signal }, run, jobStep({}), {}), { exit: 'detached' });
+  await rig.engine.backend.cancel(run.state.job?.handle as JobHandle, 0);
+  assert.equal(run.state.attempts.train?.at(-1)?.resumedFromStep, 2);
 });
 
 test('a run that is cancelled from out of sight of its job: whoever follows the job has it save and end', async (t) => {
