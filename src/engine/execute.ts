@@ -184,7 +184,7 @@ async function failed(engine: Engine, run: StageRun, step: PlannedStep, failure:
   };
 }
 
-/** The run is over: checkpoints and calls leave the branch's head, the history keeps what happened. */
+/** The run is over: checkpoints leave the branch's head, calls stay for later runs, the history keeps what happened. */
 async function finished(engine: Engine, run: StageRun): Promise<void> {
   const tree = await engine.hub.tree({ ...run.state.repo, commit: run.head });
   const remove = tree.map(({ path }) => path).filter((path) => path.startsWith('.zephyr/checkpoints/'));
