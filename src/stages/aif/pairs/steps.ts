@@ -20,7 +20,7 @@ export type RebinarizeConfig = BinarizeConfig & {
 
 /** Task `pass-pairs`: reads the input `pairs`, writes its splits as `train_prefs` and `test_prefs`. */
 export type PassPairsConfig = {
-  readonly version: 1;
+  readonly version: 2;
   readonly train: string;
   readonly test: string | null;
   readonly rows: Readonly<Record<string, number>> | null;
@@ -108,7 +108,7 @@ function licencesOf(setting: Setting, { pool }: AifTeachers): Record<string, str
 }
 
 export function passPairsStep(setting: Setting, spec: AifPairs): Step {
-  const config: PassPairsConfig = { version: 1, train: spec.train, test: spec.test, rows: spec.rows ?? null };
+  const config: PassPairsConfig = { version: 2, train: spec.train, test: spec.test, rows: spec.rows ?? null };
   return taskStep('pass-pairs', {
     stage: 'aif',
     name: 'binarize',

@@ -121,6 +121,7 @@ async function keptOf(
   tried: Set<string>,
   hold: (openings: readonly Opening[], after: number) => Promise<Opening[]>,
 ): Promise<Opening[]> {
+  if (count === 0) return [];
   const { settings: config, count: add } = bench;
   const kept: Opening[] = [];
   const openings = await openOpenings(bench, kind);

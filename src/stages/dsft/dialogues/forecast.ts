@@ -14,7 +14,7 @@ const DETAIL = 40;
 /** A text that exists, where they may be longer. */
 const MATERIAL = 400;
 
-/** Texts that the user's teacher lists by subject until there are enough: see `listsOf`. */
+/** Texts that the user's teacher lists by subject until there are enough: see `openLists`. */
 interface Listing {
   readonly purpose: string;
   readonly subjects: number;

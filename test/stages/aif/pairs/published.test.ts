@@ -5,10 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { type Columns, readParquet, writeParquet } from '../../../../src/base/parquet.ts';
+import { fingerprintStep } from '../../../../src/plan/fingerprint.ts';
 import { passPairs } from '../../../../src/stages/aif/pairs/pass-pairs.ts';
 import { rebinarize } from '../../../../src/stages/aif/pairs/rebinarize.ts';
+import { passPairsStep } from '../../../../src/stages/aif/pairs/steps.ts';
 import { readRating } from '../../../../src/stages/aif/pairs/ultrafeedback.ts';
 import { readSplit } from '../../../../src/stages/rows.ts';
+import type { Step } from '../../../../src/stages/stage.ts';
+import { minimalRecipe } from '../../../recipe/minimal.ts';
 import { binarizeRule } from '../../../rig/feedback.ts';
 import { digests, openWorkshop } from '../../../rig/task.ts';
 
@@ -141,7 +145,7 @@ async function pairsFolder(rows: readonly ReturnType<typeof pair>[]): Promise<st
   await writeParquet(join(folder, 'data/test_prefs-00000-of-00001.parquet'), PAIRS, rows.slice(0, 2));
   return folder;
 }
-const PASS = { version: 1, train: 'train_prefs', test: 'test_prefs', rows: { train_prefs: 10 } };
+const PASS = { version: 2, train: 'train_prefs', test: 'test_prefs', rows: { train_prefs: 10 } };
 
 test('published pairs are passed on byte by byte after a look at every row', async () => {
   const folder = await pairsFolder([...Array.from({ length: 9 }, (_, n) => pair(n)), pair(9, 'good 9')]);
@@ -161,6 +165,14 @@ test('pairs in files that name no split, or have one name in two folders, become
   let rows = 0;
   for await (const _ of readSplit(out, 'train_prefs')) rows += 1;
   assert.equal(rows, 3);
+});
+
+test('pairs that were passed on under the names of their files, some lost by that, are passed on again', () => {
+  const recipe = minimalRecipe();
+  assert.ok(recipe.aif.source === 'pairs');
+  const step = passPairsStep(recipe, recipe.aif);
+  const of = (config: Step['config']) => fingerprintStep({ ...step, config }, { pairs: 'a'.repeat(64) }, {}, '').fingerprint;
+  assert.notEqual(of(step.config), of({ ...(step.config as object), version: 1 }));
 });
 
 test('pairs with another number of rows, another prompt or without a split are refused', async () => {

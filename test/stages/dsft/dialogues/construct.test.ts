@@ -7,7 +7,10 @@ import { readParquet } from '../../../../src/base/parquet.ts';
 import type { CallsProgress } from '../../../../src/model/event.ts';
 import { makeWorld } from '../../../../src/practice/world.ts';
 import { construct } from '../../../../src/stages/dsft/dialogues/construct.ts';
+import { dsftTeacher } from '../../../../src/stages/dsft/dialogues/spec.ts';
+import { type ConstructConfig, constructStep } from '../../../../src/stages/dsft/dialogues/step.ts';
 import type { Teacher } from '../../../../src/teachers/teacher.ts';
+import { taughtRecipe } from '../../../recipe/minimal.ts';
 import { callFields, digests, openWorkshop } from '../../../rig/task.ts';
 
 const shop = await openWorkshop();
@@ -121,6 +124,28 @@ test('all three kinds come in their shares, with material quoted and instruction
   const again = await shop.run('kinds', construct, kinds, { material });
   assert.deepEqual(await digests(again.out), await digests(out));
   await rm(material, { recursive: true });
+});
+
+test('texts are not looked for where no dialogue is to be about one', async () => {
+  const material = await mkdtemp(join(tmpdir(), 'zephyr-material-'));
+  await writeFile(join(material, 'train.jsonl'), `${JSON.stringify({ other: 'x' })}\n`);
+  const rare = { share: 0.01, turns: { min: 1, max: 1 }, split: 'train', column: 'text', texts: 3, max_characters: 4000 };
+  const config = { ...CONFIG, material: { ...rare, instructions: 2 } };
+  const { metrics } = await shop.run('rare', construct, config, { material });
+  assert.deepEqual(metrics.by_kind, { world: 24 });
+  await rm(material, { recursive: true });
+});
+
+test('dialogues about texts, of which too few were made, are made again, and no others', () => {
+  const recipe = taughtRecipe();
+  const versionOf = (more: object) => {
+    const data = { source: 'teacher', user: 'talk', assistant: 'rival', dialogues: 8, testDialogues: 2, ...more };
+    return (constructStep(recipe, dsftTeacher.parse(data)).config as ConstructConfig).version;
+  };
+  const kinds = { world: { topics: ['tea'] }, material: { ref: 'hf://datasets/org/texts' } };
+  assert.equal(versionOf({ world: kinds.world }), 2);
+  assert.equal(versionOf({ ...kinds, nearDuplicates: 'keep' }), 2);
+  assert.equal(versionOf(kinds), 3);
 });
 
 test('a list that cannot be read counts once, however many rounds it takes to replace dropped dialogues', async () => {
