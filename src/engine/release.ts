@@ -6,13 +6,13 @@ import type { StageRun } from './stage-run.ts';
 
 /**
  * A step could not go on: writes down why, gives the run up, and throws the error again with the way back. What the
- * run has is kept. A run that belongs to somebody else by now is left alone.
+ * run has is kept. A run that belongs to somebody else by now is left alone, as no commit lands on what was read before.
  */
 export async function release(run: StageRun, step: PlannedStep, thrown: unknown): Promise<never> {
   const id = formatRef({ ...run.state.repo, revision: run.state.run });
   const error = diskFull(thrown, `go on with ${step.stage}/${step.name}`) ?? thrown;
-  if (isLost(error)) throw error;
-  const detached = error instanceof ZephyrError && error.exit === 'detached';
+  // a conflict is a job out of sight as well: whoever can see it finds the run free
+  const detached = isLost(error) || (error instanceof ZephyrError && error.exit === 'detached');
   const message = error instanceof Error ? error.message : String(error);
   const failure = detached ? null : { reason: error instanceof ZephyrError ? error.exit : 'bug', message };
   try {
@@ -24,7 +24,7 @@ export async function release(run: StageRun, step: PlannedStep, thrown: unknown)
     if (lost instanceof ZephyrError && lost.exit === 'cancelled') throw lost;
     // The Hub may be what failed: the next zephyr sees an owner that is dead and takes the run over.
   }
-  if (!(error instanceof ZephyrError)) throw error;
+  if (isLost(error) || !(error instanceof ZephyrError)) throw error;
   // A run keeps its recipe and its data: what is wrong with them is wrong again when it is resumed.
   const way =
     error.exit === 'usage'
