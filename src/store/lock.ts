@@ -36,7 +36,8 @@ async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
     if (performance.now() > deadline) {
       throw new ZephyrError(`Cannot lock "${path}", another process holds it`, {
         exit: 'temporary',
-        hint: 'It is a link that begins with the id of that process; if that hangs, end it and run the command again',
+        // a lock that was left behind in another container is never broken
+        hint: 'It is a link that begins with the id of that process; if that hangs, end it; if its container is gone, delete the link',
       });
     }
     await sleep(2 + Math.random() * 20);
