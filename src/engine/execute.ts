@@ -10,7 +10,7 @@ import { attemptEnded } from '../runs/run-state.ts';
 import type { StageName } from '../stages/stage.ts';
 import type { Engine } from './engine.ts';
 import { sweepRun } from './job-folder.ts';
-import { ownStage } from './own-stage.ts';
+import { ownRest, ownStage } from './own-stage.ts';
 import { publish } from './publish.ts';
 import { reclaim } from './reclaim.ts';
 import { release } from './release.ts';
@@ -72,7 +72,9 @@ async function executeStage(
   }
   if (last === undefined) throw new Error(`Cannot run stage ${stage}: its plan has no step`);
   produced.set(stage, last);
-  if (run !== undefined) await finished(engine, run);
+  // nothing was left to make, but the run that was to be resumed does not say so yet
+  const open = run ?? (resume === undefined ? undefined : await ownRest(engine, last.ref, resume));
+  if (open !== undefined) await finished(engine, open);
   const seconds = (engine.now().getTime() - began) / 1000;
   engine.emit({ type: 'stage-done', stage, run: run?.state.run, artifact: last.ref, reused: run === undefined, seconds });
   return { ok: true, stage, run: run?.state.run, artifact: last, reused: run === undefined };
@@ -188,7 +190,9 @@ async function failed(engine: Engine, run: StageRun, step: PlannedStep, failure:
 async function finished(engine: Engine, run: StageRun): Promise<void> {
   const tree = await engine.hub.tree({ ...run.state.repo, commit: run.head });
   const remove = tree.map(({ path }) => path).filter((path) => path.startsWith('.zephyr/checkpoints/'));
+  const handle = run.state.job?.handle;
   await run.advance({ ...run.state, phase: 'done', owner: null, job: null, checkpoints: [] }, 'done', { remove });
+  if (handle != null) await dropJob(engine, handle);
   if (remove.length > 0) await reclaim(engine);
   await sweepRun(engine.workFolder, run.state.run);
 }

@@ -1,7 +1,7 @@
 import { canonicalJson } from '../base/canonical-json.ts';
 import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
-import { formatRef } from '../model/artifact.ts';
+import { formatRef, type RepoId } from '../model/artifact.ts';
 import type { Artifact } from '../model/outcome.ts';
 import { producedKey } from '../plan/bind.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -9,7 +9,8 @@ import { diffRecords } from '../plan/why.ts';
 import type { RunState } from '../runs/run-state.ts';
 import type { StageName } from '../stages/stage.ts';
 import type { Engine } from './engine.ts';
-import { adoptRun, beginRun, findUnfinished, readRun, type StageRun } from './stage-run.ts';
+import { isLost } from './journal.ts';
+import { adoptRun, beginRun, findUnfinished, readRun, readRunIfReadable, type StageRun } from './stage-run.ts';
 
 /**
  * The run that this process works in: the one to resume, else an unfinished one that began with the very same steps and
@@ -61,6 +62,16 @@ export async function ownStage(
   });
   engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: false });
   return run;
+}
+
+/** A run all of whose steps are published, to be ended; `undefined` where it is ended, or is or may be somebody else's. */
+export async function ownRest({ hub, now, takeOver }: Engine, repo: RepoId, run: string): Promise<StageRun | undefined> {
+  const found = await readRunIfReadable(hub, repo, run);
+  if (found === undefined || found.state.phase === 'done') return undefined;
+  return await adoptRun(hub, now, found, takeOver).catch((error: unknown) => {
+    if (isLost(error)) return undefined;
+    throw error;
+  });
 }
 
 /** Steps under their names, so that a difference says in which it is. */
