@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import type { ServerBatch } from './teacher.ts';
 
-/** As much of a batch as zephyr reads; what a server leaves out or says in another way, but for its name and state, is not there. */
+/** As much of a batch as zephyr reads; what a server leaves out or says in another way, but for its name, is not there. */
 const batch = z.looseObject({
   id: z.string().min(1),
-  status: z.string().min(1),
+  // A batch that has a name is there, and paid, whatever else is said of it.
+  status: z.string().min(1).catch('unknown'),
   output_file_id: z.string().nullish().catch(undefined),
   error_file_id: z.string().nullish().catch(undefined),
   created_at: z.unknown().optional(),

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { ServerBatch, Teacher } from '../../src/teachers/teacher.ts';
 import { askAll, batchTeacher, calls, withPractice } from '../rig/batching.ts';
@@ -97,5 +99,33 @@ test('a list that cannot be read does not say that there is no batch', async () 
     await proxy.close();
     assert.ok(outcomes.every(({ ok }) => ok));
     assert.equal(server.answered(), list.length);
+  });
+});
+
+test('a batch of which the server says nothing but its name when it is made is not made again', async () => {
+  await withPractice('', async ({ journal, server }) => {
+    const stub = createServer((_, answer) => answer.setHeader('content-type', 'application/json').end('{"id":"terse"}'));
+    await new Promise<void>((resolve) => stub.listen(0, '127.0.0.1', resolve));
+    const { port } = stub.address() as AddressInfo;
+    const [full, terse] = [batchTeacher(server.url, { requests: 12 }), batchTeacher(`http://127.0.0.1:${port}`, {})];
+    assert.ok(full.batch !== undefined && terse.batch !== undefined);
+    const { batch } = full;
+    let made = 0;
+    let name = '';
+    const create: typeof batch.create = async (file, _, signal) => {
+      made += 1;
+      // kept without its metadata, so that it is not found by them
+      const said = await batch.create(file, {}, signal);
+      name = said.ok ? said.value.id : '';
+      return terse.batch?.create(file, {}, signal) ?? said;
+    };
+    const retrieve: typeof batch.retrieve = (_, signal) => batch.retrieve(name, signal);
+    const teacher = { ...full, batch: { ...batch, create, retrieve } };
+    const { outcomes } = await askAll({ journal, teacher: async () => [teacher] }, list).finally(() => {
+      stub.close();
+      stub.closeAllConnections();
+    });
+    assert.ok(outcomes.every(({ ok }) => ok));
+    assert.deepEqual([made, server.answered()], [1, list.length]);
   });
 });
