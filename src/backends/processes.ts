@@ -1,27 +1,20 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { startTime } from '../base/proc.ts';
 
 const LINUX = process.platform === 'linux';
 
 /** `pid:start time` names one process for good, where a pid alone is used again. */
 export async function isAlive(id: string): Promise<boolean> {
   const split = id.indexOf(':');
-  return (await startTime(Number(id.slice(0, split)))) === id.slice(split + 1);
+  return (await startOf(Number(id.slice(0, split)))) === id.slice(split + 1);
 }
 
 /** As supervise.py writes it: clock ticks since boot, elsewhere the date that `ps` gives; undefined for a dead one. */
-async function startTime(pid: number): Promise<string | undefined> {
-  if (!LINUX) return (await execa('ps', ['-o', 'lstart=', '-p', String(pid)], { reject: false })).stdout.trim() || undefined;
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // the second field is the name and may hold spaces and parentheses
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
-  } catch (error) {
-    if (isGone(error)) return undefined;
-    throw error;
-  }
+async function startOf(pid: number): Promise<string | undefined> {
+  if (LINUX) return startTime(pid);
+  return (await execa('ps', ['-o', 'lstart=', '-p', String(pid)], { reject: false })).stdout.trim() || undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { bootId, pidNamespace } from './proc.ts';
 
 /** The namespace of pids that every machine starts with, on Linux. */
 const FIRST_NAMESPACE = '4026531836';
@@ -10,12 +11,11 @@ const FIRST_NAMESPACE = '4026531836';
  * /etc/machine-id is part of its name; a container has process ids of its own, so its namespace belongs to the boot.
  */
 export function hostId(): string {
-  const machine = readOr('/etc/machine-id', '').trim();
+  const machine = machineId();
   // machine-id(5) asks that the id itself is not shown to others
   const mark = machine === '' ? '' : `-${createHash('sha256').update(`zephyr ${machine}`).digest('hex').slice(0, 8)}`;
-  const boot = readOr('/proc/sys/kernel/random/boot_id', 'boot').trim().slice(0, 8);
-  const namespace = pidNamespace();
-  return `${hostname()}${mark}/${boot}${namespace === FIRST_NAMESPACE ? '' : `.${namespace}`}`;
+  const namespace = pidNamespace() ?? FIRST_NAMESPACE;
+  return `${hostname()}${mark}/${bootId() ?? 'boot'}${namespace === FIRST_NAMESPACE ? '' : `.${namespace}`}`;
 }
 
 /**
@@ -27,18 +27,10 @@ export function isEarlierBoot(of: string, now: string): boolean {
   return machine === machineNow && boot !== bootNow && !boot.includes('.') && !bootNow.includes('.');
 }
 
-function pidNamespace(): string {
+function machineId(): string {
   try {
-    return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? FIRST_NAMESPACE;
+    return readFileSync('/etc/machine-id', 'utf8').trim();
   } catch {
-    return FIRST_NAMESPACE;
-  }
-}
-
-function readOr(path: string, otherwise: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return otherwise;
+    return '';
   }
 }

@@ -55,7 +55,7 @@ async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
  */
 async function tryTake(path: string): Promise<boolean> {
   try {
-    await symlink(await ownMark(), path);
+    await symlink(ownMark(), path);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -83,5 +83,5 @@ async function breakStale(path: string): Promise<void> {
 
 async function isStale(path: string): Promise<boolean> {
   const mark = await readlink(path).catch(() => undefined);
-  return mark !== undefined && !(await isAlive(mark));
+  return mark !== undefined && !isAlive(mark);
 }
