@@ -31,7 +31,11 @@ export class ZephyrError extends Error {
   }
 }
 
-const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && FULL.has((error as NodeJS.ErrnoException).code ?? '');
+}
 
 /**
  * A full disk, wherever among an error's causes it was met, as what it is: temporary, since the same command goes on once
@@ -39,8 +43,8 @@ const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
  */
 export function diskFull(thrown: unknown, action: string): ZephyrError | undefined {
   for (let cause = thrown; cause instanceof Error; cause = cause.cause) {
-    const { code, path, dest } = cause as NodeJS.ErrnoException & { readonly dest?: string };
-    if (!FULL.has(code ?? '')) continue;
+    if (!isDiskFull(cause)) continue;
+    const { path, dest } = cause as NodeJS.ErrnoException & { readonly dest?: string };
     const where = dest ?? path;
     return new ZephyrError(`Cannot ${action}: no space left on the disk${where === undefined ? '' : ` of "${where}"`}`, {
       exit: 'temporary',

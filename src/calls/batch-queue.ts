@@ -38,12 +38,12 @@ const SAID = /Limit: ([\d,]+)/;
  * `limit`: what the recipe says. A refusal halves what is let in: the server counts otherwise than the estimate, or others
  * wait there too. What is let in then grows again, up to what the server or the recipe says.
  */
-export function tokenQueue(limit = Number.POSITIVE_INFINITY): TokenQueue {
+export function tokenQueue(): TokenQueue {
   const queued = new Set<Queued>();
   /** in the order of their turns */
   const pumps = new Set<() => void>();
-  let most = limit;
-  let now = limit;
+  let most = Number.POSITIVE_INFINITY;
+  let now = most;
   let refusals = 0;
   let restsUntil = 0;
   const waiting = () => [...queued].reduce((sum, { tokens }) => sum + tokens, 0);

@@ -1,6 +1,5 @@
-import { ZephyrError } from '../errors.ts';
+import { isDiskFull, ZephyrError } from '../errors.ts';
 import type { ChatFailure, Teacher } from '../teachers/teacher.ts';
-import { isDiskFull } from './segment-files.ts';
 
 /** How a session ends early: nothing new is sent, what is in flight may come home for a while, then it is cut off. */
 export interface Halt {

@@ -44,12 +44,6 @@ export async function finishSegments(folder: string): Promise<void> {
   await syncFolder(folder);
 }
 
-const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
-
-export function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && FULL.has((error as NodeJS.ErrnoException).code ?? '');
-}
-
 async function namesIn(folder: string): Promise<string[]> {
   return readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];

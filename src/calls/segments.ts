@@ -3,7 +3,8 @@ import { closeSync, fdatasync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { syncFolder } from '../base/atomic-write.ts';
-import { isDiskFull, OPEN, renameIfThere, segmentPath } from './segment-files.ts';
+import { isDiskFull } from '../errors.ts';
+import { OPEN, renameIfThere, segmentPath } from './segment-files.ts';
 
 /** Where a line is. */
 export interface Position {

@@ -18,7 +18,8 @@ test('a refusal halves what is let in and takes over the limit that the server n
 });
 
 test('without a word on the limit it grows again up to that of the recipe', () => {
-  const queue = tokenQueue(1000);
+  const queue = tokenQueue();
+  queue.limitTo(1000);
   queue.refused(800, 'too many tokens');
   assert.equal(queue.room, 400);
   queue.admitted();

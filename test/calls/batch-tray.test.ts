@@ -7,7 +7,8 @@ import { openTray } from '../../src/calls/batch-tray.ts';
 const call = { place: { box: 1, offset: 0, length: 10 } } as Waiting;
 
 test('a tray that waits for room looks at its calls when there is room, not at each that comes', () => {
-  const queue = tokenQueue(1000);
+  const queue = tokenQueue();
+  queue.limitTo(1000);
   const others = { tokens: 900 };
   queue.enter(others);
   let looks = 0;
