@@ -1,4 +1,6 @@
+import { ZephyrError } from '../errors.ts';
 import type { Hub, TreeEntry } from '../hub/hub.ts';
+import { formatRef } from '../model/artifact.ts';
 import type { Artifact } from '../model/outcome.ts';
 import type { Fate } from './explain.ts';
 
@@ -47,7 +49,15 @@ export async function pairsOf(fates: readonly Fate[], pins: ReadonlyMap<string, 
 
 async function rowsIn({ path }: TreeEntry, { ref }: Artifact, hub: Hub): Promise<number> {
   const bytes = (await hub.read(ref, path)) ?? new Uint8Array();
-  if (path.endsWith('.parquet')) return (await import('../base/parquet.ts')).parquetRows(bytes);
+  if (path.endsWith('.parquet')) {
+    const { parquetRows } = await import('../base/parquet.ts');
+    try {
+      return parquetRows(bytes);
+    } catch (cause) {
+      const message = `Cannot count the pairs in "${path}" of ${formatRef(ref)}, expected a whole Parquet file`;
+      throw new ZephyrError(message, { hint: 'aif.judge.calibration names it: upload the file again', cause });
+    }
+  }
   const lines = Buffer.from(bytes).toString('utf8').split('\n');
   return lines.filter((line) => line.trim() !== '').length;
 }

@@ -102,6 +102,15 @@ describe('The calibration of a judge in a plan', async () => {
     assert.equal(rows.find(({ step }) => step === 'aif/calibration')?.calls, pairs.length);
   });
 
+  it('is refused for a Parquet file that is none', async () => {
+    const spoilt = await publish('spoilt', 'data/labels-00000-of-00001.parquet', Buffer.from('PAR1 and no more'));
+    await assert.rejects(priced(calibrated({}, spoilt)), {
+      exit: 'usage',
+      message:
+        /^Cannot count the pairs in "data\/labels.*" of hf:\/\/datasets\/org\/spoilt@[0-9a-f]{40}, expected a whole Parquet file$/,
+    });
+  });
+
   it('is a guess, and says so, where the pairs are not on the Hub', async () => {
     const { rows, warnings } = await priced(calibrated({ mode: 'joint', permutations: 1 }, 'hf://datasets/org/none'));
     assert.equal(rows.find(({ step }) => step === 'aif/calibration')?.calls, 200);
