@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
+import { objectIn } from '../base/ndjson.ts';
 import { type Row, readParquet } from '../base/parquet.ts';
 import { ZephyrError } from '../errors.ts';
 
@@ -53,20 +54,10 @@ export async function* readRows(path: string): AsyncGenerator<Row> {
   for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
     line += 1;
     if (text.trim() === '') continue;
-    const row = parse(text);
+    const row = objectIn(text);
     if (row === undefined)
       throw new ZephyrError(`Cannot read "${basename(path)}", line ${line}: expected a JSON object`, { exit: 'usage' });
     yield row;
-  }
-}
-
-function parse(text: string): Row | undefined {
-  try {
-    // trimmed of white space and of the mark (BOM) that some editors put before the first line
-    const value: unknown = JSON.parse(text.trim());
-    return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Row) : undefined;
-  } catch {
-    return undefined;
   }
 }
 

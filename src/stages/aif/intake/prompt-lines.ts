@@ -1,3 +1,4 @@
+import { objectIn } from '../../../base/ndjson.ts';
 import type { PromptSource } from './spec.ts';
 
 /**
@@ -30,15 +31,4 @@ export function promptLines(
     });
   }
   return { list, malformed };
-}
-
-/** The object that a line of JSON Lines holds. */
-export function objectIn(line: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    // trimmed of white space and of the mark (BOM) that some editors put before the first line
-    const value: unknown = JSON.parse(line.trim());
-    return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }
