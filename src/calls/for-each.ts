@@ -1,6 +1,7 @@
 /**
  * Works through `items` with at most `limit` of them in hand, taken only as fast as they are worked off; a limit that is a
- * function may change on the way. After the first error, be it of the items themselves, no further item is taken; it is thrown when those in hand have ended.
+ * function may change on the way. After the first error, be it of the items themselves, no further item is taken; it is
+ * thrown when those in hand have ended.
  */
 export async function forEachAtOnce<T>(
   items: Iterable<T> | AsyncIterable<T>,

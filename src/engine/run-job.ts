@@ -83,7 +83,8 @@ type Place = Pick<JobHandle, 'host' | 'backend'>;
 
 /** A job that can only be seen from another machine or through another backend is not dead because we cannot see it. */
 function isOutOfSight(engine: Engine, { host, backend }: Place): boolean {
-  return (backend !== engine.backend.name || host !== hostId()) && !isEarlierBoot(host, hostId());
+  const here = hostId();
+  return (backend !== engine.backend.name || host !== here) && !isEarlierBoot(host, here);
 }
 
 function outOfSight(run: StageRun, { host, backend }: Place): ZephyrError {

@@ -19,7 +19,10 @@ export interface Wording {
   readonly more: readonly string[];
 }
 
-/** What to say of an event; `running` is the step before the event, see `RunningSteps.about`. Progress has no sentence: it is shown as a state. */
+/**
+ * What to say of an event; `running` is the step before the event, see `RunningSteps.about`. Progress has no sentence: it is
+ * shown as a state.
+ */
 export function wordingOf(event: RunEvent, running: RunningStep | undefined): Wording | undefined {
   const say = (mark: Wording['mark'], text: string, more: readonly string[] = []): Wording => ({
     mark,

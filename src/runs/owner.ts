@@ -12,7 +12,8 @@ export function thisProcess(): Owner {
 
 /** `unknown` when the owner lives on another machine or in another container: nobody there is ever declared dead from here. */
 export function ownerLiveness(of: Owner): 'alive' | 'dead' | 'unknown' {
-  if (of.host !== hostId()) return isEarlierBoot(of.host, hostId()) ? 'dead' : 'unknown';
+  const here = hostId();
+  if (of.host !== here) return isEarlierBoot(of.host, here) ? 'dead' : 'unknown';
   const started = startOf(of.pid);
   return started !== undefined && (of.started === 'unknown' || started === of.started) ? 'alive' : 'dead';
 }

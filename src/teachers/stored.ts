@@ -7,7 +7,8 @@ import type { ChatAnswer } from './teacher.ts';
 
 /**
  * Looks into the store of an OpenAI-compatible server at `baseUrl` for the reply to a key; `undefined` when it has none,
- * `final` when it cannot say. Not filtered by model: what is stored under `gpt-4o` may be named by its date. The key holds the model.
+ * `final` when it cannot say. Not filtered by model: what is stored under `gpt-4o` may be named by its date. The key holds
+ * the model.
  */
 export async function findStored(
   dispatcher: Dispatcher,
