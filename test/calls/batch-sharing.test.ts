@@ -1,31 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Teacher } from '../../src/teachers/teacher.ts';
-import { askAll, batchTeacher, calls, withPractice } from '../rig/batching.ts';
+import { askAll, batchTeacher, calls, withBatches, withPractice } from '../rig/batching.ts';
 
 const list = calls(12).map((call, n) => ({ ...call, teacher: n % 2 === 0 ? 'a' : 'b' }));
 
 /** The teacher, and how many of its batches were at the server at once at most. */
 function watched(teacher: Teacher, open: Set<string>, most: { batches: number }): Teacher {
-  const { batch } = teacher;
-  assert.ok(batch !== undefined);
-  return {
-    ...teacher,
-    batch: {
-      ...batch,
-      async create(...args) {
-        const created = await batch.create(...args);
-        if (created.ok) open.add(created.value.id);
-        most.batches = Math.max(most.batches, open.size);
-        return created;
-      },
-      async retrieve(id, signal) {
-        const said = await batch.retrieve(id, signal);
-        if (said.ok && said.value.status === 'completed') open.delete(id);
-        return said;
-      },
+  return withBatches(teacher, (batch) => ({
+    async create(...args) {
+      const created = await batch.create(...args);
+      if (created.ok) open.add(created.value.id);
+      most.batches = Math.max(most.batches, open.size);
+      return created;
     },
-  };
+    async retrieve(id, signal) {
+      const said = await batch.retrieve(id, signal);
+      if (said.ok && said.value.status === 'completed') open.delete(id);
+      return said;
+    },
+  }));
 }
 
 test('two teachers of a recipe that are one server and model share the tokens that may wait there', async () => {

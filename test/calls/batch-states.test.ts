@@ -3,25 +3,19 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { ServerBatch, Teacher } from '../../src/teachers/teacher.ts';
-import { askAll, batchTeacher, calls, withPractice } from '../rig/batching.ts';
+import { askAll, batchTeacher, calls, withBatches, withPractice } from '../rig/batching.ts';
 import { startProxy } from '../rig/tampering-proxy.ts';
 
 const list = calls(12);
 
 /** The teacher of a server that says otherwise how its batches are. */
 function retelling(teacher: Teacher, tell: (batch: ServerBatch) => Partial<ServerBatch>): Teacher {
-  const { batch } = teacher;
-  assert.ok(batch !== undefined);
-  return {
-    ...teacher,
-    batch: {
-      ...batch,
-      async retrieve(id, signal) {
-        const said = await batch.retrieve(id, signal);
-        return said.ok ? { ok: true, value: { ...said.value, ...tell(said.value) } } : said;
-      },
+  return withBatches(teacher, (batch) => ({
+    async retrieve(id, signal) {
+      const said = await batch.retrieve(id, signal);
+      return said.ok ? { ok: true, value: { ...said.value, ...tell(said.value) } } : said;
     },
-  };
+  }));
 }
 
 test('a batch in a state that nobody knows is waited for, which is said once', async () => {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { openSession, type SessionOptions, type SessionSummary } from '../../src
 import { type PracticeServer, startPracticeServer } from '../../src/practice/server.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
 import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
+import type { BatchApi, Teacher } from '../../src/teachers/teacher.ts';
 
 const PRICE = { input: 1, output: 10, batch: 0.5, date: '2026-01-01', source: 'made up' };
 const PATIENCE = { attempts: 4, baseMs: 2, capMs: 20, lookMs: 20, gatherMs: 20 };
@@ -27,6 +29,13 @@ export function batchTeacher(
   });
   const teacher = openTeacher(spec, 'key');
   return teacher.batch === undefined ? teacher : { ...teacher, batch: { ...teacher.batch, settleMs } };
+}
+
+/** The teacher with some of what it does with batches done otherwise. */
+export function withBatches(teacher: Teacher, change: (batch: BatchApi) => Partial<BatchApi>): Teacher {
+  const { batch } = teacher;
+  assert.ok(batch !== undefined);
+  return { ...teacher, batch: { ...batch, ...change(batch) } };
 }
 
 export const calls = (count: number): Call[] =>

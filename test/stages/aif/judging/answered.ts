@@ -2,8 +2,10 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readParquet, writeParquet } from '../../../../src/base/parquet.ts';
 import { sha256 } from '../../../../src/base/sha256.ts';
+import { openSession } from '../../../../src/calls/session.ts';
 import { makeSyllabus } from '../../../../src/practice/questions.ts';
 import { replyText } from '../../../../src/practice/reply.ts';
+import { judgeAhead } from '../../../../src/stages/aif/judging/ahead.ts';
 import type { TeachersConfig } from '../../../../src/stages/aif/judging/config.ts';
 import {
   COMPLETION_COLUMNS,
@@ -12,7 +14,9 @@ import {
   RATINGS_FILE,
   type Rating,
 } from '../../../../src/stages/aif/tables.ts';
-import { callFields } from '../../../rig/task.ts';
+import { callFields, type Workshop } from '../../../rig/task.ts';
+
+const FILES = join(import.meta.dirname, '../../../../scripts/train');
 
 /** The world of the workshop's practice server. */
 const syllabus = makeSyllabus(7);
@@ -53,6 +57,18 @@ export async function answered(
     .map((completion, index) => ({ ...completion, ...change(completion, index) }));
   await writeParquet(join(out, COMPLETIONS_FILE), COMPLETION_COLUMNS, completions);
   return { out, completions };
+}
+
+/** Asks ahead, prompt by prompt, in a session whose call log the task `judge` of this workshop goes on with. */
+export async function askAhead(shop: Workshop, config: TeachersConfig, completions: readonly Completion[]): Promise<void> {
+  const ask = await judgeAhead(config, FILES);
+  const session = await openSession({
+    journal: join(shop.folder, 'journal', 'judge'),
+    teacher: () => Promise.resolve([shop.teacher]),
+    signal: new AbortController().signal,
+  });
+  for (const own of Map.groupBy(completions, ({ prompt_id }) => prompt_id).values()) await ask(own, session);
+  await session.close();
 }
 
 export async function ratingsIn(out: string): Promise<Rating[]> {

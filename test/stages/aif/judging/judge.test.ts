@@ -7,7 +7,7 @@ import { judgeAhead } from '../../../../src/stages/aif/judging/ahead.ts';
 import { judge } from '../../../../src/stages/aif/judging/judge.ts';
 import { scoreOfAnswer } from '../../../../src/stages/aif/judging/verdict.ts';
 import { callFields, digests, withShop } from '../../../rig/task.ts';
-import { answered, judging, ratingsIn } from './answered.ts';
+import { answered, askAhead, judging, ratingsIn } from './answered.ts';
 
 const MODES = ['per_aspect', 'joint', 'pairwise', 'expected'] as const;
 /** Calls for a prompt with three answers, in two orders where there are orders. */
@@ -59,14 +59,7 @@ for (const mode of MODES) {
     withShop(async (shop) => {
       const { out, completions } = await answered(shop.folder, 4);
       const config = judging({ mode, overall: true });
-      const askAhead = await judgeAhead(config, FILES);
-      const session = await openSession({
-        journal: join(shop.folder, 'journal', 'judge'),
-        teacher: () => Promise.resolve([shop.teacher]),
-        signal: new AbortController().signal,
-      });
-      for (const own of Map.groupBy(completions, ({ prompt_id }) => prompt_id).values()) await askAhead(own, session);
-      await session.close();
+      await askAhead(shop, config, completions);
       const calls = shop.answered();
       const warm = await shop.run('judge', judge, config, { completions: out });
       assert.equal(shop.answered(), calls);

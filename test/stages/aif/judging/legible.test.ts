@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { openSession } from '../../../../src/calls/session.ts';
-import { judgeAhead } from '../../../../src/stages/aif/judging/ahead.ts';
 import { judge } from '../../../../src/stages/aif/judging/judge.ts';
 import { callFields, withShop } from '../../../rig/task.ts';
-import { answered, judging } from './answered.ts';
+import { answered, askAhead, judging } from './answered.ts';
 
-const FILES = join(import.meta.dirname, '../../../../scripts/train');
+const _FILES = join(import.meta.dirname, '../../../../scripts/train');
 /** Sheets of a prompt with four aspects in two orders. */
 const SHEETS = 8;
 
@@ -29,14 +27,7 @@ test('a model that cannot judge is paid for the calls in hand, not for all, and 
 test('in advance, such a model is asked no more either', () =>
   withShop(async (shop) => {
     const { completions } = await answered(shop.folder, 12);
-    const askAhead = await judgeAhead(judging({ judges: [callFields('practice-evasive')] }), FILES);
-    const session = await openSession({
-      journal: join(shop.folder, 'journal', 'judge'),
-      teacher: () => Promise.resolve([shop.teacher]),
-      signal: new AbortController().signal,
-    });
-    for (const own of Map.groupBy(completions, ({ prompt_id }) => prompt_id).values()) await askAhead(own, session);
-    await session.close();
+    await askAhead(shop, judging({ judges: [callFields('practice-evasive')] }), completions);
     assert.equal(shop.answered(), 2 * 2 * SHEETS);
   }));
 
