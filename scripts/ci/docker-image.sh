@@ -3,18 +3,22 @@
 #
 # The base is a Debian that debootstrap makes (or $BASE_IMAGE, if that is set), the packages are those that pip on this
 # machine finds under its own settings, handed over as files: the build itself has no network and knows no address.
-# Does nothing where the image was built from this very requirements.txt.
+# Does nothing where the image was built from these very files, on this base.
 set -euo pipefail
 
 TAG=${1:-zephyr-train:test}
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 TRAIN=$ROOT/scripts/train
 CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/zephyr
-LABEL=org.zephyr.requirements
+# all that goes into the image; the wheels follow from the requirements
+FILES=(Dockerfile requirements.txt requirements-gpu.txt)
+LABEL=org.zephyr.build
 say() { echo "docker-image: $*"; }
 
+base=${BASE_IMAGE:-zephyr-base:bookworm}
 requirements=$(sha256sum "$TRAIN/requirements.txt" | cut -d' ' -f1)
-if [ "$(docker image inspect --format "{{index .Config.Labels \"$LABEL\"}}" "$TAG" 2>/dev/null)" = "$requirements" ]; then
+build=$( (echo "$base" && cd "$TRAIN" && sha256sum "${FILES[@]}") | sha256sum | cut -d' ' -f1)
+if [ "$(docker image inspect --format "{{index .Config.Labels \"$LABEL\"}}" "$TAG" 2>/dev/null)" = "$build" ]; then
   say "$TAG is up to date"
   exit 0
 fi
@@ -22,7 +26,6 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-base=${BASE_IMAGE:-zephyr-base:bookworm}
 if ! docker image inspect "$base" >/dev/null 2>&1; then
   if [ -n "${BASE_IMAGE:-}" ]; then
     docker pull --quiet "$BASE_IMAGE"
@@ -67,11 +70,11 @@ fi
 
 # hard links where the disk is the same: torch alone is hundreds of megabytes
 cp -l "$wheels"/*.whl "$work/" 2>/dev/null || cp "$wheels"/*.whl "$work/"
-cp "$TRAIN/Dockerfile" "$TRAIN/requirements.txt" "$work/"
+cp "${FILES[@]/#/$TRAIN/}" "$work/"
 printf '[global]\nno-index = true\n' >"$work/pip.conf"
 
 say "building $TAG from $base"
 docker buildx version >/dev/null 2>&1 || export DOCKER_BUILDKIT=0
 docker build --quiet --network none --tag "$TAG" \
-  --build-arg BASE_IMAGE="$base" --build-arg REQUIREMENTS_SHA256="$requirements" "$work" >/dev/null
+  --label "$LABEL=$build" --build-arg BASE_IMAGE="$base" --build-arg REQUIREMENTS_SHA256="$requirements" "$work" >/dev/null
 say "$TAG is built"
