@@ -23,6 +23,8 @@ class Source:
     fraction: float
     # split -> rows it must have: published sets were rewritten in place
     rows: dict[str, int] | None
+    # of the dataset, as its card names them; None: the default one
+    config: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,8 @@ class Config:
     max_length: int
     seed: int
     sources: list[Source]
+    # share of the rows that may be left out because they cannot be used
+    max_dropped: float = 0.05
     # sft
     packing: bool | None = None
     loss_tokens: Literal["all", "assistant"] | None = None

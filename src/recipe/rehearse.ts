@@ -81,7 +81,10 @@ function toyDsft(spec: DsftSpec): DsftSpec {
   const toy: DsftSpec = {
     data:
       data.source === 'datasets'
-        ? { source: 'datasets', datasets: [{ ref: WORLD, train: 'train_sft', test: 'test_sft', fraction: 1 }] }
+        ? {
+            source: 'datasets',
+            datasets: [{ ref: WORLD, config: 'dialogues', train: 'train_sft', test: 'test_sft', fraction: 1 }],
+          }
         : {
             ...data,
             user: USER,
@@ -93,7 +96,16 @@ function toyDsft(spec: DsftSpec): DsftSpec {
             ...(data.writing === undefined ? {} : { writing: { ...data.writing, turns: SIZES.turns } }),
             ...(data.material === undefined
               ? {}
-              : { material: { ...data.material, ref: WORLD, split: 'train_gen', column: 'prompt', turns: SIZES.turns } }),
+              : {
+                  material: {
+                    ...data.material,
+                    ref: WORLD,
+                    config: 'prompts',
+                    split: 'train_gen',
+                    column: 'prompt',
+                    turns: SIZES.turns,
+                  },
+                }),
           },
     prepare: { ...kept, maxLength: Math.min(prepare.maxLength, SIZES.maxLength) },
     train: {
@@ -110,10 +122,23 @@ function toyAif(spec: AifSpec, provider: RehearsalProvider): AifSpec {
   switch (spec.source) {
     case 'ratings': {
       const { decontaminate: _, ...kept } = spec;
-      return { ...kept, ref: WORLD, split: 'train', binarize: { ...spec.binarize, testPrompts: SIZES.testPrompts } };
+      return {
+        ...kept,
+        ref: WORLD,
+        config: 'ratings',
+        split: 'train',
+        binarize: { ...spec.binarize, testPrompts: SIZES.testPrompts },
+      };
     }
     case 'pairs':
-      return { source: 'pairs', ref: WORLD, train: 'train_prefs', test: 'test_prefs' };
+      return {
+        source: 'pairs',
+        ref: WORLD,
+        config: 'pairs',
+        train: 'train_prefs',
+        test: 'test_prefs',
+        maxDropped: spec.maxDropped,
+      };
     case 'delta': {
       const toy =
         provider === 'artifact'
@@ -178,6 +203,7 @@ function toyPrompts(prompts: AifTeachers['prompts']): AifTeachers['prompts'] {
   const source = {
     name: 'practice',
     ref: WORLD,
+    config: 'prompts',
     list: [],
     split: 'train_gen',
     column: 'prompt',
@@ -191,7 +217,7 @@ function toyPrompts(prompts: AifTeachers['prompts']): AifTeachers['prompts'] {
 function toyJudge(judge: AifTeachers['judge']): AifTeachers['judge'] {
   if (judge.by === 'reward_model') return judgeSpec.parse({ teachers: [JUDGE], permutations: 1 });
   const { fallback: _, calibration, ...kept } = judge;
-  const labels = calibration && { calibration: { ...calibration, ref: WORLD, split: 'test_prefs' } };
+  const labels = calibration && { calibration: { ...calibration, ref: WORLD, config: 'pairs', split: 'test_prefs' } };
   return { ...kept, teachers: [JUDGE], ...labels };
 }
 

@@ -3,10 +3,29 @@ import { datasetText } from './setting.ts';
 
 const splitName = z.string().min(1);
 
+/** Which of the configs ("subsets") of a dataset; the key of a source in a recipe and in a step's config alike. */
+export const configName = z
+  .string()
+  .min(1)
+  .optional()
+  .describe('Config (subset) of the dataset by the name that its card gives it; without it the default one');
+
+/** One row in twenty. */
+export const MAX_DROPPED = 0.05;
+
+/** Rows that a step cannot use are left out and counted by reason; above this share the step refuses the data. */
+export const maxDropped = z
+  .number()
+  .min(0)
+  .max(1)
+  .default(MAX_DROPPED)
+  .describe('Share of the rows that may be left out because they cannot be used; more is an error');
+
 /** Published rows: which splits of which dataset, and how much of them. */
 export function datasetSpec(train: string, test: string) {
   return z.strictObject({
     ref: datasetText.describe('Dataset on the Hub, hf://datasets/ORG/NAME[@REVISION]; pinned to a commit before anything runs'),
+    config: configName,
     train: splitName.default(train).describe(`Training split; Zephyr: ${train}`),
     test: splitName.nullable().default(test).describe(`Held-out split, null for none; Zephyr: ${test}`),
     fraction: z
@@ -28,9 +47,20 @@ export type DatasetSpec = z.infer<ReturnType<typeof datasetSpec>>;
 export function sourceConfig(dataset: Omit<DatasetSpec, 'ref'>, index: number) {
   return {
     input: `data${index}`,
+    ...configOf(dataset),
     train: dataset.train,
     test: dataset.test,
     fraction: dataset.fraction,
     rows: dataset.rows ?? null,
   };
+}
+
+/** The member `config` of a step's config, where the recipe names one: without it the fingerprint is what it was. */
+export function configOf({ config }: { readonly config?: string | undefined }): { readonly config?: string } {
+  return config === undefined ? {} : { config };
+}
+
+/** The member `max_dropped` of a step's config, where it is not the usual share: without it the fingerprint is what it was. */
+export function droppedOf({ maxDropped: share }: { readonly maxDropped: number }): { readonly max_dropped?: number } {
+  return share === MAX_DROPPED ? {} : { max_dropped: share };
 }

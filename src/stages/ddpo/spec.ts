@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { maxDropped } from '../data-spec.ts';
 import { loraSpec, trainingFields } from '../training-spec.ts';
 
 const LOSSES = [
@@ -28,6 +29,7 @@ export const ddpoSpec = z
           .positive()
           .default(512)
           .describe('Tokens of the prompt; longer ones lose their beginning, as in v0.3; v0.3: 512'),
+        maxDropped,
       })
       .refine(({ maxLength, maxPromptLength }) => maxPromptLength < maxLength, 'expected maxPromptLength to be below maxLength')
       .prefault({})

@@ -1,4 +1,4 @@
-import { sourceConfig } from '../data-spec.ts';
+import { droppedOf, sourceConfig } from '../data-spec.ts';
 import { jobStep } from '../programs.ts';
 import { datasetRepo, modelRepo, type Setting } from '../setting.ts';
 import type { Step } from '../stage.ts';
@@ -20,6 +20,7 @@ export function ddpoSteps(setting: Setting, spec: DdpoSpec): Step[] {
       max_length: prepare.maxLength,
       max_prompt_length: prepare.maxPromptLength,
       seed: setting.seed,
+      ...droppedOf(prepare),
       sources: [sourceConfig({ train: 'train_prefs', test: 'test_prefs', fraction: 1 }, 0)],
     },
     output: datasetRepo(setting, 'dpo-data'),

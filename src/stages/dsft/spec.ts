@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { datasetSpec } from '../data-spec.ts';
+import { datasetSpec, maxDropped } from '../data-spec.ts';
 import { datasetText } from '../setting.ts';
 import { loraSpec, trainingFields } from '../training-spec.ts';
 import { dsftTeacher } from './dialogues/spec.ts';
@@ -32,6 +32,7 @@ export const dsftPrepare = z.strictObject({
     .nullable()
     .default(null)
     .describe('Held-out rows cut from the training rows, null to use the test splits'),
+  maxDropped,
 });
 
 export const dsftSpec = z

@@ -1,4 +1,4 @@
-import { type DatasetSpec, sourceConfig } from '../data-spec.ts';
+import { type DatasetSpec, droppedOf, sourceConfig } from '../data-spec.ts';
 import { jobStep } from '../programs.ts';
 import { datasetRepo, inputOf, modelRepo, type Setting } from '../setting.ts';
 import type { Step, StepInput } from '../stage.ts';
@@ -49,6 +49,7 @@ function prepareStep(setting: Setting, spec: DsftSpec): Step {
       filters: { truecase: prepare.truecase, drop_refusals: prepare.dropRefusals },
       sources: sources.map(({ dataset }, index) => sourceConfig(dataset, index)),
       test_rows: prepare.testRows,
+      ...droppedOf(prepare),
     },
     output: datasetRepo(setting, 'sft-data'),
   });

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { parseRef } from '../../../model/artifact.ts';
+import { configName, maxDropped } from '../../data-spec.ts';
 import { datasetText } from '../../setting.ts';
 
 const listed = z.union(
@@ -29,6 +30,7 @@ const promptSource = z
       .describe(
         'File with prompts beside the recipe, .txt with one a line or .jsonl with prompt, prompt_id and source; read into `list`, at most 1 MiB',
       ),
+    config: configName,
     split: z
       .string()
       .min(1)
@@ -56,6 +58,7 @@ const promptSource = z
 const benchmark = z.strictObject({
   name: z.string().min(1).optional().describe('Name in the report; that of the dataset without it'),
   ref: datasetText.describe('Dataset on the Hub with the items of the benchmark'),
+  config: configName,
   split: z.string().min(1).optional().describe('Its split; every Parquet and JSON Lines file without it'),
   column: z
     .string()
@@ -100,6 +103,7 @@ export const promptsSpec = z.strictObject({
     .boolean()
     .default(false)
     .describe('Rows that cannot be read go to rejects.jsonl, where otherwise the step refuses the source'),
+  maxDropped,
 });
 
 export type PromptsSpec = z.infer<typeof promptsSpec>;

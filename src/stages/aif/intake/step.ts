@@ -1,3 +1,4 @@
+import { configOf, droppedOf } from '../../data-spec.ts';
 import { taskStep } from '../../programs.ts';
 import { datasetRepo, inputOf, type Setting } from '../../setting.ts';
 import type { Step } from '../../stage.ts';
@@ -12,6 +13,7 @@ export type PromptsConfig = {
     readonly name: string;
     /** null: what is listed here */
     readonly input: string | null;
+    readonly config?: string;
     readonly split: string;
     readonly column: string;
     /** texts, or the members of one: `prompt`, `prompt_id` and `source`, or `malformed` */
@@ -26,6 +28,7 @@ export type PromptsConfig = {
   readonly benchmarks: readonly {
     readonly name: string;
     readonly input: string;
+    readonly config?: string;
     readonly split: string | null;
     readonly column: string | null;
   }[];
@@ -33,6 +36,7 @@ export type PromptsConfig = {
   readonly contaminated: PromptsSpec['contaminated'];
   readonly drop_sources: readonly string[];
   readonly skip_invalid: boolean;
+  readonly max_dropped?: number;
 };
 
 export function promptsStep(setting: Setting, prompts: PromptsSpec): Step {
@@ -42,6 +46,7 @@ export function promptsStep(setting: Setting, prompts: PromptsSpec): Step {
     sources: prompts.sources.map((source, index) => ({
       name: nameOf(source),
       input: source.ref === undefined ? null : `source-${index + 1}`,
+      ...configOf(source),
       split: source.split,
       column: source.column,
       list: source.list.map(plain),
@@ -55,6 +60,7 @@ export function promptsStep(setting: Setting, prompts: PromptsSpec): Step {
     benchmarks: prompts.decontaminate.map((benchmark, index) => ({
       name: nameOf(benchmark),
       input: `benchmark-${index + 1}`,
+      ...configOf(benchmark),
       split: benchmark.split ?? null,
       column: benchmark.column ?? null,
     })),
@@ -62,6 +68,7 @@ export function promptsStep(setting: Setting, prompts: PromptsSpec): Step {
     contaminated: prompts.contaminated,
     drop_sources: prompts.dropSources,
     skip_invalid: prompts.skipInvalid,
+    ...droppedOf(prompts),
   };
   const refs = prompts.sources.flatMap(({ ref }, index) => (ref === undefined ? [] : [[`source-${index + 1}`, inputOf(ref)]]));
   const benchmarks = prompts.decontaminate.map(({ ref }, index) => [`benchmark-${index + 1}`, inputOf(ref)]);

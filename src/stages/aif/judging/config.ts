@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { callFields } from '../../step-config.ts';
 
 const calibration = z.object({
+  config: z.string().exactOptional(),
   split: z.string(),
   min_agreement: z.number().nullable(),
   min_kappa: z.number().nullable(),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { configName } from '../../data-spec.ts';
 import { datasetText, sourceText } from '../../setting.ts';
 
 export const ASPECTS = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'] as const;
@@ -8,6 +9,7 @@ const calibrationSpec = z
     ref: datasetText.describe(
       'Dataset of pairs with human labels: columns prompt, chosen and rejected as texts or conversations; 50 to 200 are enough',
     ),
+    config: configName,
     split: z.string().min(1).default('train').describe('Its split'),
     minAgreement: z
       .number()

@@ -1,3 +1,4 @@
+import { configOf } from '../../data-spec.ts';
 import { jobStep, taskStep } from '../../programs.ts';
 import { callConfig, datasetRepo, inputOf, type Setting } from '../../setting.ts';
 import type { Step, StepInput } from '../../stage.ts';
@@ -33,6 +34,7 @@ function teachersStep(setting: Setting, spec: AifTeachers, judge: TeachersJudgeS
       judge.calibration === undefined
         ? null
         : {
+            ...configOf(judge.calibration),
             split: judge.calibration.split,
             min_agreement: judge.calibration.minAgreement ?? null,
             min_kappa: judge.calibration.minKappa ?? null,

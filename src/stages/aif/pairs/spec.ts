@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { configName, maxDropped } from '../../data-spec.ts';
 import { datasetText } from '../../setting.ts';
 import { ASPECTS } from '../judging/spec.ts';
 import { REJECTED } from './pick-pair.ts';
@@ -85,7 +86,9 @@ export const aifRatings = z
   .strictObject({
     source: z.literal('ratings'),
     ref: datasetText.describe('Dataset with rated answers, e.g. hf://datasets/openbmb/UltraFeedback'),
+    config: configName,
     split: z.string().min(1).default('train').describe('Its split'),
+    maxDropped,
     licence: z.string().min(1).optional().describe('Its licence, for the card; openbmb/UltraFeedback: mit'),
     dropSources: z
       .array(z.string())
@@ -102,12 +105,14 @@ export const aifPairs = z
   .strictObject({
     source: z.literal('pairs'),
     ref: datasetText.describe('Dataset of pairs, e.g. hf://datasets/HuggingFaceH4/ultrafeedback_binarized'),
+    config: configName,
     train: z.string().min(1).default('train_prefs').describe('Training split'),
     test: z.string().min(1).nullable().default('test_prefs').describe('Held-out split, null for none'),
     rows: z
       .record(z.string(), z.int().positive())
       .optional()
       .describe('Rows that each split must have; the stage refuses the data otherwise'),
+    maxDropped,
   })
   .describe('Take published pairs as they are');
 

@@ -1,3 +1,4 @@
+import { configOf, droppedOf } from '../../data-spec.ts';
 import { taskStep } from '../../programs.ts';
 import { datasetRepo, inputOf, type Setting } from '../../setting.ts';
 import type { Step } from '../../stage.ts';
@@ -13,7 +14,9 @@ export type BinarizeConfig = BinarizeRule & { readonly version: 2 };
 
 /** Task `rebinarize`: reads the input `ratings` (rows as openbmb/UltraFeedback has them) and, where given, `decontaminate`. */
 export type RebinarizeConfig = BinarizeConfig & {
+  readonly config?: string;
   readonly split: string;
+  readonly max_dropped?: number;
   readonly drop_sources: readonly string[];
   readonly licence: string | null;
 };
@@ -21,9 +24,11 @@ export type RebinarizeConfig = BinarizeConfig & {
 /** Task `pass-pairs`: reads the input `pairs`, writes its splits as `train_prefs` and `test_prefs`. */
 export type PassPairsConfig = {
   readonly version: 2;
+  readonly config?: string;
   readonly train: string;
   readonly test: string | null;
   readonly rows: Readonly<Record<string, number>> | null;
+  readonly max_dropped?: number;
 };
 
 /** `thin` and `bad`: the least margin and the least chosen score where the recipe says nothing. */
@@ -76,7 +81,9 @@ export function binarizeStep(setting: Setting, spec: AifTeachers): Step {
 export function rebinarizeStep(setting: Setting, spec: AifRatings): Step {
   const config: RebinarizeConfig = {
     ...binarizeConfig(setting, spec.binarize, UF_ASPECTS, {}, { thin: 0, bad: null }),
+    ...configOf(spec),
     split: spec.split,
+    ...droppedOf(spec),
     drop_sources: spec.dropSources,
     licence: spec.licence ?? null,
   };
@@ -108,7 +115,14 @@ function licencesOf(setting: Setting, { pool }: AifTeachers): Record<string, str
 }
 
 export function passPairsStep(setting: Setting, spec: AifPairs): Step {
-  const config: PassPairsConfig = { version: 2, train: spec.train, test: spec.test, rows: spec.rows ?? null };
+  const config: PassPairsConfig = {
+    version: 2,
+    ...configOf(spec),
+    train: spec.train,
+    test: spec.test,
+    rows: spec.rows ?? null,
+    ...droppedOf(spec),
+  };
   return taskStep('pass-pairs', {
     stage: 'aif',
     name: 'binarize',

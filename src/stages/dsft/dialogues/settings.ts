@@ -16,6 +16,7 @@ export const settings = z.object({
   material: z
     .object({
       ...common,
+      config: z.string().exactOptional(),
       split: z.string(),
       column: z.string(),
       texts: z.int(),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { configName } from '../../data-spec.ts';
 import { datasetText } from '../../setting.ts';
 
 const share = z.number().positive().default(1).describe('How many of the dialogues are of this kind, relative to the others');
@@ -68,6 +69,7 @@ const writing = z.strictObject({
 const material = z.strictObject({
   share,
   ref: datasetText.describe('Dataset of texts; UltraChat: 100,000 of C4'),
+  config: configName,
   split: z.string().min(1).default('train').describe('Its split'),
   column: z.string().min(1).default('text').describe('Its column'),
   texts: z.int().positive().default(1000).describe('Texts to use at most, chosen by the seed'),

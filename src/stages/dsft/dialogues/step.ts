@@ -1,3 +1,4 @@
+import { configOf } from '../../data-spec.ts';
 import { taskStep } from '../../programs.ts';
 import { type CallConfig, callConfig, datasetRepo, inputOf, type Setting } from '../../setting.ts';
 import type { Step } from '../../stage.ts';
@@ -75,6 +76,7 @@ export function constructStep(setting: Setting, data: DsftTeacher): Step {
         : {
             share: material.share,
             turns: material.turns,
+            ...configOf(material),
             split: material.split,
             column: material.column,
             texts: material.texts,
