@@ -1,10 +1,15 @@
 import * as z from 'zod';
 import type { ChatReply } from './teacher.ts';
 
+/** The kinds of parts whose text is the reply's; others hold thoughts, or a refusal. */
+const SPOKEN: ReadonlySet<string> = new Set(['text', 'output_text']);
+
 /** Some servers give a text in parts, their thoughts among them, which are no text. */
 const text = z.union([
   z.string(),
-  z.array(z.looseObject({ text: z.string().optional() })).transform((parts) => parts.map((part) => part.text ?? '').join('')),
+  z
+    .array(z.looseObject({ type: z.string().optional().catch(undefined), text: z.string().optional().catch(undefined) }))
+    .transform((parts) => parts.map(({ type = 'text', text = '' }) => (SPOKEN.has(type) ? text : '')).join('')),
 ]);
 
 /** As much of a chat completion as zephyr reads; servers differ in the rest. */
@@ -12,9 +17,9 @@ const completion = z.looseObject({
   choices: z
     .array(
       z.looseObject({
-        finish_reason: z.string().nullish(),
-        message: z.looseObject({ content: text.nullish(), refusal: z.string().nullish() }),
         // A server's slip in what is only extra must not make an answer unreadable that was paid for.
+        finish_reason: z.string().nullish().catch(undefined),
+        message: z.looseObject({ content: text.nullish(), refusal: z.string().nullish().catch(undefined) }),
         logprobs: z
           .looseObject({
             content: z
@@ -41,8 +46,9 @@ export function readReply(raw: unknown, requestId: string | undefined): ChatRepl
   if (body.data === undefined || choice === undefined) return undefined;
   return {
     text: choice.message.content ?? '',
-    finishReason: choice.finish_reason ?? 'unknown',
-    refusal: choice.message.refusal ?? undefined,
+    finishReason: choice.finish_reason || 'unknown',
+    // Some servers send an empty text where there is none.
+    refusal: choice.message.refusal || undefined,
     promptTokens: body.data.usage?.prompt_tokens ?? 0,
     completionTokens: body.data.usage?.completion_tokens ?? 0,
     requestId,

@@ -41,7 +41,7 @@ export const asked = (manner: string, more: object = {}) => ({
 export const POOL = ['direct', 'rambling', 'evasive', 'careless', 'mixed'].map((manner) => asked(manner));
 
 export const GENERATE: GenerateConfig = {
-  version: 2,
+  version: 3,
   seed: 3,
   pool: POOL,
   answers_per_prompt: 4,

@@ -5,6 +5,7 @@ import { hmacOrder } from '../../base/hmac-choice.ts';
 import { type Call, callKey } from '../../calls/call.ts';
 import { runCalls, withSession } from '../../calls/run-calls.ts';
 import { ZephyrError } from '../../errors.ts';
+import { finishOf } from '../../teachers/finish.ts';
 import { judgeCall } from '../aif/judging/form.ts';
 import { ratingsForm } from '../aif/judging/ratings.ts';
 import { ASPECTS } from '../aif/judging/spec.ts';
@@ -112,7 +113,7 @@ export const score: Task = async (context) => {
         return {
           kind,
           score: (given.reduce((sum, rating) => sum + rating, 0) / given.length - 1) / 4,
-          ended: answer?.finish_reason === 'stop',
+          ended: answer !== undefined && finishOf(answer.finish_reason) === 'normal',
           tokens: answer?.tokens ?? 0,
         };
       });

@@ -23,7 +23,7 @@ const member = z.union([
   z.object({ ...memberFields, call: callFields }),
   z.object({ ...memberFields, input: z.string(), model: z.string(), ...sampling }),
 ]);
-export const generateConfig = z.object({ version: z.literal(2), ...slotsFields, pool: z.array(member) });
+export const generateConfig = z.object({ version: z.literal(3), ...slotsFields, pool: z.array(member) });
 export type GenerateConfig = z.infer<typeof generateConfig>;
 type Member = GenerateConfig['pool'][number];
 

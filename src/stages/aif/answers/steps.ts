@@ -111,7 +111,7 @@ export function memberIds(pool: readonly MemberSpec[]): string[] {
 function generateConfig(setting: Setting, { pool, answersPerPrompt, principles, answer }: AnswersPlan): GenerateConfig {
   const ids = memberIds(pool);
   return {
-    version: 2,
+    version: 3,
     seed: setting.seed,
     answers_per_prompt: answersPerPrompt,
     principles: principleTable(principles),

@@ -13,7 +13,7 @@ const calibration = z.object({
  * `templates/judge-*.md` of scripts/train.
  */
 export const teachersConfig = z.object({
-  version: z.literal(2),
+  version: z.literal(3),
   by: z.literal('teachers'),
   seed: z.int(),
   judges: z.array(callFields).min(1),

@@ -1,5 +1,7 @@
 import type * as z from 'zod';
+import { finishOf } from '../../../teachers/finish.ts';
 import type { ChatReply } from '../../../teachers/teacher.ts';
+import { jsonIn } from '../../json-reply.ts';
 import type { RatingStatus } from '../tables.ts';
 
 /** As much of a judge's reply as is read. */
@@ -17,32 +19,28 @@ export const invalid = (why: string): Unread => ({ ok: false, status: 'invalid',
 /** Why a reply cannot be read whatever it says; `undefined` when it may be. */
 export function unreadable(reply: JudgeReply | undefined): Unread | undefined {
   if (reply === undefined) return { ok: false, status: 'missing', why: 'no reply' };
-  if (reply.refusal !== undefined || reply.finishReason === 'content_filter')
+  if (reply.refusal !== undefined || finishOf(reply.finishReason) === 'refused')
     return { ok: false, status: 'refused', why: 'the judge refuses' };
   return undefined;
 }
 
-/** A whole reply as JSON of exactly this shape: nothing cut off, no member twice, none that was not asked for. */
+/**
+ * A whole reply as JSON of exactly this shape: nothing cut off, no member twice, none that was not asked for. What is whole
+ * and of the shape was not cut, so a server that does not say how a reply ended is believed.
+ */
 export function readJson<T>(reply: JudgeReply | undefined, shape: z.ZodType<T>): Reading<T> {
   const closed = unreadable(reply);
   if (closed !== undefined || reply === undefined) return closed ?? invalid('no reply');
-  if (reply.finishReason !== 'stop') return invalid(`the reply ended with "${reply.finishReason}"`);
-  const value = parse(reply.text);
-  const parsed = shape.safeParse(value);
-  if (!parsed.success) return invalid('the reply is not the JSON that was asked for');
-  return membersIn(reply.text) === membersOf(value) ? { ok: true, found: parsed.data } : invalid('a member twice');
+  const finish = finishOf(reply.finishReason);
+  if (finish !== 'normal' && finish !== 'unknown') return invalid(`the reply ended with "${reply.finishReason}"`);
+  const said = jsonIn(reply.text);
+  const parsed = shape.safeParse(said?.value);
+  if (said === undefined || !parsed.success) return invalid('the reply is not the JSON that was asked for');
+  return membersIn(said.json) === membersOf(said.value) ? { ok: true, found: parsed.data } : invalid('a member twice');
 }
 
 export function cutRationale(rationale: string): string {
   return rationale.length <= RATIONALE_CHARACTERS ? rationale : [...rationale].slice(0, RATIONALE_CHARACTERS).join('');
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Members written in a JSON text. `JSON.parse` keeps the last of two members of one name and says nothing. */

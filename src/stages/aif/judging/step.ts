@@ -19,7 +19,7 @@ export function judgeSteps(setting: Setting, spec: AifTeachers): Step[] {
 
 function teachersStep(setting: Setting, spec: AifTeachers, judge: TeachersJudgeSpec): Step {
   const config: TeachersConfig = {
-    version: 2,
+    version: 3,
     by: 'teachers',
     seed: setting.seed,
     judges: judge.teachers.map((id) => callConfig(setting, id, judge)),

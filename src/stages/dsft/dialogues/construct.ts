@@ -163,6 +163,7 @@ function inVain({ assistant }: Settings, counts: Readonly<Record<string, number>
 }
 
 function dropReason({ refusals }: Settings, { messages, flags }: Dialogue): string | undefined {
+  if (messages.length < 2 && flags.includes('truncated')) return 'dialogues whose first answer is cut off';
   if (messages.length < 2) return 'dialogues without an answer';
   if (refusals === 'drop' && flags.includes('refusal')) return 'dialogues with a refusal';
   return undefined;

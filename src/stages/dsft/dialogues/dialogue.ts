@@ -1,4 +1,5 @@
 import type { Call } from '../../../calls/call.ts';
+import { finishOf } from '../../../teachers/finish.ts';
 import type { ChatMessage, ChatReply } from '../../../teachers/teacher.ts';
 import { type Flag, flagsOf } from '../../flags.ts';
 import { callOf } from '../../step-config.ts';
@@ -13,7 +14,10 @@ export interface Dialogue {
   readonly isCutShort: boolean;
 }
 
-/** Turn by turn; every call's key holds the turns before it. A dialogue whose next turn does not come ends with the last answer. */
+/**
+ * Turn by turn; every call's key holds the turns before it. A dialogue whose next turn does not come, or comes cut off, ends
+ * with the last whole answer: half an answer would teach to stop in the middle.
+ */
 export async function dialogue(
   settings: Settings,
   playUser: string,
@@ -25,12 +29,13 @@ export async function dialogue(
   let isCutShort = false;
   for (let left = roundsOf(settings, opening); left > 0; left -= 1) {
     const answer = await replyTo(callOf(settings.assistant, 'dialogue answer', [...messages]));
-    flags.push(...(answer === undefined ? (['missing'] as const) : flagsOf(answer)));
-    if (answer === undefined || answer.text.trim() === '') break;
+    const marks: readonly Flag[] = answer === undefined ? ['missing'] : flagsOf(answer);
+    flags.push(...marks);
+    if (answer === undefined || answer.text.trim() === '' || marks.includes('truncated')) break;
     messages.push({ role: 'assistant', content: answer.text });
     if (left === 1) break;
     const question = await replyTo(nextQuestion(settings, playUser, messages));
-    if (question === undefined || question.text.trim() === '' || question.finishReason === 'length') {
+    if (question === undefined || !isWhole(question)) {
       isCutShort = true;
       break;
     }
@@ -38,6 +43,12 @@ export async function dialogue(
   }
   if (messages.at(-1)?.role === 'user') messages.pop();
   return { messages, flags, isCutShort };
+}
+
+/** There is a text, and nothing says that it did not come to its end. */
+export function isWhole({ text, finishReason, refusal }: Pick<ChatReply, 'text' | 'finishReason' | 'refusal'>): boolean {
+  const finish = finishOf(finishReason);
+  return text.trim() !== '' && refusal === undefined && (finish === 'normal' || finish === 'unknown');
 }
 
 function nextQuestion({ user }: Settings, playUser: string, messages: readonly ChatMessage[]): Call {

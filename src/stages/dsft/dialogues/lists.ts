@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Call } from '../../../calls/call.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { ZephyrError } from '../../../errors.ts';
+import { jsonIn } from '../../json-reply.ts';
 import { type CallFields, callOf } from '../../step-config.ts';
 import { folded } from '../../words.ts';
 import type { Workbench } from './openings.ts';
@@ -125,12 +126,8 @@ function listCall(
 }
 
 function readList(text: string): string[] | undefined {
-  try {
-    return reply
-      .parse(JSON.parse(text))
-      .messages.map((message) => message.trim())
-      .filter((message) => message !== '');
-  } catch {
-    return undefined;
-  }
+  return reply
+    .safeParse(jsonIn(text)?.value)
+    .data?.messages.map((message) => message.trim())
+    .filter((message) => message !== '');
 }

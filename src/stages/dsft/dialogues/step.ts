@@ -15,8 +15,7 @@ interface Common {
  * `material`, and writes the splits `train_sft` and `test_sft`.
  */
 export type ConstructConfig = {
-  /** 3: instructions for one text are compared without it; what is not concerned stays as it was */
-  readonly version: 2 | 3;
+  readonly version: 4;
   readonly seed: number;
   readonly user: CallConfig;
   readonly assistant: CallConfig;
@@ -44,7 +43,7 @@ export type ConstructConfig = {
 export function constructStep(setting: Setting, data: DsftTeacher): Step {
   const { world, writing, material } = data;
   const config = {
-    version: material !== undefined && data.nearDuplicates === 'drop' ? 3 : 2,
+    version: 4,
     seed: setting.seed,
     user: callConfig(setting, data.user, data),
     assistant: callConfig(setting, data.assistant, data),

@@ -1,6 +1,7 @@
 import { hmacUniform } from '../../../base/hmac-choice.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { callOf } from '../../step-config.ts';
+import { isWhole } from './dialogue.ts';
 import type { Written } from './lists.ts';
 import type { Workbench } from './openings.ts';
 import type { Opening } from './settings.ts';
@@ -23,7 +24,7 @@ export async function elaborate(bench: Workbench, instructions: readonly Written
           { role: 'user', content: `Kind of text: ${written.subject}\nInstruction: ${written.text}` },
         ]),
       );
-      const text = outcome.ok && outcome.reply.finishReason === 'stop' ? outcome.reply.text.trim() : '';
+      const text = outcome.ok && isWhole(outcome.reply) ? outcome.reply.text.trim() : '';
       if (text === '') count('instructions that stayed short');
       else detailed.set(written, text);
     },

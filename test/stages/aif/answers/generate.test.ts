@@ -177,7 +177,7 @@ test('more prompts, and prompts in between, change nothing for the others: share
 });
 
 const JUDGE = {
-  version: 2,
+  version: 3,
   by: 'teachers',
   seed: 3,
   judges: [callFields('practice-judge', 1024)],

@@ -78,7 +78,7 @@ export async function ratingsIn(out: string): Promise<Rating[]> {
 }
 
 export const judging = (change: Partial<TeachersConfig> = {}): TeachersConfig => ({
-  version: 2,
+  version: 3,
   by: 'teachers',
   seed: 3,
   judges: [callFields('practice-judge', 1024)],

@@ -12,7 +12,7 @@ const FILES = join(import.meta.dirname, '../../../../scripts/train');
 const MODES = ['per_aspect', 'joint', 'pairwise', 'expected'] as const;
 const ASPECTS = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'];
 const CONFIG: TeachersConfig = {
-  version: 2,
+  version: 3,
   by: 'teachers',
   seed: 5,
   judges: [callFields('one', 900)],

@@ -7,13 +7,23 @@ import { readParquet } from '../../../../src/base/parquet.ts';
 import type { CallsProgress } from '../../../../src/model/event.ts';
 import { makeWorld } from '../../../../src/practice/world.ts';
 import { construct } from '../../../../src/stages/dsft/dialogues/construct.ts';
-import { dsftTeacher } from '../../../../src/stages/dsft/dialogues/spec.ts';
-import { type ConstructConfig, constructStep } from '../../../../src/stages/dsft/dialogues/step.ts';
 import type { Teacher } from '../../../../src/teachers/teacher.ts';
-import { taughtRecipe } from '../../../recipe/minimal.ts';
-import { callFields, digests, openWorkshop } from '../../../rig/task.ts';
+import { callFields, digests, openWorkshop, type Workshop } from '../../../rig/task.ts';
 
-const shop = await openWorkshop();
+const practice = await openWorkshop();
+/** Answers that were cut off. */
+const halves: string[] = [];
+const shop: Workshop = {
+  ...practice,
+  run: (name, task, config, inputs, more) => {
+    const complete: Teacher['complete'] = async (request, until) => {
+      const outcome = await practice.teacher.complete(request, until);
+      if (outcome.ok && outcome.reply.finishReason === 'length') halves.push(outcome.reply.text);
+      return outcome;
+    };
+    return practice.run(name, task, config, inputs, { teacher: async () => [{ ...practice.teacher, complete }], ...more });
+  },
+};
 after(async () => {
   await shop.close();
   await rm(shop.folder, { recursive: true });
@@ -22,7 +32,7 @@ const topics = makeWorld(7)
   .people.slice(0, 5)
   .map((name) => `The life of ${name}`);
 const CONFIG = {
-  version: 2,
+  version: 4,
   seed: 2,
   user: callFields('practice-user'),
   assistant: callFields('practice-mixed'),
@@ -84,6 +94,19 @@ test('a dialogue without an answer is dropped, and another opening takes its pla
   assert.ok(rows.every(({ messages }) => messages.at(-1)?.role === 'assistant'));
 });
 
+test('half an answer is in no dialogue: one ends before it, and one that begins with it is dropped', async () => {
+  const assistant = callFields('practice-direct+truncated@0.3');
+  const { out, metrics } = await shop.run('cut', construct, { ...CONFIG, assistant });
+  const counts = metrics.counts as Record<string, number>;
+  assert.ok((counts['answers: truncated'] ?? 0) > 0, JSON.stringify(counts));
+  assert.ok((counts['dialogues whose first answer is cut off'] ?? 0) > 0, JSON.stringify(counts));
+  const said = (await dialogues(out, 'train_sft')).flatMap(({ messages }) =>
+    messages.filter(({ role }) => role === 'assistant').map(({ content }) => content),
+  );
+  const cut = new Set(halves);
+  assert.ok(cut.size > 0 && said.every((text) => !cut.has(text)));
+});
+
 test('a dialogue in which the assistant declines is dropped, or kept where the recipe says so', async () => {
   const assistant = callFields('practice-direct+refusal@0.4');
   const dropped = await shop.run('declines', construct, { ...CONFIG, assistant });
@@ -134,18 +157,6 @@ test('texts are not looked for where no dialogue is to be about one', async () =
   const { metrics } = await shop.run('rare', construct, config, { material });
   assert.deepEqual(metrics.by_kind, { world: 24 });
   await rm(material, { recursive: true });
-});
-
-test('dialogues about texts, of which too few were made, are made again, and no others', () => {
-  const recipe = taughtRecipe();
-  const versionOf = (more: object) => {
-    const data = { source: 'teacher', user: 'talk', assistant: 'rival', dialogues: 8, testDialogues: 2, ...more };
-    return (constructStep(recipe, dsftTeacher.parse(data)).config as ConstructConfig).version;
-  };
-  const kinds = { world: { topics: ['tea'] }, material: { ref: 'hf://datasets/org/texts' } };
-  assert.equal(versionOf({ world: kinds.world }), 2);
-  assert.equal(versionOf({ ...kinds, nearDuplicates: 'keep' }), 2);
-  assert.equal(versionOf(kinds), 3);
 });
 
 test('a list that cannot be read counts once, however many rounds it takes to replace dropped dialogues', async () => {
