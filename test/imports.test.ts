@@ -10,6 +10,7 @@ const RANKS: Readonly<Record<string, number>> = Object.fromEntries(
     ['store'],
     ['hub', 'hub-server', 'backends', 'teachers', 'practice', 'runs', 'render'],
     ['calls'],
+    ['datasets'],
     ['stages'],
     ['recipe'],
     ['plan'],

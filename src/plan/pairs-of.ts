@@ -28,7 +28,7 @@ export async function pairsOf(fates: readonly Fate[], pins: ReadonlyMap<string, 
     return { count: ENOUGH, guess: `the pairs that calibrate the judge are not on the Hub yet: ${ENOUGH} are assumed` };
   const [{ teachersConfig }, { ofSplit }] = await Promise.all([
     import('../stages/aif/judging/config.ts'),
-    import('../stages/rows.ts'),
+    import('../datasets/rows.ts'),
   ]);
   const { split = 'train' } = teachersConfig.parse(asks.step.config).calibration ?? {};
   const tree = await hub.tree(pin.ref);
@@ -50,7 +50,7 @@ export async function pairsOf(fates: readonly Fate[], pins: ReadonlyMap<string, 
 async function rowsIn({ path }: TreeEntry, { ref }: Artifact, hub: Hub): Promise<number> {
   const bytes = (await hub.read(ref, path)) ?? new Uint8Array();
   if (path.endsWith('.parquet')) {
-    const { parquetRows } = await import('../base/parquet.ts');
+    const { parquetRows } = await import('../datasets/parquet.ts');
     try {
       return parquetRows(bytes);
     } catch (cause) {

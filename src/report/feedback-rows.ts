@@ -1,11 +1,11 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hmacOrder } from '../base/hmac-choice.ts';
+import { readRows, splitFiles } from '../datasets/rows.ts';
 import { ZephyrError } from '../errors.ts';
 import { type Pair, SPLITS } from '../stages/aif/pairs/pairs.ts';
 import { ratingsByPrompt } from '../stages/aif/pairs/rated-prompts.ts';
 import { byPrompt, COMPLETIONS_FILE, type Completion, RATING_COLUMNS, RATINGS_FILE, type Rating } from '../stages/aif/tables.ts';
-import { readRows, splitFiles } from '../stages/rows.ts';
 import { disagreement, type Judged, judgedOf } from './judged.ts';
 
 /** An answer as far as it is known; of published pairs there is only the text. */

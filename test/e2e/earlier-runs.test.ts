@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import type { Row } from '../../src/base/parquet.ts';
+import type { Row } from '../../src/datasets/parquet.ts';
 import { type Ended, missing, newPlace, type Place, zephyr } from '../rig/zephyr.ts';
 import { startHub } from './early-stop.ts';
 import {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Row, readParquet } from '../../src/base/parquet.ts';
+import { type Row, readParquet } from '../../src/datasets/parquet.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { type ArtifactRef, parseRef } from '../../src/model/artifact.ts';
 import type { Manifest } from '../../src/model/manifest.ts';

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { writeParquet } from '../../src/base/parquet.ts';
+import { writeParquet } from '../../src/datasets/parquet.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { repoName } from '../../src/model/artifact.ts';
 import { explain } from '../../src/plan/explain.ts';

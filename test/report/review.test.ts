@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { readParquet, writeParquet } from '../../src/base/parquet.ts';
+import { readParquet, writeParquet } from '../../src/datasets/parquet.ts';
 import { escapeHtml } from '../../src/report/html.ts';
 import { writeReview } from '../../src/report/write-review.ts';
 import { PAIR_COLUMNS } from '../../src/stages/aif/tables.ts';

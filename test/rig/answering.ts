@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readParquet } from '../../src/base/parquet.ts';
+import { readParquet } from '../../src/datasets/parquet.ts';
 import { makeSyllabus } from '../../src/practice/questions.ts';
 import type { GenerateConfig } from '../../src/stages/aif/answers/generate.ts';
 import { COMPLETIONS_FILE, type Completion, PROMPTS_FILE, type Prompt } from '../../src/stages/aif/tables.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { writeParquet } from '../../src/base/parquet.ts';
+import { writeParquet } from '../../src/datasets/parquet.ts';
 import type { BinarizeRule } from '../../src/stages/aif/pairs/rule.ts';
 import {
   COMPLETION_COLUMNS,

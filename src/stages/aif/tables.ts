@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { type Columns, readParquet } from '../../base/parquet.ts';
+import { type Columns, readParquet } from '../../datasets/parquet.ts';
+import { MESSAGES, readRows } from '../../datasets/rows.ts';
 import type { Flag } from '../flags.ts';
-import { MESSAGES, readRows } from '../rows.ts';
 
 export interface Prompt {
   readonly prompt_id: string;

@@ -2,14 +2,14 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { hmacUniform } from '../../base/hmac-choice.ts';
-import { type Columns, type Row, writeParquet } from '../../base/parquet.ts';
 import { sha256 } from '../../base/sha256.ts';
+import { type Columns, type Row, writeParquet } from '../../datasets/parquet.ts';
+import { MESSAGES } from '../../datasets/rows.ts';
 import { dialogue, examQuestions, openings, type RatedAnswer, ratedAnswers } from '../../practice/lessons.ts';
 import type { Phrasing, Syllabus } from '../../practice/questions.ts';
 import { syllabusOf } from '../../practice/reply.ts';
 import { PAIR_COLUMNS } from '../aif/tables.ts';
 import { datasetCard } from '../dataset-card.ts';
-import { MESSAGES } from '../rows.ts';
 import type { Task } from '../stage.ts';
 import { promptId } from '../step-config.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { readParquet } from '../../../src/base/parquet.ts';
+import { readParquet } from '../../../src/datasets/parquet.ts';
 import type { Pair } from '../../../src/stages/aif/pairs/pairs.ts';
 import { COMPLETIONS_FILE, type Completion, RATINGS_FILE, type Rating } from '../../../src/stages/aif/tables.ts';
 import { STAGE_STEPS } from '../../../src/stages/registry.ts';

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { readSplit } from '../../../src/datasets/rows.ts';
 import { makeSyllabus, recognise } from '../../../src/practice/questions.ts';
 import { readUltraFeedback } from '../../../src/stages/aif/pairs/ultrafeedback.ts';
-import { readSplit } from '../../../src/stages/rows.ts';
 import { world } from '../../../src/stages/setup/world.ts';
 import { digests, openWorkshop } from '../../rig/task.ts';
 

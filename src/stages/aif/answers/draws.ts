@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { counter } from '../../../base/counter.ts';
+import { openLineFile } from '../../../datasets/line-file.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { datasetCard } from '../../dataset-card.ts';
-import { counter } from '../../rows.ts';
 import type { Task } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
-import { openLineFile } from '../line-file.ts';
 import { eachPrompt } from '../tables.ts';
 import { drawsFile } from './draw.ts';
 import { memberFields, slotMaker, slotsFields, turnsOf } from './slots.ts';

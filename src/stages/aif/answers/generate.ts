@@ -1,15 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { writeParquet } from '../../../base/parquet.ts';
+import { counter, countsInWords } from '../../../base/counter.ts';
 import { type Call, callKey } from '../../../calls/call.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { withSession } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
+import { writeParquet } from '../../../datasets/parquet.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { datasetCard } from '../../dataset-card.ts';
 import { type InVain, watchInVain } from '../../in-vain.ts';
-import { counter, countsInWords } from '../../rows.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { callFields, callOf, inputFolder, sessionOf } from '../../step-config.ts';
 import { judgeAhead } from '../judging/ahead.ts';

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { splitFiles, textOf } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
-import { splitFiles, textOf } from '../../rows.ts';
 import type { TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
 import { type Contamination, contamination } from './contamination.ts';

@@ -1,13 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Json } from '../../../base/canonical-json.ts';
+import { counter, countsInWords } from '../../../base/counter.ts';
 import { hmacUniform } from '../../../base/hmac-choice.ts';
+import { openLineFile } from '../../../datasets/line-file.ts';
+import { splitFiles } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { nearDuplicates } from '../../near-duplicates.ts';
-import { counter, countsInWords, splitFiles } from '../../rows.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
-import { openLineFile } from '../line-file.ts';
 import { PROMPTS_FILE, SOURCES_FILE, type SourceReport } from '../tables.ts';
 import { readBenchmarks } from './benchmarks.ts';
 import type { Candidates } from './candidates.ts';

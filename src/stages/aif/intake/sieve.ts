@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { counter } from '../../../base/counter.ts';
+import { type LineFile, openLineFile } from '../../../datasets/line-file.ts';
+import { textOf } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
-import { counter, textOf } from '../../rows.ts';
 import { promptId } from '../../step-config.ts';
 import { estimateTokens, folded } from '../../words.ts';
-import { type LineFile, openLineFile } from '../line-file.ts';
 import { type Candidates, openCandidates } from './candidates.ts';
 import type { Contamination } from './contamination.ts';
 import type { PromptsConfig } from './step.ts';

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { objectIn } from '../../../base/ndjson.ts';
-import { parquetShape, type Row, readParquet } from '../../../base/parquet.ts';
+import { parquetShape, type Row, readParquet } from '../../../datasets/parquet.ts';
 import { ZephyrError } from '../../../errors.ts';
 
 /** A row with its place in words, `train.jsonl, line 3`; without `row` the line is no JSON object and `text` says what it is. */

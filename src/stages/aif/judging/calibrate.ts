@@ -1,9 +1,9 @@
-import type { Row } from '../../../base/parquet.ts';
 import { sha256 } from '../../../base/sha256.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
 import type { CallSession } from '../../../calls/session.ts';
+import type { Row } from '../../../datasets/parquet.ts';
+import { readSplit } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
-import { readSplit } from '../../rows.ts';
 import { cohenKappa, type Interval, share } from './agreement.ts';
 import type { TeachersConfig } from './config.ts';
 import { ratingRows } from './rating-rows.ts';

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import { readParquet } from '../../../base/parquet.ts';
+import { counter } from '../../../base/counter.ts';
 import { callKey } from '../../../calls/call.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { withSession } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
+import { readParquet } from '../../../datasets/parquet.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { watchInVain } from '../../in-vain.ts';
-import { counter } from '../../rows.ts';
 import type { Task, TaskContext, TaskResult } from '../../stage.ts';
 import { inputFolder, sessionOf } from '../../step-config.ts';
 import { byPrompt, COMPLETIONS_FILE, type Completion, type Rating } from '../tables.ts';

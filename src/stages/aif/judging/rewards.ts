@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import * as z from 'zod';
-import { readRows } from '../../rows.ts';
+import { readRows } from '../../../datasets/rows.ts';
 import type { TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
 import type { Completion, Rating } from '../tables.ts';

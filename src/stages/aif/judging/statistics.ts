@@ -1,5 +1,5 @@
 import type { Json } from '../../../base/canonical-json.ts';
-import { counter } from '../../rows.ts';
+import { counter } from '../../../base/counter.ts';
 import type { Completion, Rating } from '../tables.ts';
 import { krippendorff } from './agreement.ts';
 import { spearman } from './correlation.ts';

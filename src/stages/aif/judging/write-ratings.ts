@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Json } from '../../../base/canonical-json.ts';
-import { writeParquet } from '../../../base/parquet.ts';
+import { counter } from '../../../base/counter.ts';
+import { writeParquet } from '../../../datasets/parquet.ts';
 import { datasetCard } from '../../dataset-card.ts';
-import { counter } from '../../rows.ts';
 import { byPrompt, type Completion, RATING_COLUMNS, RATINGS_FILE, type Rating } from '../tables.ts';
 import { injectionsIn } from './injection.ts';
 import { judgeStatistics } from './statistics.ts';

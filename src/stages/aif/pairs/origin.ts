@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { counter } from '../../../base/counter.ts';
+import { readRows } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { MANIFEST_FILE, type Manifest, manifest } from '../../../model/manifest.ts';
-import { counter, readRows } from '../../rows.ts';
 import { SOURCES_FILE } from '../tables.ts';
 import { type Origin, REPORT_FILE } from './report.ts';
 

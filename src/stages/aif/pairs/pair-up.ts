@@ -1,4 +1,4 @@
-import { counter } from '../../rows.ts';
+import { counter } from '../../../base/counter.ts';
 import type { Completion, Rating } from '../tables.ts';
 import { type Contradiction, contradictions, type TwiceScored } from './cross-check.ts';
 import { obstacle, type PairFlag, type Pick } from './pairs.ts';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
+import { countsInWords } from '../../../base/counter.ts';
 import { hmacUniform } from '../../../base/hmac-choice.ts';
-import { type Columns, writeParquet } from '../../../base/parquet.ts';
+import { type Columns, writeParquet } from '../../../datasets/parquet.ts';
 import { ZephyrError } from '../../../errors.ts';
 import type { Flag } from '../../flags.ts';
-import { countsInWords } from '../../rows.ts';
 import { PAIR_COLUMNS as H4_COLUMNS, pairsFile } from '../tables.ts';
 import type { AnsweredPrompt } from './rated-prompts.ts';
 

@@ -2,10 +2,11 @@ import { constants } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import * as z from 'zod';
-import type { Row } from '../../../base/parquet.ts';
+import { counter } from '../../../base/counter.ts';
+import type { Row } from '../../../datasets/parquet.ts';
+import { readRows, splitFiles } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { datasetCard, markdownTable } from '../../dataset-card.ts';
-import { counter, readRows, splitFiles } from '../../rows.ts';
 import type { Task } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { parquetShape } from '../../../base/parquet.ts';
+import { parquetShape } from '../../../datasets/parquet.ts';
+import { readRows } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
-import { readRows } from '../../rows.ts';
 import { byPrompt, COMPLETIONS_FILE, type Completion, PROMPTS_FILE, RATINGS_FILE, type Rating } from '../tables.ts';
 
 export interface AnsweredPrompt {

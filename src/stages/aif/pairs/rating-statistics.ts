@@ -1,4 +1,4 @@
-import { counter } from '../../rows.ts';
+import { counter } from '../../../base/counter.ts';
 import type { Rating } from '../tables.ts';
 import type { RatedPrompt } from './rated-prompts.ts';
 

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import * as z from 'zod';
-import { writeParquet } from '../../../base/parquet.ts';
+import { counter } from '../../../base/counter.ts';
+import { listedPrompts, normalise } from '../../../datasets/listed.ts';
+import { writeParquet } from '../../../datasets/parquet.ts';
+import { readSplit } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
-import { listedPrompts, normalise } from '../../listed.ts';
-import { counter, readSplit } from '../../rows.ts';
 import type { Task } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
 import { COMPLETION_COLUMNS, COMPLETIONS_FILE, RATING_COLUMNS, RATINGS_FILE } from '../tables.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Row } from '../../../base/parquet.ts';
+import type { Row } from '../../../datasets/parquet.ts';
 import { promptId } from '../../step-config.ts';
 import type { Completion, Rating } from '../tables.ts';
 

@@ -1,14 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { counter, countsInWords } from '../../../base/counter.ts';
 import { hmacOrder } from '../../../base/hmac-choice.ts';
-import { type Columns, writeParquet } from '../../../base/parquet.ts';
 import { callKey } from '../../../calls/call.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { withSession } from '../../../calls/run-calls.ts';
+import { type Columns, writeParquet } from '../../../datasets/parquet.ts';
+import { MESSAGES } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { datasetCard } from '../../dataset-card.ts';
 import { watchInVain } from '../../in-vain.ts';
-import { counter, countsInWords, MESSAGES } from '../../rows.ts';
 import type { Task } from '../../stage.ts';
 import { promptId, sessionOf } from '../../step-config.ts';
 import { type Dialogue, dialogue } from './dialogue.ts';

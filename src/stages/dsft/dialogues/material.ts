@@ -1,7 +1,7 @@
 import { hmacUniform } from '../../../base/hmac-choice.ts';
 import { sha256 } from '../../../base/sha256.ts';
+import { readSplit, textOf } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
-import { readSplit, textOf } from '../../rows.ts';
 import { openLists } from './lists.ts';
 import type { Openings, Workbench } from './openings.ts';
 import type { Opening } from './settings.ts';

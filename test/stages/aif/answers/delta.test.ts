@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { readParquet } from '../../../../src/base/parquet.ts';
+import { readParquet } from '../../../../src/datasets/parquet.ts';
 import { delta } from '../../../../src/stages/aif/answers/delta.ts';
 import { generate } from '../../../../src/stages/aif/answers/generate.ts';
 import type { Pair } from '../../../../src/stages/aif/pairs/pairs.ts';

@@ -1,8 +1,8 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readParquet, writeParquet } from '../../../../src/base/parquet.ts';
 import { sha256 } from '../../../../src/base/sha256.ts';
 import { openSession } from '../../../../src/calls/session.ts';
+import { readParquet, writeParquet } from '../../../../src/datasets/parquet.ts';
 import { makeSyllabus } from '../../../../src/practice/questions.ts';
 import { replyText } from '../../../../src/practice/reply.ts';
 import { judgeAhead } from '../../../../src/stages/aif/judging/ahead.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { readParquet } from '../../../../src/base/parquet.ts';
+import { readParquet } from '../../../../src/datasets/parquet.ts';
 import type { CallsProgress } from '../../../../src/model/event.ts';
 import { makeWorld } from '../../../../src/practice/world.ts';
 import { construct } from '../../../../src/stages/dsft/dialogues/construct.ts';

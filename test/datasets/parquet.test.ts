@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { type Columns, parquetShape, type Row, readParquet, writeParquet } from '../../src/base/parquet.ts';
+import { type Columns, parquetShape, type Row, readParquet, writeParquet } from '../../src/datasets/parquet.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'zephyr-parquet-'));
 after(() => rm(root, { recursive: true }));

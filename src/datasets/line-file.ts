@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs';
-import type { Json } from '../../base/canonical-json.ts';
+import type { Json } from '../base/canonical-json.ts';
 
 /** A JSON Lines file that is there from its first line on, written a chunk at a time; `close` writes the last one. */
 export interface LineFile {

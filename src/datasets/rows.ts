@@ -3,8 +3,8 @@ import { readdir } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { objectIn } from '../base/ndjson.ts';
-import { type Row, readParquet } from '../base/parquet.ts';
 import { ZephyrError } from '../errors.ts';
+import { type Row, readParquet } from './parquet.ts';
 
 /** H4's shape of a conversation: a list of structs, `content` first. */
 export const MESSAGES = { list: ['content', 'role'] } as const;
@@ -67,24 +67,4 @@ export function textOf(value: unknown): string | undefined {
   if (!Array.isArray(value)) return undefined;
   const turn = (value as { role?: unknown; content?: unknown }[]).find((message) => message?.role === 'user');
   return typeof turn?.content === 'string' ? turn.content : undefined;
-}
-
-/** `4 in a benchmark, 2 empty` */
-export function countsInWords(counts: Readonly<Record<string, number>>): string {
-  return Object.entries(counts)
-    .filter(([, count]) => count > 0)
-    .map(([reason, count]) => `${count} ${reason}`)
-    .join(', ');
-}
-
-/** Counts by reason, largest first when written. */
-export function counter(): {
-  readonly add: (reason: string, by?: number) => void;
-  readonly counts: () => Record<string, number>;
-} {
-  const counts = new Map<string, number>();
-  return {
-    add: (reason, by = 1) => void counts.set(reason, (counts.get(reason) ?? 0) + by),
-    counts: () => Object.fromEntries([...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))),
-  };
 }
