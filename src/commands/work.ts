@@ -1,9 +1,11 @@
 import { executePlan, type StageOutcome } from '../engine/execute.ts';
 import { checkBatches } from '../engine/hardware.ts';
 import type { Artifact } from '../model/outcome.ts';
+import { outputsOf, refuseOthersFiles } from '../plan/outputs.ts';
 import { pinRefs } from '../plan/pin.ts';
 import { hubRefs, planRecipe } from '../plan/plan.ts';
 import { readStepFiles } from '../plan/read-files.ts';
+import { checkStageInputs } from '../plan/stage-inputs.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Target } from '../recipe/target.ts';
 import type { StageName } from '../stages/stage.ts';
@@ -29,8 +31,10 @@ export async function work(context: Context, options: Options, asked: Work): Pro
     readStepFiles(engine.codeFolder),
     asked.pins ?? pinRefs(hubRefs(recipe, goal), context.hub),
   ]);
+  await checkStageInputs(stageInputs, recipe, context.hub);
   const plan = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment });
   checkBatches(plan.steps, target);
+  refuseOthersFiles(await outputsOf(plan.steps, context.hub), context.hub);
   const outcomes = await executePlan(engine, plan, asked.resume);
   context.renderer.close();
   return outcomes;

@@ -7,6 +7,7 @@ import { contentDigest } from '../model/content-digest.ts';
 import { fingerprintTag, type Ingredients } from '../model/fingerprint.ts';
 import { type Attempt, MANIFEST_FILE, type Manifest } from '../model/manifest.ts';
 import type { Artifact } from '../model/outcome.ts';
+import { outputAt, refuseOthersFiles } from '../plan/outputs.ts';
 import type { Step } from '../stages/stage.ts';
 import { cardOf } from './card.ts';
 import { digestFolder } from './files.ts';
@@ -89,6 +90,7 @@ async function commitOnMain(hub: Hub, step: Step, add: readonly Addition[], mess
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     const parent = await hub.resolve({ ...step.output, revision: 'main' });
     if (parent === undefined) break;
+    refuseOthersFiles([await outputAt(hub, { ...step.output, commit: parent })], hub);
     const outcome = await hub.commit({ repo: step.output, branch: 'main', parent, message, add, remove: 'all' });
     if (outcome.ok) return { ...step.output, commit: outcome.commit };
   }

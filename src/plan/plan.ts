@@ -6,6 +6,7 @@ import type { Recipe } from '../recipe/recipe.ts';
 import { STAGE_STEPS } from '../stages/registry.ts';
 import { STAGE_NAMES, type StageName, type Step, type StepInput } from '../stages/stage.ts';
 import { fingerprintStep } from './fingerprint.ts';
+import { refuseOwnInputs } from './outputs.ts';
 import { refuseCalls } from './refuse-calls.ts';
 
 /** A step in its place. What depends on an artifact that is yet to be made is `undefined` until the step is bound. */
@@ -56,6 +57,7 @@ export function planRecipe(request: PlanRequest): Plan {
       : { ingredients: undefined, fingerprint: undefined };
     return { ...step, ingredients, fingerprint };
   });
+  refuseOwnInputs(steps, [...pins.values(), ...Object.values(stageInputs)]);
   return { recipe, goal, steps: planned, stageInputs, pins, fileDigests, environment };
 }
 

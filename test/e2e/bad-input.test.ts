@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { assertMistake } from '../rig/mistake.ts';
 import { startPractice } from '../rig/practice.ts';
-import { CANARY, missing, newPlace, type Place, start, zephyr } from '../rig/zephyr.ts';
-import { startHub, stopStage } from './early-stop.ts';
+import { CANARY, type Ended, missing, newPlace, type Place, start, zephyr } from '../rig/zephyr.ts';
+import { importFolder, startHub, stopStage } from './early-stop.ts';
 import { type Tiny, writeTiny } from './tiny.ts';
 
 const skip = missing();
@@ -94,6 +94,45 @@ describe('a mistake gets one clear message and the documented status', { skip, c
       /--dsft hf:/,
     );
     assert.equal((await zephyr(place, 'status', '--json')).stdout.trim(), '[]', 'no run was begun');
+  });
+
+  test('an artifact of another kind than the stage makes', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'zephyr-kinds-'));
+    const own = await newPlace();
+    const given = async (name: string, file: string, as: string) => {
+      await writeFile(join(folder, file), '{}\n');
+      await importFolder(own, folder, as);
+      await rm(join(folder, file));
+      return await zephyr(own, 'ddpo', tiny.recipe, '--on', on, `--${name}`, as, ...(name === 'dsft' ? ['--aif', PAIRS] : []));
+    };
+    const PAIRS = 'hf://datasets/test/pairs';
+    const mistake = (ended: Ended, why: RegExp) => assertMistake(ended, 2, why, /zephyr inspect ID/);
+    await writeFile(join(folder, 'train_prefs.jsonl'), '{}\n');
+    await importFolder(own, folder, PAIRS);
+    mistake(await given('dsft', 'rows.jsonl', 'hf://datasets/test/rows'), /stage "dsft": it is a dataset, expected a model/);
+    mistake(await given('dsft', 'adapter_config.json', 'hf://models/test/adapter'), /it is an adapter without its model/);
+    mistake(await given('dsft', 'model.gguf', 'hf://models/test/gguf'), /it holds no config\.json/);
+    mistake(await given('aif', 'config.json', 'hf://models/test/model'), /stage "aif": it is a model, expected a dataset/);
+    const planned = ['plan', tiny.recipe, '--stage', 'ddpo', '--dsft', 'hf://datasets/test/rows', '--aif', PAIRS];
+    mistake(await zephyr(own, ...planned), /stage "dsft": it is a dataset/);
+    assert.equal((await zephyr(own, 'status', '--json')).stdout.trim(), '[]', 'no run was begun');
+  });
+
+  test("a user's own repo under a name that the recipe publishes under", async () => {
+    const own = await newPlace();
+    const args = await stopStage(own, tiny);
+    const folder = await mkdtemp(join(tmpdir(), 'zephyr-shop-'));
+    await writeFile(join(folder, 'train_sft.jsonl'), '{"messages": []}\n');
+    await importFolder(own, folder, 'hf://datasets/test/tiny-sft-data');
+    const refusal = /Cannot publish in "hf:\/\/datasets\/test\/tiny-sft-data".*did not make \(train_sft\.jsonl\)/;
+    assertMistake(await zephyr(own, ...args), 2, refusal, /`name`/);
+    const planned = await zephyr(own, 'plan', tiny.recipe, '--on', on);
+    assertMistake(planned, 3, /Cannot find "hf:\/\/models\/test\/base"/);
+    assert.match(planned.stdout, /^ {2}hf:\/\/datasets\/test\/tiny-sft-data \(holds files that zephyr did not make\)$/m);
+    assert.equal((await zephyr(own, 'status', '--json')).stdout.trim(), '[]', 'no run was begun');
+    await importFolder(own, folder, 'hf://models/test/tiny-dsft');
+    const reads = ['dsft', tiny.recipe, '--on', on, '--set', 'base=hf://models/test/tiny-dsft'];
+    assertMistake(await zephyr(own, ...reads), 2, /would publish in "hf:\/\/models\/test\/tiny-dsft", which the recipe reads/);
   });
 
   test('a global batch that does not divide is refused before anything is started or paid', async () => {

@@ -1,0 +1,41 @@
+import { ZephyrError } from '../errors.ts';
+import type { Hub } from '../hub/hub.ts';
+import { formatRef } from '../model/artifact.ts';
+import type { Artifact } from '../model/outcome.ts';
+import { STAGE_STEPS, type StagedRecipe } from '../stages/registry.ts';
+import type { StageName } from '../stages/stage.ts';
+import { readManifest } from './read-manifest.ts';
+
+/**
+ * Throws a `ZephyrError` (usage) for an artifact that cannot be what its stage makes: a dataset for a model, another
+ * stage's dataset, an adapter without its model. A repo without a manifest of zephyr's is taken for what the user says.
+ */
+export async function checkStageInputs(
+  stageInputs: Readonly<Partial<Record<StageName, Artifact>>>,
+  recipe: StagedRecipe,
+  hub: Hub,
+): Promise<void> {
+  for (const [stage, artifact] of Object.entries(stageInputs) as [StageName, Artifact][]) {
+    const why = await mismatch(stage, artifact, recipe, hub);
+    if (why === undefined) continue;
+    throw new ZephyrError(`Cannot use "${formatRef(artifact.ref)}" as the artifact of stage "${stage}": ${why}`, {
+      hint: `name what zephyr ${stage} published with --${stage}; zephyr inspect ID says what an artifact is`,
+    });
+  }
+}
+
+async function mismatch(stage: StageName, { ref }: Artifact, recipe: StagedRecipe, hub: Hub): Promise<string | undefined> {
+  const type = STAGE_STEPS[stage](recipe).at(-1)?.output.type;
+  if (type === undefined) return undefined;
+  if (ref.type !== type) return `it is a ${ref.type}, expected a ${type}`;
+  const [manifest, tree] = await Promise.all([readManifest(hub, ref), hub.tree(ref)]);
+  const made = manifest === undefined ? '' : `, made by ${manifest.stage}/${manifest.step}`;
+  if (type === 'dataset') {
+    return manifest === undefined || manifest.stage === stage ? undefined : `it is a dataset of stage "${manifest.stage}"${made}`;
+  }
+  const files = new Set(tree.map(({ path }) => path));
+  if (files.has('config.json')) return undefined;
+  return files.has('adapter_config.json')
+    ? `it is an adapter without its model${made}; expected whole weights`
+    : `it holds no config.json, which every model has${made}`;
+}
