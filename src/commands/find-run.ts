@@ -3,9 +3,8 @@ import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { parseRef, type RepoId } from '../model/artifact.ts';
 import { MANIFEST_FILE, manifest } from '../model/manifest.ts';
+import { isRunId } from '../model/run-id.ts';
 import type { RunState } from '../runs/run-state.ts';
-
-const RUN = /^run-[0-9a-z]{26}$/;
 
 export interface Found {
   readonly state: RunState;
@@ -17,7 +16,7 @@ export interface Found {
  * it. Throws a `ZephyrError` when there is none.
  */
 export async function findRun(hub: Hub, id: string): Promise<Found> {
-  if (RUN.test(id)) {
+  if (isRunId(id)) {
     for (const repo of await hub.list()) {
       const found = await readRun(hub, repo, id);
       if (found !== undefined) return found;
@@ -29,7 +28,7 @@ export async function findRun(hub: Hub, id: string): Promise<Found> {
     throw new ZephyrError(`Cannot read the ID "${id}": expected hf://models/ORG/NAME@run-..., run-..., or an artifact`, {
       hint: 'zephyr status lists the runs',
     });
-  if (RUN.test(ref.revision)) {
+  if (isRunId(ref.revision)) {
     const found = await readRun(hub, ref, ref.revision);
     if (found === undefined) throw unknown(id, hub, 'there is no such run');
     return found;

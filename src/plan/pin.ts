@@ -4,6 +4,8 @@ import type { Hub, TreeEntry } from '../hub/hub.ts';
 import { type ArtifactRef, type FloatingRef, formatRef, formatRepo, parseRef } from '../model/artifact.ts';
 import { contentDigest, type FileDigest } from '../model/content-digest.ts';
 import type { Artifact } from '../model/outcome.ts';
+import { isRunId } from '../model/run-id.ts';
+import { runState, STATE_FILE } from '../runs/run-state.ts';
 import { readManifest } from './read-manifest.ts';
 
 /** Requests to the Hub at a time: what a free account may send without being told to wait. */
@@ -60,8 +62,25 @@ async function pinRef(text: string, hub: Hub): Promise<Artifact | ZephyrError> {
   const commit = await hub.resolve(floating);
   if (commit === undefined) return await unknown(floating, hub);
   const ref: ArtifactRef = { type: floating.type, name: floating.name, commit };
+  if (isRunId(floating.revision)) return await madeBy(ref, floating.revision, hub);
   const manifest = await readManifest(hub, ref);
   return { ref, digest: manifest?.digest ?? (await digestOf(ref, hub)) };
+}
+
+/** What a run made: its branch holds its state, not the artifact. */
+async function madeBy(head: ArtifactRef, run: string, hub: Hub): Promise<Artifact> {
+  const bytes = await hub.read(head, STATE_FILE);
+  const state = bytes === undefined ? undefined : runState.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8'))).data;
+  const artifact = Object.values(state?.steps ?? {}).at(-1)?.artifact;
+  if (state?.phase === 'done' && artifact != null) return artifact;
+  const id = formatRef({ ...head, revision: run });
+  throw new ZephyrError(
+    `Cannot use what ${id} made: the run is ${state?.phase ?? 'in a state that cannot be read'}, expected done`,
+    {
+      exit: 'preflight',
+      hint: `go on with it first: zephyr resume ${id}`,
+    },
+  );
 }
 
 async function unknown(ref: FloatingRef, hub: Hub): Promise<ZephyrError> {

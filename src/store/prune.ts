@@ -1,6 +1,7 @@
 import { link, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RepoId } from '../model/artifact.ts';
+import { isRunId } from '../model/run-id.ts';
 import { temporaryPath } from './durable.ts';
 import { withLock } from './lock.ts';
 import { blobFacts, readCommit, readTree } from './objects.ts';
@@ -19,10 +20,9 @@ export interface Pruned {
 }
 
 /** The branch of a run: its history is the log of the run, and what it has dropped (checkpoints) is dropped. */
-const RUN = /^run-[0-9a-z]{26}$/;
 
 export function isRunBranch(name: string): boolean {
-  return RUN.test(name);
+  return isRunId(name);
 }
 
 /**

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { sha256 } from '../../src/base/sha256.ts';
+import { beginRun } from '../../src/engine/stage-run.ts';
 import { ZephyrError } from '../../src/errors.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import type { RepoId } from '../../src/model/artifact.ts';
@@ -11,6 +12,18 @@ import { contentDigest } from '../../src/model/content-digest.ts';
 import { fingerprintTag } from '../../src/model/fingerprint.ts';
 import { findCandidate, nearestCandidate } from '../../src/plan/find.ts';
 import { pinRefs } from '../../src/plan/pin.ts';
+
+const newRun = {
+  stage: 'dsft',
+  repo: { type: 'model', name: 'test/out' } as const,
+  goal: ['dsft'],
+  recipe: {},
+  target: {},
+  stageInputs: {},
+  pins: {},
+  key: '0'.repeat(64),
+  keyRecord: null,
+};
 
 describe('Pins and candidates', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-pin-'));
@@ -49,6 +62,20 @@ describe('Pins and candidates', async () => {
       zephyr: '0.1.0',
       createdAt: '2026-01-01T00:00:00Z',
     });
+
+  it('turn a run that is done into what it made, and refuse one that is not', async () => {
+    const now = () => new Date();
+    const run = await beginRun(hub, now, newRun);
+    const id = `hf://models/test/out@${run.state.run}`;
+    await assert.rejects(pinRefs([id], hub), {
+      exit: 'preflight',
+      message: /what hf:.* made: the run is running, expected done/,
+    });
+    const made = { ref: { ...newRun.repo, commit: 'c'.repeat(40) }, digest: 'd'.repeat(64) };
+    const steps = { train: { fingerprint: 'f'.repeat(64), artifact: made } };
+    await run.advance({ ...run.state, phase: 'done', owner: null, steps }, 'done');
+    assert.deepEqual((await pinRefs([id], hub)).get(id), made);
+  });
 
   it('turn a branch into the commit that it is now, and name the bytes there, small files and large', async () => {
     const weights = Buffer.alloc(64_000, 7);
