@@ -1,12 +1,9 @@
 import { checkBatches } from '../engine/hardware.ts';
 import { EXIT } from '../errors.ts';
-import { explain } from '../plan/explain.ts';
-import { outputsOf, refuseOthersFiles } from '../plan/outputs.ts';
-import { pairsOf } from '../plan/pairs-of.ts';
+import { refuseOthersFiles } from '../plan/outputs.ts';
 import { tryPins } from '../plan/pin.ts';
 import { hubRefs, planRecipe } from '../plan/plan.ts';
-import { pricePlan } from '../plan/price.ts';
-import { promptsOf } from '../plan/prompts-of.ts';
+import { previewPlan } from '../plan/preview.ts';
 import { readStepFiles } from '../plan/read-files.ts';
 import { checkStageInputs } from '../plan/stage-inputs.ts';
 import { loadRecipe } from '../recipe/load.ts';
@@ -14,12 +11,10 @@ import { loadTarget } from '../recipe/load-target.ts';
 import { toRehearsal } from '../recipe/rehearse.ts';
 import { STAGE_NAMES, type StageName } from '../stages/stage.ts';
 import { codeFolder, type Options, openQuietContext } from './context.ts';
-import { printCosts } from './costs.ts';
 import { environmentOf } from './environment.ts';
-import { plainFate, printDifferences, printFates } from './fates.ts';
 import { givenInputs } from './given-inputs.ts';
 import { printJson } from './output.ts';
-import { plainRepos, printRepos } from './repos.ts';
+import { plainPreview, printPreview } from './preview.ts';
 
 type PlanOptions = Options & {
   readonly stage?: StageName;
@@ -46,27 +41,11 @@ export async function plan([file]: string[], options: PlanOptions): Promise<numb
   await checkStageInputs(stageInputs, recipe, context.hub);
   const planned = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment });
   if (rehearsal === undefined) checkBatches(planned.steps, target);
-  const fates = await explain(planned, context.hub);
-  const [prompts, pairs, outputs] = await Promise.all([
-    promptsOf(fates, context.hub),
-    pairsOf(fates, pins, context.hub),
-    outputsOf(planned.steps, context.hub),
-  ]);
-  const price = pricePlan(fates, recipe.teachers, { prompts, pairs });
-  if (options.json === true)
-    printJson({
-      steps: fates.map(plainFate),
-      ...plainRepos(planned, outputs),
-      price,
-      differences: rehearsal?.differences ?? [],
-    });
-  else {
-    printFates(fates, options.why === true);
-    printRepos(planned, outputs);
-    printCosts(price);
-  }
-  if (rehearsal !== undefined && options.json !== true) printDifferences(rehearsal.differences);
+  const preview = await previewPlan(planned, context.hub);
+  const differences = rehearsal?.differences ?? [];
+  if (options.json === true) printJson(plainPreview(planned, preview, differences));
+  else printPreview(planned, preview, differences, options.why === true);
   if (missing !== undefined) throw missing;
-  refuseOthersFiles(outputs, context.hub);
-  return options.detailedExitcode === true && fates.some(({ fate }) => fate === 'run') ? EXIT.planChanged : EXIT.done;
+  refuseOthersFiles(preview.outputs, context.hub);
+  return options.detailedExitcode === true && preview.fates.some(({ fate }) => fate === 'run') ? EXIT.planChanged : EXIT.done;
 }

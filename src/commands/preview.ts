@@ -1,0 +1,22 @@
+import type { Plan } from '../plan/plan.ts';
+import type { Preview } from '../plan/preview.ts';
+import type { RehearsalDifference } from '../recipe/rehearsal-differences.ts';
+import { printCosts } from './costs.ts';
+import { plainFate, printDifferences, printFates } from './fates.ts';
+import { plainRepos, printRepos } from './repos.ts';
+
+/** Steps, repos and costs of a plan; of a rehearsal, what it changes in the recipe too. */
+export function printPreview(plan: Plan, preview: Preview, differences: readonly RehearsalDifference[], why: boolean): void {
+  printFates(preview.fates, why);
+  printRepos(plan, preview.outputs);
+  printCosts(preview.price);
+  if (differences.length > 0) printDifferences(differences);
+}
+
+export function plainPreview(
+  plan: Plan,
+  { fates, outputs, price }: Preview,
+  differences: readonly RehearsalDifference[],
+): Record<string, unknown> {
+  return { steps: fates.map(plainFate), ...plainRepos(plan, outputs), price, differences };
+}

@@ -1,0 +1,21 @@
+import type { Hub } from '../hub/hub.ts';
+import { explain, type Fate } from './explain.ts';
+import { type Output, outputsOf } from './outputs.ts';
+import { pairsOf } from './pairs-of.ts';
+import type { Plan } from './plan.ts';
+import { type PlanPrice, pricePlan } from './price.ts';
+import { promptsOf } from './prompts-of.ts';
+
+/** What carrying out a plan would do to the Hub, and ask of teachers. */
+export interface Preview {
+  readonly fates: readonly Fate[];
+  readonly outputs: readonly Output[];
+  readonly price: PlanPrice;
+}
+
+/** Looks at what the Hub holds; starts nothing. */
+export async function previewPlan(plan: Plan, hub: Hub): Promise<Preview> {
+  const [fates, outputs] = await Promise.all([explain(plan, hub), outputsOf(plan.steps, hub)]);
+  const [prompts, pairs] = await Promise.all([promptsOf(fates, hub), pairsOf(fates, plan.pins, hub)]);
+  return { fates, outputs, price: pricePlan(fates, plan.recipe.teachers, { prompts, pairs }) };
+}
