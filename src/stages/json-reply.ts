@@ -5,10 +5,10 @@ export interface JsonReply {
 }
 
 /** Thoughts that a server leaves in front of the reply; some chat templates have written the opening tag into the prompt. */
-const THOUGHTS = /^(?:<(think|thinking|thought|reasoning)>[^]*?<\/\1>|[^{}]*?<\/think>)/;
+const THOUGHTS = /^(?:<(think|thinking|thought|reasoning)>[\s\S]*?<\/\1>|[^{}]*?<\/think>)/;
 
 /** One Markdown fence that holds an object, and words around it that hold none. */
-const FENCED = /^(?<before>[^{}]*?)(?<fence>`{3,}|~{3,})[ \t]*[\w+.-]*\s*(?<json>\{[^]*\})\s*\k<fence>(?<after>[^{}]*)$/;
+const FENCED = /^(?<before>[^{}]*?)(?<fence>`{3,}|~{3,})[ \t]*[\w+.-]*\s*(?<json>\{[\s\S]*\})\s*\k<fence>(?<after>[^{}]*)$/;
 const FENCE = /`{3}|~{3}/;
 
 /**

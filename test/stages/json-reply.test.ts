@@ -3,10 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { jsonIn } from '../../src/stages/json-reply.ts';
 
-const OBJECT = { ratings: [{ label: 'A', rationale: 'Use ```json\n{"x": 1}\n``` or ~~~.', rating: 4 }] };
-const compact = JSON.stringify(OBJECT);
-const lines = JSON.stringify(OBJECT, undefined, 2);
-const valueOf = (reply: string) => jsonIn(reply)?.value;
+const JUDGEMENT = { ratings: [{ label: 'A', rationale: 'Use ```json\n{"x": 1}\n``` or ~~~.', rating: 4 }] };
+const compact = JSON.stringify(JUDGEMENT);
+const lines = JSON.stringify(JUDGEMENT, undefined, 2);
+const valueIn = (reply: string) => jsonIn(reply)?.value;
 
 const READ = {
   'as it is': compact,
@@ -25,7 +25,7 @@ const READ = {
 };
 for (const [how, reply] of Object.entries(READ))
   test(`a JSON text is read ${how}`, () => {
-    assert.deepEqual(valueOf(reply), OBJECT);
+    assert.deepEqual(valueIn(reply), JUDGEMENT);
   });
 
 const UNREAD = {
@@ -52,8 +52,8 @@ test('whatever an object holds, it is read as it is, in a fence and after though
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.constantFrom('```', '~~~', '`````'), (object, fence) => {
       const json = JSON.stringify(object);
       const value = JSON.parse(json) as unknown;
-      assert.deepEqual(valueOf(json), value);
-      assert.deepEqual(valueOf(`<think>so</think>${fence}json\n${json}\n${fence}`), value);
+      assert.deepEqual(valueIn(json), value);
+      assert.deepEqual(valueIn(`<think>so</think>${fence}json\n${json}\n${fence}`), value);
       // Its own text may hold what ends a fence, never a line that does.
       assert.equal(jsonIn(`${fence}\n${json}\n${fence}\n${fence}\n${json}\n${fence}`), undefined);
     }),
