@@ -61,11 +61,15 @@ async function executeStage(
   for (const step of steps) {
     const bound = bind(plan, step, produced);
     if (bound === undefined) throw new Error(`Cannot bind ${stage}/${step.name}: a step before it published nothing`);
-    last = await reuse(engine, step, bound);
+    const look = async (): Promise<boolean> => {
+      last = await reuse(engine, step, bound);
+      return last !== undefined;
+    };
+    if (!(await look())) run ??= await ownStage(engine, plan, stage, produced, resume, look);
     if (last === undefined) {
-      run ??= await ownStage(engine, plan, stage, produced, resume);
-      const outcome = await make(engine, plan, run, step, bound).catch((error: unknown) => release(run as StageRun, step, error));
-      if ('failure' in outcome) return await failed(engine, run, step, outcome.failure);
+      const owned = run as StageRun;
+      const outcome = await make(engine, plan, owned, step, bound).catch((error: unknown) => release(owned, step, error));
+      if ('failure' in outcome) return await failed(engine, owned, step, outcome.failure);
       last = outcome;
     }
     produced.set(`${stage}/${step.name}`, last);

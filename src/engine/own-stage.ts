@@ -6,15 +6,39 @@ import type { Artifact } from '../model/outcome.ts';
 import { producedKey } from '../plan/bind.ts';
 import type { Plan } from '../plan/plan.ts';
 import { diffRecords } from '../plan/why.ts';
+import { workerOf } from '../runs/key-claim.ts';
+import { thisProcess } from '../runs/owner.ts';
 import type { RunState } from '../runs/run-state.ts';
 import type { StageName } from '../stages/stage.ts';
 import type { Engine } from './engine.ts';
 import { isLost } from './journal.ts';
-import { adoptRun, beginRun, findUnfinished, readRun, readRunIfReadable, type StageRun } from './stage-run.ts';
+import { claimKey, type HeldKey, readKey, untilSettled } from './run-key.ts';
+import {
+  adoptRun,
+  beginRun,
+  expectGone,
+  findUnfinished,
+  newRunId,
+  readRun,
+  readRunIfReadable,
+  type StageRun,
+} from './stage-run.ts';
+
+type Found = { readonly state: RunState; readonly head: string };
+
+interface Asked {
+  readonly plan: Plan;
+  readonly stage: StageName;
+  readonly repo: RepoId;
+  readonly key: string;
+  readonly keyRecord: unknown;
+}
 
 /**
  * The run that this process works in: the one to resume, else an unfinished one that began with the very same steps and
- * inputs, else a new one. Throws a `ZephyrError` when somebody else owns it, or when it began with other ingredients.
+ * inputs, else a new one. Of all who want to work on equal steps and inputs at once, one gets it. `isMade`: whether the step
+ * has been made meanwhile, by whoever worked on it before; then there is nothing to own. Throws a `ZephyrError` when
+ * somebody else owns it, or when it began with other ingredients.
  */
 export async function ownStage(
   engine: Engine,
@@ -22,44 +46,64 @@ export async function ownStage(
   stage: StageName,
   produced: ReadonlyMap<string, Artifact>,
   resume: string | undefined,
-): Promise<StageRun> {
+  isMade: () => Promise<boolean>,
+): Promise<StageRun | undefined> {
   const steps = plan.steps.filter((step) => step.stage === stage);
   const repo = steps.at(-1)?.output;
   if (repo === undefined) throw new Error(`Cannot run stage ${stage}: its plan has no step`);
   const keyRecord = keyRecordOf(plan, stage, produced);
-  const key = sha256(canonicalJson(keyRecord));
-  const found =
-    resume !== undefined
-      ? await readRun(engine.hub, repo, resume)
-      : engine.newRun
-        ? undefined
-        : await findUnfinished(engine.hub, repo, key);
-  if (found !== undefined) {
-    const difference = diffRecords(byName(found.state.keyRecord), byName(keyRecord));
-    if (found.state.key !== key) {
-      throw new ZephyrError(
-        `Cannot resume ${formatRef({ ...repo, revision: found.state.run })}: ${difference ?? 'its plan'} is not what it began with`,
-        {
-          exit: 'conflict',
-          hint: `a run keeps its recipe: with another one, or another zephyr, run the stage anew (zephyr ${stage} RECIPE), which uses again what is made and paid`,
-        },
-      );
-    }
-    const isSameGoal = plan.goal.join() === found.state.goal.join();
-    const state = isSameGoal ? { ...found.state, ...askedFor(plan) } : found.state;
-    const run = await adoptRun(engine.hub, engine.now, { ...found, state }, engine.takeOver);
-    engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: true });
-    return run;
-  }
-  const run = await beginRun(engine.hub, engine.now, {
-    stage,
-    repo,
-    goal: [...plan.goal],
-    target: engine.target,
-    ...askedFor(plan),
-    key,
-    keyRecord,
+  const asked: Asked = { plan, stage, repo, key: sha256(canonicalJson(keyRecord)), keyRecord };
+  if (resume === undefined) await engine.hub.createRepo(repo);
+  return await untilSettled(repo, async () => {
+    const held = await readKey(engine.hub, repo, asked.key);
+    const found = resume === undefined ? await unfinished(engine, asked, held) : await toResume(engine, asked, resume);
+    expectFree(held, repo, engine.takeOver);
+    // it may have been published after this process looked, and before its maker let go of it
+    if (held.claim !== undefined && (await isMade())) return undefined;
+    const run = found?.state.run ?? newRunId(engine.now);
+    const seen = found?.state.updatedAt ?? null;
+    const claim = { version: 1, key: asked.key, run, owner: thisProcess(), seen } as const;
+    if (!(await claimKey(engine.hub, repo, held, claim))) return 'again';
+    return found === undefined ? await begin(engine, asked, run) : await goOn(engine, asked, found);
   });
+}
+
+/** Throws when somebody works on the key, or may do so out of sight. */
+function expectFree({ claim, run }: HeldKey, repo: RepoId, takeOver: boolean): void {
+  const worker = claim === undefined ? null : workerOf(claim, run?.state);
+  if (claim !== undefined && worker !== null) expectGone(worker, formatRef({ ...repo, revision: claim.run }), takeOver);
+}
+
+/** A run that was begun before keys had branches is looked for among all. */
+async function unfinished({ hub, newRun }: Engine, { repo, key }: Asked, held: HeldKey): Promise<Found | undefined> {
+  if (newRun) return undefined;
+  if (held.claim === undefined) return await findUnfinished(hub, repo, key);
+  return held.run?.state.phase === 'done' ? undefined : held.run;
+}
+
+async function toResume({ hub }: Engine, { stage, repo, key, keyRecord }: Asked, run: string): Promise<Found> {
+  const found = await readRun(hub, repo, run);
+  const id = formatRef({ ...repo, revision: run });
+  if (found === undefined) throw new ZephyrError(`Cannot resume ${id}: there is no such run`, { exit: 'conflict' });
+  if (found.state.key === key) return found;
+  const difference = diffRecords(byName(found.state.keyRecord), byName(keyRecord));
+  throw new ZephyrError(`Cannot resume ${id}: ${difference ?? 'its plan'} is not what it began with`, {
+    exit: 'conflict',
+    hint: `a run keeps its recipe: with another one, or another zephyr, run the stage anew (zephyr ${stage} RECIPE), which uses again what is made and paid`,
+  });
+}
+
+async function goOn(engine: Engine, { plan, stage, repo }: Asked, found: Found): Promise<StageRun> {
+  const isSameGoal = plan.goal.join() === found.state.goal.join();
+  const state = isSameGoal ? { ...found.state, ...askedFor(plan) } : found.state;
+  const run = await adoptRun(engine.hub, engine.now, { ...found, state }, engine.takeOver);
+  engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: true });
+  return run;
+}
+
+async function begin(engine: Engine, { plan, stage, repo, key, keyRecord }: Asked, id: string): Promise<StageRun> {
+  const fields = { stage, repo, goal: [...plan.goal], target: engine.target, ...askedFor(plan), key, keyRecord };
+  const run = await beginRun(engine.hub, engine.now, fields, id);
   engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: false });
   return run;
 }

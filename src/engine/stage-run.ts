@@ -3,7 +3,7 @@ import { ulid } from '../base/ulid.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Addition, Hub } from '../hub/hub.ts';
 import { formatRef, formatRepo, type RepoId } from '../model/artifact.ts';
-import { ownerLiveness, thisProcess } from '../runs/owner.ts';
+import { type Owner, ownerLiveness, thisProcess } from '../runs/owner.ts';
 import { type RunState, runState, STATE_FILE } from '../runs/run-state.ts';
 
 /** How far back an unfinished run of the same key is looked for. */
@@ -80,9 +80,9 @@ export class StageRun {
   }
 }
 
-/** The state has not been written since. */
+/** The state has not been written since: two owners may have written in one millisecond. */
 function isSame(now: RunState, known: RunState): boolean {
-  return now.updatedAt === known.updatedAt && now.phase === known.phase && now.owner?.pid === known.owner?.pid;
+  return now.updatedAt === known.updatedAt && now.phase === known.phase && isDeepStrictEqual(now.owner, known.owner);
 }
 
 /** Why the branch is not where we left it: the user has cancelled the run, or somebody else goes on with it. */
@@ -105,15 +105,18 @@ type NewRun = Omit<
   'version' | 'run' | 'phase' | 'owner' | 'epoch' | 'job' | 'steps' | 'checkpoints' | 'attempts' | 'failure' | 'updatedAt'
 >;
 
+export function newRunId(now: () => Date): string {
+  return `run-${ulid(now().getTime())}`;
+}
+
 /** Starts a run on a branch of its own; the branch is created, never re-used. */
-export async function beginRun(hub: Hub, now: () => Date, fields: NewRun): Promise<StageRun> {
+export async function beginRun(hub: Hub, now: () => Date, fields: NewRun, run = newRunId(now)): Promise<StageRun> {
   await hub.createRepo(fields.repo);
   const from = (await hub.refs(fields.repo))?.branches.main;
   if (from === undefined)
     throw new ZephyrError(`Cannot open "${formatRepo(fields.repo)}" on ${hub.name}: it has no branch main`, {
       exit: 'preflight',
     });
-  const run = `run-${ulid(now().getTime())}`;
   await hub.createBranch(fields.repo, run, from);
   const opened = new StageRun(hub, now, initial(run, fields, now), from);
   await opened.advance(opened.state, `begin ${fields.stage}`, { remove: await filesOf(hub, fields.repo, from) });
@@ -179,26 +182,30 @@ export async function adoptRun(
   takeOver: boolean,
 ): Promise<StageRun> {
   const { owner, run, repo } = found.state;
-  const liveness = owner === null ? 'dead' : ownerLiveness(owner);
-  const id = formatRef({ ...repo, revision: run });
-  if (liveness === 'alive' && owner?.pid !== process.pid) {
-    throw new ZephyrError(`Cannot work on ${id}: process ${owner?.pid} on this machine owns it`, {
+  if (owner !== null) expectGone(owner, formatRef({ ...repo, revision: run }), takeOver);
+  const adopted = new StageRun(hub, now, found.state, found.head);
+  await adopted.advance({ ...found.state, phase: 'running', owner: thisProcess(), failure: null }, `own ${found.state.stage}`);
+  return adopted;
+}
+
+/** Throws when the owner of the run is another process that lives, or that may live out of sight. */
+export function expectGone(owner: Owner, id: string, takeOver: boolean): void {
+  const liveness = ownerLiveness(owner);
+  if (liveness === 'alive' && owner.pid !== process.pid) {
+    throw new ZephyrError(`Cannot work on ${id}: process ${owner.pid} on this machine owns it`, {
       exit: 'conflict',
       hint: `watch it with: zephyr status ${id}`,
     });
   }
   if (liveness === 'unknown' && !takeOver) {
     throw new ZephyrError(
-      `Cannot work on ${id}: a zephyr on ${owner?.host} owns it, and whether it lives cannot be seen from here`,
+      `Cannot work on ${id}: a zephyr on ${owner.host} owns it, and whether it lives cannot be seen from here`,
       {
         exit: 'conflict',
-        hint: 'if that machine is gone for good, add --take-over',
+        hint: `watch it with: zephyr status ${id}; if that machine is gone for good, add --take-over`,
       },
     );
   }
-  const adopted = new StageRun(hub, now, found.state, found.head);
-  await adopted.advance({ ...found.state, phase: 'running', owner: thisProcess(), failure: null }, `own ${found.state.stage}`);
-  return adopted;
 }
 
 function initial(run: string, fields: NewRun, now: () => Date): RunState {

@@ -20,10 +20,12 @@ export interface Pruned {
 }
 
 /** The branch of a run: its history is the log of the run, and what it has dropped (checkpoints) is dropped. */
-
 export function isRunBranch(name: string): boolean {
   return isRunId(name);
 }
+
+/** The branch of what identifies runs, which began at what main was then. */
+const KEY = /^key-[0-9a-f]{32}$/;
 
 /**
  * Deletes the large files that no commit holds which a branch or a tag of any repo leads to, of a run's branch only its
@@ -61,7 +63,7 @@ async function markRepo(store: Store, repo: string, seen: Set<string>, kept: Set
   const heads = Object.entries(await listRefs(repo, 'heads'));
   const open = Object.values(await listRefs(repo, 'tags'));
   for (const [name, head] of heads) {
-    if (isRunBranch(name)) await markTree(store, repo, (await commitOf(repo, head)).tree, seen, kept);
+    if (isRunBranch(name) || KEY.test(name)) await markTree(store, repo, (await commitOf(repo, head)).tree, seen, kept);
     else open.push(head);
   }
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
