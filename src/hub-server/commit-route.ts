@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { sha256Hex } from '../model/artifact.ts';
 import { commit, type StoreCommitOutcome, type StoredAddition } from '../store/commit.ts';
 import { temporaryPath } from '../store/durable.ts';
-import { isRunBranch, prune } from '../store/prune.ts';
+import { isRunBranch } from '../store/names.ts';
+import { reclaim } from '../store/reclaim.ts';
 import { parse } from './body.ts';
 import { type CommitLine, commitLines } from './commit-lines.ts';
 import { type Exchange, HttpError, sendJson } from './exchange.ts';
@@ -54,7 +55,7 @@ export async function commitTo(exchange: Exchange, repo: Found, raw: string): Pr
     const parent = header.parentCommit == null || header.parentCommit === '' ? {} : { parent: header.parentCommit };
     const outcome = await commit(exchange.store, { repo: repo.id, branch, ...parent, message, add, remove });
     // a run has dropped checkpoints
-    if (outcome.ok && remove.length > 0 && isRunBranch(branch)) await prune(exchange.store).catch(exchange.onFault);
+    if (outcome.ok && remove.length > 0 && isRunBranch(branch)) await reclaim(exchange.store).catch(exchange.onFault);
     answer(exchange, repo, branch, outcome);
   } finally {
     for (const path of files) await rm(path, { force: true });

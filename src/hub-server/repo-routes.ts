@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { RepoId } from '../model/artifact.ts';
 import { readCommit } from '../store/objects.ts';
-import { prune } from '../store/prune.ts';
+import { reclaim } from '../store/reclaim.ts';
 import { resolveRevision } from '../store/refs.ts';
 import { createRepo, deleteRepo, listRepos, moveRepo, readRepo, writeRepo } from '../store/repos.ts';
 import { repoFolder } from '../store/store.ts';
@@ -48,7 +48,7 @@ export async function create(exchange: Exchange): Promise<void> {
 export async function remove(exchange: Exchange): Promise<void> {
   const id = repoOf(exchange, await readJson(exchange, named));
   if (!(await deleteRepo(exchange.store, id))) throw new HttpError(404, 'Repository not found', { code: 'RepoNotFound' });
-  await prune(exchange.store).catch(exchange.onFault);
+  await reclaim(exchange.store).catch(exchange.onFault);
   sendJson(exchange, 200, {});
 }
 

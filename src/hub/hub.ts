@@ -71,6 +71,8 @@ export interface Hub {
    * that keeps its own house does nothing and answers `undefined`.
    */
   prune(options?: { readonly dry?: boolean }): Promise<Pruned | undefined>;
+  /** As `prune`, of what runs and deleted repos have dropped since the last time: it costs what was dropped, not what is there. */
+  reclaim(): Promise<Pruned | undefined>;
   /**
    * Lays the commit out under `cache` the way huggingface_hub does (`models--ORG--NAME/snapshots/<commit>/...`, relative
    * links into `blobs/`), by hard link where it can, and hashes every byte on the way. Returns the snapshot folder and

@@ -6,6 +6,7 @@ import { type ArtifactRef, formatRepo, type RepoId } from '../model/artifact.ts'
 import { commit } from '../store/commit.ts';
 import { readCommit } from '../store/objects.ts';
 import { prune } from '../store/prune.ts';
+import { reclaim } from '../store/reclaim.ts';
 import { createRef, listRefs, moveRef, type RefKind, resolveRevision } from '../store/refs.ts';
 import { createRepo, deleteRepo, listRepos, readRepo } from '../store/repos.ts';
 import { openStore, repoFolder, type Store } from '../store/store.ts';
@@ -63,6 +64,7 @@ export function localHub(store: Store): Hub {
       }
     },
     prune: (options) => prune(store, options),
+    reclaim: () => reclaim(store),
     materialise: async (ref, cache, under) => layFromStore(store, ref, (await filesOf(store, ref)).filter(isUnder(under)), cache),
   };
 }

@@ -151,6 +151,7 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
       }
     },
     prune: async () => undefined,
+    reclaim: async () => undefined,
     materialise: async (ref, cache, under) => {
       const named = (await entries(ref)).filter(isUnder(under)).map((entry) => ({ ...entry, etag: entry.sha256 ?? entry.oid }));
       return laySnapshot(cache, ref, named, (entry, blob) => fetchBlob(remote, ref, entry, blob));

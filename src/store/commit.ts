@@ -1,16 +1,18 @@
 import { open, stat } from 'node:fs/promises';
 import type { RepoId } from '../model/artifact.ts';
+import { markDropped } from './dropped.ts';
 import { explainingFullDisk } from './durable.ts';
 import { encodeCommit } from './git-object.ts';
+import { addHolder, holderName, holderOf, setIncomplete } from './holders.ts';
 import { isLarge, SAMPLE_BYTES } from './large-file.ts';
 import { hasLarge, ingest, ingestBytes, largeSize } from './large-files.ts';
 import { type LfsPointer, parsePointer, pointerText } from './lfs-pointer.ts';
 import { withLock } from './lock.ts';
-import { isFilePath } from './names.ts';
-import { readCommit, syncTouched, type Touched, writeBlobFile, writeObject } from './objects.ts';
+import { isFilePath, isRunBranch } from './names.ts';
+import { blobFacts, readCommit, syncTouched, type Touched, writeBlobFile, writeObject } from './objects.ts';
 import { readRef, writeRef } from './refs.ts';
 import { AUTHOR } from './repos.ts';
-import { repoFolder, repoLock, type Store } from './store.ts';
+import { largeLock, repoFolder, repoLock, type Store } from './store.ts';
 import { flatten, pathConflict, writeTree } from './tree.ts';
 import { wantNoMore } from './wanted.ts';
 
@@ -73,7 +75,7 @@ export async function commit(store: Store, request: StoreCommit): Promise<StoreC
         const head = await readRef(repo, 'heads', request.branch);
         if (head === undefined) return { ok: false, reason: 'no-branch' };
         if (moved(head)) return { ok: false, reason: 'moved' };
-        const missing = await storeAgain(store, added);
+        const missing = await storeAgain(store, request, added, touched);
         if (missing !== undefined) return { ok: false, reason: 'not-stored', path: missing };
         return append(store, repo, request, head, added, touched);
       });
@@ -115,8 +117,23 @@ async function append(
   const content = encodeCommit({ tree, parents: [head], author: AUTHOR, time, message });
   const id = await writeObject(store, repo, 'commit', content, touched);
   await syncTouched(touched);
+  if (isRunBranch(request.branch)) await markReplaced(store, repo, before.tree, files);
   await writeRef(store, repo, 'heads', request.branch, id);
   return { ok: true, commit: id, changed: true };
+}
+
+/** A run's branch holds what its newest commit holds: the large files that this one leaves out may be given back. */
+async function markReplaced(store: Store, repo: string, before: string, files: ReadonlyMap<string, string>): Promise<void> {
+  const left = new Set(files.values());
+  try {
+    for (const id of new Set((await flatten(store, repo, before)).values())) {
+      const { lfs } = left.has(id) ? { lfs: undefined } : await blobFacts(store, repo, id);
+      if (lfs !== undefined) await markDropped(store, lfs.sha256);
+    }
+  } catch {
+    // what was there cannot be read, which stands in the way of nothing that comes
+    await setIncomplete(store);
+  }
 }
 
 /** Writes what the additions hold; returns the path of one that is said to be stored and is not. */
@@ -186,10 +203,20 @@ async function isLargeFile(path: string, file: string): Promise<boolean> {
   }
 }
 
-/** A `prune` may have run since the files were taken in; none can run now. */
-async function storeAgain(store: Store, added: readonly Prepared[]): Promise<string | undefined> {
+/**
+ * Space may have been given back since the files were taken in. The branch names itself as their holder first: from then on
+ * none of them is deleted, and one that is there under its lock stays.
+ */
+async function storeAgain(
+  store: Store,
+  { repo, branch }: StoreCommit,
+  added: readonly Prepared[],
+  touched: Touched,
+): Promise<string | undefined> {
   for (const { path, lfs, again } of added) {
-    if (lfs === undefined || (await hasLarge(store, lfs))) continue;
+    if (lfs === undefined) continue;
+    await addHolder(store, holderName(lfs.sha256, holderOf(repo, 'heads', branch)), touched);
+    if (await withLock(largeLock(store, lfs.sha256), () => hasLarge(store, lfs))) continue;
     if (again === undefined) return path;
     await again();
   }

@@ -1,4 +1,5 @@
 import { repoName } from '../model/artifact.ts';
+import { isRunId } from '../model/run-id.ts';
 
 const MAX_PATH_BYTES = 1024;
 const MAX_PART_BYTES = 255;
@@ -25,6 +26,17 @@ export function isRefName(name: string): boolean {
   if (!isFilePath(name) || /[\s~^:?*[]|\.\.|@\{|\.$/.test(name) || name === '@' || name === 'HEAD') return false;
   if (/^[0-9a-f]{40}$/.test(name) || name.startsWith('refs/')) return false;
   return name.split('/').every((part) => !part.startsWith('.') && !part.startsWith('-') && !part.endsWith('.lock'));
+}
+
+/** The branch of what identifies runs, which began at what main was then. */
+const KEY = /^key-[0-9a-f]{32}$/;
+
+/**
+ * Whether a branch holds what its newest commit holds and no more: that of a run, whose history is the log of the run, where
+ * what it has dropped (checkpoints) is dropped, and that of what identifies runs.
+ */
+export function isRunBranch(name: string): boolean {
+  return isRunId(name) || KEY.test(name);
 }
 
 export function isRepoName(name: string): boolean {

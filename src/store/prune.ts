@@ -1,10 +1,14 @@
 import { link, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncFolder } from '../base/atomic-write.ts';
+import { diskFull } from '../errors.ts';
 import type { RepoId } from '../model/artifact.ts';
-import { isRunId } from '../model/run-id.ts';
+import { listDropped, unmarkDropped } from './dropped.ts';
 import { temporaryPath } from './durable.ts';
+import { commitOf, largeOfHistory, largeOfTree, type TreeMemo } from './held.ts';
+import { addHolder, holderName, holderNames, removeHolder, setComplete } from './holders.ts';
 import { withLock } from './lock.ts';
-import { blobFacts, readCommit, readTree } from './objects.ts';
+import { isRunBranch } from './names.ts';
 import { listRefs } from './refs.ts';
 import { listRepos } from './repos.ts';
 import { lfsFile, repoFolder, repoLock, type Store, storeLock } from './store.ts';
@@ -19,80 +23,84 @@ export interface Pruned {
   readonly heldBytes: number;
 }
 
-/** The branch of a run: its history is the log of the run, and what it has dropped (checkpoints) is dropped. */
-export function isRunBranch(name: string): boolean {
-  return isRunId(name);
-}
-
-/** The branch of what identifies runs, which began at what main was then. */
-const KEY = /^key-[0-9a-f]{32}$/;
-
 /**
  * Deletes the large files that no commit holds which a branch or a tag of any repo leads to, of a run's branch only its
  * newest one. All repos stand still meanwhile; what is on its way into a commit stays. A crash leaves nothing to repair:
  * the next call goes on. `dry` only counts. Throws when a commit or a tree cannot be read, before anything is deleted.
+ * It looks at everything, and brings the index of holders up to date on the way; `reclaim` is for every day.
  */
 export async function prune(store: Store, { dry = false } = {}): Promise<Pruned> {
   return withLock(storeLock(store), async () => {
     const repos = await listRepos(store);
     return lockedAll(store, repos, async () => {
       const kept = new Set<string>();
-      const seen = new Set<string>();
-      for (const repo of repos) await markRepo(store, repoFolder(store, repo), seen, kept);
-      let [files, bytes, heldBytes] = [0, 0, 0];
-      for (const sha256 of await stored(store)) {
-        if (kept.has(sha256) || (await isWanted(store, sha256))) continue;
-        const info = await stat(lfsFile(store, sha256)).catch(() => undefined);
-        if (info === undefined || !(dry || (await giveUp(store, sha256)))) continue;
-        files += 1;
-        if (info.nlink > 1) heldBytes += info.size;
-        else bytes += info.size;
+      const names = new Set<string>();
+      const memo: TreeMemo = new Map();
+      for (const repo of repos) await markRepo(store, repo, memo, kept, names);
+      const dropped = await listDropped(store);
+      const found = await sweep(store, await stored(store), dry, async (sha256) => kept.has(sha256));
+      if (!dry) {
+        await bringUp(store, names);
+        for (const sha256 of dropped) if (!(await isWanted(store, sha256))) await unmarkDropped(store, sha256);
       }
-      return { files, bytes, heldBytes };
+      return found;
     });
   });
 }
 
 /** `listRepos` gives one order to all, so two of these cannot wait for each other. */
-async function lockedAll<T>(store: Store, repos: readonly RepoId[], work: () => Promise<T>): Promise<T> {
+export async function lockedAll<T>(store: Store, repos: readonly RepoId[], work: () => Promise<T>): Promise<T> {
   const [first, ...rest] = repos;
   return first === undefined ? work() : withLock(repoLock(store, first), () => lockedAll(store, rest, work));
 }
 
-async function markRepo(store: Store, repo: string, seen: Set<string>, kept: Set<string>): Promise<void> {
-  const heads = Object.entries(await listRefs(repo, 'heads'));
+/** Deletes of these large files those that are neither needed nor wanted. */
+export async function sweep(
+  store: Store,
+  candidates: readonly string[],
+  dry: boolean,
+  isNeeded: (sha256: string) => Promise<boolean>,
+): Promise<Pruned> {
+  let [files, bytes, heldBytes] = [0, 0, 0];
+  for (const sha256 of candidates) {
+    if ((await isNeeded(sha256)) || (await isWanted(store, sha256))) continue;
+    const info = await stat(lfsFile(store, sha256)).catch(() => undefined);
+    if (info === undefined || !(dry || (await giveUp(store, sha256)))) continue;
+    files += 1;
+    if (info.nlink > 1) heldBytes += info.size;
+    else bytes += info.size;
+  }
+  return { files, bytes, heldBytes };
+}
+
+async function markRepo(store: Store, id: RepoId, memo: TreeMemo, kept: Set<string>, names: Set<string>): Promise<void> {
+  const repo = repoFolder(store, id);
+  const mark = (large: ReadonlySet<string>, run: string | undefined): void => {
+    for (const sha256 of large) {
+      kept.add(sha256);
+      names.add(holderName(sha256, { repo: id, run }));
+    }
+  };
   const open = Object.values(await listRefs(repo, 'tags'));
-  for (const [name, head] of heads) {
-    if (isRunBranch(name) || KEY.test(name)) await markTree(store, repo, (await commitOf(repo, head)).tree, seen, kept);
+  for (const [name, head] of Object.entries(await listRefs(repo, 'heads'))) {
+    if (isRunBranch(name)) mark(await largeOfTree(store, repo, (await commitOf(repo, head)).tree, memo), name);
     else open.push(head);
   }
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (seen.has(next)) continue;
-    seen.add(next);
-    const { tree, parents } = await commitOf(repo, next);
-    await markTree(store, repo, tree, seen, kept);
-    open.push(...parents);
-  }
+  mark(await largeOfHistory(store, repo, open, memo), undefined);
 }
 
-async function commitOf(repo: string, id: string): Promise<{ tree: string; parents: readonly string[] }> {
-  const commit = await readCommit(repo, id);
-  if (commit === undefined) throw new Error(`Commit ${id} is missing in ${repo}`);
-  return commit;
-}
-
-/** An id names its content: what was seen in one repo is the same in another. */
-async function markTree(store: Store, repo: string, tree: string, seen: Set<string>, kept: Set<string>): Promise<void> {
-  if (seen.has(tree)) return;
-  for (const { kind, id } of await readTree(store, repo, tree)) {
-    if (kind === 'tree') await markTree(store, repo, id, seen, kept);
-    else if (!seen.has(id)) {
-      const { lfs } = await blobFacts(store, repo, id);
-      if (lfs !== undefined) kept.add(lfs.sha256);
-      seen.add(id);
-    }
+/** Has the index name these holders and no others. On a full disk that is left to the next `prune`. */
+async function bringUp(store: Store, names: ReadonlySet<string>): Promise<void> {
+  try {
+    const there = new Set(await holderNames(store));
+    const touched = new Set<string>();
+    for (const name of names) if (!there.has(name)) await addHolder(store, name, touched);
+    for (const folder of touched) await syncFolder(folder);
+    await setComplete(store);
+    for (const name of there) if (!names.has(name)) await removeHolder(store, name);
+  } catch (error) {
+    if (diskFull(error, 'write') === undefined) throw error;
   }
-  seen.add(tree);
 }
 
 async function stored(store: Store): Promise<string[]> {

@@ -2,10 +2,13 @@ import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { syncFolder } from '../base/atomic-write.ts';
 import type { RepoId } from '../model/artifact.ts';
+import { markDropped } from './dropped.ts';
 import { placeDurably } from './durable.ts';
+import { holdAll, largeOfTree } from './held.ts';
+import { holderOf } from './holders.ts';
 import { withLock } from './lock.ts';
-import { isRefName } from './names.ts';
-import { hasObject, readCommit } from './objects.ts';
+import { isRefName, isRunBranch } from './names.ts';
+import { hasObject, readCommit, syncTouched } from './objects.ts';
 import { repoFolder, repoLock, type Store } from './store.ts';
 
 export type RefKind = 'heads' | 'tags';
@@ -50,7 +53,7 @@ export async function createRef(store: Store, id: RepoId, kind: RefKind, name: s
     if ((await readCommit(repo, commit)) === undefined) return 'no-commit';
     const taken = Object.keys(await listRefs(repo, kind));
     if (taken.some((other) => other === name || other.startsWith(`${name}/`) || name.startsWith(`${other}/`))) return 'exists';
-    await writeRef(store, repo, kind, name, commit);
+    await leadTo(store, id, kind, name, commit);
     return 'created';
   });
 }
@@ -67,9 +70,29 @@ export async function moveRef(
   const repo = repoFolder(store, id);
   return withLock(repoLock(store, id), async () => {
     if (from !== undefined && (await readRef(repo, kind, name)) !== from) return false;
-    await writeRef(store, repo, kind, name, commit);
+    await leadTo(store, id, kind, name, commit);
     return true;
   });
+}
+
+/** The caller holds the repo's lock. */
+async function leadTo(store: Store, id: RepoId, kind: RefKind, name: string, commit: string): Promise<void> {
+  const repo = repoFolder(store, id);
+  const holder = holderOf(id, kind, name);
+  if (holder.run !== undefined || !(await leadsThere(repo, id, commit))) {
+    const touched = new Set<string>();
+    await holdAll(store, repo, holder, commit, touched);
+    await syncTouched(touched);
+  }
+  await writeRef(store, repo, kind, name, commit);
+}
+
+/** Whether a tag or a branch that is no run's names the commit: what it leads to is entered as held then. */
+async function leadsThere(repo: string, id: RepoId, commit: string): Promise<boolean> {
+  if ((await readRef(repo, 'heads', 'main')) === commit) return true;
+  if (Object.values(await listRefs(repo, 'tags')).includes(commit)) return true;
+  const heads = Object.entries(await listRefs(repo, 'heads'));
+  return heads.some(([name, head]) => head === commit && holderOf(id, 'heads', name).run === undefined);
 }
 
 /** Removes a branch or a tag; `false` when there was none. Its commits stay readable by their ids. */
@@ -77,6 +100,7 @@ export async function deleteRef(store: Store, id: RepoId, kind: RefKind, name: s
   const repo = repoFolder(store, id);
   return withLock(repoLock(store, id), async () => {
     if ((await readRef(repo, kind, name)) === undefined) return false;
+    if (kind === 'heads' && isRunBranch(name)) await markHead(store, repo, name);
     const path = join(repo, 'refs', kind, name);
     await rm(path);
     await syncFolder(dirname(path));
@@ -93,6 +117,13 @@ export async function deleteRef(store: Store, id: RepoId, kind: RefKind, name: s
     }
     return true;
   });
+}
+
+async function markHead(store: Store, repo: string, run: string): Promise<void> {
+  const head = await readRef(repo, 'heads', run);
+  const tree = head === undefined ? undefined : (await readCommit(repo, head).catch(() => undefined))?.tree;
+  const large = tree === undefined ? [] : await largeOfTree(store, repo, tree).catch(() => []);
+  for (const sha256 of large) await markDropped(store, sha256);
 }
 
 /** What a revision names: `HEAD` is main; then a branch, a tag, a full commit id. */

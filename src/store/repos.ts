@@ -2,8 +2,10 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncFolder } from '../base/atomic-write.ts';
 import type { RepoId, RepoType } from '../model/artifact.ts';
+import { markDropped } from './dropped.ts';
 import { explainingFullDisk, mkdirDurably, place, placeDurably, temporaryPath } from './durable.ts';
 import { encodeCommit, encodeTree } from './git-object.ts';
+import { addHolder, holderName, holderNames, removeHolder, setComplete, setIncomplete } from './holders.ts';
 import { withLock } from './lock.ts';
 import { isRepoName } from './names.ts';
 import { syncTouched, writeObject } from './objects.ts';
@@ -48,6 +50,8 @@ export async function createRepo(
   return explainingFullDisk(store, () =>
     withLock(storeLock(store), async () => {
       if ((await readRepo(store, id)) !== undefined) return 'exists';
+      // of the first repo of all nothing is missing in the index of holders
+      if ((await readdir(join(store.root, 'repos')).catch(() => [])).length === 0) await setComplete(store);
       try {
         await layRepo(store, id, visibility);
       } catch (error) {
@@ -102,13 +106,21 @@ export async function deleteRepo(store: Store, id: RepoId, at?: string): Promise
       const folder = repoFolder(store, id);
       const refs = { ...(await listRefs(folder, 'tags')), ...(await listRefs(folder, 'heads')) };
       if (at !== undefined && JSON.stringify(refs) !== JSON.stringify({ main: at })) return false;
+      const names = await holderNames(store, id);
+      // on a disk without a byte left a mark may not find room
+      await markAll(store, names).catch(() => setIncomplete(store));
       const doomed = temporaryPath(store);
       await rename(folder, doomed);
       await syncFolder(dirname(folder));
+      for (const name of names) await removeHolder(store, name);
       await rm(doomed, { recursive: true, force: true });
       return true;
     }),
   );
+}
+
+async function markAll(store: Store, names: readonly string[]): Promise<void> {
+  for (const sha256 of new Set(names.map((name) => name.slice(0, 64)))) await markDropped(store, sha256);
 }
 
 /** Renames a repo. */
@@ -119,10 +131,22 @@ export async function moveRepo(store: Store, from: RepoId, to: RepoId): Promise<
       if ((await readRepo(store, from)) === undefined) return 'no-repo';
       if ((await readRepo(store, to)) !== undefined) return 'exists';
       const target = repoFolder(store, to);
+      const old = await enterNewName(store, from, to);
       await mkdirDurably(dirname(target));
       await rename(repoFolder(store, from), target);
       await syncFolder(dirname(target));
+      for (const name of old) await removeHolder(store, name);
       return 'moved';
     }),
   );
+}
+
+/** Enters the new name of a repo beside the old one, and returns the holders with the old name. */
+async function enterNewName(store: Store, from: RepoId, to: RepoId): Promise<string[]> {
+  const names = await holderNames(store, from);
+  const [before, after] = [from, to].map((repo) => holderName('', { repo, run: undefined }));
+  const touched = new Set<string>();
+  for (const name of names) await addHolder(store, name.replace(before ?? '', after ?? ''), touched);
+  await syncTouched(touched);
+  return names;
 }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { RepoId } from '../model/artifact.ts';
 import type { GitTreeEntry } from './git-object.ts';
@@ -14,8 +14,9 @@ export interface BlobFacts {
 /**
  * One folder that holds everything:
  * `repos/{models,datasets}/NS/NAME` a bare git repository with loose objects only, `repo.json` and `journals/`;
- * `lfs/ab/cd/<sha256>` large files, mode 0444, shared by all repos; `wanted/<sha256>` empty files, for those of them that a
- * commit is about to hold; `tmp/`, `locks/`, `token`, `secret`.
+ * `lfs/ab/cd/<sha256>` large files, mode 0444, shared by all repos; of those, as empty files, `wanted/<sha256>` what a commit
+ * is about to hold, `dropped/<sha256>` what may be held no more, `holders/` who leads to each; `tmp/`, `locks/`, `token`,
+ * `secret`.
  */
 export interface Store {
   /** absolute */
@@ -29,19 +30,20 @@ const ABANDONED_MS = 24 * 3600 * 1000;
 
 export async function openStore(folder: string): Promise<Store> {
   const store = { root: resolve(folder), blobs: new Map(), trees: new Map() };
-  for (const name of ['tmp', 'wanted']) {
-    await mkdir(join(store.root, name), { recursive: true, mode: 0o700 });
-    await sweepTemporary(join(store.root, name));
-  }
+  for (const name of ['tmp', 'wanted', 'dropped']) await mkdir(join(store.root, name), { recursive: true, mode: 0o700 });
+  await sweepOld(join(store.root, 'tmp'), (path) => rm(path, { recursive: true, force: true }));
+  // what was wanted and never came into a commit is looked at as what was dropped is
+  await sweepOld(join(store.root, 'wanted'), (path, name) => rename(path, join(store.root, 'dropped', name)));
   return store;
 }
 
 /** A crash leaves nothing to repair but temporary files; those of the last day may belong to a living process. */
-async function sweepTemporary(folder: string): Promise<void> {
+async function sweepOld(folder: string, sweep: (path: string, name: string) => Promise<void>): Promise<void> {
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
     const info = await stat(path).catch(() => undefined);
-    if (info !== undefined && Date.now() - info.mtimeMs > ABANDONED_MS) await rm(path, { recursive: true, force: true });
+    // two processes may sweep at the same time
+    if (info !== undefined && Date.now() - info.mtimeMs > ABANDONED_MS) await sweep(path, name).catch(() => undefined);
   }
 }
 
@@ -56,6 +58,11 @@ export function lfsFile(store: Store, sha256: string): string {
 /** `--` cannot stand in a repo's name, so no two repos share a lock. */
 export function repoLock(store: Store, { type, name }: RepoId): string {
   return join(store.root, 'locks', `${type}s--${name.replace('/', '--')}`);
+}
+
+/** Held for a moment only, by who looks whether a large file is there and by who deletes it; taken after any other lock. */
+export function largeLock(store: Store, sha256: string): string {
+  return join(store.root, 'locks', `large-${sha256}`);
 }
 
 /** Taken before any repo's lock, by whatever adds, removes or looks at all repos. */

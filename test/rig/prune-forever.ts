@@ -1,6 +1,7 @@
 // A process to be killed: makes and deletes a repo in the store of argv[2] without end, and gives back its space.
 import { commit } from '../../src/store/commit.ts';
 import { prune } from '../../src/store/prune.ts';
+import { reclaim } from '../../src/store/reclaim.ts';
 import { createRepo, deleteRepo } from '../../src/store/repos.ts';
 import { openStore } from '../../src/store/store.ts';
 
@@ -13,6 +14,6 @@ for (let i = 0; ; i += 1) {
   const outcome = await commit(store, { repo, branch: 'main', message: `Commit ${i}`, add });
   if (!outcome.ok) throw new Error(outcome.reason);
   await deleteRepo(store, repo);
-  await prune(store);
+  await (i % 4 === 3 ? prune(store) : reclaim(store));
   process.stdout.write(`${i}\n`);
 }
