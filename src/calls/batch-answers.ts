@@ -76,20 +76,18 @@ async function readFile(
 }
 
 async function record(floor: BatchFloor, batch: Batch, member: Member, reply: ChatReply): Promise<void> {
-  const { log, append, estimates, price } = floor;
+  const { log, append } = floor;
   const { key, attempt } = member;
   let taken = reply;
   // Read before, by a process that died over it, or answered by a later attempt: the first answer stays the answer.
   if (log.known(key)?.state === 'done') taken = (await log.reply(key)) ?? reply;
   else {
-    const size = member.waiting?.size;
-    const used =
-      size === undefined ? { input: reply.promptTokens, output: reply.completionTokens } : estimates.learn(size, reply);
+    const used = usedBy(floor, member, reply);
     await append({
       t: 'done',
       k: key,
       a: attempt,
-      usd: dollarsOf(used, price),
+      usd: used.usd,
       in: used.input,
       out: used.output,
       recovered: batch.isRecovered,
@@ -102,6 +100,17 @@ async function record(floor: BatchFloor, batch: Batch, member: Member, reply: Ch
   member.waiting = undefined;
   waiting?.claim?.settled();
   waiting?.resolve({ ok: true, key, reply: taken, replayed: false });
+}
+
+/** Of a call that nobody has asked for again since it was sent only what was set aside for it is known. */
+function usedBy({ estimates, price }: BatchFloor, { waiting, est }: Member, reply: ChatReply) {
+  if (waiting !== undefined) {
+    const { billed, ...used } = estimates.learn(waiting.size, reply);
+    return { ...used, usd: dollarsOf(billed, price) };
+  }
+  const { promptTokens: input = 0, completionTokens: output = 0 } = reply;
+  const isSaid = reply.promptTokens !== undefined && reply.completionTokens !== undefined;
+  return { input, output, usd: isSaid ? dollarsOf({ input, output }, price) : est };
 }
 
 /** Why the calls without an answer have none, then the end of the batch. Without a reason nobody knows what they cost. */

@@ -27,6 +27,9 @@ const LONGEST_REST = 20;
 /** Batches refused in a row, after which the next one would be too. */
 const REFUSALS = 3;
 
+/** Calls of the first file under a budget, as long as nobody knows what the server bills beyond a reply's limit. */
+const PROBES = 16;
+
 export type BatchTeacher = Teacher & { readonly batch: BatchApi };
 
 /**
@@ -38,7 +41,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   const { halt, log, budget, note, patience, folders } = floor;
   const { batch: api, price: live } = teacher;
   const [folder] = folders;
-  const estimates = estimator();
+  const estimates = estimator({ reasoningTokens: teacher.reasoningTokens, probes: PROBES });
   const meters = { requests: rateMeter(), tokens: rateMeter() };
   const over = new AbortController();
   const shared: BatchFloor = {
@@ -74,6 +77,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   /** Batches that go on at the server without this desk. */
   const left: string[] = [];
   let refusals = 0;
+  let isProbing = false;
 
   halt.signal.addEventListener('abort', turnAway, { once: true });
   const ready = adopt();
@@ -88,7 +92,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
       named.set(batch.sha, batch);
       await rm(requestPath(folder, batch.file), { force: true });
       // They may turn out cheaper than was thought: whoever does not fit under the cap waits for them too.
-      const claim = budget.claim(0).catch(() => undefined);
+      const claim = budget.claim(() => 0).catch(() => undefined);
       start(batch, () => (batch.id === undefined ? findAgain(shared, batch) : Promise.resolve()), claim);
     }
   }
@@ -185,10 +189,21 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     return { kind: 'stop', message: verdict.reason, status: 400, afterMs: undefined };
   }
 
+  function sayProbing(): void {
+    if (isProbing) return;
+    isProbing = true;
+    note(
+      `"${teacher.name}" is first asked ${PROBES} calls of each kind: what it bills beyond maxTokens is not known; reasoningTokens in the recipe says it`,
+    );
+  }
+
   async function admit(waiting: Waiting): Promise<void> {
     try {
-      waiting.est = dollarsOf(estimates.estimate(waiting.size), shared.price);
-      waiting.claim = await budget.claim(waiting.est ?? 0);
+      const { size } = waiting;
+      const most = () => dollarsOf(estimates.most(size), shared.price) ?? 0;
+      if (budget.capUsd !== undefined && most() > 0 && estimates.trust(size).isFull) sayProbing();
+      waiting.claim = await budget.claim(most, estimates.trust(size));
+      waiting.est = shared.price === undefined ? null : waiting.claim.usd;
       halt.check();
       tray.add(waiting);
     } catch (error) {

@@ -28,7 +28,7 @@ export function lostCalls(
     }
     const used = estimates.learn(call, reply);
     const { requestId: rid = null, raw } = reply;
-    const usd = dollarsOf(used, teacher.price);
+    const usd = dollarsOf(used.billed, teacher.price);
     await append({ t: 'done', k: key, a: attempt, usd, in: used.input, out: used.output, recovered: true, rid, raw });
     return reply;
   };

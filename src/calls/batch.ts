@@ -17,7 +17,7 @@ export interface Waiting {
   /** Times that it came back without an answer. */
   tries: number;
   claim: Claim | undefined;
-  /** estimated dollars */
+  /** dollars that it may cost at most */
   est: number | null;
   readonly resolve: (outcome: CallOutcome) => void;
   readonly reject: (error: unknown) => void;

@@ -64,7 +64,7 @@ export function openLane(
   const atOnce = aimd({ most: teacher.concurrency });
   const fuse = breaker(patience.breakAfter, patience.breakMs, Math.max(patience.breakMs, patience.capMs));
   const meters = { requests: rateMeter(), tokens: rateMeter(), busy: rateMeter() };
-  const estimates = estimator();
+  const estimates = estimator({ reasoningTokens: teacher.reasoningTokens });
   /** New ones in a queue that is emptied from `head` on; those that were sent before go first. */
   let waiting: Waiter[] = [];
   let head = 0;

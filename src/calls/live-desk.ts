@@ -2,7 +2,7 @@ import type { ChatAnswer, ChatFailure, ChatReply, Teacher } from '../teachers/te
 import type { Claim } from './budget.ts';
 import { type Call, type CallOutcome, requestOf } from './call.ts';
 import type { Desk, Floor } from './desk.ts';
-import { dollarsOf, type Tokens } from './estimate.ts';
+import { dollarsOf, type Tokens, type Used } from './estimate.ts';
 import { tooLarge, unanswered } from './halt.ts';
 import { type Lane, openLane, type Ticket } from './lane.ts';
 import { reconciler } from './reconcile.ts';
@@ -56,22 +56,16 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
     return tokens;
   }
 
-  async function done(
-    course: Course,
-    reply: ChatReply,
-    tokens: Tokens,
-    teacher: Teacher,
-    recovered: boolean,
-  ): Promise<CallOutcome> {
-    const usd = dollarsOf(tokens, teacher.price);
+  async function done(course: Course, reply: ChatReply, used: Used, teacher: Teacher, recovered: boolean): Promise<CallOutcome> {
+    const usd = dollarsOf(used.billed, teacher.price);
     const { key, attempt } = course;
     await append({
       t: 'done',
       k: key,
       a: attempt,
       usd,
-      in: tokens.input,
-      out: tokens.output,
+      in: used.input,
+      out: used.output,
       recovered,
       rid: reply.requestId ?? null,
       raw: reply.raw,
@@ -98,16 +92,17 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
   }
 
   /** One request. What arrives is on disk when this returns. */
-  async function send(course: Course, lane: Lane, ticket: Ticket, tokens: Tokens): Promise<CallOutcome | ChatFailure> {
+  async function send(course: Course, lane: Lane, ticket: Ticket): Promise<CallOutcome | ChatFailure> {
     const { call, key } = course;
-    const { teacher } = lane;
-    const est = dollarsOf(tokens, teacher.price);
-    const sentAt = Date.now();
+    const { teacher, estimator } = lane;
+    const most = () => dollarsOf(estimator.most(call), teacher.price) ?? 0;
     let claim: Claim | undefined;
     let answer: ChatAnswer | undefined;
     try {
-      claim = await budget.claim(est ?? 0);
+      claim = await budget.claim(most, estimator.trust(call));
       halt.check();
+      const est = teacher.price === undefined ? null : claim.usd;
+      const sentAt = Date.now();
       course.attempt += 1;
       await append({ t: 'intent', k: key, a: course.attempt, at: sentAt, est, model: call.model, teacher: teacher.name });
       claim.logged();
@@ -115,8 +110,8 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       halt.check();
       answer = await teacher.complete(requestOf(call, key), halt.hard);
       if (answer.ok) {
-        const used = lane.estimator.learn(call, answer.reply);
-        claim.costs(dollarsOf(used, teacher.price) ?? 0);
+        const used = estimator.learn(call, answer.reply);
+        claim.costs(dollarsOf(used.billed, teacher.price) ?? 0);
         lane.heard(ticket, answer, used.input + used.output);
         return await done(course, answer.reply, used, teacher, false);
       }
@@ -125,8 +120,10 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       // A server that is busy and does not say how much it has left has less than was thought.
       const isEmpty = failure.status === 429 && answer.limits === undefined;
       lane.heard(ticket, answer, isLost || isEmpty ? ticket.tokens : 0);
-      if (isLost) course.lost = { teacher: teacher.name, sentAt, est };
-      else await refusal(course, failure);
+      if (isLost) {
+        course.lost = { teacher: teacher.name, sentAt, est };
+        estimator.trust(call).billed();
+      } else await refusal(course, failure);
       return failure;
     } catch (error) {
       throw halt.stop(error);
@@ -160,7 +157,7 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       const ticket = await lane.enter(tokens.input + tokens.output, again);
       if (ticket === undefined) continue;
       begunAt ??= lane.now();
-      const outcome = await send(course, lane, ticket, tokens);
+      const outcome = await send(course, lane, ticket);
       if ('ok' in outcome) return outcome;
       if (outcome.kind === 'final') return { ok: false, key, failure: outcome, replayed: false };
       halt.check();

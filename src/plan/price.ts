@@ -53,7 +53,7 @@ export interface Counted {
 
 /**
  * What the steps that have to run will cost, from the recipe alone: nothing is asked. Low and high are half and twice the
- * expected tokens, a reply being `maxTokens` at most; calls that an earlier run paid are not taken off.
+ * expected tokens, a reply being `maxTokens` at most and reasoning on top what the recipe says, half of it expected; calls that an earlier run paid are not taken off.
  */
 export function pricePlan(fates: readonly Fate[], teachers: Readonly<Record<string, TeacherSpec>>, counted: Counted): PlanPrice {
   const rows: StepPrice[] = [];
@@ -124,7 +124,8 @@ function priceRow(
   const total = (tokens: (forecast: CallForecast) => number) =>
     forecasts.reduce((sum, forecast, index) => sum + (counts[index] ?? 0) * tokens(forecast), 0);
   const inputTokens = total((forecast) => forecast.inputTokens);
-  const outputTokens = total((forecast) => Math.min(forecast.outputTokens, forecast.maxTokens));
+  const reasoning = spec.reasoningTokens ?? 0;
+  const outputTokens = total((forecast) => Math.min(forecast.outputTokens, forecast.maxTokens) + reasoning / SPREAD);
   const price = pricesOf(spec);
   const cost = (input: number, output: number) => (price === undefined ? 0 : (input * price.input + output * price.output) / 1e6);
   return {
@@ -141,7 +142,7 @@ function priceRow(
             expected: cost(inputTokens, outputTokens),
             high: cost(
               inputTokens * SPREAD,
-              total((forecast) => Math.min(forecast.outputTokens * SPREAD, forecast.maxTokens)),
+              total((forecast) => Math.min(forecast.outputTokens * SPREAD, forecast.maxTokens) + reasoning),
             ),
           },
     minutes: spec.batch !== undefined || calls === null ? null : minutesAt(spec, calls, inputTokens + outputTokens),

@@ -1,11 +1,12 @@
 import * as z from 'zod';
 import type { ChatReply } from './teacher.ts';
+import { readUsage } from './usage.ts';
 
 /** The kinds of parts whose text is the reply's; others hold thoughts, or a refusal. */
 const SPOKEN: ReadonlySet<string> = new Set(['text', 'output_text']);
 
 /** Some servers give a text in parts, their thoughts among them, which are no text. */
-const text = z.union([
+const textParts = z.union([
   z.string(),
   z
     .array(z.looseObject({ type: z.string().optional().catch(undefined), text: z.string().optional().catch(undefined) }))
@@ -19,7 +20,7 @@ const completion = z.looseObject({
       z.looseObject({
         // A server's slip in what is only extra must not make an answer unreadable that was paid for.
         finish_reason: z.string().nullish().catch(undefined),
-        message: z.looseObject({ content: text.nullish(), refusal: z.string().nullish().catch(undefined) }),
+        message: z.looseObject({ content: textParts.nullish(), refusal: z.string().nullish().catch(undefined) }),
         logprobs: z
           .looseObject({
             content: z
@@ -33,10 +34,7 @@ const completion = z.looseObject({
       }),
     )
     .min(1),
-  usage: z
-    .looseObject({ prompt_tokens: z.number().nullish(), completion_tokens: z.number().nullish() })
-    .nullish()
-    .catch(undefined),
+  usage: z.unknown().optional(),
 });
 
 /** Reads the body of a chat completion (parsed JSON); `undefined` when it is none. Pure: the call log is read with it again. */
@@ -44,13 +42,17 @@ export function readReply(raw: unknown, requestId: string | undefined): ChatRepl
   const body = completion.safeParse(raw);
   const choice = body.data?.choices[0];
   if (body.data === undefined || choice === undefined) return undefined;
+  const text = choice.message.content ?? '';
+  const { input, output } = readUsage(body.data.usage);
+  // No tokens for a text is not what it took.
+  const isSaid = output !== 0 || (text === '' && !choice.message.refusal);
   return {
-    text: choice.message.content ?? '',
+    text,
     finishReason: choice.finish_reason || 'unknown',
     // Some servers send an empty text where there is none.
     refusal: choice.message.refusal || undefined,
-    promptTokens: body.data.usage?.prompt_tokens ?? 0,
-    completionTokens: body.data.usage?.completion_tokens ?? 0,
+    promptTokens: input,
+    completionTokens: isSaid ? output : undefined,
     requestId,
     alternatives: choice.logprobs?.content?.[0]?.top_logprobs
       ?.map(({ token, logprob }) => ({ token, logprob }))

@@ -6,6 +6,7 @@ export function serversOf(spec: TeacherSpec): readonly TeacherSpec[] {
     teacherSpec.parse({
       timeoutSeconds: spec.timeoutSeconds,
       tokenLimit: spec.tokenLimit,
+      ...(spec.reasoningTokens === undefined ? {} : { reasoningTokens: spec.reasoningTokens }),
       ...server,
       model: server.model ?? spec.model,
     }),

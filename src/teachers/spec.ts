@@ -55,6 +55,14 @@ const tokenLimit = z
   .enum(['max_completion_tokens', 'max_tokens'])
   .describe('Name under which the server takes the limit of a reply');
 
+const reasoningTokens = z
+  .int()
+  .nonnegative()
+  .optional()
+  .describe(
+    'Tokens of reasoning that the server may bill for a call on top of its maxTokens, at most. Without it a budget learns them from the first bills, call by call',
+  );
+
 const OWN_ADDRESS = 'expected baseUrl: a self-hosted server has no usual address';
 const hasAddress = ({ provider, baseUrl }: { readonly provider: string; readonly baseUrl?: string | undefined }) =>
   provider !== 'self-hosted' || baseUrl !== undefined;
@@ -82,6 +90,7 @@ export const teacherSpec = z
     store,
     tokenLimit: tokenLimit.default('max_tokens'),
     price,
+    reasoningTokens,
     licence: z.string().min(1).optional().describe('Licence of what the model writes, for the card of a dataset that holds it'),
     batch: z
       .strictObject({
@@ -111,6 +120,7 @@ export const teacherSpec = z
             store,
             tokenLimit: tokenLimit.optional(),
             price,
+            reasoningTokens,
           })
           .refine(hasAddress, OWN_ADDRESS),
       )

@@ -31,8 +31,9 @@ export interface ChatReply {
   readonly text: string;
   readonly finishReason: string;
   readonly refusal: string | undefined;
-  readonly promptTokens: number;
-  readonly completionTokens: number;
+  /** as billed, reasoning included; `undefined` where the server does not say */
+  readonly promptTokens: number | undefined;
+  readonly completionTokens: number | undefined;
   readonly requestId: string | undefined;
   /** of the first token, likeliest first; `undefined` where the server sends none */
   readonly alternatives: readonly TokenAlternative[] | undefined;
@@ -141,6 +142,8 @@ export interface Teacher {
   readonly concurrency: number;
   readonly limits: TeacherLimits;
   readonly price: Price | undefined;
+  /** Tokens that it may bill for a call on top of the limit of the reply; `undefined`: nobody knows. */
+  readonly reasoningTokens: number | undefined;
   /** For so long after a call was sent its answer may still turn up in the server's store; 0 where nothing is kept. */
   readonly settleMs: number;
   complete(request: ChatRequest, signal: AbortSignal): Promise<ChatAnswer>;

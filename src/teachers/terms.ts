@@ -2,13 +2,17 @@ import type { TeacherSpec } from './spec.ts';
 import type { Price, Teacher } from './teacher.ts';
 
 /** What a recipe says of a teacher, as far as the engine of paid calls wants to know it. `where` is for messages. */
-export function termsOf(spec: TeacherSpec, where: string): Pick<Teacher, 'name' | 'concurrency' | 'limits' | 'price'> {
+export function termsOf(
+  spec: TeacherSpec,
+  where: string,
+): Pick<Teacher, 'name' | 'concurrency' | 'limits' | 'price' | 'reasoningTokens'> {
   const { requestsPerMinute, tokensPerMinute } = spec.limits;
   return {
     name: `${spec.model} at ${where}`,
     concurrency: spec.concurrency,
     limits: { requestsPerMinute, tokensPerMinute },
     price: priceOf(spec),
+    reasoningTokens: spec.reasoningTokens,
   };
 }
 

@@ -7,7 +7,7 @@ const asked = (characters: number, purpose = 'p') => {
   const one = call('x'.repeat(characters));
   return { ...one, purpose, sampling: { ...one.sampling, max_tokens: 500 } };
 };
-const reply = (promptTokens: number, completionTokens: number, text = '') => ({
+const reply = (promptTokens: number | undefined, completionTokens: number | undefined, text = '') => ({
   text,
   finishReason: 'stop',
   refusal: undefined,
@@ -31,10 +31,38 @@ test('a call with a schema takes the tokens of the schema as well', () => {
   assert.equal(input, Math.ceil(4 + JSON.stringify({ name: 's', schema: { type: 'string' } }).length / 4));
 });
 
-test('a reply without usage counts by estimate and changes no ratio', () => {
+test('a reply without usage counts by estimate, changes no ratio, and costs all that it may have', () => {
   const estimates = estimator();
-  assert.deepEqual(estimates.learn(asked(400), reply(0, 0, 'y'.repeat(10))), { input: 104, output: 3 });
+  const used = estimates.learn(asked(400), reply(undefined, undefined, 'y'.repeat(10)));
+  assert.deepEqual(used, { input: 104, output: 3, billed: estimates.most(asked(400)) });
   assert.equal(estimates.estimate(asked(400)).input, 104);
+});
+
+test('the most that a call may cost is every byte a token and the longest reply, whatever the replies before it took', () => {
+  const estimates = estimator();
+  for (let n = 0; n < 20; n += 1) estimates.learn(asked(400), reply(100, 3));
+  const { input, output } = estimates.most(asked(400));
+  assert.ok(input >= 400 && input < 480, `${input}`);
+  assert.equal(output, 500);
+  const chinese = { ...asked(0), messages: [{ role: 'user' as const, content: '水'.repeat(100) }] };
+  assert.ok(estimates.most(chinese).input >= 300);
+});
+
+test('what a server bills beyond every limit is set aside twice over from then on', () => {
+  const estimates = estimator();
+  estimates.learn(asked(400), reply(1000, 2500));
+  estimates.learn(asked(400), reply(100, 600));
+  const { input, output } = estimates.most(asked(400, 'another purpose'));
+  assert.equal(output, 500 + 2 * 2000);
+  assert.ok(input > 1000);
+});
+
+test('what the recipe says of reasoning is set aside from the first call on, and more once more was billed', () => {
+  const estimates = estimator({ reasoningTokens: 1000 });
+  assert.equal(estimates.most(asked(400)).output, 1500);
+  assert.equal(estimates.trust(asked(400)).isFull, false);
+  estimates.learn(asked(400), reply(100, 2000));
+  assert.equal(estimates.most(asked(400)).output, 500 + 2 * 1500);
 });
 
 test('dollars are per million tokens, and unknown without a price', () => {

@@ -37,7 +37,7 @@ test('at the budget nothing more is sent, what is in flight comes home, and the 
     { price },
   ));
 
-test('a budget is never exceeded by more than the calls in flight cost above their estimate, whatever prices and usage', () =>
+test('a budget is never exceeded, whatever prices and usage', () =>
   fc.assert(
     fc.asyncProperty(
       fc.record({
@@ -60,9 +60,7 @@ test('a budget is never exceeded by more than the calls in flight cost above the
             await withSession({ ...options, budgetUsd }, (session) => askAll(session, calls(40))).catch((error: unknown) => {
               assert.match(String(error), /Stopped at the budget/);
             });
-            // Ten tokens in may be estimated at five: until the ratio is learned, and for four calls at once.
-            const error = (4 * (6 * input + 8 * output)) / 1e6;
-            assert.ok(billed <= budgetUsd + error + 1e-9, `${billed} of ${budgetUsd}`);
+            assert.ok(billed <= budgetUsd + 1e-9, `${billed} of ${budgetUsd}`);
           },
           { price: { ...price, input, output } },
         );
@@ -116,7 +114,7 @@ test('what an earlier run paid is replayed and costed, but not spent by this one
       await withSession(options, (session) => askAll(session, calls(5)));
       const journal = await mkdtemp(join(tmpdir(), 'zephyr-later-'));
       const summary = await withSession(
-        { ...options, journal, earlier: [options.journal], budgetUsd: 3.5 * COST },
+        { ...options, journal, earlier: [options.journal], budgetUsd: 5 * COST },
         async (session) => {
           await askAll(session, calls(8));
           return session.summary();
@@ -144,7 +142,7 @@ test('a call counts once in the cost, however often it is asked and read', () =>
     { price },
   ));
 
-test('a reply that does not say what it took is counted by estimate', () =>
+test('a reply that does not say what it took is counted by estimate, and costs all that it may have', () =>
   withServer(
     () => ({ rawBody: JSON.stringify({ choices: [{ message: { content: 'x'.repeat(40) }, finish_reason: 'stop' }] }) }),
     async (_, options) => {
@@ -153,7 +151,7 @@ test('a reply that does not say what it took is counted by estimate', () =>
         return session.summary();
       });
       assert.deepEqual([summary.promptTokens, summary.completionTokens], [17, 10]);
-      assert.equal(summary.costUsd.toFixed(6), ((17 * price.input + 10 * price.output) / 1e6).toFixed(6));
+      assert.ok(summary.costUsd >= (48 * price.input + 10 * price.output) / 1e6, `${summary.costUsd}`);
     },
     { price },
   ));

@@ -59,8 +59,8 @@ function completion({ prompt_id, prompt, source }: Prompt, { slot, by, key, repl
       // half a pair of surrogates has no UTF-8: what is judged now must be what is read later
       text: reply.text.toWellFormed(),
       finish_reason: reply.finishReason,
-      prompt_tokens: reply.promptTokens,
-      completion_tokens: reply.completionTokens,
+      prompt_tokens: reply.promptTokens ?? null,
+      completion_tokens: reply.completionTokens ?? null,
       cost_usd: costUsd,
       flags: flagsOf(reply),
     };

@@ -1,0 +1,29 @@
+/**
+ * How many calls of one kind may be on their way to a server of which nobody knows what it bills beyond the limit of a
+ * reply: `first` at once, then as many as have been billed, so that their number doubles in the time of one call, until
+ * `enough` bills are known. Only so many can turn out dearer than every call before them.
+ */
+export class Trust {
+  /** calls whose dollars are set aside */
+  open = 0;
+  #billed = 0;
+  readonly #first: number;
+  readonly #enough: number;
+
+  constructor(first: number, enough: number) {
+    this.#first = first;
+    this.#enough = enough;
+  }
+
+  get isFull(): boolean {
+    return this.#billed < this.#enough && this.open >= Math.max(this.#first, this.#billed);
+  }
+
+  /** A call has been billed, or nobody will ever know whether it was. */
+  billed(): void {
+    this.#billed += 1;
+  }
+}
+
+/** For what is known to cost no more than was said. */
+export const FULL_TRUST: Trust = new Trust(Number.POSITIVE_INFINITY, 0);
