@@ -1,79 +1,15 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, open, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { ZephyrError } from '../../src/errors.ts';
-import type { CommitRequest, Hub } from '../../src/hub/hub.ts';
 import { openRemoteHub } from '../../src/hub/remote-hub.ts';
-import { startHubServer } from '../../src/hub-server/server.ts';
-import type { RepoId } from '../../src/model/artifact.ts';
-import { openStore } from '../../src/store/store.ts';
-
-const token = 'hf_test';
-
-/** What stands between the client and the server: answers a request itself, or breaks its answer, as long as there are faults left. */
-type Fault = (send: () => Promise<Response>) => Promise<Response>;
-
-const status =
-  (code: number, headers: Record<string, string> = {}): Fault =>
-  async () =>
-    new Response('{"error":"as told"}', { status: code, headers });
-const lost: Fault = async () => {
-  throw new TypeError('fetch failed', { cause: new Error('reset') });
-};
-const answerLost: Fault = async (send) => {
-  await (await send()).body?.cancel();
-  throw new TypeError('fetch failed', { cause: new Error('reset') });
-};
-const landedThen =
-  (code: number): Fault =>
-  async (send) => {
-    await (await send()).body?.cancel();
-    return new Response('bad gateway', { status: code });
-  };
+import { answerLost, type Fault, landedThen, lost, startFaultyServer, status, token } from './faulty-hub.ts';
 
 describe('A remote Hub that misbehaves', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'zephyr-faults-'));
-  const store = await openStore(join(folder, 'hub'));
-  const server = await startHubServer({ store, token, secret: 's' });
-  after(async () => {
-    await server.close();
-    await rm(folder, { recursive: true, force: true });
-  });
-  let repos = 0;
-
-  async function rig(
-    match: RegExp,
-    faults: Fault[],
-  ): Promise<{ hub: Hub; repo: RepoId; pauses: number[]; request: CommitRequest; sent: string[] }> {
-    const pauses: number[] = [];
-    const sent: string[] = [];
-    const plain = openRemoteHub({ url: server.url, token });
-    repos += 1;
-    const repo: RepoId = { type: 'dataset', name: `org/faults-${repos}` };
-    await plain.createRepo(repo);
-    const hub = openRemoteHub({
-      url: server.url,
-      token,
-      pause: async (milliseconds) => pauses.push(milliseconds),
-      fetch: async (input, init) => {
-        const send = (): Promise<Response> => fetch(input, init);
-        sent.push(`${init?.method ?? 'GET'} ${new URL(String(input)).pathname}`);
-        const fault = match.test(String(input)) ? faults.shift() : undefined;
-        return fault === undefined ? send() : fault(send);
-      },
-    });
-    const parent = (await plain.resolve({ ...repo, revision: 'main' })) ?? '';
-    const request = { repo, branch: 'main', parent, message: 'Title\n\nBody', add: [{ path: 'a.txt', content: 'a' }] };
-    return { hub, repo, pauses, request, sent };
-  }
-  const commitsOf = async (repo: RepoId): Promise<{ id: string; title: string; message: string }[]> => {
-    const response = await fetch(`${server.url}/api/datasets/${repo.name}/commits/main`, {
-      headers: { Authorization: `Bearer ${token}` },
-    });
-    return (await response.json()) as { id: string; title: string; message: string }[];
-  };
+  const server = await startFaultyServer();
+  const { rig, commitsOf, folder, store } = server;
+  after(server.close);
 
   for (const [name, fault] of [
     ['its answer is lost', answerLost],
