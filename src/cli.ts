@@ -1,7 +1,7 @@
 import { enableCompileCache } from 'node:module';
 import { Command, CommanderError, Option } from 'commander';
 import metadata from '../package.json' with { type: 'json' };
-import { diskFull, EXIT, ZephyrError } from './errors.ts';
+import { diskFault, EXIT, ZephyrError } from './errors.ts';
 
 const ON = new Option('--on <target>', 'where jobs run: a name in configs/targets, or a file').default('process');
 const HUB = new Option('--hub <url>', 'a Hugging Face Hub over HTTP instead of the embedded one');
@@ -165,7 +165,7 @@ async function main(): Promise<number> {
     return status;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
-    const error = thrown instanceof ZephyrError ? thrown : (diskFull(thrown, 'go on') ?? thrown);
+    const error = thrown instanceof ZephyrError ? thrown : (diskFault(thrown, 'go on') ?? thrown);
     const { failureText } = await import('./commands/failure.ts');
     process.stderr.write(failureText(error));
     return error instanceof ZephyrError ? EXIT[error.exit] : EXIT.bug;

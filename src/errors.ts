@@ -54,3 +54,37 @@ export function diskFull(thrown: unknown, action: string): ZephyrError | undefin
   }
   return undefined;
 }
+
+const UNUSABLE: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+  ENOTDIR: 'a part of the path is no folder',
+  ELOOP: 'its links lead in a circle',
+  EIO: 'the disk fails to read or write',
+  EMFILE: 'too many files are open',
+  ENFILE: 'too many files are open',
+};
+
+/**
+ * A folder or a file that cannot be used, wherever among an error's causes it was met, as the circumstance that it is.
+ * `action` completes "Cannot". Undefined for every other error.
+ */
+function unusablePath(thrown: unknown, action: string): ZephyrError | undefined {
+  for (let cause = thrown; cause instanceof Error; cause = cause.cause) {
+    const { code = '', path, dest } = cause as NodeJS.ErrnoException & { readonly dest?: string };
+    const why = UNUSABLE[code];
+    if (cause instanceof ZephyrError || why === undefined || path === undefined) continue;
+    return new ZephyrError(`Cannot ${action}: ${why} at "${dest ?? path}"`, {
+      exit: 'preflight',
+      hint: 'look who owns it and whether its disk is mounted for writing; ZEPHYR_HOME names another folder for the Hub and for jobs',
+      cause: thrown,
+    });
+  }
+  return undefined;
+}
+
+/** A disk that is full or a path that cannot be used, told as what it is; undefined for every other error. */
+export function diskFault(thrown: unknown, action: string): ZephyrError | undefined {
+  return diskFull(thrown, action) ?? (thrown instanceof ZephyrError ? undefined : unusablePath(thrown, action));
+}

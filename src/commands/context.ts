@@ -8,9 +8,10 @@ import type { Hub } from '../hub/hub.ts';
 import type { Emit } from '../model/event.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Target } from '../recipe/target.ts';
+import { redactor } from '../render/redact.ts';
 import type { Renderer } from '../render/renderer.ts';
 import type { Teacher } from '../teachers/teacher.ts';
-import { watchSignals } from './interrupt.ts';
+import { type Signals, watchSignals } from './interrupt.ts';
 import { knownSecrets, secretOf } from './secrets.ts';
 
 /** The options of every verb, as commander read them. */
@@ -67,7 +68,20 @@ export function codeFolder(context: Context): string {
   return join(context.root, 'scripts', 'train');
 }
 
-export async function openHub(env: Readonly<Record<string, string>>, url: string | undefined): Promise<Hub> {
+/** What a Hub over HTTP needs of the command that speaks to it. */
+interface Asking {
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+  readonly moved?: (bytes: number) => void;
+  /** Everybody may read there: a token is used where there is one. */
+  readonly isPublic?: boolean;
+}
+
+export async function openHub(
+  env: Readonly<Record<string, string>>,
+  url: string | undefined,
+  { signal, emit, moved, isPublic = false }: Asking,
+): Promise<Hub> {
   if (url === undefined) {
     const { openLocalHub } = await import('../hub/local-hub.ts');
     return await openLocalHub(join(zephyrHome(env), 'hub'));
@@ -78,14 +92,21 @@ export async function openHub(env: Readonly<Record<string, string>>, url: string
     });
   }
   const token = secretOf(env, TOKEN);
-  if (token === undefined) {
+  if (token === undefined && !isPublic) {
     throw new ZephyrError(`Cannot open the Hub at "${url}": no token`, {
       exit: 'preflight',
       hint: `set ${TOKEN} in the environment, or ${TOKEN}_PATH to a file that holds it`,
     });
   }
   const { openRemoteHub } = await import('../hub/remote-hub.ts');
-  return openRemoteHub({ url, token });
+  return openRemoteHub({
+    url,
+    token,
+    signal,
+    say: (message) => emit({ type: 'warning', message }),
+    uploads: join(zephyrHome(env), 'uploads'),
+    ...(moved === undefined ? {} : { moved }),
+  });
 }
 
 export async function openContext(options: Options): Promise<Context> {
@@ -93,21 +114,33 @@ export async function openContext(options: Options): Promise<Context> {
   const mode = options.json === true ? 'json' : process.stderr.isTTY && process.env.CI === undefined ? 'tty' : 'plain';
   const stream = mode === 'json' ? process.stdout : process.stderr;
   const color = stream.hasColors?.() ?? false;
-  return await contextOf(options, openRenderer({ mode, stream, color, secrets: knownSecrets }));
+  return await contextOf(options, openRenderer({ mode, stream, color, secrets: knownSecrets }), watchSignals());
 }
 
-/** For a verb that has no progress to show: it says what it found when it has found it. */
-export async function openQuietContext(options: Options): Promise<Context> {
-  return await contextOf(options, { emit: () => undefined, print: () => undefined, close: () => undefined });
+/** The signals do what they do to any program. */
+function unwatched(): Signals {
+  return { signal: new AbortController().signal, interrupted: new Promise(() => undefined), stop: () => undefined };
 }
 
-async function contextOf(options: Options, renderer: Renderer): Promise<Context> {
+/**
+ * For a verb that has no progress to show: it says what it found when it has found it, and meanwhile only what it waits
+ * for. A signal ends it at once, unless it has something to put in order first.
+ */
+export async function openQuietContext(options: Options, signals: Signals = unwatched()): Promise<Context> {
+  const redact = redactor(knownSecrets);
+  const emit: Emit = (event) => {
+    if (event.type === 'warning') process.stderr.write(`${redact(event.message)}\n`);
+  };
+  return await contextOf(options, { emit, print: () => undefined, close: () => undefined }, signals);
+}
+
+async function contextOf(options: Options, renderer: Renderer, signals: Signals): Promise<Context> {
   const env = environment();
   if (env[TOKEN] !== undefined) knownSecrets.add(env[TOKEN]);
   const root = packageRoot();
   const closers: (() => Promise<void> | void)[] = [];
-  const hub = await openHub(env, options.hub);
-  const { signal, interrupted, stop } = watchSignals();
+  const { signal, interrupted, stop } = signals;
+  const hub = await openHub(env, options.hub, { signal, emit: renderer.emit });
   closers.push(() => renderer.close(), stop);
   return {
     env,

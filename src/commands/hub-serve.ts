@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { EXIT, ZephyrError } from '../errors.ts';
 import { type Options, openQuietContext } from './context.ts';
+import { watchSignals } from './interrupt.ts';
 
 /** `zephyr hub serve`: until Ctrl-C; stdout holds what a shell evaluates to use it. */
 export async function serveHub(options: Options & { readonly port?: string }): Promise<number> {
-  await using context = await openQuietContext(options);
+  await using context = await openQuietContext(options, watchSignals());
   const { startHubServer } = await import('../hub-server/server.ts');
   const { openStore } = await import('../store/store.ts');
   const { hubToken, signingSecret } = await import('../store/secrets.ts');

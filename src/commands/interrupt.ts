@@ -1,10 +1,12 @@
 export interface Signals {
-  /** Aborted by the first SIGINT or SIGTERM. */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP (the terminal was closed). */
   readonly signal: AbortSignal;
   /** Resolves with a second SIGINT. */
   readonly interrupted: Promise<void>;
   readonly stop: () => void;
 }
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The first Ctrl-C turns away from the run, which goes on; a second one is left to the command to ask about. */
 export function watchSignals(): Signals {
@@ -14,14 +16,12 @@ export function watchSignals(): Signals {
     if (controller.signal.aborted) second.resolve();
     controller.abort();
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const name of SIGNALS) process.on(name, onSignal);
   return {
     signal: controller.signal,
     interrupted: second.promise,
     stop: () => {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
+      for (const name of SIGNALS) process.off(name, onSignal);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { diskFull, ZephyrError } from '../errors.ts';
+import { diskFault, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { PlannedStep } from '../plan/plan.ts';
 import { isLost } from './journal.ts';
@@ -10,7 +10,7 @@ import type { StageRun } from './stage-run.ts';
  */
 export async function release(run: StageRun, step: PlannedStep, thrown: unknown): Promise<never> {
   const id = formatRef({ ...run.state.repo, revision: run.state.run });
-  const error = diskFull(thrown, `go on with ${step.stage}/${step.name}`) ?? thrown;
+  const error = diskFault(thrown, `go on with ${step.stage}/${step.name}`) ?? thrown;
   // a conflict is a job out of sight as well: whoever can see it finds the run free
   const detached = isLost(error) || (error instanceof ZephyrError && error.exit === 'detached');
   const message = error instanceof Error ? error.message : String(error);

@@ -15,6 +15,8 @@ const TRIES = 8;
 export class StageRun {
   state: RunState;
   #head: string;
+  /** What was to be written when the Hub went away: it may have landed. */
+  #unsure: RunState[] = [];
   readonly #hub: Hub;
   readonly #now: () => Date;
 
@@ -39,6 +41,7 @@ export class StageRun {
     files: { add?: readonly Addition[]; remove?: readonly string[] } = {},
   ): Promise<void> {
     const state: RunState = { ...next, updatedAt: this.#now().toISOString() };
+    this.#unsure.push(state);
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await this.#hub.commit({
         repo: state.repo,
@@ -51,9 +54,13 @@ export class StageRun {
       if (outcome.ok) {
         this.state = state;
         this.#head = outcome.commit;
+        this.#unsure = [];
         return;
       }
       const now = await readRun(this.#hub, state.repo, state.run);
+      // owner and moment in it are ours alone: the head is a commit of ours whose answer never came
+      const own = now === undefined ? undefined : this.#unsure.find((tried) => isEqual(tried, now.state));
+      if (own !== undefined) this.state = own;
       if (now === undefined || attempt === TRIES || !isSame(now.state, this.state)) throw lost(this.state, now?.state);
       this.#head = now.head;
     }
@@ -78,6 +85,11 @@ export class StageRun {
       if ((await this.#hub.commit({ repo, branch: run, parent, message: `zephyr: ${message}`, add })).ok) return;
     }
   }
+}
+
+/** As it is read back: a member that is undefined is not written. */
+function isEqual(written: RunState, read: RunState): boolean {
+  return isDeepStrictEqual(JSON.parse(JSON.stringify(written)), JSON.parse(JSON.stringify(read)));
 }
 
 /** The state has not been written since: two owners may have written in one millisecond. */

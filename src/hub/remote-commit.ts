@@ -5,11 +5,15 @@ import { ulid } from '../base/ulid.ts';
 import { ZephyrError } from '../errors.ts';
 import { formatRepo } from '../model/artifact.ts';
 import type { Addition, CommitOutcome, CommitRequest } from './hub.ts';
-import { apiPath, ask, backoff, explain, isLostConnection, MAX_TRIES, type Remote, statusOf } from './hub-request.ts';
+import { AddressError, apiPath, ask, explain, type Remote, statusOf, UnclearError, withoutSecrets } from './hub-request.ts';
 import { uploadLarge } from './large-upload.ts';
+import { AwayError } from './patience.ts';
 
 /** Above this, all files of a commit together, a commit is left to huggingface_hub with its own transfer. Bytes. */
 const MAX_COMMIT_BYTES = 64 * 2 ** 30;
+
+/** So often an upload that the client library makes is begun anew because its address was refused. */
+const MOST_REFUSALS = 3;
 
 /** Stands in the description of a commit, so that one whose answer was lost can be found again. */
 const MARK = 'zephyr-commit: ';
@@ -19,7 +23,7 @@ const MARK = 'zephyr-commit: ';
  * answer: it may have landed, so the branch is searched for it before it is tried again.
  */
 export async function commitRemotely(remote: Remote, request: CommitRequest, remove: readonly string[]): Promise<CommitOutcome> {
-  const { repo, branch, parent } = request;
+  const { repo } = request;
   const action = `commit to "${formatRepo(repo)}"`;
   const mark = `${MARK}${ulid(Date.now())}`;
   const [title = '', ...rest] = request.message.trimEnd().split('\n');
@@ -36,33 +40,57 @@ export async function commitRemotely(remote: Remote, request: CommitRequest, rem
       })),
     )),
   ];
-  for (let tries = 1; ; tries += 1) {
+  const send = (): Promise<CommitOutcome> => sendCommit(remote, request, { title, description, operations });
+  let refusals = 0;
+  const attempt = async (): Promise<CommitOutcome> => {
     try {
-      const done = await commit({
-        repo,
-        branch,
-        title,
-        description,
-        operations,
-        parentCommit: parent,
-        useXet: false,
-        hubUrl: remote.url,
-        accessToken: remote.token,
-        fetch: remote.fetch,
-      });
-      if (done === undefined) throw new Error('The Hub answered a commit without its id');
-      return { ok: true, commit: done.commit.oid };
+      return await send();
     } catch (error) {
       const status = statusOf(error);
-      const unclear = isLostConnection(error) || (status !== undefined && status >= 500);
-      // a 412 to the second try may be the answer to a first one that landed
-      const landed = unclear || (status === 412 && tries > 1) ? await ownCommit(remote, action, request, mark) : undefined;
+      // whoever stands between may have sent a commit that landed once more, and then a 412 is the answer to that
+      const landed = error instanceof UnclearError || status === 412 ? await ownCommit(remote, action, request, mark) : undefined;
       if (landed !== undefined) return { ok: true, commit: landed };
       if (status === 412) return { ok: false, reason: 'moved' };
-      if ((status !== 409 && !unclear) || status === 507 || tries === MAX_TRIES) throw explain(remote, action, error);
-      await remote.pause(backoff(tries));
+      if (error instanceof UnclearError) throw error.away;
+      if (status === 409) throw new AwayError('409, another commit is under way', 'answer', { cause: error });
+      if (error instanceof AddressError) {
+        refusals += 1;
+        if (refusals < MOST_REFUSALS) throw new AwayError('an upload address that has expired', 'answer', { cause: error });
+        const said = withoutSecrets(error.said ?? 'nothing');
+        throw new ZephyrError(`Cannot ${action}, an upload address was refused with ${error.status}: ${said}`, {
+          exit: 'temporary',
+          hint: 'run the command again; what is done is not done twice',
+          cause: error,
+        });
+      }
+      throw explain(remote, action, error);
     }
-  }
+  };
+  return await remote.patience.insist(attempt).catch((error: unknown) => {
+    throw explain(remote, action, error);
+  });
+}
+
+interface Prepared {
+  readonly title: string;
+  readonly description: string;
+  readonly operations: CommitOperation[];
+}
+
+async function sendCommit(remote: Remote, { repo, branch, parent }: CommitRequest, prepared: Prepared): Promise<CommitOutcome> {
+  const { token } = remote;
+  const done = await commit({
+    repo,
+    branch,
+    ...prepared,
+    parentCommit: parent,
+    useXet: false,
+    hubUrl: remote.url,
+    ...(token === undefined ? {} : { accessToken: token }),
+    fetch: remote.fetch,
+  });
+  if (done === undefined) throw new Error('The Hub answered a commit without its id');
+  return { ok: true, commit: done.commit.oid };
 }
 
 async function blobOf(addition: Addition): Promise<Blob> {

@@ -1,12 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import type { ReadableStream } from 'node:stream/web';
+import { randomBytes } from 'node:crypto';
+import { chmod, rename, rm, stat } from 'node:fs/promises';
 import { type ArtifactRef, formatRef } from '../model/artifact.ts';
 import { differs, isBroken } from './damage.ts';
-import { ask, backoff, explain, isLostConnection, MAX_TRIES, type Remote, refusal } from './hub-request.ts';
+import { type Download, download, hashFile } from './download.ts';
+import { type Hashes, hasher } from './hashes.ts';
+import { authorization, explain, type Remote, refusal, tryOnce } from './hub-request.ts';
 import { safetensorsFault } from './safetensors.ts';
 
 /** A file as the Hub's own listing records it. */
@@ -18,69 +16,99 @@ export interface RemoteEntry {
   readonly sha256: string | undefined;
 }
 
-/** Asks for a file's bytes; `undefined` where the commit has no such file. */
-async function openRemote(remote: Remote, ref: ArtifactRef, path: string): Promise<Response | undefined> {
+const SMALL_FILE_LIMIT = { ms: 60_000, isTransfer: false };
+
+function addressOf(remote: Remote, ref: ArtifactRef, path: string): string {
   const prefix = ref.type === 'model' ? '' : `${ref.type}s/`;
   const name = path.split('/').map(encodeURIComponent).join('/');
-  const action = `read "${path}" of "${formatRef(ref)}"`;
-  const response = await ask(remote, action, 'GET', `/${prefix}${ref.name}/resolve/${ref.commit}/${name}`);
-  if (response.status === 404 && response.headers.get('X-Error-Code') === 'EntryNotFound') return undefined;
-  if (!response.ok) throw await refusal(remote, action, response);
-  return response;
+  return `${remote.url}/${prefix}${ref.name}/resolve/${ref.commit}/${name}`;
+}
+
+function isNoEntry(response: Response): boolean {
+  return response.status === 404 && response.headers.get('X-Error-Code') === 'EntryNotFound';
 }
 
 /** A small file's bytes, compared with the hash that the Hub names them by; `undefined` where there is no such file. */
 export async function readRemote(remote: Remote, ref: ArtifactRef, path: string): Promise<Uint8Array | undefined> {
-  const response = await openRemote(remote, ref, path);
-  if (response === undefined) return undefined;
-  const bytes = new Uint8Array(await response.arrayBuffer());
+  const action = `read "${path}" of "${formatRef(ref)}"`;
+  const init = { headers: { ...authorization(remote), 'Accept-Encoding': 'identity' } };
+  const once = async (): Promise<{ bytes: Uint8Array; wrong: { expected: string; actual: string } | undefined } | undefined> =>
+    await remote.patience.insist(
+      () =>
+        tryOnce(remote.plain, remote.patience, SMALL_FILE_LIMIT, addressOf(remote, ref, path), init, async (response, alive) => {
+          if (isNoEntry(response)) return undefined;
+          if (!response.ok) throw await refusal(remote, action, response);
+          const pieces: Uint8Array[] = [];
+          for await (const piece of response.body ?? []) {
+            alive();
+            pieces.push(piece);
+          }
+          const bytes = Buffer.concat(pieces);
+          return { bytes, wrong: unlikeTag(bytes, response) };
+        }),
+      true,
+    );
+  try {
+    // a proxy may have spoilt what the Hub has right
+    const first = await once();
+    const got = first?.wrong === undefined ? first : await once();
+    if (got?.wrong !== undefined) throw differs(ref, path, got.wrong.expected, got.wrong.actual);
+    return got?.bytes;
+  } catch (error) {
+    throw explain(remote, action, error);
+  }
+}
+
+function unlikeTag(bytes: Uint8Array, response: Response): { expected: string; actual: string } | undefined {
   const etag = /^"([0-9a-f]{40}|[0-9a-f]{64})"$/.exec(response.headers.get('ETag') ?? '')?.[1];
   // the tag of a store that the Hub redirects to is a hash of something else
-  if (etag === undefined || response.redirected) return bytes;
+  if (etag === undefined || response.redirected) return undefined;
   const hash = hasher(bytes.length);
   hash.update(bytes);
-  const actual = etag.length === 40 ? hash.git() : hash.sha256();
-  if (actual !== etag) throw differs(ref, path, `hash ${etag}`, `hash ${actual}`);
-  return bytes;
-}
-
-/** Hashes bytes as they pass: the sha256 that names them, and the id that git would give them. */
-function hasher(size: number): { update(piece: Uint8Array): void; sha256(): string; git(): string } {
-  const sha256 = createHash('sha256');
-  const git = createHash('sha1').update(`blob ${size}\0`);
-  return {
-    update: (piece) => {
-      sha256.update(piece);
-      git.update(piece);
-    },
-    sha256: () => sha256.digest('hex'),
-    git: () => git.digest('hex'),
-  };
-}
-
-interface Hashes {
-  readonly size: number;
-  readonly sha256: string;
-  readonly git: string;
+  const { git, sha256 } = hash.done();
+  const actual = etag.length === 40 ? git : sha256;
+  return actual === etag ? undefined : { expected: `hash ${etag}`, actual: `hash ${actual}` };
 }
 
 /**
  * Brings a file to `blob`, hashed on the way to the disk and compared with the listing; one that lies there already is
- * hashed instead of fetched. Returns its sha256.
+ * hashed instead of fetched. `part` is a file that is not whole yet, from which to go on. Returns the sha256.
  */
-export async function fetchBlob(remote: Remote, ref: ArtifactRef, entry: RemoteEntry, blob: string): Promise<string> {
+export async function fetchBlob(
+  remote: Remote,
+  ref: ArtifactRef,
+  entry: RemoteEntry,
+  blob: string,
+  part?: string,
+): Promise<string> {
   const known = (await stat(blob).catch(() => undefined)) === undefined ? undefined : await hashFile(blob, entry.size);
   if (known !== undefined && mismatch(entry, known) === undefined) return checkHeader(ref, entry, blob, known);
-  const draft = `${blob}.${randomBytes(6).toString('hex')}`;
+  const draft = part ?? `${blob}.${randomBytes(6).toString('hex')}`;
   try {
-    const got = await download(remote, ref, entry, draft);
-    const wrong = mismatch(entry, got);
-    if (wrong !== undefined) throw differs(ref, entry.path, wrong.expected, wrong.actual);
+    const got = await fetchChecked(remote, ref, entry, draft);
     await checkHeader(ref, entry, draft, got);
+    await chmod(draft, 0o444);
     await rename(draft, blob);
     return got.sha256;
   } finally {
+    if (part === undefined) await rm(draft, { force: true });
+  }
+}
+
+/** What does not have the listing's hash is asked for once more, whole, before the Hub's copy is called damaged. */
+async function fetchChecked(remote: Remote, ref: ArtifactRef, entry: RemoteEntry, draft: string): Promise<Hashes> {
+  const { path, size } = entry;
+  const action = `read "${path}" of "${formatRef(ref)}"`;
+  const what: Download = { address: addressOf(remote, ref, path), size, action, isNoEntry };
+  for (let isSecond = false; ; isSecond = true) {
+    const got = await download(remote, what, draft, isSecond).catch((error: unknown) => {
+      throw explain(remote, action, error);
+    });
+    if (got === undefined) throw differs(ref, path, `${size} bytes`, 'no bytes on the Hub');
+    const wrong = mismatch(entry, got);
+    if (wrong === undefined) return got;
     await rm(draft, { force: true });
+    if (isSecond) throw differs(ref, path, wrong.expected, wrong.actual);
   }
 }
 
@@ -96,41 +124,4 @@ function mismatch(entry: RemoteEntry, got: Hashes): { expected: string; actual: 
     return got.sha256 === entry.sha256 ? undefined : { expected: `sha256 ${entry.sha256}`, actual: `sha256 ${got.sha256}` };
   }
   return got.git === entry.oid ? undefined : { expected: `git id ${entry.oid}`, actual: `git id ${got.git}` };
-}
-
-async function hashFile(path: string, size: number): Promise<Hashes> {
-  const hash = hasher(size);
-  let length = 0;
-  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
-    hash.update(piece);
-    length += piece.length;
-  }
-  return { size: length, sha256: hash.sha256(), git: hash.git() };
-}
-
-/** A connection that breaks in the middle begins anew: a file is whole or it is not there. */
-async function download(remote: Remote, ref: ArtifactRef, entry: RemoteEntry, draft: string): Promise<Hashes> {
-  for (let tries = 1; ; tries += 1) {
-    const response = await openRemote(remote, ref, entry.path);
-    if (response === undefined) throw differs(ref, entry.path, `${entry.size} bytes`, 'no bytes on the Hub');
-    const hash = hasher(entry.size);
-    let length = 0;
-    const hashed = async function* (pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-      for await (const piece of pieces) {
-        hash.update(piece);
-        length += piece.length;
-        yield piece;
-      }
-    };
-    try {
-      const body = response.body === null ? Readable.from([]) : Readable.fromWeb(response.body as ReadableStream);
-      await pipeline(body, hashed, createWriteStream(draft, { mode: 0o444, highWaterMark: 1 << 20 }));
-      return { size: length, sha256: hash.sha256(), git: hash.git() };
-    } catch (error) {
-      await rm(draft, { force: true });
-      if (!isLostConnection(error) || tries === MAX_TRIES)
-        throw explain(remote, `read "${entry.path}" of "${formatRef(ref)}"`, error);
-      await remote.pause(backoff(tries));
-    }
-  }
 }

@@ -1,19 +1,25 @@
 import { createBranch, createRepo, listDatasets, listFiles, listModels, whoAmI } from '@huggingface/hub';
 import * as z from 'zod';
+import { ZephyrError } from '../errors.ts';
 import { type ArtifactRef, formatRef, formatRepo, type RepoId } from '../model/artifact.ts';
 import { differs, noCommit } from './damage.ts';
 import { type CommitRequest, type Hub, isUnder, type Refs } from './hub.ts';
-import { apiPath, ask, explain, type Pause, patientFetch, type Remote, realPause, refusal, statusOf } from './hub-request.ts';
+import { apiPath, ask, explain, patientFetch, type Remote, refusal, statusOf } from './hub-request.ts';
+import { Patience, type PatienceOptions } from './patience.ts';
 import { commitRemotely } from './remote-commit.ts';
 import { fetchBlob, type RemoteEntry, readRemote } from './remote-file.ts';
 import { laySnapshot } from './snapshot.ts';
 
-interface RemoteHubOptions {
+interface RemoteHubOptions extends PatienceOptions {
   /** Address of the Hub, for instance that of a `zephyr hub serve`. */
   readonly url: string;
-  readonly token: string;
+  /** none: only what everybody may read */
+  readonly token: string | undefined;
   readonly fetch?: typeof fetch;
-  readonly pause?: Pause;
+  /** A folder for what is known of unfinished uploads, so that another process goes on with them. */
+  readonly uploads?: string;
+  /** Told how many bytes of files were sent or came. */
+  readonly moved?: (bytes: number) => void;
 }
 
 const listedRefs = z.object({
@@ -22,9 +28,12 @@ const listedRefs = z.object({
 });
 
 /** Any Hub over HTTP, by way of its client library and, for what that lacks (tags, lists of references), of plain requests. */
-export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPause }: RemoteHubOptions): Hub {
-  const remote: Remote = { url: url.replace(/\/+$/, ''), token, fetch: patientFetch(plain, pause), pause };
-  const common = { hubUrl: remote.url, accessToken: token, fetch: remote.fetch };
+export function openRemoteHub(options: RemoteHubOptions): Hub {
+  const { token, fetch: plain = fetch, uploads, moved = () => {} } = options;
+  const url = options.url.replace(/\/+$/, '');
+  const patience = new Patience({ ...options, url });
+  const remote: Remote = { url, token, fetch: patientFetch(plain, patience), plain, patience, uploads, moved };
+  const common = { hubUrl: url, ...(token === undefined ? {} : { accessToken: token }), fetch: remote.fetch };
 
   async function refs(repo: RepoId): Promise<Refs | undefined> {
     const action = `read "${formatRepo(repo)}"`;
@@ -84,8 +93,10 @@ export function openRemoteHub({ url, token, fetch: plain = fetch, pause = realPa
   }
 
   async function list(): Promise<RepoId[]> {
+    if (token === undefined)
+      throw new ZephyrError(`Cannot list the repos on ${url}: no token says whose`, { exit: 'preflight', hint: 'set HF_TOKEN' });
     try {
-      const { name, orgs } = (await whoAmI(common)) as { name: string; orgs?: { name: string }[] };
+      const { name, orgs } = (await whoAmI({ ...common, accessToken: token })) as { name: string; orgs?: { name: string }[] };
       const found: RepoId[] = [];
       for (const type of ['model', 'dataset'] as const) {
         for (const owner of [name, ...(orgs ?? []).map((org) => org.name)]) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { ZephyrError } from '../../src/errors.ts';
 import { openRemoteHub } from '../../src/hub/remote-hub.ts';
-import { answerLost, type Fault, landedThen, lost, startFaultyServer, status, token } from './faulty-hub.ts';
+import { answerLost, type Fault, landedThen, lost, startFaultyServer, status } from './faulty-hub.ts';
 
 describe('A remote Hub that misbehaves', async () => {
   const server = await startFaultyServer();
