@@ -4,18 +4,21 @@
  */
 export interface Aimd {
   readonly limit: number;
+  /** Never more than so many, or than an earlier such word said. */
+  allow(most: number): void;
   answered(now: number): void;
   /** "Too many requests" to a call that was sent at `sentAt`, when so many were in flight. One burst counts once. */
   busy(sentAt: number, inFlight: number, now: number): void;
 }
 
 export interface AimdOptions {
-  /** never more */
+  /** never more, unless more is allowed later */
   readonly most: number;
   readonly start?: number;
 }
 
-const START = 16;
+/** No more than a server takes that is asked by one process; a short run would be over before it grew so far. */
+const START = 64;
 const DECREASE = 0.75;
 const ANSWERS_PER_STEP = 25;
 /** Beyond the number at which the server was last busy it is tried only a little further, */
@@ -24,7 +27,8 @@ const OVER_CEILING = 1.1;
 const REMEMBER_MS = 60_000;
 
 /** Factors as in NVIDIA's DataDesigner (x0.75, +1 per 25 answers, ceiling +10 %). Times of one steady clock. */
-export function aimd({ most, start = START }: AimdOptions): Aimd {
+export function aimd({ most: first, start = START }: AimdOptions): Aimd {
+  let most = first;
   let limit = Math.min(most, start);
   let ceiling = Number.POSITIVE_INFINITY;
   let decreasedAt = Number.NEGATIVE_INFINITY;
@@ -33,6 +37,12 @@ export function aimd({ most, start = START }: AimdOptions): Aimd {
   return {
     get limit() {
       return limit;
+    },
+    allow(more) {
+      if (more <= most) return;
+      most = more;
+      // Until it has said that it is busy it starts with what may be, as if that had been known.
+      if (decreasedAt === Number.NEGATIVE_INFINITY) limit = Math.max(limit, Math.min(most, start));
     },
     answered(now) {
       if (now - decreasedAt >= REMEMBER_MS) ceiling = Number.POSITIVE_INFINITY;

@@ -8,13 +8,15 @@ import { customIdOf } from './batch-keys.ts';
 import { lostCalls } from './batch-lost.ts';
 import { carry, type Verdict } from './batch-run.ts';
 import { openShelf } from './batch-shelf.ts';
+import { dropStopped, give, isWaitedFor } from './batch-stops.ts';
 import { findAgain, submit } from './batch-submit.ts';
 import { openTray } from './batch-tray.ts';
 import type { Claim } from './budget.ts';
 import { type Call, type CallOutcome, requestOf } from './call.ts';
 import type { Desk, Floor } from './desk.ts';
 import { dollarsOf, estimator } from './estimate.ts';
-import { unanswered } from './halt.ts';
+import { NotNeeded, ServerAway, type Stop, unanswered } from './halt.ts';
+import { Outage } from './outage.ts';
 import { rateMeter } from './rate-meter.ts';
 import { backoffMs } from './wait.ts';
 
@@ -50,6 +52,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     api,
     estimates,
     over: over.signal,
+    outage: new Outage(),
     oddWords: new Set(),
     price: live && { ...live, input: live.input * live.batch, output: live.output * live.batch },
     answered(tokens) {
@@ -78,6 +81,8 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   const left: string[] = [];
   let refusals = 0;
   let isProbing = false;
+  /** A batch that was not heard of to its end may have been worked on: nothing is asked again beside it. */
+  let away: ServerAway | undefined;
 
   halt.signal.addEventListener('abort', turnAway, { once: true });
   const ready = adopt();
@@ -122,14 +127,21 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   function start(batch: Batch, open: () => Promise<void>, claim?: Promise<Claim | undefined>): void {
     underway.add(batch);
     queue.enter(batch, batch.isAdopted ? undefined : tray.pump);
-    const run = carry(shared, batch, open)
+    const run = carry(shared, batch, () => open().then(() => dropStopped(tray, underway)))
       .then((verdict) => release(batch, verdict))
       .catch((error: unknown) => {
         leave(batch);
         if (batch.id !== undefined) left.push(batch.id);
-        if (over.signal.aborted && !halt.signal.aborted) return;
-        const reason = halt.stop(error);
+        if (over.signal.aborted && !halt.signal.aborted) {
+          for (const { waiting } of batch.members.values())
+            give(waiting, ({ reject, stop }) => reject(stop.reason() ?? over.signal.reason));
+          return;
+        }
+        const reason = error instanceof ServerAway ? error : halt.stop(error);
         for (const { waiting } of batch.members.values()) give(waiting, ({ reject }) => reject(reason));
+        if (!(reason instanceof ServerAway)) return;
+        away ??= reason;
+        for (const waiting of tray.take(() => true)) give(waiting, ({ reject }) => reject(away));
       })
       .finally(async () => {
         runs.delete(run);
@@ -142,13 +154,6 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     underway.delete(batch);
     queue.leave(batch);
     named.delete(batch.sha);
-  }
-
-  function give(waiting: Waiting | undefined, tell: (waiting: Waiting) => void): void {
-    if (waiting === undefined) return;
-    waiting.claim?.settled();
-    waiting.claim = undefined;
-    tell(waiting);
   }
 
   /** Tells those who still wait what came of their calls, or sends these again. In one go: nobody may come to wait meanwhile. */
@@ -204,34 +209,42 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
       if (budget.capUsd !== undefined && most() > 0 && estimates.trust(size).isFull) sayProbing();
       waiting.claim = await budget.claim(most, estimates.trust(size));
       waiting.est = shared.price === undefined ? null : waiting.claim.usd;
-      halt.check();
+      waiting.stop.check();
+      if (away !== undefined) throw away;
       tray.add(waiting);
     } catch (error) {
-      const reason = halt.stop(error);
+      const reason = error instanceof ServerAway || error instanceof NotNeeded ? error : halt.stop(error);
       give(waiting, ({ reject }) => reject(reason));
     }
   }
 
   /** Nothing new is sent; batches go on at the server. */
   function turnAway(): void {
-    for (const waiting of tray.empty()) give(waiting, ({ reject }) => reject(halt.reason()));
+    for (const waiting of tray.take(() => true)) give(waiting, ({ reject }) => reject(halt.reason()));
+  }
+
+  /** When nobody waits any more but for what is not sent yet, nothing is sent any more. */
+  function heedStops(): void {
+    dropStopped(tray, underway);
+    if (tray.isEmpty && !isWaitedFor(underway)) over.abort();
   }
 
   /** Not the answer itself: a promise of it in an object, so that nobody holds the call until it comes. */
-  async function enter(call: Call, key: string): Promise<{ readonly outcome: Promise<CallOutcome> }> {
+  async function enter(call: Call, key: string, stop: Stop): Promise<{ readonly outcome: Promise<CallOutcome> }> {
     await ready;
-    halt.check();
+    stop.check();
+    if (away !== undefined) throw away;
     const place = await shelf.put(api.body(requestOf(call, key)));
     const { model } = call;
     const size = estimates.sizeOf(call);
     const before = log.known(key);
     const batch = before?.state === 'sent' && before.batch !== undefined ? named.get(before.batch) : undefined;
     const member = batch?.members.get(customIdOf(key, before?.attempt ?? 0));
-    const lost = before?.state === 'sent' && member === undefined ? await findLost(call, key, before) : undefined;
+    const lost = before?.state === 'sent' && member === undefined ? await findLost(call, key, before, stop) : undefined;
     const reply = lost ?? (before?.state === 'done' ? await log.reply(key) : undefined);
     const refusal = before?.state === 'failed' ? await log.failure(key) : undefined;
     const { promise, resolve, reject } = Promise.withResolvers<CallOutcome>();
-    const waiting: Waiting = { key, model, size, place, tries: 0, claim: undefined, est: null, resolve, reject };
+    const waiting: Waiting = { key, model, size, stop, place, tries: 0, claim: undefined, est: null, resolve, reject };
     if (reply !== undefined) resolve({ ok: true, key, reply, replayed: false });
     else if (refusal !== undefined) {
       const { message, status } = refusal;
@@ -246,11 +259,14 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
 
   return {
     inHand,
-    settle: (call, key) => enter(call, key).then(({ outcome }) => outcome),
+    settle: (call, key, stop) => enter(call, key, stop).then(({ outcome }) => outcome),
+    heedStops,
     state() {
       const now = performance.now();
       const requests = meters.requests.sum(now);
+      const outage = shared.outage.now;
       return {
+        ...(outage === undefined ? {} : { waitsFor: { server: teacher.where, ...outage } }),
         inFlight: [...underway].reduce((sum, { members }) => sum + members.size, 0),
         ceiling: inHand,
         requestsPerMinute: requests,
@@ -265,7 +281,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
       over.abort();
       await ready.catch(() => undefined);
       await Promise.all(runs);
-      if (left.length > 0) note(`Batches go on at "${teacher.name}": ${left.join(', ')}; the next run takes their answers`);
+      if (left.length > 0) note(`Batches go on at "${teacher.name}": ${left.join(', ')}; their answers are taken later`);
       halt.signal.removeEventListener('abort', turnAway);
       await shelf.close();
     },

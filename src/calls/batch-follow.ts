@@ -1,7 +1,7 @@
 import type { ServerBatch } from '../teachers/teacher.ts';
-import { type BatchFloor, forGood } from './batch.ts';
-import { neverOver, unanswered } from './halt.ts';
-import { backoffMs, pause } from './wait.ts';
+import { type BatchFloor, bear } from './batch.ts';
+import { neverOver } from './halt.ts';
+import { pause } from './wait.ts';
 
 const FINAL: ReadonlySet<string> = new Set(['completed', 'failed', 'expired', 'cancelled']);
 const WAITING: ReadonlySet<string> = new Set(['validating', 'in_progress', 'finalizing', 'cancelling']);
@@ -20,12 +20,12 @@ const UNKNOWN_TIMES = 3;
 const ODD_TIMES = 3;
 
 /**
- * Waits for a batch, for days if it takes so long, whether or not the network is there; returns the server's last word, or
- * nothing when the server does not know the batch any more. A state that nobody here knows may be the last: it is waited
+ * Waits for a batch, for days if it takes so long; returns the server's last word, or nothing when the server does not know
+ * the batch any more. A server that stays away is not waited for: the batch goes on there, and is taken up again later. A state that nobody here knows may be the last: it is waited
  * for until the batch's window has ended, then the session halts.
  */
 export async function follow(floor: BatchFloor, id: string): Promise<ServerBatch | undefined> {
-  const { api, halt, patience, teacher, note, over, oddWords } = floor;
+  const { api, halt, outage, teacher, note, over, oddWords } = floor;
   const waiting = AbortSignal.any([halt.signal, over]);
   const asking = AbortSignal.any([halt.hard, over]);
   const begunAt = Date.now();
@@ -37,8 +37,10 @@ export async function follow(floor: BatchFloor, id: string): Promise<ServerBatch
     await pause(wait, waiting);
     halt.check();
     over.throwIfAborted();
+    const sentAt = performance.now();
     const said = await api.retrieve(id, asking);
     over.throwIfAborted();
+    if (said.ok || said.failure.kind !== 'again') outage.answered();
     if (said.ok) {
       if (fails > 0) note(`"${teacher.name}" answers again: batch ${id} is ${said.value.status}`);
       const { status, createdAt = begunAt, expiresAt = createdAt + WINDOW_MS } = said.value;
@@ -63,9 +65,9 @@ export async function follow(floor: BatchFloor, id: string): Promise<ServerBatch
       if (unknown >= UNKNOWN_TIMES) return undefined;
       continue;
     }
-    if (failure.kind !== 'again') throw halt.stop(unanswered([{ teacher, failure: forGood(failure) }]));
     fails += 1;
-    if (fails === 1) note(`"${teacher.name}" does not say how batch ${id} is: ${failure.message}; it is asked again`);
-    await pause(failure.afterMs ?? backoffMs(fails, patience.baseMs, patience.capMs, Math.random()), waiting);
+    if (fails === 1 && failure.kind === 'again')
+      note(`"${teacher.name}" does not say how batch ${id} is: ${failure.message}; it is asked again`);
+    await bear(floor, failure, sentAt, fails);
   }
 }

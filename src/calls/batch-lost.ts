@@ -2,6 +2,7 @@ import type { ChatReply } from '../teachers/teacher.ts';
 import type { BatchFloor } from './batch.ts';
 import type { Call } from './call.ts';
 import { dollarsOf } from './estimate.ts';
+import type { Stop } from './halt.ts';
 import type { Known } from './known-calls.ts';
 import { reconciler } from './reconcile.ts';
 
@@ -11,13 +12,13 @@ import { reconciler } from './reconcile.ts';
  */
 export function lostCalls(
   floor: BatchFloor,
-): (call: Call, key: string, sent: Known & { state: 'sent' }) => Promise<ChatReply | undefined> {
+): (call: Call, key: string, sent: Known & { state: 'sent' }, stop: Stop) => Promise<ChatReply | undefined> {
   const { log, teacher, estimates, append, doubt } = floor;
   const reconcile = reconciler(floor);
 
-  return async (call, key, { attempt, batch, sentAt, est }) => {
+  return async (call, key, { attempt, batch, sentAt, est }, stop) => {
     const mayBeStored = batch === undefined && teacher.settleMs > 0 && (await log.sentTo(key)) === teacher.name;
-    const reply = mayBeStored ? await reconcile(teacher, call.model, key, sentAt) : undefined;
+    const reply = mayBeStored ? await reconcile(teacher, { model: call.model, key, sentAt, stop }) : undefined;
     if (reply === undefined) {
       doubt({ key, attempt, est });
       return undefined;

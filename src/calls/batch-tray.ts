@@ -6,8 +6,9 @@ export interface Tray {
   add(waiting: Waiting): void;
   /** Sends what may go now; the rest when it is time, or when the queue calls this again. */
   pump(): void;
-  /** Takes everything out. */
-  empty(): readonly Waiting[];
+  readonly isEmpty: boolean;
+  /** Takes out those that leave. */
+  take(leaves: (waiting: Waiting) => boolean): readonly Waiting[];
 }
 
 export interface TrayOptions {
@@ -98,12 +99,15 @@ export function openTray({ requests, bytes, queue, tokensOf, send, quietMs }: Tr
       // Full before, it waits for room, of which the queue tells.
       if (calls.length === 1 || (!wasFull && isFull())) pump();
     },
-    empty() {
-      clearTimeout(timer);
-      const all = calls;
-      calls = [];
-      size = 0;
-      return all;
+    get isEmpty() {
+      return calls.length === 0;
+    },
+    take(leaves) {
+      const gone = calls.filter(leaves);
+      calls = calls.filter((waiting) => !leaves(waiting));
+      size = calls.reduce((sum, waiting) => sum + bytesOf(waiting), 0);
+      if (calls.length === 0) clearTimeout(timer);
+      return gone;
     },
   };
 }

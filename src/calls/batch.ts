@@ -4,7 +4,8 @@ import type { Claim } from './budget.ts';
 import type { CallOutcome } from './call.ts';
 import type { Floor } from './desk.ts';
 import type { CallSize, Estimator } from './estimate.ts';
-import { unanswered } from './halt.ts';
+import { type Stop, unanswered } from './halt.ts';
+import type { Outage } from './outage.ts';
 import { backoffMs, pause } from './wait.ts';
 
 /** A call that somebody waits for. */
@@ -12,6 +13,7 @@ export interface Waiting {
   readonly key: string;
   readonly model: string;
   readonly size: CallSize;
+  readonly stop: Stop;
   /** where its body lies */
   readonly place: Place;
   /** Times that it came back without an answer. */
@@ -62,6 +64,7 @@ export interface BatchFloor extends Floor {
   readonly estimates: Estimator;
   /** Aborted when nobody waits any more. */
   readonly over: AbortSignal;
+  readonly outage: Outage;
   /** Words of the server for the state of a batch that nobody here knows, and that the user has heard of. */
   readonly oddWords: Set<string>;
   /** Counts an answer of so many tokens. */
@@ -69,23 +72,34 @@ export interface BatchFloor extends Floor {
 }
 
 /**
- * Sends a request until the server answers it. A failure that `mayFail` names is handed back, any other that stays halts
- * the session.
+ * Sends a request until the server answers it. A failure that `mayFail` names is handed back; any other that stays, or a
+ * server that stays away, is thrown.
  */
 export async function insist<T>(
-  { teacher, halt, patience }: BatchFloor,
+  floor: BatchFloor,
   send: () => Promise<BatchSaid<T>>,
   mayFail: (failure: ChatFailure) => boolean = () => false,
 ): Promise<BatchSaid<T>> {
+  const { halt, outage } = floor;
   for (let tries = 1; ; tries += 1) {
+    const sentAt = performance.now();
     const said = await send();
+    if (said.ok || said.failure.kind !== 'again') outage.answered();
     if (said.ok || mayFail(said.failure)) return said;
-    const { failure } = said;
-    if (failure.kind !== 'again') throw halt.stop(unanswered([{ teacher, failure: forGood(failure) }]));
-    if (tries >= patience.attempts) throw halt.stop(unanswered([{ teacher, failure }]));
-    await pause(failure.afterMs ?? backoffMs(tries, patience.baseMs, patience.capMs, Math.random()), halt.signal);
+    await bear(floor, said.failure, sentAt, tries);
     halt.check();
   }
+}
+
+/** Waits before a request that failed is sent again; throws where that is of no use, or where there is nobody left who waits. */
+export async function bear(floor: BatchFloor, failure: ChatFailure, sentAt: number, tries: number): Promise<void> {
+  const { teacher, halt, patience, outage, over } = floor;
+  if (failure.kind !== 'again') throw halt.stop(unanswered([{ teacher, failure: forGood(failure) }]));
+  if (outage.failed(failure, sentAt, patience, teacher.awayMs)) throw unanswered([{ teacher, failure }]);
+  over.throwIfAborted();
+  const { baseMs, breakMostMs } = patience;
+  await pause(failure.afterMs ?? backoffMs(tries, baseMs, breakMostMs, Math.random()), AbortSignal.any([halt.signal, over]));
+  over.throwIfAborted();
 }
 
 /** A request about a batch that is refused for good will be refused for the next batch too. */

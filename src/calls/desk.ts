@@ -3,8 +3,9 @@ import type { TokenQueue } from './batch-queue.ts';
 import type { Budget } from './budget.ts';
 import type { Call, CallOutcome } from './call.ts';
 import type { CallLog } from './call-log.ts';
-import type { Halt } from './halt.ts';
+import type { Halt, Stop } from './halt.ts';
 import type { LogRecord } from './record.ts';
+import type { Servers } from './servers.ts';
 
 /** What the desks of a session share. */
 export interface Floor {
@@ -16,6 +17,7 @@ export interface Floor {
   /** Takes the log so far to where another machine finds it, if logs are taken anywhere; never fails. */
   readonly takeAlong: () => Promise<void>;
   readonly halt: Halt;
+  readonly servers: Servers;
   readonly budget: Budget;
   readonly patience: Patience;
   /** The queue for batches of the server and model that teachers of this name are; `limit`: what the recipe says of it. */
@@ -35,8 +37,13 @@ export interface Floor {
 export interface Desk {
   /** Calls that a step should have in hand at once, so that this desk is never idle. */
   readonly inHand: number;
-  /** Settles a call that is not in the log. Throws what halted the session. */
-  settle(call: Call, key: string): Promise<CallOutcome>;
+  /**
+   * Settles a call that is not in the log. Throws what halted the session; `ServerAway` where no server is there to answer
+   * it, which is for the asker to judge; and what `stop` throws, once that says so.
+   */
+  settle(call: Call, key: string, stop: Stop): Promise<CallOutcome>;
+  /** Calls whose `stop` has come leave, where they have not been sent. */
+  heedStops(): void;
   state(): Omit<TeacherProgress, 'id'>;
   /** Waits for what is on its way. */
   close(): Promise<void>;
@@ -50,14 +57,19 @@ export interface Patience {
   readonly callMs: number;
   readonly baseMs: number;
   readonly capMs: number;
+  /** A server that answers nothing for so long, asked again and again, is away: calls to it end with that. */
+  readonly awayMs: number;
+  /** The same for one that has never answered: its address is wrong, or it was not started. */
+  readonly unseenMs: number;
   /** A server that answers nothing for so long but "too many requests" is out of reach. */
   readonly silenceMs: number;
   /** So long nothing is sent after "too many requests" that names no time. */
   readonly busyMs: number;
   /** Failures in a row, without an answer, after which a server is left alone. */
   readonly breakAfter: number;
-  /** For so long at first; twice as long each time that it fails again, `capMs` at most. */
+  /** For so long at first; twice as long each time that it fails again, and at most for so long. */
   readonly breakMs: number;
+  readonly breakMostMs: number;
   /** Between two looks into a server's store. */
   readonly lookMs: number;
   /** A batch is closed when nothing new has come for so long: no more is coming before these calls are answered. */
@@ -69,10 +81,13 @@ export const PATIENCE: Patience = {
   callMs: 600_000,
   baseMs: 500,
   capMs: 60_000,
+  awayMs: 180_000,
+  unseenMs: 20_000,
   silenceMs: 600_000,
   busyMs: 2000,
   breakAfter: 10,
   breakMs: 5000,
+  breakMostMs: 15_000,
   lookMs: 1000,
   gatherMs: 2000,
 };

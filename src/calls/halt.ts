@@ -1,16 +1,20 @@
 import { isDiskFull, ZephyrError } from '../errors.ts';
 import type { ChatFailure, Teacher } from '../teachers/teacher.ts';
 
-/** How a session ends early: nothing new is sent, what is in flight may come home for a while, then it is cut off. */
-export interface Halt {
+/** What keeps calls from being sent, once it has come. */
+export interface Stop {
   /** Aborted when nothing new may be sent: ends waiting. */
   readonly signal: AbortSignal;
-  /** Aborted when what is in flight has had its time: ends requests. */
-  readonly hard: AbortSignal;
-  /** Throws what stopped the session, if anything did. */
+  /** Throws what stopped the calls, if anything did. */
   readonly check: () => void;
   /** What `check` throws. */
   readonly reason: () => unknown;
+}
+
+/** How a session ends early: nothing new is sent, what is in flight may come home for a while, then it is cut off. */
+export interface Halt extends Stop {
+  /** Aborted when what is in flight has had its time: ends requests. */
+  readonly hard: AbortSignal;
   /** Stops the session; returns the error that it stopped with, which is the first. */
   readonly stop: (error: unknown) => unknown;
   readonly close: () => void;
@@ -53,6 +57,27 @@ export function makeHalt(outside: AbortSignal, drainMs: number): Halt {
   };
 }
 
+/** Calls of which nobody waits for the answer any more: they are not sent. */
+export class NotNeeded extends Error {}
+
+/** Stops the calls that are made in advance, without the session. */
+export function stopBefore(halt: Halt): Stop & { readonly end: () => void } {
+  const controller = new AbortController();
+  const reason = () => halt.reason() ?? (controller.signal.aborted ? new NotNeeded('Nobody waits for this call') : undefined);
+  return {
+    signal: AbortSignal.any([halt.signal, controller.signal]),
+    check() {
+      halt.check();
+      if (controller.signal.aborted) throw reason();
+    },
+    reason,
+    end: () => controller.abort(),
+  };
+}
+
+/** No server of a teacher is there. It stops the calls to that teacher, not those to others. */
+export class ServerAway extends ZephyrError {}
+
 /** No server will answer, whatever is asked: no access, no money, no such model; or none is there. */
 export function unanswered(servers: readonly { readonly teacher: Teacher; readonly failure: ChatFailure }[]): ZephyrError {
   const reasons = servers.map(({ teacher, failure }) => `"${teacher.name}": ${failure.message}`).join('; ');
@@ -61,7 +86,7 @@ export function unanswered(servers: readonly { readonly teacher: Teacher; readon
       exit: 'preflight',
       hint: 'check its address, its key, its credit and the name of the model; every answer that arrived is kept',
     });
-  return new ZephyrError(`Cannot reach teacher ${reasons}`, {
+  return new ServerAway(`Cannot reach teacher ${reasons}`, {
     exit: 'temporary',
     hint: 'nothing was lost: every answer that arrived is kept',
   });

@@ -1,23 +1,13 @@
 import type { TeacherProgress } from '../model/event.ts';
 import type { ChatAnswer, ChatFailure, Teacher } from '../teachers/teacher.ts';
-import { aimd } from './aimd.ts';
-import { breaker } from './breaker.ts';
 import type { Floor } from './desk.ts';
+import type { Ticket } from './endpoint.ts';
 import { type Estimator, estimator } from './estimate.ts';
+import type { Stop } from './halt.ts';
 import { rateMeter } from './rate-meter.ts';
-import { tokenBucket } from './token-bucket.ts';
+import type { SlotUser } from './slots.ts';
 
-/** A call that was admitted and has not come back. */
-export interface Ticket {
-  readonly tokens: number;
-  /** by the lane's clock */
-  readonly enteredAt: number;
-  readonly isTrial: boolean;
-  readonly takenRequests: number;
-  readonly takenTokens: number;
-}
-
-/** The way to one server: it lets calls through as fast as the server takes them, in the order in which they came. */
+/** The way of one teacher's calls to one server: it lets them through as fast as the server takes them, in the order in which they came. */
 export interface Lane {
   readonly teacher: Teacher;
   readonly estimator: Estimator;
@@ -27,63 +17,53 @@ export interface Lane {
   waitMs(): number;
   /** Why it will answer nothing more, or nothing for now, once that is certain. */
   readonly gone: ChatFailure | undefined;
-  /** when it last answered anything but a transient failure, by the lane's clock */
+  /** when the server last answered anything but a transient failure, by the lane's clock */
   readonly answeredAt: number;
   readonly now: () => number;
   /** Resolves when a call of so many tokens may be sent; `undefined`: try elsewhere. `again`: before those that are new. */
-  enter(tokens: number, again: boolean): Promise<Ticket | undefined>;
+  enter(tokens: number, again: boolean, stop: Stop): Promise<Ticket | undefined>;
   /** What the server answered to the call; `used`: tokens of its reply. */
   heard(ticket: Ticket, answer: ChatAnswer, used: number): void;
   /** The call was not sent after all. */
   withdraw(ticket: Ticket): void;
   /** Nothing of the call is on its way any more, not to the server and not to the disk: another may go. */
   leave(): void;
-  /** One call has failed so often, with nothing answered in between, that the server is taken to be away. */
+  /** One call has failed so often, with nothing answered in between, that the server is left alone for a while. */
   trip(): void;
+  /** Calls whose stop has come leave. */
+  heedStops(): void;
   state(): Omit<TeacherProgress, 'id' | 'batches'>;
+  close(): void;
 }
 
 interface Waiter {
   readonly tokens: number;
+  readonly stop: Stop;
   readonly resolve: (ticket: Ticket | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** A server that has never answered is given up sooner: its address is wrong, or it was never started. */
-const OPENINGS_UNSEEN = 3;
+/** For so long a call may be late, or a server silent, before that is worth a word. */
+const WORTH_SAYING_MS = 3000;
 
 /** `hasElsewhere`: whether another server would take the calls that wait here. */
 export function openLane(
   teacher: Teacher,
-  { halt, patience, note }: Pick<Floor, 'halt' | 'patience' | 'note'>,
+  { halt, patience, note, servers }: Pick<Floor, 'halt' | 'patience' | 'note' | 'servers'>,
   hasElsewhere: () => boolean,
 ): Lane {
   const now = () => performance.now();
-  const requests = tokenBucket(teacher.limits.requestsPerMinute, false);
-  const tokens = tokenBucket(teacher.limits.tokensPerMinute, true);
-  const atOnce = aimd({ most: teacher.concurrency });
-  const fuse = breaker(patience.breakAfter, patience.breakMs, Math.max(patience.breakMs, patience.capMs));
+  const { slots, endpoint } = servers.at(teacher, patience);
   const meters = { requests: rateMeter(), tokens: rateMeter(), busy: rateMeter() };
   const estimates = estimator({ reasoningTokens: teacher.reasoningTokens });
+  const openedAt = now();
   /** New ones in a queue that is emptied from `head` on; those that were sent before go first. */
   let waiting: Waiter[] = [];
   let head = 0;
-  const returning: Waiter[] = [];
+  let returning: Waiter[] = [];
   let inFlight = 0;
-  let quietUntil = 0;
-  let timer: NodeJS.Timeout | undefined;
-  let dead: ChatFailure | undefined;
-  let lastFailure: ChatFailure | undefined;
-  const openedAt = now();
-  let answeredAt = Number.NEGATIVE_INFINITY;
-  let busySince: { readonly at: number; times: number } | undefined;
-  let silent = false;
 
-  halt.signal.addEventListener('abort', pump, { once: true });
-
-  function next(): Waiter | undefined {
-    return returning[0] ?? waiting[head];
-  }
+  const next = (): Waiter | undefined => returning[0] ?? waiting[head];
   function shift(): void {
     if (returning.length > 0) returning.shift();
     else {
@@ -94,146 +74,93 @@ export function openLane(
       head = 0;
     }
   }
-
-  function waitOf(amount: number, at: number): number {
-    return Math.max(quietUntil - at, fuse.waitMs(at), requests.waitMs(1, at), tokens.waitMs(amount, at));
+  function take(leaves: (waiter: Waiter) => boolean): Waiter[] {
+    const all = [...returning, ...waiting.slice(head)];
+    returning = returning.filter((waiter) => !leaves(waiter));
+    waiting = waiting.slice(head).filter((waiter) => !leaves(waiter));
+    head = 0;
+    return all.filter(leaves);
   }
+  const gone = (at = now()) => endpoint.gone(at, teacher.awayMs);
 
-  /** For so long it is better to go elsewhere, if there is an elsewhere. */
-  function closedMs(at: number): number {
-    const quiet = quietUntil - at;
-    const isLong = quiet > patience.capMs || (fuse.openings > 0 && quiet > 0);
-    return dead === undefined ? Math.max(fuse.waitMs(at), isLong ? quiet : 0) : Number.POSITIVE_INFINITY;
-  }
-
-  /** Lets in whoever may go; at the latest when the next one may, it is called again. */
-  function pump(): void {
-    clearTimeout(timer);
-    timer = undefined;
-    for (let first = next(); first !== undefined; first = next()) {
-      const at = now();
-      if (halt.signal.aborted) first.reject(halt.reason());
-      else if (dead !== undefined || (closedMs(at) > 0 && hasElsewhere())) first.resolve(undefined);
-      else {
-        if (inFlight >= atOnce.limit) return;
-        const wait = waitOf(first.tokens, at);
-        if (wait > 0) {
-          // Sooner than it may go: meanwhile another server may have opened, and no timer runs longer than 24 days.
-          if (Number.isFinite(wait)) timer = setTimeout(pump, Math.ceil(Math.min(wait, Math.max(1, patience.capMs))));
-          return;
-        }
-        first.resolve(admit(first.tokens, at));
-      }
+  const user: SlotUser = {
+    limits: endpoint,
+    get inFlight() {
+      return inFlight;
+    },
+    clear(at) {
+      if (next() === undefined) return;
+      if (halt.signal.aborted) for (const { reject } of take(() => true)) reject(halt.reason());
+      else if (gone(at) !== undefined || (endpoint.closedMs(at) > 0 && hasElsewhere()))
+        for (const { resolve } of take(() => true)) resolve(undefined);
+    },
+    waitMs(at) {
+      const first = next();
+      if (first === undefined || inFlight >= teacher.concurrency) return undefined;
+      const wait = endpoint.waitMs(first.tokens, at);
+      // Looked at sooner than it may go: meanwhile another server may have opened, and no timer runs longer than 24 days.
+      return Number.isFinite(wait) && wait > 0 ? Math.min(wait, Math.max(1, patience.capMs)) : wait;
+    },
+    admit(at) {
+      const first = next() as Waiter;
       shift();
-    }
-  }
-
-  function admit(amount: number, at: number): Ticket {
-    inFlight += 1;
-    meters.requests.add(1, at);
-    meters.tokens.add(amount, at);
-    return {
-      tokens: amount,
-      enteredAt: at,
-      isTrial: fuse.sent(),
-      takenRequests: requests.take(1, at),
-      takenTokens: tokens.take(amount, at),
-    };
-  }
-
-  function settleTokens(ticket: Ticket, used: number, at: number): void {
-    if (used === 0) tokens.refused(ticket.tokens, ticket.enteredAt);
-    else tokens.used(ticket.tokens, used);
-    meters.tokens.add(used - ticket.tokens, at);
-  }
-
-  function answered(at: number): void {
-    answeredAt = at;
-    busySince = undefined;
-    silent = false;
-    fuse.answered();
-  }
-
-  function failed(ticket: Ticket, failure: ChatFailure, at: number): void {
-    lastFailure = failure;
-    if (failure.kind === 'stop' || failure.kind === 'quota') dead = failure;
-    else if (failure.kind === 'final') answered(at);
-    else if (failure.status === 429) {
-      meters.busy.add(1, at);
-      atOnce.busy(ticket.enteredAt, inFlight, at);
-      busySince ??= { at, times: 0 };
-      busySince.times += 1;
-      // It may name no time, or one that is never enough.
-      const least = at - busySince.at < patience.busyMs ? 0 : patience.busyMs;
-      beQuiet(Math.max(failure.afterMs || patience.busyMs, least), at);
-      // It is there, and says so.
-      if (ticket.isTrial) fuse.answered();
-      if (busySince.times >= patience.attempts && at - busySince.at > patience.silenceMs) giveUp(at);
-    } else {
-      beQuiet(failure.afterMs ?? 0, at);
-      fuse.failed(ticket.isTrial, at);
-      const unseen = answeredAt === Number.NEGATIVE_INFINITY;
-      if (unseen ? fuse.openings >= OPENINGS_UNSEEN : fuse.openings > 0 && at - answeredAt > patience.silenceMs) silent = true;
-    }
-  }
-
-  function beQuiet(ms: number, at: number): void {
-    // While it is silent for long, that has been said.
-    if (ms > patience.capMs && quietUntil - at <= patience.capMs)
-      note(`"${teacher.name}" is busy and takes no call for ${Math.ceil(ms / 60_000)} min`);
-    quietUntil = Math.max(quietUntil, at + ms);
-  }
-
-  function giveUp(at: number): void {
-    silent = true;
-    fuse.trip(at);
-  }
+      inFlight += 1;
+      meters.requests.add(1, at);
+      meters.tokens.add(first.tokens, at);
+      first.resolve(endpoint.admit(first.tokens, at));
+    },
+  };
+  const pump = () => slots.pump();
+  slots.join(user, teacher.concurrency);
+  halt.signal.addEventListener('abort', pump, { once: true });
 
   return {
     teacher,
     estimator: estimates,
     now,
     get tokenLimit() {
-      return tokens.limit;
+      return endpoint.tokenLimit;
     },
     get gone() {
-      return dead ?? (silent ? lastFailure : undefined);
+      return gone();
     },
     get answeredAt() {
-      return answeredAt;
+      return endpoint.answeredAt;
     },
     waitMs() {
       // One call is enough to try it with.
-      return fuse.openings > 0 && next() !== undefined ? Number.POSITIVE_INFINITY : closedMs(now());
+      return endpoint.isFailing && next() !== undefined ? Number.POSITIVE_INFINITY : endpoint.closedMs(now());
     },
-    enter(amount, again) {
+    enter(amount, again, stop) {
       return new Promise((resolve, reject) => {
-        (again ? returning : waiting).push({ tokens: amount, resolve, reject });
-        if (timer === undefined) pump();
+        (again ? returning : waiting).push({ tokens: amount, stop, resolve, reject });
+        pump();
       });
     },
     heard(ticket, answer, used) {
       const at = now();
-      settleTokens(ticket, used, at);
-      const { limits } = answer;
-      if (limits?.requests !== undefined) requests.correct(limits.requests, ticket.enteredAt, ticket.takenRequests, at);
-      if (limits?.tokens !== undefined) tokens.correct(limits.tokens, ticket.enteredAt, ticket.takenTokens, at);
-      if (answer.ok) {
-        atOnce.answered(at);
-        answered(at);
-      } else failed(ticket, answer.failure, at);
-      if (timer !== undefined || closedMs(at) > 0) pump();
+      meters.tokens.add(used - ticket.tokens, at);
+      if (!answer.ok && answer.failure.status === 429) meters.busy.add(1, at);
+      endpoint.heard(ticket, answer, used, at, (minutes) =>
+        note(`"${teacher.name}" is busy and takes no call for ${minutes} min`),
+      );
+      pump();
     },
     withdraw(ticket) {
-      settleTokens(ticket, 0, now());
-      fuse.withdrawn();
+      meters.tokens.add(-ticket.tokens, now());
+      endpoint.withdraw(ticket);
     },
     leave() {
       inFlight -= 1;
-      pump();
+      endpoint.inFlight -= 1;
+      slots.free();
     },
     trip() {
-      giveUp(now());
+      endpoint.trip(now());
+      pump();
+    },
+    heedStops() {
+      for (const { reject, stop } of take((waiter) => waiter.stop.signal.aborted)) reject(stop.reason());
       pump();
     },
     state() {
@@ -241,15 +168,29 @@ export function openLane(
       const asked = meters.requests.sum(at);
       // In its first minute a server is asked at a higher rate than a minute's sum says.
       const scale = 60_000 / Math.min(60_000, Math.max(1000, at - openedAt));
+      const away = endpoint.away(at);
+      const quiet = endpoint.quietMs(at);
+      const waitsFor =
+        away !== undefined && away.ms >= WORTH_SAYING_MS
+          ? { server: teacher.where, why: away.failure.message, seconds: Math.round(away.ms / 1000) }
+          : undefined;
       return {
         inFlight,
-        ceiling: Math.floor(atOnce.limit),
+        ceiling: Math.floor(Math.min(endpoint.atOnce, slots.most, teacher.concurrency)),
         requestsPerMinute: Math.round(asked * scale),
-        requestLimit: requests.limit ?? null,
+        requestLimit: endpoint.requestLimit ?? null,
         tokensPerMinute: Math.round(meters.tokens.sum(at) * scale),
-        tokenLimit: tokens.limit ?? null,
+        tokenLimit: endpoint.tokenLimit ?? null,
         busy: asked === 0 ? 0 : Math.min(1, meters.busy.sum(at) / asked),
+        ...(waitsFor === undefined ? {} : { waitsFor }),
+        ...(quiet < WORTH_SAYING_MS || waitsFor !== undefined
+          ? {}
+          : { waitsFor: { server: teacher.where, why: 'it is busy', seconds: Math.round(quiet / 1000) } }),
       };
+    },
+    close() {
+      halt.signal.removeEventListener('abort', pump);
+      slots.quit(user);
     },
   };
 }

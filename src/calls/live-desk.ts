@@ -2,9 +2,10 @@ import type { ChatAnswer, ChatFailure, ChatReply, Teacher } from '../teachers/te
 import type { Claim } from './budget.ts';
 import { type Call, type CallOutcome, requestOf } from './call.ts';
 import type { Desk, Floor } from './desk.ts';
+import type { Ticket } from './endpoint.ts';
 import { dollarsOf, type Tokens, type Used } from './estimate.ts';
-import { tooLarge, unanswered } from './halt.ts';
-import { type Lane, openLane, type Ticket } from './lane.ts';
+import { NotNeeded, type Stop, tooLarge, unanswered } from './halt.ts';
+import { type Lane, openLane } from './lane.ts';
 import { reconciler } from './reconcile.ts';
 import { backoffMs, pause } from './wait.ts';
 
@@ -12,6 +13,7 @@ import { backoffMs, pause } from './wait.ts';
 interface Course {
   readonly call: Call;
   readonly key: string;
+  readonly stop: Stop;
   attempt: number;
   /** A request of which nobody knows whether it was answered. */
   lost: { readonly teacher: string | undefined; readonly sentAt: number; readonly est: number | null } | undefined;
@@ -27,6 +29,7 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
   const lanes: readonly Lane[] = servers.map((teacher) => openLane(teacher, floor, () => lanes.some(isOpen)));
   const reconcile = reconciler(floor);
   const used = new Set<Lane>();
+  let unsettled = 0;
 
   /** Another server may have another price: the user hears of it, once. */
   function told(lane: Lane): Lane {
@@ -43,7 +46,7 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
     const open = lanes.find((lane) => lane !== notThere && isOpen(lane)) ?? lanes.find(isOpen);
     if (open !== undefined) return told(open);
     const failures = lanes.map(({ teacher, gone }) => ({ teacher, failure: gone }));
-    if (failures.every(isGone)) throw halt.stop(unanswered(failures));
+    if (failures.every(isGone)) throw unanswered(failures);
     const hopeful = lanes.filter(({ gone }) => gone?.kind !== 'stop' && gone?.kind !== 'quota');
     return hopeful.reduce((a, b) => (b.waitMs() < a.waitMs() ? b : a));
   }
@@ -79,11 +82,11 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
 
   /** The answer that got lost, or a word on what that may cost. */
   async function findLost(course: Course, lost: NonNullable<Course['lost']>): Promise<CallOutcome | undefined> {
-    const { call, key } = course;
+    const { call, key, stop } = course;
     course.lost = undefined;
     const lane = lanes.find(({ teacher }) => teacher.name === lost.teacher);
     const hasElsewhere = () => lanes.some((other) => other !== lane && isOpen(other));
-    const reply = lane && (await reconcile(lane.teacher, call.model, key, lost.sentAt, hasElsewhere));
+    const reply = lane && (await reconcile(lane.teacher, { model: call.model, key, sentAt: lost.sentAt, stop, hasElsewhere }));
     if (lane === undefined || reply === undefined) floor.doubt({ key, attempt: course.attempt, est: lost.est });
     else if (reply === 'not stored')
       await refusal(course, { kind: 'again', status: undefined, message: 'not in the store of the server' });
@@ -93,21 +96,21 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
 
   /** One request. What arrives is on disk when this returns. */
   async function send(course: Course, lane: Lane, ticket: Ticket): Promise<CallOutcome | ChatFailure> {
-    const { call, key } = course;
+    const { call, key, stop } = course;
     const { teacher, estimator } = lane;
     const most = () => dollarsOf(estimator.most(call), teacher.price) ?? 0;
     let claim: Claim | undefined;
     let answer: ChatAnswer | undefined;
     try {
       claim = await budget.claim(most, estimator.trust(call));
-      halt.check();
+      stop.check();
       const est = teacher.price === undefined ? null : claim.usd;
       const sentAt = Date.now();
       course.attempt += 1;
       await append({ t: 'intent', k: key, a: course.attempt, at: sentAt, est, model: call.model, teacher: teacher.name });
       claim.logged();
-      if (halt.signal.aborted) await refusal(course, { kind: 'again', status: 0, message: 'not sent' });
-      halt.check();
+      if (stop.signal.aborted) await refusal(course, { kind: 'again', status: 0, message: 'not sent' });
+      stop.check();
       answer = await teacher.complete(requestOf(call, key), halt.hard);
       if (answer.ok) {
         const used = estimator.learn(call, answer.reply);
@@ -126,7 +129,7 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       } else await refusal(course, failure);
       return failure;
     } catch (error) {
-      throw halt.stop(error);
+      throw error instanceof NotNeeded ? error : halt.stop(error);
     } finally {
       if (answer === undefined) lane.withdraw(ticket);
       claim?.settled();
@@ -134,55 +137,71 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
     }
   }
 
-  async function known(call: Call, key: string): Promise<Course> {
+  async function known(call: Call, key: string, stop: Stop): Promise<Course> {
     const before = log.known(key);
-    if (before?.state !== 'sent') return { call, key, attempt: before?.attempt ?? 0, lost: undefined };
+    if (before?.state !== 'sent') return { call, key, stop, attempt: before?.attempt ?? 0, lost: undefined };
     const { attempt, sentAt, est, batch } = before;
     // With a batch it may be answered a day later, when no store is looked into any more.
     const teacher = batch === undefined ? await log.sentTo(key) : undefined;
-    return { call, key, attempt, lost: { teacher, sentAt, est } };
+    return { call, key, stop, attempt, lost: { teacher, sentAt, est } };
   }
 
-  async function settle(call: Call, key: string): Promise<CallOutcome> {
-    const course = await known(call, key);
+  async function settle(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
+    const course = await known(call, key, stop);
     let tries = 0;
-    let begunAt: number | undefined;
+    let failingSince: number | undefined;
     let failing: Lane | undefined;
     for (let again = false; ; again = true) {
       const found = course.lost === undefined ? undefined : await findLost(course, course.lost);
       if (found !== undefined) return found;
-      halt.check();
+      stop.check();
       const lane = pick(failing);
       const tokens = reserve(lane, call);
-      const ticket = await lane.enter(tokens.input + tokens.output, again);
+      const ticket = await lane.enter(tokens.input + tokens.output, again, stop);
       if (ticket === undefined) continue;
-      begunAt ??= lane.now();
       const outcome = await send(course, lane, ticket);
       if ('ok' in outcome) return outcome;
       if (outcome.kind === 'final') return { ok: false, key, failure: outcome, replayed: false };
-      halt.check();
+      stop.check();
       if (outcome.kind !== 'again' || outcome.status === 429) continue;
       tries += 1;
+      failingSince ??= lane.now();
       // What one server never answers another may, at the last attempt.
       if (tries === patience.attempts - 1) failing = lane;
-      if (tries >= patience.attempts || lane.now() - begunAt > patience.callMs) {
-        const since = begunAt;
+      if (tries >= patience.attempts || lane.now() - failingSince > patience.callMs) {
+        const since = failingSince;
+        // Servers answer others: it is this call that they do not answer. Else it waits with all others until one is back.
         if (lanes.some(({ answeredAt }) => answeredAt >= since)) return { ok: false, key, failure: outcome, replayed: false };
         lane.trip();
         tries = 0;
-      } else await pause(outcome.afterMs ?? backoffMs(tries, patience.baseMs, patience.capMs, Math.random()), halt.signal);
+      } else await pause(outcome.afterMs ?? backoffMs(tries, patience.baseMs, patience.capMs, Math.random()), stop.signal);
     }
   }
 
   return {
     inHand: 2 * Math.max(...servers.map(({ concurrency }) => concurrency)),
-    settle,
+    async settle(call, key, stop) {
+      unsettled += 1;
+      try {
+        return await settle(call, key, stop);
+      } finally {
+        unsettled -= 1;
+      }
+    },
+    heedStops() {
+      for (const lane of lanes) lane.heedStops();
+    },
     state() {
       const states = lanes.map((lane) => lane.state()).filter((each, index) => index === 0 || each.requestsPerMinute > 0);
       const [first, ...others] = states as [ReturnType<Lane['state']>, ...ReturnType<Lane['state']>[]];
-      return others.reduce(addUp, { ...first, batches: 0 });
+      const { waitsFor, ...sum } = others.reduce(addUp, { ...first, batches: 0 });
+      // Of servers that can take each other's place it is only waited for all.
+      const isWaiting = unsettled > 0 && waitsFor !== undefined && !lanes.some(isOpen);
+      return isWaiting ? { ...sum, waitsFor } : sum;
     },
-    close: () => Promise.resolve(),
+    async close() {
+      for (const lane of lanes) lane.close();
+    },
   };
 }
 
@@ -198,7 +217,9 @@ type State = ReturnType<Desk['state']>;
 
 function addUp(a: State, b: ReturnType<Lane['state']>): State {
   const asked = a.requestsPerMinute + b.requestsPerMinute;
+  const waitsFor = a.waitsFor ?? b.waitsFor;
   return {
+    ...(waitsFor === undefined ? {} : { waitsFor }),
     inFlight: a.inFlight + b.inFlight,
     ceiling: a.ceiling + b.ceiling,
     requestsPerMinute: asked,

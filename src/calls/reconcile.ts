@@ -1,7 +1,7 @@
 import PQueue from 'p-queue';
 import type { ChatReply, Teacher } from '../teachers/teacher.ts';
 import type { Floor } from './desk.ts';
-import { unanswered } from './halt.ts';
+import { type Stop, unanswered } from './halt.ts';
 import { backoffMs, pause } from './wait.ts';
 
 /** Looks at once, after a crash with many calls in flight. */
@@ -11,43 +11,49 @@ const LONGEST_LOOK_MS = 10_000;
 /**
  * Looks for answers to calls of which nobody knows whether they were answered. `not stored`: the server keeps answers and
  * has none to this call; `undefined`: nobody can know, since it keeps none, or cannot be asked and the call has elsewhere to
- * go. With nowhere to go the session halts.
+ * go. With nowhere to go it throws, once the server has been away for long enough.
  */
-export type Reconcile = (
-  teacher: Teacher,
-  model: string,
-  key: string,
-  sentAt: number,
-  hasElsewhere?: () => boolean,
-) => Promise<ChatReply | 'not stored' | undefined>;
+export type Reconcile = (teacher: Teacher, lost: LostCall) => Promise<ChatReply | 'not stored' | undefined>;
+
+export interface LostCall {
+  readonly model: string;
+  readonly key: string;
+  /** milliseconds since 1970, of a clock that may have been another machine's */
+  readonly sentAt: number;
+  readonly stop: Stop;
+  /** Whether another server takes the call. */
+  readonly hasElsewhere?: () => boolean;
+}
 
 /**
  * Looks into a server's store until the answer cannot turn up any more: a server stores it when it is finished, whoever
- * still listens. `sentAt`: milliseconds since 1970, of a clock that may have been another machine's.
+ * still listens.
  */
 export function reconciler({ halt, patience }: Pick<Floor, 'halt' | 'patience'>): Reconcile {
   const looks = new PQueue({ concurrency: AT_ONCE });
 
-  return async (teacher, model, key, sentAt, hasElsewhere = () => false) => {
+  return async (teacher, { model, key, sentAt, stop, hasElsewhere = () => false }) => {
     const { settleMs } = teacher;
     if (settleMs === 0) return undefined;
     const until = performance.now() + Math.min(settleMs, sentAt + settleMs - Date.now());
     let fails = 0;
+    let failingSince: number | undefined;
     for (let wait = patience.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, patience.lookMs))) {
       const isLast = performance.now() >= until;
-      halt.check();
+      stop.check();
       const found = await looks.add(() => teacher.recover(key, model, halt.hard));
       if (found?.ok === true) return found.reply;
       if (found !== undefined && found.failure.kind !== 'final') {
         fails += 1;
+        failingSince ??= performance.now();
         const { failure } = found;
-        if (failure.kind === 'stop' || failure.kind === 'quota' || fails >= patience.attempts) {
-          if (hasElsewhere()) return undefined;
-          throw halt.stop(unanswered([{ teacher, failure }]));
-        }
-        await pause(failure.afterMs ?? backoffMs(fails, patience.baseMs, patience.capMs, Math.random()), halt.signal);
+        const isOver = failure.kind === 'stop' || failure.kind === 'quota';
+        if ((isOver || fails >= patience.attempts) && hasElsewhere()) return undefined;
+        if (isOver || performance.now() - failingSince >= (teacher.awayMs ?? patience.awayMs))
+          throw unanswered([{ teacher, failure }]);
+        await pause(failure.afterMs ?? backoffMs(fails, patience.baseMs, patience.breakMostMs, Math.random()), stop.signal);
       } else if (isLast) return found === undefined ? 'not stored' : undefined;
-      else await pause(Math.min(wait, settleMs), halt.signal);
+      else await pause(Math.min(wait, settleMs), stop.signal);
     }
   };
 }

@@ -8,15 +8,18 @@ import { openCallLog } from './call-log.ts';
 import { makeCounts } from './counts.ts';
 import { type Desk, type Floor, PATIENCE, type Patience } from './desk.ts';
 import { makeFlusher } from './flusher.ts';
-import { logUnwritable, makeHalt, tooManyFailures } from './halt.ts';
+import { logUnwritable, makeHalt, NotNeeded, ServerAway, type Stop, stopBefore, tooManyFailures } from './halt.ts';
 import type { Usage } from './known-calls.ts';
 import { openLiveDesk } from './live-desk.ts';
+import { openServers, type Servers } from './servers.ts';
 import { stopRule } from './stop-rule.ts';
 
 export interface SessionOptions {
   /** folder of the call log */
   readonly journal: string;
   readonly teacher: (id: string) => Promise<readonly Teacher[]>;
+  /** What is known of the servers, where other sessions ask them too. */
+  readonly servers?: Servers;
   /** Call logs of earlier runs, read only. */
   readonly earlier?: readonly string[];
   /** Dollars that may be spent at most, what the log says was spent already included. */
@@ -59,8 +62,8 @@ export interface CallSession {
   readonly inHand: number;
   /**
    * The answer to a call: from the log, else from its teacher. Two equal calls are one. `ahead`: for a later step, in
-   * whose figures it will be. Throws when the session has to stop: no money, no access or the budget (preflight), teacher
-   * out of reach (temporary), disk full (temporary), nearly all calls fail (jobFailed), turned away from (detached).
+   * whose figures it will be; it is dropped when the session ends first. Throws when the session has to stop: no money, no access or the budget (preflight), teacher
+   * out of reach (temporary, and then others can be asked still), disk full (temporary), nearly all calls fail (jobFailed), turned away from (detached).
    */
   ask(call: Call, options?: { readonly ahead?: boolean }): Promise<CallOutcome>;
   /** A reply that is in the log. */
@@ -84,10 +87,12 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
   const note = options.note ?? (() => undefined);
   const log = await openCallLog(options.journal, { earlier: options.earlier ?? [] });
   const halt = makeHalt(options.signal, options.drainMs ?? DRAIN_MS);
+  const aheadStop = stopBefore(halt);
   const counts = makeCounts(log, performance.now());
   // What earlier sessions of the run left in doubt is in its log.
   const doubts = { count: log.totals.lost, usd: log.totals.lostUsd };
   const doubted = new Set<string>();
+  const told = new Set<string>();
   const rule = stopRule();
   const flusher = makeFlusher({ log, flush: options.flush, everyMs: options.flushMs ?? FLUSH_MS, note });
   const floor: Floor = {
@@ -95,6 +100,7 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     halt,
     note,
     append,
+    servers: options.servers ?? openServers(),
     folders: [options.journal, ...(options.earlier ?? [])],
     takeAlong: () => flusher.takeAlong(),
     budget: makeBudget({ capUsd: options.budgetUsd, totals: log.totals, left: counts.left }),
@@ -142,10 +148,10 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
   }
 
   /** In steps that share no scope: while a batch is worked on, nothing but its desk, on the disk, has the call. */
-  function askTeacher(call: Call, key: string): Promise<CallOutcome> {
-    halt.check();
+  function askTeacher(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
+    stop.check();
     return deskOf(call.teacher)
-      .then((desk) => desk.settle(call, key))
+      .then((desk) => desk.settle(call, key, stop))
       .then(heedStopRule)
       .catch(halted);
   }
@@ -155,8 +161,9 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     return outcome;
   }
 
+  /** Where a server is away others may be there: whoever asks for the answer judges what that means. */
   function halted(error: unknown): never {
-    throw halt.stop(error);
+    throw error instanceof ServerAway || error instanceof NotNeeded ? error : halt.stop(error);
   }
 
   /** A refusal that so many calls meet is rather of the recipe than of the calls: they are to be asked again. */
@@ -173,7 +180,7 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     halt.check();
   }
 
-  async function answer(call: Call, key: string): Promise<CallOutcome> {
+  async function answer(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
     const state = log.known(key)?.state;
     if (state === 'failed') {
       const failed = await log.failure(key);
@@ -181,17 +188,24 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
       if (failed !== undefined) return { ok: false, key, failure, replayed: true };
     }
     const reply = state === 'done' ? await log.reply(key) : undefined;
-    return reply === undefined ? askTeacher(call, key) : { ok: true, key, reply, replayed: true };
+    return reply === undefined ? askTeacher(call, key, stop) : { ok: true, key, reply, replayed: true };
   }
 
   /** An equal call that is on its way will do. */
-  function share(call: Call): Promise<CallOutcome> {
+  function share(call: Call, stop: Stop): Promise<CallOutcome> {
     const key = callKey(call);
     const same = asking.get(key);
     if (same !== undefined) return same.then((outcome) => ({ ...outcome, replayed: true }));
-    const outcome = answer(call, key).finally(() => asking.delete(key));
+    const outcome = answer(call, key, stop).finally(() => asking.delete(key));
     asking.set(key, outcome);
     return outcome;
+  }
+
+  /** Of calls that are made in advance the user would hear nothing otherwise. */
+  function tellOnce(error: unknown): void {
+    if (!(error instanceof ServerAway) || told.has(error.message)) return;
+    told.add(error.message);
+    note(`${error.message}; it is asked again when its step comes`);
   }
 
   function show(): void {
@@ -214,12 +228,13 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
       return [...opened.values()].reduce((sum, desk) => sum + desk.inHand, LEAST_IN_HAND);
     },
     ask(call, { ahead = false } = {}) {
-      const outcome = share(call).then((found) => {
+      if (ahead && aheadStop.signal.aborted) return Promise.reject(aheadStop.reason());
+      const outcome = share(call, ahead ? aheadStop : halt).then((found) => {
         counts.settled(found, ahead, performance.now());
         return found;
       });
       // What stops the session is thrown to all: nobody need wait for a call that is asked ahead.
-      if (ahead) outcome.catch(() => undefined);
+      if (ahead) outcome.catch(tellOnce);
       return outcome;
     },
     async read(key) {
@@ -238,6 +253,8 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     }),
     async close() {
       clearInterval(timer);
+      aheadStop.end();
+      for (const desk of opened.values()) desk.heedStops();
       await Promise.allSettled(asking.values());
       await Promise.all([...opened.values()].map((desk) => desk.close()));
       show();

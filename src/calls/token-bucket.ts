@@ -8,6 +8,8 @@ export interface TokenBucket {
   /** a minute; `undefined`: nobody has named one */
   readonly limit: number | undefined;
   readonly level: number;
+  /** So much a minute at most, by the recipe; where the server names its limit itself, that holds. */
+  limitTo(perMinute: number): void;
   /** Milliseconds until so much may be taken. More than the bucket holds waits until it is full. */
   waitMs(amount: number, now: number): number;
   /** Returns all that was ever taken, by which `correct` tells what the server could not have seen. */
@@ -93,6 +95,12 @@ export function tokenBucket(perMinute: number | undefined, learnsCharge: boolean
     },
     get level() {
       return level;
+    },
+    limitTo(most) {
+      if (heard || (limit !== undefined && limit <= most)) return;
+      level = limit === undefined ? most : Math.min(level, most);
+      limit = most;
+      capacity = most;
     },
     waitMs(amount, now) {
       if (limit === undefined) return 0;

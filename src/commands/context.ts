@@ -163,6 +163,7 @@ async function contextOf(options: Options, renderer: Renderer, signals: Signals)
 export async function openEngine(context: Context, recipe: Recipe, target: Target, options: Options): Promise<Engine> {
   const { openTargetBackend } = await import('./backend.ts');
   const { tasks } = await import('../stages/tasks.ts');
+  const { openServers } = await import('../calls/servers.ts');
   const opened = new Map<string, Promise<readonly Teacher[]>>();
   const teacher = (id: string): Promise<readonly Teacher[]> => {
     const found = opened.get(id) ?? openTeachers(context, recipe, id);
@@ -175,6 +176,7 @@ export async function openEngine(context: Context, recipe: Recipe, target: Targe
     target,
     machine: { cuda: existsSync('/dev/nvidiactl'), cores: availableParallelism() },
     teacher,
+    servers: openServers(),
     tasks,
     workFolder: join(context.home, 'jobs'),
     codeFolder: codeFolder(context),

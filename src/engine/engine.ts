@@ -1,4 +1,5 @@
 import type { Backend } from '../backends/backend.ts';
+import type { Servers } from '../calls/servers.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Emit } from '../model/event.ts';
 import type { Target } from '../recipe/target.ts';
@@ -13,6 +14,7 @@ export interface Engine {
   readonly target: Target;
   readonly machine: Machine;
   readonly teacher: (id: string) => Promise<readonly Teacher[]>;
+  readonly servers: Servers;
   readonly tasks: Readonly<Record<string, Task>>;
   /** Job folders and staged inputs; on the Hub's disk where there is a choice, so that nothing is copied. */
   readonly workFolder: string;

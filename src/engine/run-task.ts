@@ -52,6 +52,7 @@ export async function runTask(
       ahead,
       flush,
       teacher: engine.teacher,
+      servers: engine.servers,
       signal: AbortSignal.any([engine.signal, lost.signal]),
       progress: (progress) => engine.emit({ type: 'calls', stage: step.stage, step: step.name, progress }),
       note,

@@ -16,6 +16,8 @@ export interface TeacherProgress {
   readonly busy: number;
   /** batches that the server works on */
   readonly batches: number;
+  /** a server that calls wait for, why it does not take them, and for how many seconds it has been so, or, where it is busy, will be */
+  readonly waitsFor?: { readonly server: string; readonly why: string; readonly seconds: number };
 }
 
 /** How far a step's teacher calls are. */

@@ -46,6 +46,8 @@ function progress(step: RunningStep, now: number, room: number): Part[] {
     { rank: 2, text: parts.cost },
     { rank: 4, text: parts.load, style: 'cyan' },
     { rank: 5, text: parts.busy, style: 'yellow' },
+    // whoever sees nothing move wants to know why before all else
+    { rank: 1, text: waits(parts, room - textWidth(parts.percent) - 2), style: 'yellow' },
     { rank: 8, text: parts.rate, style: 'dim' },
     { rank: 1, text: parts.eta === '' ? elapsed : parts.eta },
   ];
@@ -65,6 +67,10 @@ function progress(step: RunningStep, now: number, room: number): Part[] {
     .map((part, index) =>
       index === 0 && part === candidates[0] ? { text: progressBar(step.done / step.total, barWidth), style: 'green' } : part,
     );
+}
+
+function waits(parts: ReturnType<typeof progressParts>, room: number): string {
+  return textWidth(parts.waits) <= room ? parts.waits : truncate(parts.waitsInShort, Math.max(0, room));
 }
 
 function waiting(step: RunningStep, now: number, room: number): Part[] {

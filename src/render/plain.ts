@@ -10,7 +10,7 @@ const LONGEST_GAP = 60;
 /** Events to lines for a log file or a pipe: `12:03:04Z dsft/train  text`. `now` is in seconds. */
 export function plainLines(): (event: RunEvent, now: number) => string[] {
   const steps = runningSteps();
-  const printed = new Map<string, { at: number; tenth: number }>();
+  const printed = new Map<string, Printed>();
   return (event, now) => {
     const before = steps.about(event);
     const wording = wordingOf(event, before);
@@ -28,18 +28,27 @@ export function plainLines(): (event: RunEvent, now: number) => string[] {
   };
 }
 
-function isDue(printed: Map<string, { at: number; tenth: number }>, step: RunningStep, now: number): boolean {
+/** When a step's progress was printed last, and what it was. */
+interface Printed {
+  readonly at: number;
+  readonly tenth: number;
+  readonly isWaiting: boolean;
+}
+
+function isDue(printed: Map<string, Printed>, step: RunningStep, now: number): boolean {
   if (step.total <= 0) return false;
   const key = `${step.stage}/${step.step}`;
   const tenth = Math.floor((10 * step.done) / step.total);
-  const last = printed.get(key) ?? { at: step.since, tenth: 0 };
+  const isWaiting = step.calls?.teachers.some(({ waitsFor }) => waitsFor !== undefined) ?? false;
+  const last = printed.get(key) ?? { at: step.since, tenth: 0, isWaiting: false };
   const gap = now - last.at;
-  if (gap < LEAST_GAP || (tenth === last.tenth && gap < LONGEST_GAP)) return false;
-  printed.set(key, { at: now, tenth });
+  // That a server is away, or back, is said at once.
+  if (isWaiting === last.isWaiting && (gap < LEAST_GAP || (tenth === last.tenth && gap < LONGEST_GAP))) return false;
+  printed.set(key, { at: now, tenth, isWaiting });
   return true;
 }
 
 function progressText(step: RunningStep): string {
-  const { percent, count, loss, accuracy, calls, cost, load, busy, rate, eta } = progressParts(step);
-  return [percent, count, loss, accuracy, calls, cost, load, busy, rate, eta].filter((part) => part !== '').join('  ');
+  const { percent, count, loss, accuracy, calls, cost, load, busy, waits, rate, eta } = progressParts(step);
+  return [percent, count, loss, accuracy, calls, cost, load, busy, rate, eta, waits].filter((part) => part !== '').join('  ');
 }

@@ -110,7 +110,10 @@ function failureDetails(failure: Failure, run: string): string[] {
 /** `62 %  124/200  loss 1.23  3.1/s  ETA 25 s`, as parts: the renderers pick what fits. */
 export function progressParts(
   step: RunningStep,
-): Record<'percent' | 'count' | 'loss' | 'accuracy' | 'calls' | 'cost' | 'load' | 'busy' | 'rate' | 'eta', string> {
+): Record<
+  'percent' | 'count' | 'loss' | 'accuracy' | 'calls' | 'cost' | 'load' | 'busy' | 'waits' | 'waitsInShort' | 'rate' | 'eta',
+  string
+> {
   const last = step.losses.at(-1);
   const { rate, calls } = step;
   const extra =
@@ -129,6 +132,8 @@ export function progressParts(
     cost: calls === undefined ? '' : spending(calls),
     load: calls === undefined ? '' : load(calls.teachers),
     busy: calls === undefined ? '' : busy(calls.teachers),
+    waits: calls === undefined ? '' : waitsFor(calls.teachers, true),
+    waitsInShort: calls === undefined ? '' : waitsFor(calls.teachers, false),
     rate:
       rate === undefined ? '' : rate >= 1 ? `${formatNumber(Number(rate.toPrecision(2)))}/s` : `${formatDuration(1 / rate)} each`,
     eta: eta(step),
@@ -143,10 +148,34 @@ function countOf({ done, total, unit, calls }: RunningStep): string {
 }
 
 function eta({ done, total, rate, calls }: RunningStep): string {
-  // all answers are in: what is left is to make files of them
-  if (done >= total) return calls === undefined ? '' : 'writing';
+  // all answers are in: what is left is to make files of them, and calls for the next step that are on their way
+  if (done >= total) return calls === undefined ? '' : calls.teachers.some(({ inFlight }) => inFlight > 0) ? '' : 'writing';
   const seconds = calls?.etaSeconds ?? (rate === undefined ? undefined : (total - done) / rate);
   return seconds === undefined ? '' : `ETA ${formatDuration(seconds)}`;
+}
+
+/** `waiting for judge at http://...: connection refused, 40 s`: of all teachers that are waited for, the one for longest. */
+function waitsFor(teachers: readonly TeacherProgress[], isWhole: boolean): string {
+  const waits = teachers.flatMap(({ id, waitsFor: wait }) => (wait === undefined ? [] : [{ id, ...wait }]));
+  const [longest] = waits.toSorted((a, b) => b.seconds - a.seconds);
+  if (longest === undefined) return '';
+  const { id, server, why, seconds } = longest;
+  return `waiting for ${id}${isWhole ? ` at ${server}` : ''}: ${whyInWords(why)}, ${formatDuration(seconds)}`;
+}
+
+/** What users know under another name than the system's. */
+const WHY: readonly (readonly [RegExp, string])[] = [
+  [/ECONNREFUSED/, 'connection refused'],
+  [/ENOTFOUND|EAI_AGAIN/, 'no such host'],
+  [/EHOSTUNREACH|ENETUNREACH/, 'no way to the host'],
+  [/ECONNRESET|other side closed|socket hang up|UND_ERR_SOCKET/, 'connection broken'],
+  [/CONNECT_TIMEOUT|ETIMEDOUT/, 'no connection in time'],
+];
+const LONGEST_WHY = 60;
+
+function whyInWords(why: string): string {
+  const found = WHY.find(([sign]) => sign.test(why))?.[1] ?? why;
+  return found.length <= LONGEST_WHY ? found : `${found.slice(0, LONGEST_WHY - 1)}…`;
 }
 
 /** What a stage has spent on teachers in all its sessions, and of what. */

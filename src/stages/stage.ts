@@ -1,4 +1,5 @@
 import type { Json } from '../base/canonical-json.ts';
+import type { Servers } from '../calls/servers.ts';
 import type { RepoId } from '../model/artifact.ts';
 import type { CallsProgress } from '../model/event.ts';
 import type { JobProgram } from '../model/job.ts';
@@ -73,6 +74,8 @@ export interface TaskContext {
   readonly flush: () => Promise<void>;
   /** A teacher's servers: the recipe's own first, then those to turn to when it fails. */
   readonly teacher: (id: string) => Promise<readonly Teacher[]>;
+  /** what is known of these servers from earlier steps */
+  readonly servers: Servers;
   readonly signal: AbortSignal;
   readonly progress: (progress: CallsProgress) => void;
   readonly note: (message: string) => void;

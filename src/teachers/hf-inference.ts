@@ -55,7 +55,7 @@ export function hfInferenceTeacher(spec: TeacherSpec, secret: string | undefined
   }
 
   return {
-    ...termsOf(spec, spec.baseUrl ?? `Hugging Face (${spec.inferenceProvider ?? 'auto'})`),
+    ...termsOf(spec, spec.baseUrl ?? `Hugging Face (${spec.inferenceProvider ?? 'auto'})`, secret),
     settleMs: store ? timeoutMs : 0,
     complete: (request, signal) =>
       withDeadline(signal, timeoutMs, (both) => complete(chatBody(request, { ...spec, store }), both)),

@@ -39,7 +39,7 @@ export function openaiTeacher(spec: TeacherSpec, baseUrl: string, secret: string
   const access = { authorization: `Bearer ${secret ?? 'none'}` };
 
   return {
-    ...termsOf(spec, baseUrl),
+    ...termsOf(spec, baseUrl, secret),
     settleMs: spec.store ? timeoutMs : 0,
 
     complete: (request, signal) =>

@@ -17,7 +17,7 @@ export function selfHostedTeacher(spec: TeacherSpec, baseUrl: string, secret: st
   const headers = { 'content-type': 'application/json', accept: 'application/json', ...access };
 
   return {
-    ...termsOf(spec, baseUrl),
+    ...termsOf(spec, baseUrl, secret),
     settleMs: spec.store ? timeoutMs : 0,
 
     complete: (request, signal) =>

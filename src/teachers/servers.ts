@@ -7,6 +7,7 @@ export function serversOf(spec: TeacherSpec): readonly TeacherSpec[] {
       timeoutSeconds: spec.timeoutSeconds,
       tokenLimit: spec.tokenLimit,
       ...(spec.reasoningTokens === undefined ? {} : { reasoningTokens: spec.reasoningTokens }),
+      ...(spec.awaySeconds === undefined ? {} : { awaySeconds: spec.awaySeconds }),
       ...server,
       model: server.model ?? spec.model,
     }),

@@ -45,6 +45,15 @@ const concurrency = z
   .default(64)
   .describe('Calls in flight at most; fewer are used while the server says that it is busy');
 
+const awaySeconds = z
+  .number()
+  .positive()
+  .max(86_400)
+  .optional()
+  .describe(
+    'The server may be away for so long before the run ends with exit 75; by default 180, and 20 where it has not answered once',
+  );
+
 const store = z
   .boolean()
   .default(false)
@@ -86,6 +95,7 @@ export const teacherSpec = z
       .enum(['openai', 'huggingface', 'self-hosted'])
       .default('openai')
       .describe('practice only: the client through which it is asked'),
+    awaySeconds,
     timeoutSeconds: z.number().positive().max(3600).default(120).describe('One call may take so long'),
     store,
     tokenLimit: tokenLimit.default('max_tokens'),
@@ -117,6 +127,7 @@ export const teacherSpec = z
             keyFrom,
             concurrency,
             limits,
+            awaySeconds,
             store,
             tokenLimit: tokenLimit.optional(),
             price,

@@ -138,8 +138,16 @@ export interface BatchApi {
 export interface Teacher {
   /** `gpt-4 at https://...`: for messages, never with a key */
   readonly name: string;
+  /** its address, or in words: for messages */
+  readonly where: string;
+  /** Names address and key: what is the same here is one server with one account, whose slots all share. */
+  readonly server: string;
+  /** as the server knows it; providers count their limits by it */
+  readonly model: string;
   /** calls in flight at most */
   readonly concurrency: number;
+  /** For so long the server may be away before calls to it end with that, where the recipe says it; milliseconds. */
+  readonly awayMs: number | undefined;
   readonly limits: TeacherLimits;
   readonly price: Price | undefined;
   /** Tokens that it may bill for a call on top of the limit of the reply; `undefined`: nobody knows. */

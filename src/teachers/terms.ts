@@ -1,14 +1,21 @@
+import { sha256 } from '../base/sha256.ts';
 import type { TeacherSpec } from './spec.ts';
 import type { Price, Teacher } from './teacher.ts';
 
-/** What a recipe says of a teacher, as far as the engine of paid calls wants to know it. `where` is for messages. */
-export function termsOf(
-  spec: TeacherSpec,
-  where: string,
-): Pick<Teacher, 'name' | 'concurrency' | 'limits' | 'price' | 'reasoningTokens'> {
+type Terms = Pick<
+  Teacher,
+  'name' | 'where' | 'server' | 'model' | 'concurrency' | 'awayMs' | 'limits' | 'price' | 'reasoningTokens'
+>;
+
+/** What a recipe says of a teacher, as far as the engine of paid calls wants to know it. `where`: its address, or in words. */
+export function termsOf(spec: TeacherSpec, where: string, secret: string | undefined): Terms {
   const { requestsPerMinute, tokensPerMinute } = spec.limits;
   return {
     name: `${spec.model} at ${where}`,
+    where,
+    server: sha256([where.replace(/\/+$/, '').toLowerCase(), secret ?? '', spec.billTo ?? ''].join('\0')),
+    model: spec.model,
+    awayMs: spec.awaySeconds === undefined ? undefined : spec.awaySeconds * 1000,
     concurrency: spec.concurrency,
     limits: { requestsPerMinute, tokensPerMinute },
     price: priceOf(spec),

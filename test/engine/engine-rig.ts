@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { openBackend } from '../../src/backends/registry.ts';
 import type { Json } from '../../src/base/canonical-json.ts';
 import { hostId } from '../../src/base/host-id.ts';
+import { openServers } from '../../src/calls/servers.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { beginRun, type StageRun } from '../../src/engine/stage-run.ts';
 import { localHub } from '../../src/hub/local-hub.ts';
@@ -45,6 +46,7 @@ export async function openRig(): Promise<Rig> {
     target,
     machine: { cuda: false, cores: 1 },
     teacher: async () => [],
+    servers: openServers(),
     tasks: {},
     workFolder: join(folder, 'jobs'),
     codeFolder: join(folder, 'code'),

@@ -8,7 +8,19 @@ import { openTeacher } from '../../src/teachers/registry.ts';
 import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
 import { type Asked, type ChatServer, type Doing, startChatServer } from './chat-server.ts';
 
-const PATIENCE = { attempts: 4, callMs: 60_000, baseMs: 2, capMs: 20, silenceMs: 200, busyMs: 5, breakMs: 5, lookMs: 20 };
+const PATIENCE = {
+  attempts: 4,
+  callMs: 60_000,
+  baseMs: 2,
+  capMs: 20,
+  awayMs: 200,
+  unseenMs: 200,
+  silenceMs: 200,
+  busyMs: 5,
+  breakMs: 5,
+  breakMostMs: 20,
+  lookMs: 20,
+};
 
 export const call = (question: string): Call => ({
   teacher: 't',

@@ -10,7 +10,7 @@ import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
 import type { BatchApi, Teacher } from '../../src/teachers/teacher.ts';
 
 const PRICE = { input: 1, output: 10, batch: 0.5, date: '2026-01-01', source: 'made up' };
-const PATIENCE = { attempts: 4, baseMs: 2, capMs: 20, lookMs: 20, gatherMs: 20 };
+const PATIENCE = { attempts: 4, baseMs: 2, capMs: 20, awayMs: 500, unseenMs: 500, breakMostMs: 20, lookMs: 20, gatherMs: 20 };
 
 export function batchTeacher(
   baseUrl: string,

@@ -32,8 +32,8 @@ export interface Doing {
   readonly delayMs?: number;
   /** The answer waits for it: what has to come before, whatever the speed of the machine. */
   readonly after?: Promise<unknown>;
-  /** closes the connection before the answer, within it, or never answers */
-  readonly trouble?: 'cut' | 'cut-body' | 'stall';
+  /** closes the connection before the answer, within it, or never answers, or never ends its answer */
+  readonly trouble?: 'cut' | 'cut-body' | 'stall' | 'stall-body';
 }
 
 export interface ChatServer {
@@ -84,6 +84,7 @@ export async function startChatServer(script: (asked: Asked) => Doing = () => ({
       ...doing.headers,
     });
     if (doing.trouble === 'cut-body') response.write(text.slice(0, 20), () => response.socket?.destroy());
+    else if (doing.trouble === 'stall-body') response.write(text.slice(0, 20));
     else response.end(text);
   }
 

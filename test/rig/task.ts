@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { Json } from '../../src/base/canonical-json.ts';
 import { sha256 } from '../../src/base/sha256.ts';
+import { openServers } from '../../src/calls/servers.ts';
 import { startPracticeServer } from '../../src/practice/server.ts';
 import type { Task, TaskContext, TaskResult } from '../../src/stages/stage.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
@@ -67,6 +68,7 @@ export async function openWorkshop(misbehave?: string): Promise<Workshop> {
         budgetUsd: undefined,
         ahead: undefined,
         teacher: () => Promise.resolve([teacher]),
+        servers: openServers(),
         signal: new AbortController().signal,
         progress: () => {},
         note: (message) => notes.push(message),

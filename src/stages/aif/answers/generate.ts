@@ -83,7 +83,8 @@ export const generate: Task = async (context) => {
             return outcome.ok ? outcome.reply : undefined;
           });
           for (const row of rows) if (row.call_key !== null) refuseInVain(members, row);
-          await judge?.(rows, session);
+          // Not waited for: a judge that is slow, or away, keeps neither answers nor the step.
+          void judge?.(rows, session);
         },
       );
 

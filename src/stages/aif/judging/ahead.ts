@@ -7,7 +7,10 @@ import { NO_LOGPROBS } from './expected.ts';
 import { settle } from './settle.ts';
 import { isJudged, LEGIBLE_AFTER, type Sheet, sheetMaker } from './sheets.ts';
 
-/** Asks the judges about the answers to one prompt. Never throws: what went wrong the judge step meets again. */
+/**
+ * Asks the judges about the answers to one prompt, as far as they keep up: what they are not asked here the judge step asks.
+ * Never throws: what went wrong that step meets again. Nobody need wait for it.
+ */
 export type AskAhead = (completions: readonly Completion[], session: CallSession) => Promise<void>;
 
 /**
@@ -19,10 +22,12 @@ export type AskAhead = (completions: readonly Completion[], session: CallSession
 export async function judgeAhead(config: Json, files: string): Promise<AskAhead> {
   const judging = judgeConfig.parse(config);
   if (judging.by === 'reward_model' || judging.calibration !== null) return () => Promise.resolve();
+  const { mode } = judging;
   const sheetsOf = await sheetMaker(judging, files);
   /** Of the first prompt: whether all it brought were replies without the log-probabilities that were asked for. */
   let mute: Promise<boolean> | undefined;
   const seats = watchInVain<number>(LEGIBLE_AFTER);
+  let pending = 0;
 
   async function ask(sheets: readonly Sheet[], session: CallSession): Promise<boolean> {
     const settled = await Promise.allSettled(
@@ -41,12 +46,20 @@ export async function judgeAhead(config: Json, files: string): Promise<AskAhead>
       (each) => each.status === 'fulfilled' && !each.value.reading.ok && each.value.reading.why === NO_LOGPROBS,
     );
   }
-  return async (completions, session) => {
+  async function askAbout(completions: readonly Completion[], session: CallSession): Promise<void> {
     const sheets = sheetsOf(completions.filter(isJudged));
     if (sheets.length === 0) return;
-    if (judging.mode === 'expected' && mute === undefined) {
+    if (mode === 'expected' && mute === undefined) {
       mute = ask(sheets, session);
       await mute;
     } else if (!(await mute)) await ask(sheets, session);
+  }
+  return async (completions, session) => {
+    // Answers do not wait for a judge that is slow, or away; their texts would fill the memory meanwhile.
+    if (pending >= session.inHand) return;
+    pending += 1;
+    await askAbout(completions, session).finally(() => {
+      pending -= 1;
+    });
   };
 }

@@ -193,6 +193,7 @@ const JUDGE = {
 
 test('the judge is asked while answers still come in; what comes out is the same to the byte as one after the other', async () => {
   const results: Record<string, string>[] = [];
+  const left: number[] = [];
   for (const ahead of [true, false]) {
     // slow enough that the last answers are still to be asked when the first are in
     const slow = await openShop('latency=3');
@@ -219,10 +220,12 @@ test('the judge is asked while answers still come in; what comes out is the same
     assert.equal(answered.metrics.completions, 96);
     const before = slow.answered();
     const judged = await slow.run('judge', judge, JUDGE, { prompts, completions: answered.out }, more);
-    assert.equal(slow.answered() === before, ahead);
+    left.push(slow.answered() - before);
     results.push({ ...(await digests(answered.out)), ...(await digests(judged.out)) });
   }
   assert.deepEqual(results[0], results[1]);
+  const [after = 0, all = 0] = left;
+  assert.ok(after < all, `${after} of ${all} judgements are left to the step judge`);
 });
 
 test('a warm run asks nothing and writes the same bytes, and so does one in which the answers came in another order', async () => {

@@ -1,0 +1,184 @@
+import type { ChatAnswer, ChatFailure, Teacher } from '../teachers/teacher.ts';
+import { aimd } from './aimd.ts';
+import { type Breaker, breaker } from './breaker.ts';
+import type { Patience } from './desk.ts';
+import { tokenBucket } from './token-bucket.ts';
+
+/** A call that was admitted and has not come back. */
+export interface Ticket {
+  readonly tokens: number;
+  /** by the process's steady clock */
+  readonly enteredAt: number;
+  readonly isTrial: boolean;
+  readonly takenRequests: number;
+  readonly takenTokens: number;
+}
+
+/**
+ * One model at one server under one key, as providers count limits: what it admits in a minute, how many calls at once it
+ * takes without saying that it is busy, and whether it answers. All teachers that are this model there share it, in all
+ * steps of a command. Times in milliseconds of the process's steady clock.
+ */
+export class Endpoint {
+  readonly #patience: Patience;
+  readonly #requests = tokenBucket(undefined, false);
+  readonly #tokens = tokenBucket(undefined, true);
+  readonly #atOnce = aimd({ most: 1 });
+  readonly #fuse: Breaker;
+  inFlight = 0;
+  #quietUntil = 0;
+  #dead: ChatFailure | undefined;
+  #lastFailure: ChatFailure | undefined;
+  #answeredAt = Number.NEGATIVE_INFINITY;
+  /** since when it says nothing but "too many requests", and how often it has */
+  #busy: { readonly since: number; times: number } | undefined;
+  #isTooBusy = false;
+  /** when the first call was sent of those that failed with no answer since */
+  #awaySince: number | undefined;
+
+  constructor(patience: Patience) {
+    this.#patience = patience;
+    this.#fuse = breaker(patience.breakAfter, patience.breakMs, Math.max(patience.breakMs, patience.breakMostMs));
+  }
+
+  /** A teacher is this model there: what the recipe says of it holds, of several the least. */
+  join({ concurrency, limits }: Pick<Teacher, 'concurrency' | 'limits'>): void {
+    this.#atOnce.allow(concurrency);
+    if (limits.requestsPerMinute !== undefined) this.#requests.limitTo(limits.requestsPerMinute);
+    if (limits.tokensPerMinute !== undefined) this.#tokens.limitTo(limits.tokensPerMinute);
+  }
+
+  get requestLimit(): number | undefined {
+    return this.#requests.limit;
+  }
+  get tokenLimit(): number | undefined {
+    return this.#tokens.limit;
+  }
+  get atOnce(): number {
+    return this.#atOnce.limit;
+  }
+  /** when it last answered anything but a transient failure */
+  get answeredAt(): number {
+    return this.#answeredAt;
+  }
+  /** It has failed so often that it is left alone between two tries. */
+  get isFailing(): boolean {
+    return this.#fuse.openings > 0;
+  }
+  /** What it last said, and for how long it has answered nothing. */
+  away(at: number): { readonly failure: ChatFailure; readonly ms: number } | undefined {
+    return this.#awaySince === undefined || this.#lastFailure === undefined
+      ? undefined
+      : { failure: this.#lastFailure, ms: at - this.#awaySince };
+  }
+  /** For so long it wants no call, by its own words. */
+  quietMs(at: number): number {
+    return Math.max(0, this.#quietUntil - at);
+  }
+
+  /** Why it will answer nothing more, or nothing for now, once that is certain. `awayMs`: what the recipe allows, if anything. */
+  gone(at: number, awayMs: number | undefined): ChatFailure | undefined {
+    if (this.#dead !== undefined) return this.#dead;
+    // Between two tries alone: while one is on its way, or due, nobody knows.
+    const rest = this.#fuse.waitMs(at);
+    if (rest === 0 || !Number.isFinite(rest)) return undefined;
+    const { awayMs: seen, unseenMs } = this.#patience;
+    const most = awayMs ?? (this.#answeredAt === Number.NEGATIVE_INFINITY ? Math.min(seen, unseenMs) : seen);
+    return this.#isTooBusy || (this.away(at)?.ms ?? 0) >= most ? this.#lastFailure : undefined;
+  }
+
+  /** Milliseconds until a call of so many tokens may be sent. */
+  waitMs(tokens: number, at: number): number {
+    if (this.inFlight >= this.#atOnce.limit) return Number.POSITIVE_INFINITY;
+    return Math.max(this.#quietUntil - at, this.#fuse.waitMs(at), this.#requests.waitMs(1, at), this.#tokens.waitMs(tokens, at));
+  }
+
+  /** For so long it is better to go elsewhere, if there is an elsewhere. */
+  closedMs(at: number): number {
+    const quiet = this.#quietUntil - at;
+    const isLong = quiet > this.#patience.capMs || (this.#fuse.openings > 0 && quiet > 0);
+    return this.#dead === undefined ? Math.max(this.#fuse.waitMs(at), isLong ? quiet : 0) : Number.POSITIVE_INFINITY;
+  }
+
+  admit(tokens: number, at: number): Ticket {
+    this.inFlight += 1;
+    return {
+      tokens,
+      enteredAt: at,
+      isTrial: this.#fuse.sent(),
+      takenRequests: this.#requests.take(1, at),
+      takenTokens: this.#tokens.take(tokens, at),
+    };
+  }
+
+  /** What it answered; `used`: tokens of the reply. `note` tells the user of a long silence. */
+  heard(ticket: Ticket, answer: ChatAnswer, used: number, at: number, note: (minutes: number) => void): void {
+    this.#settle(ticket, used);
+    const { limits } = answer;
+    if (limits?.requests !== undefined) this.#requests.correct(limits.requests, ticket.enteredAt, ticket.takenRequests, at);
+    if (limits?.tokens !== undefined) this.#tokens.correct(limits.tokens, ticket.enteredAt, ticket.takenTokens, at);
+    if (answer.ok) {
+      this.#atOnce.answered(at);
+      this.#answered(at);
+    } else this.#failed(ticket, answer.failure, at, note);
+  }
+
+  /** The call was not sent after all. */
+  withdraw(ticket: Ticket): void {
+    this.#settle(ticket, 0);
+    if (ticket.isTrial) this.#fuse.withdrawn();
+  }
+
+  /** One call has failed so often, with nothing answered in between, that it is left alone for a while. */
+  trip(at: number): void {
+    this.#fuse.trip(at);
+  }
+
+  #settle(ticket: Ticket, used: number): void {
+    if (used === 0) this.#tokens.refused(ticket.tokens, ticket.enteredAt);
+    else this.#tokens.used(ticket.tokens, used);
+  }
+
+  #answered(at: number): void {
+    this.#answeredAt = at;
+    this.#busy = undefined;
+    this.#isTooBusy = false;
+    this.#awaySince = undefined;
+    this.#fuse.answered();
+  }
+
+  #failed(ticket: Ticket, failure: ChatFailure, at: number, note: (minutes: number) => void): void {
+    this.#lastFailure = failure;
+    if (failure.kind === 'stop' || failure.kind === 'quota') this.#dead = failure;
+    else if (failure.kind === 'final') this.#answered(at);
+    else if (failure.status === 429) this.#isBusy(ticket, failure, at, note);
+    else {
+      // Asked in vain from the moment on at which it was asked: an answer that never comes takes its time.
+      this.#awaySince ??= ticket.enteredAt;
+      this.#beQuiet(failure.afterMs ?? 0, at, note);
+      this.#fuse.failed(ticket.isTrial, at);
+    }
+  }
+
+  #isBusy(ticket: Ticket, failure: ChatFailure, at: number, note: (minutes: number) => void): void {
+    const { busyMs, attempts, silenceMs } = this.#patience;
+    this.#atOnce.busy(ticket.enteredAt, this.inFlight, at);
+    this.#busy ??= { since: at, times: 0 };
+    this.#busy.times += 1;
+    // It may name no time, or one that is never enough.
+    const least = at - this.#busy.since < busyMs ? 0 : busyMs;
+    this.#beQuiet(Math.max(failure.afterMs || busyMs, least), at, note);
+    // It is there, and says so.
+    this.#awaySince = undefined;
+    if (ticket.isTrial) this.#fuse.answered();
+    if (this.#busy.times < attempts || at - this.#busy.since <= silenceMs) return;
+    this.#isTooBusy = true;
+    this.#fuse.trip(at);
+  }
+
+  #beQuiet(ms: number, at: number, note: (minutes: number) => void): void {
+    // While it is silent for long, that has been said.
+    if (ms > this.#patience.capMs && this.#quietUntil - at <= this.#patience.capMs) note(Math.ceil(ms / 60_000));
+    this.#quietUntil = Math.max(this.#quietUntil, at + ms);
+  }
+}
