@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 
+from dataset_reader import load_files
 from exits import BAD_DATA, JobError
 from job import Job
-from source_rows import read_file
+from messages import Unusable
+from row_shapes import as_turns
 
 
 def normalised(text: str) -> str:
@@ -23,19 +26,21 @@ class Listed:
     by_start: dict[tuple[str, ...], list[str]]
 
 
-def listed_prompts(job: Job) -> Listed:
+def listed_prompts(job: Job, scratch: Path) -> Listed:
     """From every file of the input `decontaminate`."""
     texts: set[str] = set()
-    for path in sorted(job.input("decontaminate").rglob("*")):
-        if path.suffix in (".parquet", ".jsonl"):
-            columns, rows = read_file(path)
-            column = next((name for name in ("prompt", "question", "instruction", "text", "messages") if name in columns), None)
-            if column is None:
-                raise JobError(
-                    f'Cannot read prompts from the dataset "decontaminate": found the columns {", ".join(columns)}, '
-                    f"expected prompt, question, instruction, text or messages", BAD_DATA
-                )  # fmt: skip
-            texts |= {normalised(row[column][0]["content"] if column == "messages" else row[column]) for row in rows}
+    for rows in load_files(job.input("decontaminate"), "decontaminate", scratch):
+        column = next((name for name in ("prompt", "question", "instruction", "text", "messages") if name in rows.column_names), None)
+        if column is None:
+            raise JobError(
+                f'Cannot read prompts from the dataset "decontaminate": found the columns {", ".join(rows.column_names)}, '
+                f"expected prompt, question, instruction, text or messages", BAD_DATA
+            )  # fmt: skip
+        for value in rows[column]:
+            try:
+                texts |= {normalised(turn["content"]) for turn in as_turns(value, "user")[:1]}
+            except Unusable as reason:
+                raise JobError(f'Cannot read prompts from the column "{column}" of the dataset "decontaminate": {reason}', BAD_DATA) from reason
     texts.discard("  ")
     by_start: dict[tuple[str, ...], list[str]] = {}
     for text in sorted(texts):

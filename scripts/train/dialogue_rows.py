@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from decontaminate import Listed, holds_listed
 from disclaimer import is_disclaimer
 from job import Job
-from messages import Message, clean_messages, with_system
+from left_out import LeftOut
+from messages import Message, Unusable, with_system
 from prepare_config import Config
-from source_rows import Row
+from row_shapes import row_dialogue
+from source_rows import Row, in_batches
 from training_rows import Tokens
 from truecase import truecase
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Counter = collections.Counter[str]
-# rows rendered and tokenised at once
-CHUNK = 1000
-
 
 def sft_rows(
-    job: Job, config: Config, tokenizer: PreTrainedTokenizerBase, rows: list[Row], counter: Counter, listed: Listed | None
+    job: Job, config: Config, tokenizer: PreTrainedTokenizerBase, rows: list[Row], left_out: LeftOut, listed: Listed | None
 ) -> Iterator[Tokens]:
-    for start in range(0, len(rows), CHUNK):
-        job.emit("progress", step=0, max_steps=1, metrics={"rows": start, "of": len(rows)})
-        dialogues = [messages for row in rows[start : start + CHUNK] if (messages := kept_dialogue(row, config, counter, listed)) is not None]
+    seen = 0
+    for batch in in_batches(rows):
+        job.emit("progress", step=0, max_steps=1, metrics={"rows": seen, "of": len(rows)})
+        seen += len(batch)
+        kept: list[Row] = []
+        dialogues: list[list[Message]] = []
+        for row, content in batch:
+            try:
+                dialogues.append(kept_dialogue(content, config, left_out, listed))
+                kept.append(row)
+            except Unusable as reason:
+                left_out.drop(row, str(reason))
         if not dialogues:
             continue
-        # a chunk at once, so that the tokenizer can use its threads
+        # a batch at once, so that the tokenizer can use its threads
         encoded = tokenizer.apply_chat_template(
             dialogues, return_dict=True, return_assistant_tokens_mask=config.loss_tokens == "assistant"
         )
@@ -43,30 +49,25 @@ def sft_rows(
                 counts = numpy.asarray(encoded["assistant_masks"][index], dtype=bool)
                 made["labels"] = numpy.where(counts, made["input_ids"], numpy.int32(-100))
             if len(ids) > config.max_length:
-                counter["longer than a row"] += 1
+                left_out.notice("longer than a row")
                 if not config.packing:
                     made = {name: values[: config.max_length] for name, values in made.items()}
             if "labels" in made and (made["labels"] == -100).all():
-                counter["drop no answer within the row"] += 1
+                left_out.drop(kept[index], "no answer within the row")
                 continue
             yield made
 
 
-def kept_dialogue(row: Row, config: Config, counter: Counter, listed: Listed | None) -> list[Message] | None:
-    """The messages to render; None, and a count of the reason, for a row to drop."""
+def kept_dialogue(content: dict[str, Any], config: Config, left_out: LeftOut, listed: Listed | None) -> list[Message]:
+    """The messages to render; throws `Unusable` with the reason for a row to leave out."""
     assert config.filters is not None
-    messages = clean_messages(row["messages"])
-    if messages is None:
-        counter["drop malformed"] += 1
-        return None
+    messages = row_dialogue(content)
     if config.filters.drop_refusals and any(is_disclaimer(message["content"]) for message in messages if message["role"] == "assistant"):
-        counter["drop disclaimer"] += 1
-        return None
+        raise Unusable("disclaimer")
     if listed is not None and any(holds_listed(message["content"], listed) for message in messages):
-        counter["drop contaminated"] += 1
-        return None
+        raise Unusable("contaminated")
     if config.filters.truecase:
         cased = [{**message, "content": truecase(message["content"])} for message in messages]
-        counter["truecased"] += cased != messages
+        left_out.notice("truecased", cased != messages)
         messages = cased
     return with_system(messages, config.system)

@@ -14,6 +14,7 @@ from chat_tokenizer import load_tokenizer
 from checkpoint import checkpoint_to_resume, vouch_for
 from exits import BAD_DATA, Interrupted, JobError
 from job import Job
+from json_lines import read_json_lines, write_json_lines
 from run_job import run
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def main(job: Job, config: Config) -> None:
     stopping.stop_at_once(True)
 
     records.sort(key=lambda record: (record["prompt_id"], record["sample"]))
-    write_records(job.out / COMPLETIONS, records)
+    write_json_lines(job.out / COMPLETIONS, records)
     finished = sum(record["finish_reason"] == "stop" for record in records)
     metrics = {"completions": len(records), "tokens": sum(record["tokens"] for record in records), "finished": finished}
     job.finish(len(batches), len(batches), metrics)
@@ -104,8 +105,7 @@ def read_prompts(folder: Path, name: str | None, tokenizer: PreTrainedTokenizerB
 
         rows = parquet.read_table(path).to_pylist()
     else:
-        with open(path, encoding="utf-8") as file:
-            rows = [json.loads(line) for line in file if line.strip()]
+        rows = [row for _, row in read_json_lines(path)]
     prompts = []
     for row in rows:
         messages = row["messages"] if row.get("messages") else [{"role": "user", "content": row.get("prompt")}]
@@ -216,7 +216,7 @@ def load_vllm(job: Job, config: Config) -> Answer:
 def write_checkpoint(job: Job, step: int, records: list[dict[str, Any]]) -> None:
     folder = job.checkpoints / f"checkpoint-{step}"
     folder.mkdir(parents=True, exist_ok=True)
-    write_records(folder / COMPLETIONS, records)
+    write_json_lines(folder / COMPLETIONS, records)
     (folder / "batches.json").write_text(json.dumps({"done": step}), encoding="utf-8")
     vouch_for(job, folder, step)
     for older in sorted(job.checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))[:-2]:
@@ -224,13 +224,8 @@ def write_checkpoint(job: Job, step: int, records: list[dict[str, Any]]) -> None
 
 
 def read_checkpoint(folder: Path) -> tuple[int, list[dict[str, Any]]]:
-    with open(folder / COMPLETIONS, encoding="utf-8") as file:
-        return json.loads((folder / "batches.json").read_text(encoding="utf-8"))["done"], [json.loads(line) for line in file]
-
-
-def write_records(path: Path, records: list[dict[str, Any]]) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    done = json.loads((folder / "batches.json").read_text(encoding="utf-8"))["done"]
+    return done, [record for _, record in read_json_lines(folder / COMPLETIONS)]
 
 
 if __name__ == "__main__":

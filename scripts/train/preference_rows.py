@@ -2,58 +2,57 @@
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from decontaminate import Listed, holds_listed
 from job import Job
-from messages import Message, clean_messages, with_system
+from left_out import LeftOut
+from messages import Message, Unusable, with_system
 from prepare_config import Config
-from source_rows import Row
+from row_shapes import row_pair
+from source_rows import Row, in_batches
 from training_rows import Tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Counter = collections.Counter[str]
-# rows between two signs of life
-CHUNK = 1000
-
 
 def preference_rows(
-    job: Job, config: Config, tokenizer: PreTrainedTokenizerBase, rows: list[Row], counter: Counter, listed: Listed | None
+    job: Job, config: Config, tokenizer: PreTrainedTokenizerBase, rows: list[Row], left_out: LeftOut, listed: Listed | None
 ) -> Iterator[Tokens]:
-    for index, row in enumerate(rows):
-        if index % CHUNK == 0:
-            job.emit("progress", step=0, max_steps=1, metrics={"rows": index, "of": len(rows)})
-        chosen, rejected = clean_messages(row["chosen"]), clean_messages(row["rejected"])
-        if chosen is None or rejected is None:
-            counter["drop malformed"] += 1
-            continue
-        if chosen[:-1] != rejected[:-1]:
-            counter["drop different prompts"] += 1
-            continue
-        if listed is not None and any(holds_listed(message["content"], listed) for message in chosen):
-            counter["drop contaminated"] += 1
-            continue
-        prompt_ids, chosen_ids = prompt_and_answer(tokenizer, with_system(chosen, config.system))
-        other_ids, rejected_ids = prompt_and_answer(tokenizer, with_system(rejected, config.system))
-        if prompt_ids != other_ids:
-            # the tokenizer merged the last token of the prompt with the first of an answer
-            counter["drop ambiguous boundary"] += 1
-            continue
-        if chosen_ids == rejected_ids:
-            counter["drop equal answers"] += 1
-            continue
-        made = truncate(prompt_ids, chosen_ids, rejected_ids, config, counter)
-        if numpy.array_equal(made["chosen_ids"], made["rejected_ids"]):
-            # the two differ only in what was cut away: no gradient would come of them
-            counter["drop equal when cut"] += 1
-            continue
-        yield made
+    seen = 0
+    for batch in in_batches(rows):
+        job.emit("progress", step=0, max_steps=1, metrics={"rows": seen, "of": len(rows)})
+        seen += len(batch)
+        for row, content in batch:
+            try:
+                yield kept_pair(tokenizer, content, config, left_out, listed)
+            except Unusable as reason:
+                left_out.drop(row, str(reason))
+
+
+def kept_pair(
+    tokenizer: PreTrainedTokenizerBase, content: dict[str, Any], config: Config, left_out: LeftOut, listed: Listed | None
+) -> Tokens:
+    """Throws `Unusable` with the reason for a row to leave out."""
+    chosen, rejected = row_pair(content)
+    if listed is not None and any(holds_listed(message["content"], listed) for message in [*chosen, rejected[-1]]):
+        raise Unusable("contaminated")
+    prompt_ids, chosen_ids = prompt_and_answer(tokenizer, with_system(chosen, config.system))
+    other_ids, rejected_ids = prompt_and_answer(tokenizer, with_system(rejected, config.system))
+    if prompt_ids != other_ids:
+        # the tokenizer merged the last token of the prompt with the first of an answer
+        raise Unusable("ambiguous boundary")
+    if chosen_ids == rejected_ids:
+        raise Unusable("equal answers")
+    made = truncate(prompt_ids, chosen_ids, rejected_ids, config, left_out)
+    if numpy.array_equal(made["chosen_ids"], made["rejected_ids"]):
+        # the two differ only in what was cut away: no gradient would come of them
+        raise Unusable("equal when cut")
+    return made
 
 
 def prompt_and_answer(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> tuple[list[int], list[int]]:
@@ -69,7 +68,7 @@ def prompt_and_answer(tokenizer: PreTrainedTokenizerBase, messages: list[Message
     return ids[:cut], ids[cut:]
 
 
-def truncate(prompt: list[int], chosen: list[int], rejected: list[int], config: Config, counter: Counter) -> Tokens:
+def truncate(prompt: list[int], chosen: list[int], rejected: list[int], config: Config, left_out: LeftOut) -> Tokens:
     """
     As DPOTrainer of TRL 0.7 to 0.12 did under alignment-handbook v0.3 (truncation_mode keep_end): only if the prompt and
     the longer answer exceed `max_length` does the prompt lose its beginning, down to `max_prompt_length`; if that is not
@@ -79,10 +78,10 @@ def truncate(prompt: list[int], chosen: list[int], rejected: list[int], config: 
     longer = max(len(chosen), len(rejected))
     if len(prompt) + longer > config.max_length:
         if len(prompt) > config.max_prompt_length:
-            counter["prompt cut"] += 1
+            left_out.notice("prompt cut")
             prompt = prompt[-config.max_prompt_length :]
         if len(prompt) + longer > config.max_length:
-            counter["answer cut"] += 1
+            left_out.notice("answer cut")
             room = config.max_length - config.max_prompt_length
             chosen, rejected = chosen[:room], rejected[:room]
     made = {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}

@@ -9,6 +9,7 @@ from typing import Any
 
 from checkpoint import vouch_for
 from job import Job
+from json_lines import read_json_lines, write_json_lines
 
 Records = list[dict[str, Any]]
 
@@ -17,7 +18,7 @@ def write_checkpoint(job: Job, step: int, records: Records) -> None:
     """What the first `step` batches gave; the two latest checkpoints are kept."""
     folder = job.checkpoints / f"checkpoint-{step}"
     folder.mkdir(parents=True, exist_ok=True)
-    write_records(folder / "records.jsonl", records)
+    write_json_lines(folder / "records.jsonl", records)
     (folder / "batches.json").write_text(json.dumps({"done": step}), encoding="utf-8")
     vouch_for(job, folder, step)
     for older in sorted(job.checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))[:-2]:
@@ -26,10 +27,5 @@ def write_checkpoint(job: Job, step: int, records: Records) -> None:
 
 def read_checkpoint(folder: Path) -> tuple[int, Records]:
     """Batches that are done, and their records."""
-    with open(folder / "records.jsonl", encoding="utf-8") as file:
-        return json.loads((folder / "batches.json").read_text(encoding="utf-8"))["done"], [json.loads(line) for line in file]
-
-
-def write_records(path: Path, records: Records) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    done = json.loads((folder / "batches.json").read_text(encoding="utf-8"))["done"]
+    return done, [record for _, record in read_json_lines(folder / "records.jsonl")]

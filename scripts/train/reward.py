@@ -13,7 +13,8 @@ from chat_tokenizer import load_tokenizer
 from checkpoint import checkpoint_to_resume
 from exits import BAD_DATA, Interrupted, JobError
 from job import Job
-from records import Records, read_checkpoint, write_checkpoint, write_records
+from json_lines import write_json_lines
+from records import Records, read_checkpoint, write_checkpoint
 from run_job import run
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def main(job: Job, config: Config) -> None:
     rewards = [record["reward"] for record in records]
     records.extend({"completion_id": answer.completion_id, "reward": None, "tokens": len(answer.ids)} for answer in too_long)
     records.sort(key=lambda record: record["completion_id"])
-    write_records(job.out / REWARDS, records)
+    write_json_lines(job.out / REWARDS, records)
     metrics: dict[str, Any] = {"rewards": len(rewards), "too_long": len(too_long)}
     if rewards:
         metrics |= {"mean": math.fsum(rewards) / len(rewards), "lowest": min(rewards), "highest": max(rewards)}

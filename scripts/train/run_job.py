@@ -14,10 +14,10 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import stopping
-from exits import BAD_CONFIG, INTERRUPTED, NO_DISK, Interrupted, JobError, is_disk_full
+from exits import INTERRUPTED, NO_DISK, Interrupted, JobError, is_disk_full
 from job import RANK, Job, JobFile
 from typed_json import parse
 
@@ -39,7 +39,7 @@ def run(program: str, config_type: type[T], main: Callable[[Job, T], None], many
         if not path.is_file():
             raise JobError(f'Cannot read "{path.name}", expected the path of a job file')
         (path.parent / "result.json").unlink(missing_ok=True)
-        file = parse(JobFile, json.loads(path.read_text(encoding="utf-8")), "job.json")
+        file = parse(JobFile, read_job_file(path), "job.json")
         if file.program != program:
             raise JobError(f'Cannot run the program "{file.program}", this is {program}.py')
         os.chdir(path.parent)
@@ -58,13 +58,18 @@ def run(program: str, config_type: type[T], main: Callable[[Job, T], None], many
         code = fail(job, str(error), error.code)
     except Interrupted:
         code = INTERRUPTED
-    except json.JSONDecodeError as error:
-        code = fail(job, f"Cannot read job.json, expected JSON: {error}", BAD_CONFIG)
     except Exception as error:
         traceback.print_exc()
         # 1: a crash, which may be tried again
         code = fail(job, "Cannot write, expected free space on the disk of the job folder", NO_DISK) if is_disk_full(error) else 1
     sys.exit(code)
+
+
+def read_job_file(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise JobError(f"Cannot read job.json, expected JSON: {error}") from error
 
 
 def fail(job: Job | None, message: str, code: int) -> int:

@@ -2,68 +2,104 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import re
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from canonical_json import canonical_json
+from dataset_reader import load_split
 from draws import hmac_uniform
 from exits import BAD_DATA, JobError
+from messages import Unusable
 from prepare_config import Config, Source
+from row_shapes import WANTED, columns_of, row_dialogue, row_pair
 
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    from datasets import Dataset
 
-
-def split_files(folder: Path, split: str) -> list[Path]:
-    """Where `datasets` would find the split: data/SPLIT-00000-of-00001.parquet, SPLIT.jsonl and the like."""
-    name = re.compile(rf"{re.escape(split)}(-\d.*)?\.(parquet|jsonl)")
-    return sorted(path for path in folder.rglob("*") if name.fullmatch(path.name) and ".cache" not in path.parts)
-
-
-def read_file(path: Path) -> tuple[list[str], list[Row]]:
-    """Columns and rows."""
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as parquet
-
-        table = parquet.read_table(path)
-        return table.column_names, table.to_pylist()
-    import json
-
-    with open(path, encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file if line.strip()]
-    return sorted({name for row in rows for name in row}), rows
+# rows read at once
+BATCH = 1000
 
 
-def read_split(folder: Path, source: Source, split: str, kind: str) -> list[Row]:
-    expected = ("messages",) if kind == "sft" else ("prompt", "chosen", "rejected")
-    paths = split_files(folder, split)
-    if not paths:
-        found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())[:20]
-        raise JobError(f'Cannot find the split "{split}" in the dataset "{source.input}", found {", ".join(found) or "no file"}', BAD_DATA)
-    rows: list[Row] = []
-    for path in paths:
-        columns, part = read_file(path)
-        missing = [name for name in expected if name not in columns]
-        if missing:
-            raise JobError(
-                f'Cannot use the split "{split}" of the dataset "{source.input}": found the columns {", ".join(columns)}, '
-                f'expected {", ".join(expected)}', BAD_DATA
-            )  # fmt: skip
-        rows += [{**{name: row.get(name) for name in expected}, "_id": row_id(row)} for row in part]
+@dataclasses.dataclass(frozen=True, eq=False)
+class Split:
+    """The rows of a split on the disk, in their order, with the columns that are read and `prompt_id`."""
+
+    source: Source
+    name: str
+    columns: list[str]
+    rows: Dataset
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """Where a row is; what it holds is read when it is needed."""
+
+    id: str
+    split: Split
+    index: int
+
+
+def read_split(folder: Path, source: Source, split: str, kind: str, scratch: Path) -> list[Row]:
+    dataset = load_split(folder, source.input, source.config, split, scratch)
+    of = f'the split "{split}" of the dataset "{source.input}"'
+    columns = columns_of(kind, dataset.column_names)
+    if not columns:
+        raise JobError(f"Cannot use {of}: found the columns {', '.join(dataset.column_names) or 'none'}, {WANTED[kind]}", BAD_DATA)
     wanted = None if source.rows is None else source.rows.get(split)
-    if wanted is not None and wanted != len(rows):
-        raise JobError(f'Cannot use the split "{split}" of the dataset "{source.input}": found {len(rows)} rows, expected {wanted}', BAD_DATA)
-    return rows
+    if wanted is not None and wanted != len(dataset):
+        raise JobError(f"Cannot use {of}: found {len(dataset)} rows, expected {wanted}", BAD_DATA)
+    ids = ["prompt_id"] if "prompt_id" in dataset.column_names else []
+    held = Split(source, split, columns, dataset.select_columns([*columns, *ids]))
+    return [Row(id, held, index) for index, id in enumerate(row_ids(held, kind))]
 
 
-def row_id(row: Row) -> str:
-    named = row.get("prompt_id")
-    return named if isinstance(named, str) and named else hashlib.sha256(canonical_json(row).encode("utf-8", "surrogatepass")).hexdigest()
+def row_ids(split: Split, kind: str) -> Iterator[str]:
+    """`prompt_id`, or else a digest of what is read of the row: other columns, and how they are stored, change nothing."""
+    for row in batches(split.rows):
+        named = row.get("prompt_id")
+        yield named if isinstance(named, str) and named else content_id({name: row[name] for name in split.columns}, kind)
+
+
+def content_id(row: dict[str, Any], kind: str) -> str:
+    try:
+        text = canonical_json(row_dialogue(row) if kind == "sft" else list(row_pair(row)))
+    except Unusable:
+        # it will be left out, but is drawn like any other before
+        text = json.dumps(row, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def batches(rows: Dataset) -> Iterator[dict[str, Any]]:
+    for batch in rows.iter(BATCH):
+        yield from unbatched(batch)
+
+
+def unbatched(batch: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    return (dict(zip(batch, members, strict=True)) for members in zip(*batch.values(), strict=True))
+
+
+def contents(rows: list[Row]) -> list[dict[str, Any]]:
+    """What the rows hold in the columns that are read, split by split and so with few accesses."""
+    found: dict[Row, dict[str, Any]] = {}
+    for split in dict.fromkeys(row.split for row in rows):
+        own = [row for row in rows if row.split is split]
+        values = unbatched(split.rows.select_columns(split.columns)[[row.index for row in own]])
+        found.update(zip(own, values, strict=True))
+    return [found[row] for row in rows]
+
+
+def in_batches(rows: list[Row]) -> Iterator[list[tuple[Row, dict[str, Any]]]]:
+    for start in range(0, len(rows), BATCH):
+        part = rows[start : start + BATCH]
+        yield list(zip(part, contents(part), strict=True))
 
 
 def select(rows: list[Row], seed: int, fraction: float) -> list[Row]:
-    return rows if fraction >= 1 else [row for row in rows if hmac_uniform(seed, "select", row["_id"]) < fraction]
+    return rows if fraction >= 1 else [row for row in rows if hmac_uniform(seed, "select", row.id) < fraction]
 
 
 def cut_test_rows(config: Config, chosen: dict[str, list[Row]]) -> None:
@@ -72,7 +108,12 @@ def cut_test_rows(config: Config, chosen: dict[str, list[Row]]) -> None:
         return
     held_out = bool(chosen["test"])
     pool = chosen["test"] if held_out else chosen["train"]
-    pool.sort(key=lambda row: hmac_uniform(config.seed, "test", row["_id"]))
+    pool.sort(key=lambda row: hmac_uniform(config.seed, "test", row.id))
     chosen["test"], rest = pool[: config.test_rows], pool[config.test_rows :]
     if not held_out:
         chosen["train"] = rest
+
+
+def in_order(rows: Iterable[Row], seed: int) -> list[Row]:
+    """In the order of their draws, so that a source does not come in one piece."""
+    return sorted(rows, key=lambda row: hmac_uniform(seed, "order", row.id))

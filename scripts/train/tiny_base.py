@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +10,9 @@ from typing import Any, Literal
 from chat_tokenizer import chat_template, save_tokenizer
 from exits import BAD_DATA, JobError
 from job import Job
+from json_lines import read_json_lines
+from messages import Unusable
+from row_shapes import as_turns
 from run_job import run
 
 SPECIAL_TOKENS = ["<unk>", "<s>", "</s>"]
@@ -89,24 +91,29 @@ def corpus_texts(folder: Path) -> Iterator[str]:
     """All text of a data set, in the order of file names and rows."""
     for path in sorted(path for path in folder.rglob("*") if path.suffix in (".parquet", ".jsonl")):
         for row in read_rows(path):
-            yield from row_texts(row)
+            yield from row_texts(row, path)
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     if path.suffix == ".jsonl":
-        with open(path, encoding="utf-8") as file:
-            yield from (json.loads(line) for line in file if line.strip())
-    else:
-        import pyarrow.parquet as parquet
+        yield from (row for _, row in read_json_lines(path))
+        return
+    import pyarrow.parquet as parquet
 
+    try:
         for batch in parquet.ParquetFile(path).iter_batches(batch_size=1000):
             yield from batch.to_pylist()
+    except (ValueError, OSError) as error:
+        raise JobError(f'Cannot read "{path.name}", expected Parquet: {error}', BAD_DATA) from error
 
 
-def row_texts(row: dict[str, Any]) -> Iterator[str]:
-    for name in ("messages", "chosen", "rejected"):
-        if isinstance(row.get(name), list):
-            yield from (message["content"] for message in row[name])
+def row_texts(row: dict[str, Any], path: Path) -> Iterator[str]:
+    try:
+        for name in ("messages", "chosen", "rejected"):
+            if row.get(name) is not None:
+                yield from (turn["content"] for turn in as_turns(row[name], "assistant"))
+    except Unusable as reason:
+        raise JobError(f'Cannot read dialogues from "{path.name}": {reason}', BAD_DATA) from reason
     for name in ("prompt", "text"):
         if isinstance(row.get(name), str) and not row.get("messages"):
             yield row[name]

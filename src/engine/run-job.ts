@@ -4,7 +4,7 @@ import { followJob } from '../backends/follow.ts';
 import { hostId, isEarlierBoot } from '../base/host-id.ts';
 import { ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
-import { JOB_EXIT, type JobHandle, type JobLabels, type JobResult, type JobState } from '../model/job.ts';
+import { JOB_EXIT, type JobEvent, type JobHandle, type JobLabels, type JobResult, type JobState } from '../model/job.ts';
 import type { Artifact, Failure } from '../model/outcome.ts';
 import { attemptEnded, newestCheckpoint, submitting } from '../runs/run-state.ts';
 import type { Step } from '../stages/stage.ts';
@@ -174,7 +174,7 @@ async function watch(
     for await (const item of followJob(engine.backend, handle, { signal: AbortSignal.any([engine.signal, lost.signal]) })) {
       if (item.type === 'note') note(engine, step, item.message);
       else if (item.type === 'event') {
-        const event = item.event.type === 'error' ? { ...item.event, message: named(item.event.message, inputs) } : item.event;
+        const event = inTermsOf(inputs, item.event);
         engine.emit({ type: 'job', stage: step.stage, step: step.name, event });
         if (event.type === 'error') said = event.message;
         if (event.type === 'save') await save(engine, run, step, join(handle.folder, event.path));
@@ -192,8 +192,12 @@ async function watch(
 }
 
 /** A program knows its inputs by the names of their folders; a user knows them by their IDs. */
-function named(message: string, inputs: Readonly<Record<string, Artifact>>): string {
-  return Object.entries(inputs).reduce((text, [name, { ref }]) => text.replaceAll(`"${name}"`, `"${formatRef(ref)}"`), message);
+function inTermsOf(inputs: Readonly<Record<string, Artifact>>, event: JobEvent): JobEvent {
+  const named = (message: string): string =>
+    Object.entries(inputs).reduce((text, [name, { ref }]) => text.replaceAll(`"${name}"`, `"${formatRef(ref)}"`), message);
+  if (event.type === 'error') return { ...event, message: named(event.message) };
+  const input = event.type === 'dropped' ? inputs[event.input] : undefined;
+  return event.type === 'dropped' && input !== undefined ? { ...event, input: formatRef(input.ref) } : event;
 }
 
 async function settle(

@@ -61,6 +61,16 @@ export const jobEvent = z.discriminatedUnion('type', [
   z.looseObject({ seq: z.int(), t: z.number(), type: z.literal('save'), step: z.int(), path: z.string() }),
   z.looseObject({ seq: z.int(), t: z.number(), type: z.literal('heartbeat') }),
   z.looseObject({ seq: z.int(), t: z.number(), type: z.literal('note'), message: z.string() }),
+  /** rows of a split of an input that are left out, counted by reason */
+  z.looseObject({
+    seq: z.int(),
+    t: z.number(),
+    type: z.literal('dropped'),
+    input: z.string(),
+    split: z.string(),
+    read: z.int(),
+    reasons: z.record(z.string(), z.int()),
+  }),
   z.looseObject({ seq: z.int(), t: z.number(), type: z.literal('final'), step: z.int(), max_steps: z.int() }),
   z.looseObject({ seq: z.int(), t: z.number(), type: z.literal('error'), message: z.string(), code: z.int() }),
 ]);

@@ -96,7 +96,7 @@ function ttyRenderer({ stream, secrets, now = Date.now, color = true, columns, f
 
 /** On a terminal what passes is shown live and goes: only what a reader wants to scroll back to stays. */
 function isKept(event: RunEvent): boolean {
-  if (event.type === 'job') return event.event.type === 'error';
+  if (event.type === 'job') return event.event.type === 'error' || event.event.type === 'dropped';
   if (event.type === 'note') return event.lasting === true;
   return event.type !== 'step-started' && event.type !== 'job-submitted' && event.type !== 'checkpoint';
 }

@@ -77,8 +77,15 @@ function jobWording(event: JobEvent, say: (mark: Wording['mark'], text: string) 
   }
   if (event.type === 'data') return say('info', `${formatNumber(event.rows)} rows`);
   if (event.type === 'note') return say('info', event.message);
+  if (event.type === 'dropped') return { ...say('warning', leftOut(event)), isWhole: true };
   if (event.type === 'error') return say('warning', `the job says (${event.code}): ${event.message}`);
   return undefined;
+}
+
+function leftOut({ input, split, read, reasons }: Extract<JobEvent, { type: 'dropped' }>): string {
+  const lost = Object.values(reasons).reduce((sum, count) => sum + count, 0);
+  const why = Object.entries(reasons).map(([reason, count]) => `${reason}: ${formatNumber(count)}`);
+  return `left out ${formatNumber(lost)} of ${formatNumber(read)} rows of "${split}" of ${input} (${why.join(', ')})`;
 }
 
 /** At most three figures of a step: its loss as a curve where there was one, then its own metrics. */

@@ -16,14 +16,19 @@ const JOB = [
 ];
 const TRAINING = ['checkpoint.py', 'load_model.py', 'train_config.py', 'training.py', 'training_rows.py', 'watch.py'];
 const PREPARATION = [
+  'dataset_files.py',
+  'dataset_reader.py',
   'decontaminate.py',
   'dialogue_rows.py',
   'disclaimer.py',
   'draws.py',
+  'json_lines.py',
+  'left_out.py',
   'messages.py',
   'packing.py',
   'preference_rows.py',
   'prepare_config.py',
+  'row_shapes.py',
   'source_rows.py',
   'training_rows.py',
   'truecase.py',
@@ -35,9 +40,9 @@ export const PROGRAM_FILES: Readonly<Record<JobProgram, readonly string[]>> = {
   dsft: ['dsft.py', ...TRAINING, ...JOB, TEMPLATE],
   ddpo: ['ddpo.py', ...TRAINING, ...JOB, TEMPLATE],
   merge: ['merge.py', ...JOB],
-  generate: ['generate.py', 'checkpoint.py', ...JOB, TEMPLATE],
-  reward: ['reward.py', 'checkpoint.py', 'records.py', ...JOB],
-  tiny_base: ['tiny_base.py', ...JOB, TEMPLATE],
+  generate: ['generate.py', 'checkpoint.py', 'json_lines.py', ...JOB, TEMPLATE],
+  reward: ['reward.py', 'checkpoint.py', 'json_lines.py', 'records.py', ...JOB],
+  tiny_base: ['tiny_base.py', 'json_lines.py', 'messages.py', 'row_shapes.py', ...JOB, TEMPLATE],
 };
 
 /** A job step of `program`; the members that every job step has are filled in. */

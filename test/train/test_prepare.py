@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy
 import pyarrow.parquet as parquet
@@ -15,11 +15,12 @@ from conftest import PREFS_DATA, SCRIPTS, SFT_DATA, JobFolder, Json, Lay, assist
 sys.path.insert(0, str(SCRIPTS))
 from decontaminate import Listed, holds_listed, normalised  # noqa: E402
 from disclaimer import is_disclaimer  # noqa: E402
+from left_out import LeftOut  # noqa: E402
 from messages import with_system  # noqa: E402
 from packing import pack  # noqa: E402
 from preference_rows import truncate  # noqa: E402
 from prepare_config import Config  # noqa: E402
-from source_rows import select  # noqa: E402
+from source_rows import Row, select  # noqa: E402
 from truecase import truecase  # noqa: E402
 from typed_json import parse  # noqa: E402
 
@@ -132,11 +133,13 @@ def test_every_drop_is_counted_by_its_reason(lay: Lay, base: Path, tmp_path: Pat
     write_rows(tmp_path / "data" / "train_sft.jsonl", rows)
     write_rows(tmp_path / "exam" / "prompts.jsonl", [{"prompt": "name the capital city of France"}])
     source = {**SFT_DATA["sources"][0], "test": None, "rows": {"train_sft": 6}}
-    config = {**SFT_DATA, "packing": False, "sources": [source], "filters": {"truecase": True, "drop_refusals": True}}
+    config = {**SFT_DATA, "packing": False, "max_dropped": 0.5, "sources": [source], "filters": {"truecase": True, "drop_refusals": True}}
     inputs = {"tokenizer": base, "data0": tmp_path / "data", "decontaminate": tmp_path / "exam"}
     job = finish(lay("prepare", config, inputs))
     report = json.loads((job.out / "report.json").read_text())
-    assert report["splits"]["train"]["dropped"] == {"contaminated": 1, "disclaimer": 1, "malformed": 3}
+    assert report["splits"]["train"]["dropped"] == {
+        "contaminated": 1, "disclaimer": 1, "a turn without text": 1, "ends with a user turn": 1, "no turns": 1,
+    }  # fmt: skip
     assert report["splits"]["train"]["kept"] == report["splits"]["train"]["rows"] == 1
     assert parquet.read_table(job.out / "test.parquet").num_rows == 0
 
@@ -157,13 +160,16 @@ def test_another_number_of_rows_than_the_recipe_says_is_refused(lay: Lay, base: 
 
 def test_missing_columns_are_named_with_those_found(lay: Lay, base: Path, world: Path) -> None:
     job = refused(lay, base, world, {"train": "train_prefs", "rows": None})
-    expected = 'Cannot use the split "train_prefs" of the dataset "data0": found the columns chosen, prompt, prompt_id, rejected, expected messages'
+    expected = 'Cannot use the split "train_prefs" of the dataset "data0": found the columns prompt_id, prompt, chosen, rejected, expected messages, conversations, or prompt and completion'
     assert job.error() == expected
 
 
 def test_a_missing_split_is_named_with_the_files_found(lay: Lay, base: Path, world: Path) -> None:
-    job = refused(lay, base, world, {"train": "train", "rows": None})
-    assert job.error().startswith('Cannot find the split "train" in the dataset "data0", found data/test_prefs.jsonl, ')
+    job = refused(lay, base, world, {"train": "validation", "rows": None})
+    assert job.error() == (
+        'Cannot find the split "validation" in the dataset "data0": it has the splits train, test, '
+        "found data/test_prefs.jsonl, data/test_sft.jsonl, data/train_prefs.jsonl, data/train_sft.jsonl, prompts.jsonl"
+    )
 
 
 def test_a_field_of_the_other_kind_is_refused(lay: Lay, base: Path, world: Path) -> None:
@@ -176,10 +182,10 @@ def test_a_field_of_the_other_kind_is_refused(lay: Lay, base: Path, world: Path)
 
 
 def test_a_share_of_the_rows_does_not_depend_on_the_other_rows() -> None:
-    rows = [{"_id": f"row-{index}"} for index in range(1000)]
+    rows = [Row(f"row-{index}", cast(Any, None), index) for index in range(1000)]
     half = select(rows, 1, 0.5)
     assert 430 < len(half) < 570
-    assert select(rows[::2], 1, 0.5) == [row for row in half if int(row["_id"][4:]) % 2 == 0]
+    assert select(rows[::2], 1, 0.5) == [row for row in half if row.index % 2 == 0]
     assert select(rows, 2, 0.5) != half
 
 
@@ -253,10 +259,8 @@ def prompt_of(length: int) -> list[int]:
     ],
 )
 def test_long_pairs_are_cut_as_version_0_3_cut_them(prompt: int, chosen: int, rejected: int, kept: tuple[int, int, int]) -> None:
-    import collections
-
     config = parse(Config, PREFS_DATA, "config")
-    made = truncate(prompt_of(prompt), list(range(chosen)), list(range(rejected)), config, collections.Counter())
+    made = truncate(prompt_of(prompt), list(range(chosen)), list(range(rejected)), config, LeftOut([]))
     assert tuple(len(made[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids")) == kept
     assert made["prompt_ids"].tolist() == prompt_of(prompt)[-kept[0] :]
     assert made["chosen_ids"].tolist() == list(range(kept[1]))
@@ -274,7 +278,7 @@ def test_pairs_that_differ_only_in_what_is_cut_away_are_dropped_by_their_tokens(
     early = {**long, "chosen": [*ask, assistant(f"Good. {words}")], "rejected": [*ask, assistant(f"Bad. {words}")]}
     short = {**long, "chosen": [*ask, assistant("Good.")], "rejected": [*ask, assistant("Bad.")]}
     write_rows(tmp_path / "train_prefs.jsonl", [long, early, short])
-    config = {**PREFS_DATA, "sources": [{**PREFS_DATA["sources"][0], "test": None}]}
+    config = {**PREFS_DATA, "max_dropped": 0.75, "sources": [{**PREFS_DATA["sources"][0], "test": None}]}
     job = finish(lay("prepare", config, {"tokenizer": base, "data0": tmp_path}))
     train = json.loads((job.out / "report.json").read_text())["splits"]["train"]
     assert train["dropped"] == {"equal when cut": 1}
@@ -287,8 +291,8 @@ def test_pairs_without_a_difference_are_dropped_and_counted(lay: Lay, base: Path
     pair = {"prompt": "Hi there", "chosen": [user("Hi there"), assistant("Yes")], "rejected": [user("Hi there"), assistant("No")]}
     rows = [pair, {**pair, "rejected": pair["chosen"]}, {**pair, "rejected": [user("Bye"), assistant("No")]}, {**pair, "chosen": []}]
     write_rows(tmp_path / "train_prefs.jsonl", rows)
-    config = {**PREFS_DATA, "sources": [{**PREFS_DATA["sources"][0], "test": None}]}
+    config = {**PREFS_DATA, "max_dropped": 0.75, "sources": [{**PREFS_DATA["sources"][0], "test": None}]}
     job = finish(lay("prepare", config, {"tokenizer": base, "data0": tmp_path}))
     train = json.loads((job.out / "report.json").read_text())["splits"]["train"]
-    assert train["dropped"] == {"different prompts": 1, "equal answers": 1, "malformed": 1}
+    assert train["dropped"] == {"different prompts": 1, "equal answers": 1, "no turns": 1}
     assert train["kept"] == 1

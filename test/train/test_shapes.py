@@ -1,0 +1,281 @@
+"""Rows in the shapes that people have: read as one dialogue or one pair, or left out for a reason that has a name."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet as parquet
+import pytest
+from conftest import PREFS_DATA, SCRIPTS, SFT_DATA, Json, Lay, assistant, finish, user, write_rows
+
+sys.path.insert(0, str(SCRIPTS))
+from dataset_reader import load_split  # noqa: E402
+from exits import BAD_DATA, JobError  # noqa: E402
+from messages import Unusable  # noqa: E402
+from prepare_config import Source  # noqa: E402
+from row_shapes import columns_of, row_dialogue, row_pair  # noqa: E402
+from source_rows import contents, read_split  # noqa: E402
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+PLAIN = [user("Tea?"), assistant("Yes.")]
+LONG = [SYSTEM, *PLAIN, user("Milk?"), assistant("No.")]
+
+
+def shared(turns: list[Json]) -> list[Json]:
+    names = {"user": "human", "assistant": "gpt", "system": "system"}
+    return [{"from": names[turn["role"]], "value": turn["content"]} for turn in turns]
+
+
+def parts(text: str) -> list[Json]:
+    return [{"type": "text", "text": text[:2]}, {"type": "text", "text": text[2:]}]
+
+
+# --- dialogues ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"messages": LONG}, LONG),
+        ({"messages": [{**turn, "name": None, "tool_calls": None} for turn in LONG]}, LONG),
+        ({"conversations": shared(LONG)}, LONG),
+        ({"conversations": [{**turn, "role": None, "content": None} for turn in shared(LONG)]}, LONG),
+        ({"conversation": PLAIN}, PLAIN),
+        ({"messages": [{**turn, "content": parts(turn["content"])} for turn in LONG]}, LONG),
+        ({"messages": [{**turn, "content": [turn["content"]]} for turn in LONG]}, LONG),
+        ({"messages": [{"role": "system", "content": None}, *PLAIN]}, PLAIN),
+        ({"messages": [{"role": "system", "content": " "}, *PLAIN]}, PLAIN),
+        ({"messages": {"role": ["user", "assistant"], "content": ["Tea?", "Yes."]}}, PLAIN),
+        ({"conversations": {"from": ["human", "gpt"], "value": ["Tea?", "Yes."], "weight": [None, 1]}}, PLAIN),
+        ({"messages": json.dumps(LONG)}, LONG),
+        ({"conversations": json.dumps(shared(LONG), indent=1)}, LONG),
+        ({"messages": [json.dumps(turn) for turn in LONG]}, LONG),
+        ({"prompt": "Tea?", "completion": "Yes."}, PLAIN),
+        ({"prompt": "Tea?", "completion": '[{"answer": 1}]'}, [user("Tea?"), assistant('[{"answer": 1}]')]),
+        ({"prompt": LONG[:-1], "completion": LONG[-1:]}, LONG),
+    ],
+)
+def test_a_dialogue_is_read_whatever_its_shape(row: Json, expected: list[Json]) -> None:
+    assert row_dialogue({name: row[name] for name in columns_of("sft", row)}) == expected
+
+
+@pytest.mark.parametrize(
+    ("turns", "reason"),
+    [
+        ([], "no turns"),
+        ([SYSTEM], "no turns"),
+        (None, "no list of messages"),
+        ("Tea?", "no list of messages"),
+        ("[not JSON", "no list of messages"),
+        ([None], "no list of messages"),
+        ([{"content": "Tea?"}], "a turn without a role"),
+        ([user("Tea?"), {"role": "tool", "content": "1"}], 'a turn of the role "tool"'),
+        ([user("Tea?"), {"role": "assistant", "content": None}], "a turn without text"),
+        ([user(" "), assistant("Yes.")], "a turn without text"),
+        ([user("Tea?"), {"role": "assistant", "content": [{"type": "image", "url": "x"}]}], "a turn whose content is no text"),
+        ([user("Tea?"), {"role": "assistant", "content": 7}], "a turn whose content is no text"),
+        ([user("Tea?"), user("Tea?"), assistant("Yes.")], "two user turns in a row"),
+        ([*PLAIN, assistant("Yes.")], "two assistant turns in a row"),
+        ([assistant("Yes."), *PLAIN], "begins with an assistant turn"),
+        ([*PLAIN, user("Milk?")], "ends with a user turn"),
+        ([*PLAIN, SYSTEM, *PLAIN], "a system turn that is not the first"),
+        ({"role": ["user", "assistant"], "content": ["Tea?"]}, "roles and texts of different numbers"),
+    ],
+)
+def test_a_dialogue_that_cannot_be_trained_on_has_a_reason(turns: Any, reason: str) -> None:
+    with pytest.raises(Unusable) as left_out:
+        row_dialogue({"messages": turns})
+    assert str(left_out.value) == reason
+
+
+# --- pairs --------------------------------------------------------------------------------------------------------
+
+YES, NO = [user("Tea?"), assistant("Yes.")], [user("Tea?"), assistant("No.")]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        # whole dialogues, alone and beside the prompt that UltraFeedback has
+        {"chosen": YES, "rejected": NO},
+        {"prompt": "Tea?", "chosen": YES, "rejected": NO},
+        {"prompt": YES[:1], "chosen": YES, "rejected": NO},
+        # TRL's explicit prompt
+        {"prompt": YES[:1], "chosen": YES[1:], "rejected": NO[1:]},
+        {"prompt": "Tea?", "chosen": YES[1:], "rejected": NO[1:]},
+        {"prompt": "Tea?", "chosen": "Yes.", "rejected": "No."},
+        {"prompt": YES[:1], "chosen": "Yes.", "rejected": "No."},
+        # ShareGPT's names
+        {"conversations": shared(YES[:1]), "chosen": shared(YES)[1], "rejected": shared(NO)[1]},
+        {"prompt": json.dumps(YES[:1]), "chosen": json.dumps(YES[1:]), "rejected": json.dumps(NO[1:])},
+        # columns that say the same again
+        {"prompt": "Tea?", "messages": YES, "chosen": YES, "rejected": NO, "score_chosen": 9},
+    ],
+)
+def test_a_pair_is_read_whatever_its_shape(row: Json) -> None:
+    assert row_pair({name: row[name] for name in columns_of("prefs", row)}) == (YES, NO)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"chosen": YES, "rejected": YES}, "equal answers"),
+        ({"chosen": YES, "rejected": [user("Milk?"), assistant("No.")]}, "different prompts"),
+        # one space in what the user said, and all from there on would count as the answer
+        ({"chosen": [*YES, user("Milk?"), assistant("No.")], "rejected": [*YES, user("Milk? "), assistant("Oat.")]}, "answers of more than one message"),
+        ({"chosen": [*YES, user("Milk?"), assistant("A")], "rejected": [*NO, user("Milk?"), assistant("B")]}, "answers of more than one message"),
+        ({"chosen": YES, "rejected": [*YES, user("Milk?"), assistant("No.")]}, "answers of more than one message"),
+        ({"chosen": "Yes.", "rejected": "No."}, "answers of text without a prompt"),
+        ({"prompt": [user("Milk?")], "chosen": YES, "rejected": NO}, "a prompt that does not begin the answers"),
+        ({"prompt": "Tea?", "chosen": None, "rejected": "No."}, "no list of messages"),
+        ({"chosen": YES[1:], "rejected": NO[1:]}, "begins with an assistant turn"),
+    ],
+)
+def test_a_pair_that_cannot_be_trained_on_has_a_reason(row: Json, reason: str) -> None:
+    with pytest.raises(Unusable) as left_out:
+        row_pair(row)
+    assert str(left_out.value) == reason
+
+
+def test_an_earlier_turn_that_differs_is_no_part_of_an_answer(lay: Lay, base: Path, tmp_path: Path) -> None:
+    common = [user("Tea?"), assistant("Yes."), user("Milk?")]
+    good = {"chosen": [*common, assistant("A drop.")], "rejected": [*common, assistant("No.")]}
+    bad = {"chosen": good["chosen"], "rejected": [*common[:2], user("Milk? "), assistant("No.")]}
+    write_rows(tmp_path / "train_prefs.jsonl", [good, bad])
+    source = {**PREFS_DATA["sources"][0], "test": None}
+    config = {**PREFS_DATA, "max_length": 128, "max_prompt_length": 96, "max_dropped": 0.5, "sources": [source]}
+    job = finish(lay("prepare", config, {"tokenizer": base, "data0": tmp_path}))
+    assert job.events("dropped")[0]["reasons"] == {"answers of more than one message": 1}
+    [row] = parquet.read_table(job.out / "train.parquet").to_pylist()
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
+    assert tokenizer.decode(row["chosen_ids"]) == "A drop.</s>"
+    assert tokenizer.decode(row["prompt_ids"]).count("<|user|>") == 2
+
+
+# --- columns and files --------------------------------------------------------------------------------------------
+
+
+def source(split: str = "train") -> Source:
+    return Source(input="beds", train=split, test=None, fraction=1, rows=None)
+
+
+def ids(folder: Path, tmp_path: Path) -> list[str]:
+    return [row.id for row in read_split(folder, source(), "train", "sft", tmp_path)]
+
+
+def test_ids_are_those_of_what_is_read_whatever_the_other_columns_and_the_way_it_is_stored(tmp_path: Path) -> None:
+    rows: list[Json] = [{"messages": [user(f"Bed {bed}?"), assistant("Loam.")]} for bed in range(3)]
+    write_rows(tmp_path / "plain" / "train.jsonl", rows)
+    write_rows(tmp_path / "more" / "train.jsonl", [{**row, "at": float("nan"), "n": number} for number, row in enumerate(rows)])
+    write_rows(tmp_path / "text" / "train.jsonl", [{"messages": json.dumps(row["messages"])} for row in rows])
+    odd = [{"messages": [{**turn, **({"tool_calls": [1]} if index == 1 else {})} for turn in row["messages"]]} for index, row in enumerate(rows)]
+    write_rows(tmp_path / "json" / "train.jsonl", odd)
+    columns = {"messages": [row["messages"] for row in rows], "when": pyarrow.array([0, 1, None], pyarrow.timestamp("ns"))}
+    (tmp_path / "typed").mkdir()
+    parquet.write_table(pyarrow.table(columns), tmp_path / "typed" / "train.parquet")
+    expected = ids(tmp_path / "plain", tmp_path)
+    assert len(set(expected)) == 3
+    for other in ("more", "text", "json", "typed"):
+        assert ids(tmp_path / other, tmp_path) == expected, other
+
+
+def test_a_message_with_one_key_more_changes_no_other_row(tmp_path: Path) -> None:
+    rows: list[Json] = [{"messages": PLAIN}, {"messages": [{**PLAIN[0], "name": "Ann"}, PLAIN[1]]}]
+    write_rows(tmp_path / "in" / "train.jsonl", rows)
+    found = read_split(tmp_path / "in", source(), "train", "sft", tmp_path)
+    assert [row_dialogue(content) for content in contents(found)] == [PLAIN, PLAIN]
+
+
+def test_rows_are_read_in_any_order_from_any_source(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_rows(tmp_path / name / "train.jsonl", [{"messages": [user(f"{name} {bed}?"), assistant("Loam.")]} for bed in range(4)])
+    one, two = (read_split(tmp_path / name, source(), "train", "sft", tmp_path) for name in ("one", "two"))
+    found = contents([two[3], one[0], two[1], one[2]])
+    assert [content["messages"][0]["content"] for content in found] == ["two 3?", "one 0?", "two 1?", "one 2?"]
+
+
+def lines(*rows: Json) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def packed(rows: list[Json]) -> bytes:
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.Table.from_pylist(rows), sink, row_group_size=10)
+    return sink.getvalue().to_pybytes()
+
+
+GOOD = {"messages": PLAIN}
+MANY = packed([{"note": f"{number * 7919}" * 9, "messages": PLAIN} for number in range(40)])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("train.jsonl", lines(GOOD, GOOD) + b'{"messages": oops}\n', 'line 3, column 14, of "train.jsonl" of the dataset "beds": expected JSON'),
+        ("train.jsonl", lines(GOOD) + b'{"messages": "\xff"}\n', 'line 2, column 15, of "train.jsonl" of the dataset "beds": expected UTF-8, found the byte 0xff'),
+        ("train.jsonl", lines(GOOD) + b"[1]\n", 'line 2 of "train.jsonl" of the dataset "beds": expected a JSON object, found [1]'),
+        ("train.jsonl", b"", '"train.jsonl" of the dataset "beds": it is empty'),
+        ("train.jsonl", b"version https://git-lfs.github.com/spec/v1\n", '"train.jsonl" of the dataset "beds": it is a Git LFS pointer'),
+        ("train.jsonl.gz", gzip.compress(lines(GOOD) * 99)[:-12], '"train.jsonl.gz" of the dataset "beds", expected a whole compressed file'),
+        ("train.jsonl.gz", gzip.compress(lines(GOOD) + b"{]\n"), 'line 2, column 2, of "train.jsonl.gz"'),
+        ("data/train-00000-of-00001.parquet", MANY[:-20], '"data/train-00000-of-00001.parquet" of the dataset "beds": the end of the Parquet'),
+        ("train.parquet", lines(GOOD), '"train.parquet" of the dataset "beds": it is no Parquet file'),
+        ("train.parquet", MANY[:40] + b"\xff" * 90 + MANY[130:], '"train.parquet" of the dataset "beds": column "note", rows 1 to 10: '),
+        ("train.csv", b"prompt,completion\na,b\na,b,c\n", '"train.csv" of the dataset "beds": Error tokenizing data. C error: Expected 2 fields in line 3'),
+    ],
+)  # fmt: skip
+def test_what_a_reader_cannot_take_is_a_fault_of_the_data_with_its_place(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    path = tmp_path / "beds" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(JobError) as refused:
+        load_split(tmp_path / "beds", "beds", None, "train", tmp_path)
+    assert refused.value.code == BAD_DATA
+    assert said in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_files_that_disagree_are_named(tmp_path: Path) -> None:
+    write_rows(tmp_path / "beds" / "train-1.jsonl", [{**GOOD, "n": 1}])
+    write_rows(tmp_path / "beds" / "train-2.jsonl", [{**GOOD, "n": "one"}])
+    with pytest.raises(JobError, match="the other files of the split must have the same columns and types"):
+        load_split(tmp_path / "beds", "beds", None, "train", tmp_path)
+
+
+def test_a_row_count_that_the_card_does_not_promise_is_refused(tmp_path: Path) -> None:
+    card = "---\ndataset_info:\n  splits:\n  - name: train\n    num_bytes: 5\n    num_examples: 5\n---\n"
+    write_rows(tmp_path / "beds" / "train.jsonl", [GOOD])
+    (tmp_path / "beds" / "README.md").write_text(card)
+    with pytest.raises(JobError, match="found 1 rows, its card says 5"):
+        load_split(tmp_path / "beds", "beds", None, "train", tmp_path)
+
+
+def test_a_split_is_read_whatever_the_other_ones_hold(tmp_path: Path) -> None:
+    write_rows(tmp_path / "beds" / "train.jsonl", [GOOD])
+    (tmp_path / "beds" / "test.jsonl").write_text("oops\n")
+    assert load_split(tmp_path / "beds", "beds", None, "train", tmp_path).to_list() == [GOOD]
+
+
+def test_rows_that_all_are_of_another_shape_are_refused_with_what_is_read(lay: Lay, base: Path, tmp_path: Path) -> None:
+    write_rows(tmp_path / "train_prefs.jsonl", [{"chosen": f"Yes {number}.", "rejected": "No."} for number in range(4)])
+    job = lay("prepare", {**PREFS_DATA, "sources": [{**PREFS_DATA["sources"][0], "test": None}]}, {"tokenizer": base, "data0": tmp_path})
+    assert job.run() == BAD_DATA
+    assert "4 of 4 rows would be left out" in job.error() and "answers of text without a prompt: 4" in job.error()
+    assert job.error().endswith("; expected chosen and rejected, as dialogues or as answers to prompt")
+    assert not list(job.folder.glob("rows-*")), "what was read is gone with the job"
+
+
+def test_filters_that_the_recipe_asks_for_count_against_no_share(lay: Lay, base: Path, tmp_path: Path) -> None:
+    write_rows(tmp_path / "train_sft.jsonl", [GOOD, {"messages": [user("Tea?"), assistant("I don't have opinions.")]}])
+    config = {**SFT_DATA, "max_dropped": 0, "sources": [{**SFT_DATA["sources"][0], "test": None, "rows": None}]}
+    job = finish(lay("prepare", config, {"tokenizer": base, "data0": tmp_path}))
+    [event] = job.events("dropped")
+    assert {name: event[name] for name in ("input", "split", "read", "reasons")} == {
+        "input": "data0", "split": "train_sft", "read": 2, "reasons": {"disclaimer": 1},
+    }  # fmt: skip
