@@ -3,7 +3,7 @@ import { formatBytes } from '../render/format.ts';
 import { type Options, openQuietContext } from './context.ts';
 import { printJson } from './output.ts';
 
-/** `zephyr hub prune`: what large files nothing holds any more; with `--yes` they are deleted. */
+/** `zephyr hub prune`: what large files nothing holds any more, and what killed uploads left; with `--yes` it is deleted. */
 export async function pruneHub(options: Options & { readonly yes?: boolean }): Promise<number> {
   await using context = await openQuietContext(options);
   const isLook = options.yes !== true;
@@ -11,14 +11,18 @@ export async function pruneHub(options: Options & { readonly yes?: boolean }): P
   if (found === undefined) throw new ZephyrError(`Cannot prune "${context.hub.name}": a Hub over HTTP keeps its own house`);
   if (options.json === true) printJson({ ...found, deleted: !isLook });
   else {
-    const { files, bytes, heldBytes } = found;
+    const { files, bytes, heldBytes, unfinished } = found;
     const large = `${files} large file${files === 1 ? '' : 's'} that no branch and no tag leads to`;
     process.stdout.write(`${isLook ? large : `deleted ${large}`}: ${formatBytes(bytes)}\n`);
     if (heldBytes > 0)
       process.stdout.write(
         `${formatBytes(heldBytes)} more are in use outside of the Hub (job folders, caches, what was imported)\n`,
       );
-    if (isLook && files > 0) process.stderr.write('delete them with: zephyr hub prune --yes\n');
+    if (unfinished.files > 0) {
+      const begun = `${unfinished.files} unfinished upload${unfinished.files === 1 ? '' : 's'}`;
+      process.stdout.write(`${isLook ? begun : `deleted ${begun}`}: ${formatBytes(unfinished.bytes)}\n`);
+    }
+    if (isLook && files + unfinished.files > 0) process.stderr.write('delete them with: zephyr hub prune --yes\n');
   }
   return EXIT.done;
 }

@@ -1,6 +1,7 @@
 import type { ArtifactRef, FloatingRef, RepoId } from '../model/artifact.ts';
 import type { FileDigest } from '../model/content-digest.ts';
 import type { Pruned } from '../store/prune.ts';
+import type { Unfinished } from '../store/unfinished.ts';
 
 export interface TreeEntry {
   readonly path: string;
@@ -70,7 +71,7 @@ export interface Hub {
    * Gives back the space of large files that no branch and no tag of any repo leads to any more; `dry` only counts. A Hub
    * that keeps its own house does nothing and answers `undefined`.
    */
-  prune(options?: { readonly dry?: boolean }): Promise<Pruned | undefined>;
+  prune(options?: { readonly dry?: boolean }): Promise<(Pruned & { readonly unfinished: Unfinished }) | undefined>;
   /** As `prune`, of what runs and deleted repos have dropped since the last time: it costs what was dropped, not what is there. */
   reclaim(): Promise<Pruned | undefined>;
   /**

@@ -11,6 +11,7 @@ import { createRef, listRefs, moveRef, type RefKind, resolveRevision } from '../
 import { createRepo, deleteRepo, listRepos, readRepo } from '../store/repos.ts';
 import { openStore, repoFolder, type Store } from '../store/store.ts';
 import { findEntry, listEntries, type StoredEntry } from '../store/tree.ts';
+import { giveBackUnfinished, giveUpWanted } from '../store/unfinished.ts';
 import { differs, noCommit } from './damage.ts';
 import { type CommitOutcome, type CommitRequest, type Hub, isUnder } from './hub.ts';
 import { checkedBytes, checkedLarge, layFromStore } from './local-snapshot.ts';
@@ -63,7 +64,10 @@ export function localHub(store: Store): Hub {
         if (entry.lfs !== undefined) await checkedLarge(store, ref, entry);
       }
     },
-    prune: (options) => prune(store, options),
+    prune: async (options) => {
+      await giveUpWanted(store);
+      return { ...(await prune(store, options)), unfinished: await giveBackUnfinished(store, options) };
+    },
     reclaim: () => reclaim(store),
     materialise: async (ref, cache, under) => layFromStore(store, ref, (await filesOf(store, ref)).filter(isUnder(under)), cache),
   };

@@ -1,5 +1,6 @@
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ownMark } from './process-mark.ts';
 import type { Store } from './store.ts';
 
 /** What a crash leaves is swept after a day, as temporary files are: so long an upload may wait for its commit. */
@@ -9,7 +10,9 @@ function markOf(store: Store, sha256: string): string {
 
 /** Says, before looking whether the large file is stored, that a commit is to hold it: no `prune` takes it from now on. */
 export async function want(store: Store, sha256: string): Promise<void> {
-  await writeFile(markOf(store, sha256), '');
+  const path = markOf(store, sha256);
+  // on a full disk the name alone has to do
+  await writeFile(path, ownMark()).catch(() => writeFile(path, ''));
 }
 
 export async function isWanted(store: Store, sha256: string): Promise<boolean> {
