@@ -1,5 +1,7 @@
 import { appendFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import type { Json } from '../base/canonical-json.ts';
+import { jsonLine } from '../base/ndjson.ts';
 
 /** A JSON Lines file that is there from its first line on, written a chunk at a time; `close` writes the last one. */
 export interface LineFile {
@@ -18,9 +20,14 @@ export function openLineFile(path: string): LineFile {
   }
   return {
     add(row) {
-      pending += `${JSON.stringify(row)}\n`;
+      pending += jsonLine(row);
       if (pending.length >= CHUNK) flush();
     },
     close: flush,
   };
+}
+
+/** A JSON Lines file of a few rows, at once. */
+export async function writeLines(path: string, rows: readonly object[]): Promise<void> {
+  await writeFile(path, rows.map(jsonLine).join(''));
 }

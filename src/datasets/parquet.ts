@@ -1,15 +1,9 @@
 import { mkdir, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
-import {
-  asyncBufferFromFile,
-  type Compressors,
-  parquetMetadata,
-  parquetMetadataAsync,
-  parquetReadObjects,
-  type SchemaElement,
-} from 'hyparquet';
+import { asyncBufferFromFile, type Compressors, parquetMetadataAsync, parquetReadObjects, type SchemaElement } from 'hyparquet';
 import { fileWriter, ParquetWriter } from 'hyparquet-writer';
+import { ZephyrError } from '../errors.ts';
 
 /** `strings` is a list of strings; `{ list }` is a list of structs with these string fields, as chat messages are. */
 export type ColumnType = 'string' | 'int' | 'double' | 'bool' | 'strings' | { readonly list: readonly string[] };
@@ -51,41 +45,83 @@ export async function writeParquet(path: string, columns: Columns, rows: Iterabl
   return count;
 }
 
-/** Rows of a Parquet file, a row group at a time; whole numbers as numbers. `columns`: only these. */
-export async function* readParquet(path: string, columns?: readonly string[]): AsyncGenerator<Record<string, unknown>> {
-  const file = await asyncBufferFromFile(path);
-  const metadata = await parquetMetadataAsync(file);
+/**
+ * Rows of a Parquet file, a row group at a time; whole numbers as numbers, texts of the type JSON as what they say. `columns`:
+ * of those that there are only these, so that the others may hold whatever they like. Throws a `ZephyrError` (usage) with
+ * column and rows for what cannot be read; `name` is what messages call the file.
+ */
+export async function* readParquet(
+  path: string,
+  columns?: readonly string[],
+  name = basename(path),
+): AsyncGenerator<Record<string, unknown>> {
+  const { file, metadata } = await openParquet(path, name);
+  const there = topColumns(metadata.schema);
+  const wanted = columns === undefined ? there : there.filter((column) => columns.includes(column));
   let rowStart = 0;
   for (const { num_rows } of metadata.row_groups) {
     const rowEnd = rowStart + Number(num_rows);
-    const rows = await parquetReadObjects({
-      file,
-      metadata,
-      rowStart,
-      rowEnd,
-      compressors,
-      ...(columns === undefined ? {} : { columns: [...columns] }),
-    });
+    const read = (some: string[]) => parquetReadObjects({ file, metadata, rowStart, rowEnd, compressors, columns: some });
+    let rows: Record<string, unknown>[];
+    try {
+      // a selection of no column would be taken for all of them
+      rows = wanted.length === 0 ? Array.from({ length: rowEnd - rowStart }, () => ({})) : await read(wanted);
+    } catch (cause) {
+      const faulty = await firstFaulty(wanted, read);
+      throw damaged(name, `${faulty === undefined ? '' : `column "${faulty}", `}rows ${rowStart + 1} to ${rowEnd}`, cause);
+    }
     for (const row of rows) yield inPlace(row);
     rowStart = rowEnd;
   }
 }
 
-/** Names of the top columns, and the number of rows. */
-export async function parquetShape(path: string): Promise<{ readonly columns: string[]; readonly rows: number }> {
-  const metadata = await parquetMetadataAsync(await asyncBufferFromFile(path));
-  const root = metadata.schema[0];
-  const columns: string[] = [];
-  for (let at = 1, left = root?.num_children ?? 0; left > 0; left -= 1) {
-    columns.push(metadata.schema[at]?.name ?? '');
-    at = after(metadata.schema, at);
+async function firstFaulty(columns: readonly string[], read: (some: string[]) => Promise<unknown>): Promise<string | undefined> {
+  for (const column of columns) {
+    const isRead = await read([column]).then(
+      () => true,
+      () => false,
+    );
+    if (!isRead) return column;
   }
-  return { columns, rows: Number(metadata.num_rows) };
+  return undefined;
 }
 
-/** The number of rows of a Parquet file in memory. */
-export function parquetRows(bytes: Uint8Array): number {
-  return Number(parquetMetadata(bytes).num_rows);
+async function openParquet(path: string, name: string) {
+  try {
+    const file = await asyncBufferFromFile(path);
+    if (file.byteLength < 12) throw new Error(`it has ${file.byteLength} bytes`);
+    return { file, metadata: await parquetMetadataAsync(file) };
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new ZephyrError(`Cannot read "${name}": it is not there`, { cause });
+    throw damaged(name, 'it is no whole Parquet file', cause);
+  }
+}
+
+function damaged(name: string, what: string, cause: unknown): ZephyrError {
+  const [said = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+  return new ZephyrError(`Cannot read "${name}", ${what}: ${said}`, {
+    hint: 'the file is damaged or cut short: fetch it again, then import the folder again',
+    cause,
+  });
+}
+
+/** Names of the top columns, and the number of rows. Throws as `readParquet` does. */
+export async function parquetShape(
+  path: string,
+  name = basename(path),
+): Promise<{ readonly columns: string[]; readonly rows: number }> {
+  const { metadata } = await openParquet(path, name);
+  return { columns: topColumns(metadata.schema), rows: Number(metadata.num_rows) };
+}
+
+function topColumns(schema: readonly SchemaElement[]): string[] {
+  const columns: string[] = [];
+  for (let at = 1, left = schema[0]?.num_children ?? 0; left > 0; left -= 1) {
+    columns.push(schema[at]?.name ?? '');
+    at = after(schema, at);
+  }
+  return columns;
 }
 
 /** Index of the element after the subtree at `at`. */

@@ -1,70 +1,142 @@
-import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
-import { createInterface } from 'node:readline';
-import { objectIn } from '../base/ndjson.ts';
+import { createReadStream, type Dirent, readdirSync } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import { basename, join, relative, sep } from 'node:path';
 import { ZephyrError } from '../errors.ts';
-import { type Row, readParquet } from './parquet.ts';
+import { readerOf } from './formats.ts';
+import { jsonLinesIn } from './json-lines.ts';
+import { everyFile, resolveSplit, type Tree, type Wanted } from './layout.ts';
+import { parquetShape, type Row, readParquet } from './parquet.ts';
 
-/** H4's shape of a conversation: a list of structs, `content` first. */
-export const MESSAGES = { list: ['content', 'role'] } as const;
+/** A file of data; messages call it `name`, its path below the dataset. */
+export interface DataFile {
+  readonly path: string;
+  readonly name: string;
+}
 
-/** The files of a split in a folder. Throws a `ZephyrError` (usage) when it has none. */
-export async function splitFiles(folder: string, split: string): Promise<string[]> {
-  const all = (await readdir(folder, { recursive: true, withFileTypes: true }))
-    .filter((entry) => !entry.isDirectory() && /\.(parquet|jsonl)$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-  const found = ofSplit(all, split);
-  if (found.length > 0) return found;
-  const names = [...new Set(all.map((path) => relative(folder, path)))].slice(0, 10).join(', ');
-  throw new ZephyrError(`Cannot find split "${split}": expected files such as data/${split}-00000-of-00001.parquet`, {
-    hint: `The dataset has: ${names === '' ? 'no Parquet and no JSON Lines file' : names}`,
-  });
+/** Which columns a reader asks for. */
+export interface Columns {
+  /** Of Parquet only these are read, so that the others may hold whatever they like; without it all. */
+  readonly columns?: readonly string[];
+  /** A Parquet file without this column is refused. */
+  readonly required?: string;
+}
+
+/** A row with its place in words, `train.jsonl, line 3`; without `row` the line is no JSON object and `text` says what it is. */
+export type Placed =
+  | { readonly at: string; readonly number: number; readonly row: Row }
+  | { readonly at: string; readonly number: number; readonly row: undefined; readonly text: string };
+
+export interface Split {
+  readonly files: readonly DataFile[];
+  /** the rows that the card of the dataset says it has */
+  readonly promised: number | undefined;
+}
+
+/** Where a split of a dataset's folder lies. Throws a `ZephyrError` (usage) that names what there is instead. */
+export async function openSplit(folder: string, wanted: Wanted): Promise<Split> {
+  const { files, promised } = resolveSplit(await treeOf(folder), wanted);
+  return { files: files.map((name) => ({ path: join(folder, name), name })), promised };
+}
+
+/** All files of a dataset's folder that can be read, of every config and split. */
+export async function allFiles(folder: string): Promise<DataFile[]> {
+  return everyFile(await treeOf(folder)).map((name) => ({ path: join(folder, name), name }));
+}
+
+async function treeOf(folder: string): Promise<Tree> {
+  const entries: Dirent[] = readdirSync(folder, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'));
+  const text = async (name: string) => (paths.includes(name) ? await readFile(join(folder, name), 'utf8') : undefined);
+  return { paths, readme: await text('README.md'), standalone: await text('.huggingface.yaml') };
 }
 
 /**
- * Of these paths the files of a split, as `datasets` finds them: `data/SPLIT-00000-of-00001.parquet`, `SPLIT.jsonl` and the
- * like. Files without any split in their names, as those of openbmb/UltraFeedback, are `train`.
+ * Every row of a split in the order of its files, lines that are no JSON among them, so that nothing is thrown before all was
+ * seen. Throws a `ZephyrError` (usage) with file and row for a file that cannot be read, and at the end for a split of more
+ * or fewer rows than promised.
  */
-export function ofSplit(paths: readonly string[], split: string): string[] {
-  const all = paths.filter((path) => /\.(parquet|jsonl)$/.test(path));
-  const named = all.filter(
-    (path) => basename(path).startsWith(split) && /^([-.]\d.*)?\.(parquet|jsonl)$/.test(basename(path).slice(split.length)),
-  );
-  return named.length === 0 && split === 'train' && !all.some(namesSplit) ? all : named;
+export async function* placedRows({ files, promised }: Split, columns: Columns = {}): AsyncGenerator<Placed> {
+  let number = 0;
+  for (const file of files)
+    for await (const placed of fileRows(file, columns)) {
+      number += 1;
+      yield { ...placed, number };
+    }
+  if (promised !== undefined && promised !== number)
+    throw new ZephyrError(`Cannot take the split: it has ${number} rows, and the card of the dataset says ${promised}`, {
+      hint: `of ${files.map(({ name }) => name).join(', ')}; dataset_info in the card belongs to other data`,
+    });
 }
 
-/** A file of some split by its name, as `datasets` looks for them: a shard, or one of the usual words. */
-function namesSplit(path: string): boolean {
-  return /-\d{5}-of-\d{5}\.|^(train|test|validation|valid|dev|eval)([._-]|$)/.test(basename(path));
-}
-
-export async function* readSplit(folder: string, split: string): AsyncGenerator<Row> {
-  for (const path of await splitFiles(folder, split)) yield* readRows(path);
+/** The rows of a split. Throws a `ZephyrError` (usage) with file and line for one that is no JSON object. */
+export async function* readSplit(folder: string, wanted: Wanted, columns: Columns = {}): AsyncGenerator<Row> {
+  for await (const placed of placedRows(await openSplit(folder, wanted), columns)) yield rowOf(placed);
 }
 
 /** Rows of one Parquet or JSON Lines file. */
-export async function* readRows(path: string): AsyncGenerator<Row> {
-  if (path.endsWith('.parquet')) {
-    yield* readParquet(path);
-    return;
-  }
-  let line = 0;
-  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
-    line += 1;
-    if (text.trim() === '') continue;
-    const row = objectIn(text);
-    if (row === undefined)
-      throw new ZephyrError(`Cannot read "${basename(path)}", line ${line}: expected a JSON object`, { exit: 'usage' });
-    yield row;
+export async function* readRows(path: string, columns?: readonly string[]): AsyncGenerator<Row> {
+  for await (const placed of fileRows({ path, name: basename(path) }, columns === undefined ? {} : { columns }))
+    yield rowOf(placed);
+}
+
+function rowOf(placed: Placed): Row {
+  if (placed.row === undefined)
+    throw new ZephyrError(`Cannot read ${placed.at}: expected a JSON object`, { hint: `it says ${placed.text.slice(0, 60)}` });
+  return placed.row;
+}
+
+async function* fileRows(file: DataFile, { columns, required }: Columns): AsyncGenerator<Placed> {
+  const { path, name } = file;
+  const { reader = 'json', compression = 'none' } = readerOf(path) ?? {};
+  let at = name;
+  try {
+    await refusePointer(file);
+    if (reader === 'parquet') {
+      if (required !== undefined) await requireColumn(file, required);
+      let number = 0;
+      for await (const row of readParquet(path, columns, name)) {
+        number += 1;
+        at = `${name}, row ${number}`;
+        yield { at, number, row };
+      }
+    } else
+      for await (const line of jsonLinesIn(createReadStream(path), compression)) {
+        at = `${name}, line ${line.number}`;
+        yield { ...line, at };
+      }
+  } catch (cause) {
+    throw faultOf(cause, name, at);
   }
 }
 
-/** A column that holds a text, or a conversation of which the first user turn counts. */
-export function textOf(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  if (!Array.isArray(value)) return undefined;
-  const turn = (value as { role?: unknown; content?: unknown }[]).find((message) => message?.role === 'user');
-  return typeof turn?.content === 'string' ? turn.content : undefined;
+async function requireColumn({ path, name }: DataFile, column: string): Promise<void> {
+  const { columns } = await parquetShape(path, name);
+  if (columns.includes(column)) return;
+  throw new ZephyrError(`Cannot read "${name}": expected a column "${column}"`, { hint: `It has ${columns.join(', ')}.` });
+}
+
+/** Git LFS leaves a text of three lines in place of a file that was not fetched. */
+const POINTER = 'version https://git-lfs.github.com/spec/v1\n';
+
+async function refusePointer({ path, name }: DataFile): Promise<void> {
+  await using file = await open(path);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(POINTER.length), 0, POINTER.length, 0);
+  if (buffer.toString('latin1', 0, bytesRead) !== POINTER) return;
+  throw new ZephyrError(`Cannot read "${name}": it is a Git LFS pointer, not the file`, {
+    hint: 'git lfs pull fetches the file; then import the folder again',
+  });
+}
+
+/** Whatever a reader throws is a fault of the data. */
+function faultOf(cause: unknown, name: string, at: string): unknown {
+  if (cause instanceof ZephyrError || !(cause instanceof Error)) return cause;
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return new ZephyrError(`Cannot read "${name}": it is not there`, { cause });
+  const after = at === name ? '' : ` after ${at.slice(name.length + 2)}`;
+  return new ZephyrError(`Cannot read "${name}"${after}: ${cause.message.split('\n')[0]}`, {
+    hint: 'the file is damaged or cut short, or is not what its ending says: fetch it again',
+    cause,
+  });
 }

@@ -26,17 +26,18 @@ export async function pairsOf(fates: readonly Fate[], pins: ReadonlyMap<string, 
   const pin = input.from === 'hub' ? pins.get(input.ref) : undefined;
   if (pin === undefined)
     return { count: ENOUGH, guess: `the pairs that calibrate the judge are not on the Hub yet: ${ENOUGH} are assumed` };
-  const [{ teachersConfig }, { ofSplit }] = await Promise.all([
+  const [{ teachersConfig }, { resolveSplit }] = await Promise.all([
     import('../stages/aif/judging/config.ts'),
-    import('../datasets/rows.ts'),
+    import('../datasets/layout.ts'),
   ]);
-  const { split = 'train' } = teachersConfig.parse(asks.step.config).calibration ?? {};
+  const { config, split = 'train' } = teachersConfig.parse(asks.step.config).calibration ?? {};
   const tree = await hub.tree(pin.ref);
-  const paths = ofSplit(
-    tree.map(({ path }) => path),
-    split,
-  );
-  const files = tree.filter(({ path }) => paths.includes(path));
+  const paths = tree.map(({ path }) => path);
+  const text = async (path: string) =>
+    paths.includes(path) ? Buffer.from((await hub.read(pin.ref, path)) ?? '').toString('utf8') : undefined;
+  const layout = { paths, readme: await text('README.md'), standalone: await text('.huggingface.yaml') };
+  const wanted = new Set(resolveSplit(layout, { config, split }).files);
+  const files = tree.filter(({ path }) => wanted.has(path));
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   if (bytes > MOST_BYTES) {
     const count = Math.round(bytes / PAIR_BYTES);
@@ -48,16 +49,11 @@ export async function pairsOf(fates: readonly Fate[], pins: ReadonlyMap<string, 
 }
 
 async function rowsIn({ path }: TreeEntry, { ref }: Artifact, hub: Hub): Promise<number> {
-  const bytes = (await hub.read(ref, path)) ?? new Uint8Array();
-  if (path.endsWith('.parquet')) {
-    const { parquetRows } = await import('../datasets/parquet.ts');
-    try {
-      return parquetRows(bytes);
-    } catch (cause) {
-      const message = `Cannot count the pairs in "${path}" of ${formatRef(ref)}, expected a whole Parquet file`;
-      throw new ZephyrError(message, { hint: 'aif.judge.calibration names it: upload the file again', cause });
-    }
+  const [{ countRows }, bytes] = await Promise.all([import('../datasets/count-rows.ts'), hub.read(ref, path)]);
+  try {
+    return await countRows(path, bytes ?? new Uint8Array());
+  } catch (cause) {
+    const message = `Cannot count the pairs in "${path}" of ${formatRef(ref)}, expected a whole Parquet or JSON Lines file`;
+    throw new ZephyrError(message, { hint: 'aif.judge.calibration names it: upload the file again', cause });
   }
-  const lines = Buffer.from(bytes).toString('utf8').split('\n');
-  return lines.filter((line) => line.trim() !== '').length;
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setImmediate as breathe, setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { hmacOrder } from '../base/hmac-choice.ts';
+import { jsonLine } from '../base/ndjson.ts';
 import { answerChat } from './answering.ts';
 import type { BatchRules } from './batch-rules.ts';
 import { countTokens } from './completion.ts';
@@ -136,14 +137,14 @@ function openAnswers(path: string) {
   // The last line may be half a line: after its newline there is nothing.
   for (const line of text.split('\n').slice(0, -1)) take(JSON.parse(line) as Answer);
   const file = openSync(path, 'w');
-  for (const answer of done.values()) writeSync(file, `${JSON.stringify(answer)}\n`);
+  for (const answer of done.values()) writeSync(file, jsonLine(answer));
   function take(answer: Answer): void {
     done.set(answer.customId, answer);
   }
   return {
     done: done as ReadonlyMap<string, Answer>,
     add(answer: Answer): void {
-      writeSync(file, `${JSON.stringify(answer)}\n`);
+      writeSync(file, jsonLine(answer));
       take(answer);
     },
     close: () => closeSync(file),

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { jsonLine } from '../base/ndjson.ts';
 
 const KEY = 'zephyr_key';
 
@@ -59,7 +60,7 @@ export function openStored(path: string | undefined): Stored {
   return {
     answered: () => answered,
     add: (line) => {
-      if (file !== undefined) writeSync(file, `${JSON.stringify(line)}\n`);
+      if (file !== undefined) writeSync(file, jsonLine(line));
       take(line);
     },
     find: (id) => completions.get(id),

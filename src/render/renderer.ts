@@ -1,3 +1,4 @@
+import { jsonLine } from '../base/ndjson.ts';
 import type { Emit, RunEvent } from '../model/event.ts';
 import { liveArea } from './live-area.ts';
 import { liveLine, wordingLines } from './live-view.ts';
@@ -49,7 +50,7 @@ function jsonRenderer({ stream, secrets, now = Date.now }: RendererOptions): Ren
     const { type, ...rest } = event;
     const line = { v: 1, seq, ts: new Date(now()).toISOString(), type, ...(redactDeep(rest, redact) as object) };
     seq += 1;
-    stream.write(`${JSON.stringify(line)}\n`);
+    stream.write(jsonLine(line));
   };
   return { emit: write, print: (message) => write({ type: 'message', message }), close: () => {} };
 }

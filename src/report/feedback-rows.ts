@@ -1,7 +1,9 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hmacOrder } from '../base/hmac-choice.ts';
-import { readRows, splitFiles } from '../datasets/rows.ts';
+import type { Row } from '../datasets/parquet.ts';
+import { preferenceOf } from '../datasets/preference.ts';
+import { openSplit, placedRows, type Split } from '../datasets/rows.ts';
 import { ZephyrError } from '../errors.ts';
 import { type Pair, SPLITS } from '../stages/aif/pairs/pairs.ts';
 import { ratingsByPrompt } from '../stages/aif/pairs/rated-prompts.ts';
@@ -84,9 +86,13 @@ function drawn(ids: readonly string[], rows: number | null, seed: number): Reado
 async function* pairRows(folder: string): AsyncGenerator<PairRow> {
   let found = false;
   for (const split of SPLITS) {
-    for (const path of await splitFiles(folder, split).catch(noSuchSplit)) {
-      found = true;
-      for await (const row of readRows(path)) yield { ...(row as unknown as PairRow), split };
+    const opened = await openSplit(folder, { split }).catch(noSuchSplit);
+    if (opened === undefined) continue;
+    found = true;
+    for await (const { row } of placedRows(opened)) {
+      const pair = row === undefined ? undefined : pairOf(row);
+      // what cannot be trained on is no pair
+      if (pair !== undefined) yield { ...pair, split };
     }
   }
   if (!found)
@@ -95,8 +101,22 @@ async function* pairRows(folder: string): AsyncGenerator<PairRow> {
     });
 }
 
-function noSuchSplit(error: unknown): string[] {
-  if (error instanceof ZephyrError) return [];
+/** A pair in the columns of ultrafeedback_binarized; undefined where a row holds none. */
+function pairOf(row: Row): Omit<PairRow, 'split'> | undefined {
+  const { chosen, rejected, prompt } = row;
+  if ([chosen, rejected].every(isTurns) && typeof prompt === 'string') return row as unknown as PairRow;
+  const found = preferenceOf(row);
+  if (!found.ok) return undefined;
+  const asked = found.chosen.find(({ role }) => role === 'user')?.content ?? '';
+  return { ...row, prompt: asked, chosen: found.chosen as Pair['chosen'], rejected: found.rejected as Pair['rejected'] };
+}
+
+function isTurns(value: unknown): boolean {
+  return Array.isArray(value) && value.every((turn) => typeof turn?.role === 'string' && typeof turn?.content === 'string');
+}
+
+function noSuchSplit(error: unknown): Split | undefined {
+  if (error instanceof ZephyrError) return undefined;
   throw error;
 }
 

@@ -2,6 +2,7 @@ import { openAsBlob } from 'node:fs';
 import { Readable } from 'node:stream';
 import { APIError } from 'openai';
 import * as z from 'zod';
+import { linesIn } from '../base/ndjson.ts';
 import { readBatchLine } from './batch-line.ts';
 import { chatBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
@@ -102,40 +103,20 @@ export function openaiBatch(
       const { body } = opened.value;
       if (body === null) return { ok: true, value: undefined };
       const pieces = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0], { signal });
-      const lines = linesOf(pieces);
+      const lines = linesIn(pieces);
       try {
         for (;;) {
           // Only what the network throws becomes data: what `take` throws is its caller's.
           const next = await lines.next().catch((error: unknown) => failureOf(error, signal));
           if ('kind' in next) return { ok: false, failure: next };
           if (next.done === true) return { ok: true, value: undefined };
-          await take(next.value.map(readBatchLine));
+          await take(next.value.filter((line) => line.trim() !== '').map(readBatchLine));
         }
       } finally {
         pieces.destroy();
       }
     },
   };
-}
-
-/**
- * The whole lines of each piece, the last one also without its newline. Only a line feed ends a line: `readline` also ends
- * one at U+2028, which is an ordinary character of a JSON string.
- */
-async function* linesOf(pieces: AsyncIterable<Buffer>): AsyncGenerator<string[], undefined> {
-  let rest: Buffer[] = [];
-  for await (const piece of pieces) {
-    const end = piece.lastIndexOf(10);
-    if (end < 0) {
-      rest.push(piece);
-      continue;
-    }
-    const text = Buffer.concat([...rest, piece.subarray(0, end)]).toString('utf8');
-    rest = [piece.subarray(end + 1)];
-    yield text.split('\n').filter((line) => line.trim() !== '');
-  }
-  const last = Buffer.concat(rest).toString('utf8');
-  if (last.trim() !== '') yield [last];
 }
 
 function failureOf(error: unknown, signal: AbortSignal): ChatFailure {

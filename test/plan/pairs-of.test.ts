@@ -107,7 +107,7 @@ describe('The calibration of a judge in a plan', async () => {
     await assert.rejects(priced(calibrated({}, spoilt)), {
       exit: 'usage',
       message:
-        /^Cannot count the pairs in "data\/labels.*" of hf:\/\/datasets\/org\/spoilt@[0-9a-f]{40}, expected a whole Parquet file$/,
+        /^Cannot count the pairs in "data\/labels.*" of hf:\/\/datasets\/org\/spoilt@[0-9a-f]{40}, expected a whole Parquet or JSON Lines file$/,
     });
   });
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import { MESSAGES } from '../../datasets/conversation.ts';
 import { type Columns, readParquet } from '../../datasets/parquet.ts';
-import { MESSAGES, readRows } from '../../datasets/rows.ts';
+import { readRows } from '../../datasets/rows.ts';
 import type { Flag } from '../flags.ts';
 
 export interface Prompt {

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { hmacOrder } from '../../base/hmac-choice.ts';
 import { type Call, callKey } from '../../calls/call.ts';
 import { runCalls, withSession } from '../../calls/run-calls.ts';
+import { writeLines } from '../../datasets/line-file.ts';
 import { readRows } from '../../datasets/rows.ts';
 import { ZephyrError } from '../../errors.ts';
 import { finishOf } from '../../teachers/finish.ts';
@@ -130,7 +131,7 @@ export const score: Task = async (context) => {
         ]),
       ),
     }));
-    await writeFile(join(context.out, 'scores.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    await writeLines(join(context.out, 'scores.jsonl'), lines);
     await writeFile(join(context.out, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`);
     await writeFile(
       join(context.out, 'README.md'),

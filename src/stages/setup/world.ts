@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { hmacUniform } from '../../base/hmac-choice.ts';
 import { sha256 } from '../../base/sha256.ts';
+import { MESSAGES } from '../../datasets/conversation.ts';
+import { writeLines } from '../../datasets/line-file.ts';
 import { type Columns, type Row, writeParquet } from '../../datasets/parquet.ts';
-import { MESSAGES } from '../../datasets/rows.ts';
 import { dialogue, examQuestions, openings, type RatedAnswer, ratedAnswers } from '../../practice/lessons.ts';
 import type { Phrasing, Syllabus } from '../../practice/questions.ts';
 import { syllabusOf } from '../../practice/reply.ts';
@@ -84,7 +85,7 @@ export const world: Task = async (context) => {
   ] as const) {
     if (made.length === 0) continue;
     await mkdir(join(context.out, 'data'), { recursive: true });
-    await writeFile(join(context.out, file), made.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    await writeLines(join(context.out, file), made);
     metrics[split === 'train' ? 'ratings' : split] = made.length;
     splits[name] = { [split]: file };
   }

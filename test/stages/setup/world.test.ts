@@ -30,9 +30,15 @@ const made = await shop.run('world', world, CONFIG);
 interface Messages {
   readonly messages: { role: string; content: string }[];
 }
+const CONFIGS: Readonly<Record<string, string>> = {
+  train: 'ratings',
+  train_gen: 'prompts',
+  train_prefs: 'pairs',
+  test_prefs: 'pairs',
+};
 async function all<T>(split: string): Promise<T[]> {
   const rows: T[] = [];
-  for await (const row of readSplit(made.out, split)) rows.push(row as T);
+  for await (const row of readSplit(made.out, { config: CONFIGS[split] ?? 'dialogues', split })) rows.push(row as T);
   return rows;
 }
 const exam = (await readFile(join(made.out, 'prompts.jsonl'), 'utf8'))

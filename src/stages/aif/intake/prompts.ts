@@ -4,7 +4,7 @@ import type { Json } from '../../../base/canonical-json.ts';
 import { counter, countsInWords } from '../../../base/counter.ts';
 import { hmacUniform } from '../../../base/hmac-choice.ts';
 import { openLineFile } from '../../../datasets/line-file.ts';
-import { splitFiles } from '../../../datasets/rows.ts';
+import { openSplit, placedRows } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { nearDuplicates } from '../../near-duplicates.ts';
 import type { Task, TaskContext } from '../../stage.ts';
@@ -14,7 +14,6 @@ import { readBenchmarks } from './benchmarks.ts';
 import type { Candidates } from './candidates.ts';
 import { intakeCard } from './intake-card.ts';
 import { type Incoming, openSieve } from './sieve.ts';
-import { placedRows } from './source-rows.ts';
 import type { PromptsConfig } from './step.ts';
 
 /**
@@ -80,12 +79,13 @@ async function* incoming(context: TaskContext, config: PromptsConfig, entry: num
     else yield { entry, at, prompt: item.prompt, prompt_id: item.prompt_id, source: item.source };
   }
   if (source.input === null) return;
-  const files = await splitFiles(inputFolder(context, source.input), source.split);
-  for await (const placed of placedRows(files, source.column)) {
+  const { column } = source;
+  const split = await openSplit(inputFolder(context, source.input), source);
+  for await (const placed of placedRows(split, { columns: [column, 'prompt_id', 'source'], required: column })) {
     const { at, row } = placed;
     if (row === undefined) yield { entry, at, prompt: undefined, text: placed.text };
-    else if (row[source.column] === undefined) yield { entry, at, prompt: undefined, columns: Object.keys(row) };
-    else yield { entry, at, prompt: row[source.column], prompt_id: row.prompt_id, source: row.source };
+    else if (row[column] === undefined) yield { entry, at, prompt: undefined, columns: Object.keys(row) };
+    else yield { entry, at, prompt: row[column], prompt_id: row.prompt_id, source: row.source };
   }
 }
 

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { counter } from '../../../base/counter.ts';
+import { counter, countsInWords } from '../../../base/counter.ts';
+import { textOf } from '../../../datasets/conversation.ts';
 import { type LineFile, openLineFile } from '../../../datasets/line-file.ts';
-import { textOf } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
+import { MAX_DROPPED } from '../../data-spec.ts';
 import { promptId } from '../../step-config.ts';
 import { estimateTokens, folded } from '../../words.ts';
 import { type Candidates, openCandidates } from './candidates.ts';
@@ -43,6 +44,7 @@ const NAMED = 20;
 /** Characters of a rejected row that are kept. */
 const SHOWN = 500;
 const LONGEST_ID = 256;
+const NO_PROMPT: readonly string[] = ['malformed', 'no text', 'empty', 'not valid text'];
 
 /** Looks at every prompt alone: readable, not empty, not too long, new, in no benchmark. What is left is a candidate. */
 export function openSieve(config: PromptsConfig, benchmarks: Contamination, out: string): Sieve {
@@ -82,6 +84,17 @@ export function openSieve(config: PromptsConfig, benchmarks: Contamination, out:
         hint: `rows have ${columns.join(', ')}; name one in aif.prompts.sources.${entry}.column`,
       });
     }
+  }
+
+  /** Rows that are no prompts, as against those that the recipe's own bounds leave out. */
+  function refuseMany(read: number): void {
+    const counts = Object.fromEntries(Object.entries(dropped.counts()).filter(([reason]) => NO_PROMPT.includes(reason)));
+    const unusable = Object.values(counts).reduce((sum, count) => sum + count, 0);
+    const most = config.max_dropped ?? MAX_DROPPED;
+    if (unusable === read || unusable <= most * read) return;
+    throw new ZephyrError(`Cannot take the prompts: ${unusable} of ${read} rows hold none (${countsInWords(counts)})`, {
+      hint: `At most ${most} of the rows may be left out; aif.prompts.maxDropped sets another share.`,
+    });
   }
 
   return {
@@ -136,8 +149,8 @@ export function openSieve(config: PromptsConfig, benchmarks: Contamination, out:
     close() {
       for (const file of [rejects, hits] satisfies LineFile[]) file.close();
       refuseColumns();
-      if (faults === 0 || config.skip_invalid) return;
       const read = [...bySource.values()].reduce((sum, each) => sum + each.read, 0);
+      if (faults === 0 || config.skip_invalid) return refuseMany(read);
       const more = faults > NAMED ? ` and ${faults - NAMED} more` : '';
       throw new ZephyrError(
         `Cannot read ${faults} of ${read} prompts: expected JSON objects with text, or messages with a user turn, as the prompt`,

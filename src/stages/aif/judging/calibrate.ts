@@ -1,7 +1,9 @@
 import { sha256 } from '../../../base/sha256.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
 import type { CallSession } from '../../../calls/session.ts';
+import { decoded, type Turn } from '../../../datasets/conversation.ts';
 import type { Row } from '../../../datasets/parquet.ts';
+import { PREFERENCE_COLUMNS, PREFERENCE_SHAPES, preferenceOf } from '../../../datasets/preference.ts';
 import { readSplit } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { cohenKappa, type Interval, share } from './agreement.ts';
@@ -40,7 +42,7 @@ export async function calibrate(
   session: CallSession,
   after: number,
 ): Promise<Calibrated> {
-  const pairs = await readPairs(folder, config.calibration.split);
+  const pairs = await readPairs(folder, config.calibration);
   session.expect(pairs.reduce((sum, { chosen, rejected }) => sum + sheetsOf([chosen, rejected]).length, after));
   const verdicts = new Array<readonly [human: string, judge: string] | undefined>(pairs.length);
   const most = () => session.inHand;
@@ -99,42 +101,31 @@ function gate({ judges, calibration }: TeachersConfig, read: number, agreement: 
 
 const round = (value: number, digits = 2) => value.toFixed(digits);
 
-async function readPairs(folder: string, split: string): Promise<LabelledPair[]> {
+async function readPairs(folder: string, wanted: { readonly config?: string; readonly split: string }): Promise<LabelledPair[]> {
   const pairs: LabelledPair[] = [];
   let row = 0;
-  for await (const each of readSplit(folder, split)) {
+  for await (const each of readSplit(folder, wanted, { columns: PREFERENCE_COLUMNS })) {
     row += 1;
     const pair = pairOf(each);
-    if (pair === undefined)
+    if (typeof pair === 'string')
       throw new ZephyrError(
-        `Cannot calibrate with row ${row} of "${split}": expected prompt, chosen and rejected as texts or conversations, two different answers`,
+        `Cannot calibrate with row ${row} of "${wanted.split}" (${pair}): expected ${PREFERENCE_SHAPES}, and two different answers`,
       );
     pairs.push(pair);
   }
-  if (pairs.length === 0) throw new ZephyrError(`Cannot calibrate with split "${split}": it has no row`);
+  if (pairs.length === 0) throw new ZephyrError(`Cannot calibrate with split "${wanted.split}": it has no row`);
   return pairs;
 }
 
-function pairOf(row: Row): LabelledPair | undefined {
-  const turns = turnsOf(row.chosen);
-  const prompt = typeof row.prompt === 'string' ? row.prompt : conversation(turnsOf(row.prompt) ?? turns?.slice(0, -1));
-  const [chosen, rejected] = [row.chosen, row.rejected].map((side) =>
-    typeof side === 'string' ? side : turnsOf(side)?.at(-1)?.content,
-  );
-  if (prompt === undefined || chosen === undefined || rejected === undefined || chosen === rejected) return undefined;
+/** The pair of a row, or why it has none. */
+function pairOf(row: Row): LabelledPair | string {
+  const found = preferenceOf(row);
+  if (!found.ok) return found.reason;
+  const prompt = typeof decoded(row.prompt) === 'string' ? String(row.prompt) : (conversation(found.chosen.slice(0, -1)) ?? '');
+  const [chosen = '', rejected = ''] = [found.chosen, found.rejected].map((side) => side.at(-1)?.content);
   const prompt_id = sha256([prompt, ...[chosen, rejected].sort()].join('\0'));
   const answer = (text: string): Answer => ({ completion_id: `${prompt_id}/${sha256(text)}`, prompt_id, prompt, text });
   return { chosen: answer(chosen), rejected: answer(rejected) };
-}
-
-interface Turn {
-  readonly role: string;
-  readonly content: string;
-}
-
-function turnsOf(value: unknown): Turn[] | undefined {
-  if (!Array.isArray(value) || value.length === 0) return undefined;
-  return value.every(({ role, content }) => typeof role === 'string' && typeof content === 'string') ? value : undefined;
 }
 
 /** A question as it is, a longer conversation with its speakers. */

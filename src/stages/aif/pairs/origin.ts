@@ -73,7 +73,7 @@ async function hits(prompts: string): Promise<Record<string, number> | null> {
   try {
     for await (const row of readRows(join(prompts, 'contamination.jsonl'))) counts.add(String(row.benchmark));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return null;
     throw error;
   }
   return counts.counts();

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeLines } from '../../../datasets/line-file.ts';
 import type { TaskContext, TaskResult } from '../../stage.ts';
 import { pairsCard } from './card.ts';
 import { readSpending } from './origin.ts';
@@ -31,8 +32,8 @@ export async function publishPairs(context: TaskContext, rule: BinarizeRule, fee
   const rows = await writePairs(out, paired.picks, feedback.answered(), rule.seed, rule.test_prompts, dropped);
   const report = reportOf(rule, paired, rows, feedback.origin);
   await writeFile(join(out, REPORT_FILE), `${JSON.stringify(report, undefined, 2)}\n`);
-  const contradicting = paired.contradictions.map((each) => `${JSON.stringify(each)}\n`);
-  if (paired.twiceScored > 0) await writeFile(join(out, CROSS_CHECK_FILE), contradicting.join(''));
+  const contradicting = paired.contradictions;
+  if (paired.twiceScored > 0) await writeLines(join(out, CROSS_CHECK_FILE), contradicting);
   if (contradicting.length > 0)
     context.note(
       `${contradicting.length} of ${paired.twiceScored} answers have an overall score that contradicts their aspects; see ${CROSS_CHECK_FILE}`,

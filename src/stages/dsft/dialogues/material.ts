@@ -1,6 +1,7 @@
 import { hmacUniform } from '../../../base/hmac-choice.ts';
 import { sha256 } from '../../../base/sha256.ts';
-import { readSplit, textOf } from '../../../datasets/rows.ts';
+import { textOf } from '../../../datasets/conversation.ts';
+import { readSplit } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { openLists } from './lists.ts';
 import type { Openings, Workbench } from './openings.ts';
@@ -35,7 +36,7 @@ async function textsOf({ settings: { material, seed }, material: folder, count }
   if (material === null || folder === undefined) return [];
   const drawn: { readonly text: string; readonly at: number }[] = [];
   const seen = new Set<string>();
-  for await (const row of readSplit(folder, material.split)) {
+  for await (const row of readSplit(folder, material, { columns: [material.column] })) {
     const text = textOf(row[material.column])?.trim();
     if (text === undefined || text === '') count('texts that are none');
     else if (text.length > material.max_characters) count('texts that are too long');

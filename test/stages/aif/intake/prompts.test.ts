@@ -54,7 +54,7 @@ test('each prompt comes once, sorted by id, with its source; what is dropped is 
     { prompt: 'a \0 byte' },
     { prompt: 'mis\uFFFDread' },
   ]);
-  const { out, metrics } = await run(INTAKE, { 'source-1': folder });
+  const { out, metrics } = await run({ ...INTAKE, max_dropped: 0.5 }, { 'source-1': folder });
   const row = (prompt_id: string, prompt: string, from: string, copies: number) => ({
     prompt_id,
     prompt,
@@ -169,7 +169,7 @@ test('all faulty rows are found and the first 20 named before anything is spent'
     message: /Cannot read 4 of 6 prompts/,
     hint: /one: train_gen-00001.jsonl, line 2; one: train_gen-00001.jsonl, line 4; one: train_gen.jsonl, line 2; one: train_gen.jsonl, line 3\./,
   });
-  const { out, metrics } = await run({ ...INTAKE, skip_invalid: true }, { 'source-1': folder });
+  const { out, metrics } = await run({ ...INTAKE, skip_invalid: true, max_dropped: 0.7 }, { 'source-1': folder });
   assert.deepEqual([metrics.prompts, metrics.dropped], [2, { malformed: 2, 'no text': 2 }]);
   assert.deepEqual(
     (await lines(out, 'rejects.jsonl')).map(({ reason, text }) => [reason, text]),

@@ -122,7 +122,7 @@ test("a file with other columns is the user's mistake, with the row", async () =
   const ratings = await ratingsFolder([row(1), { instruction: 'x' }]);
   await assert.rejects(shop.run('r', rebinarize, CONFIG, { ratings }), {
     name: 'ZephyrError',
-    message: /row 2.*openbmb\/UltraFeedback/,
+    message: /line 2; .*openbmb\/UltraFeedback/,
   });
 });
 
@@ -163,7 +163,7 @@ test('pairs in files that name no split, or have one name in two folders, become
   const { out, metrics } = await shop.run('p', passPairs, config, { pairs: folder });
   assert.deepEqual(metrics, { train_prefs: 3, oddities: {} });
   let rows = 0;
-  for await (const _ of readSplit(out, 'train_prefs')) rows += 1;
+  for await (const _ of readSplit(out, { split: 'train_prefs' })) rows += 1;
   assert.equal(rows, 3);
 });
 
@@ -181,7 +181,7 @@ test('pairs with another number of rows, another prompt or without a split are r
   });
   await assert.rejects(
     shop.run('p', passPairs, { ...PASS, rows: null }, { pairs: await pairsFolder([pair(1), pair(2, 'bad', 'another')]) }),
-    { message: /train_prefs, row 2 chosen and rejected answer different prompts/ },
+    { exit: 'usage', message: /train_prefs.*1 of 2 rows cannot be used \(1 different prompts\), the first is .*parquet, row 2;/ },
   );
   await assert.rejects(
     shop.run('p', passPairs, { ...PASS, train: 'nope', rows: null }, { pairs: await pairsFolder([pair(1)]) }),
