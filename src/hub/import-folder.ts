@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ZephyrError } from '../errors.ts';
 import { type ArtifactRef, formatRepo, type RepoId } from '../model/artifact.ts';
+import { dataFault } from './data-fault.ts';
 import type { Addition, CommitOutcome, Hub } from './hub.ts';
 import { safetensorsFault } from './safetensors.ts';
 
@@ -10,7 +11,8 @@ const PICKLED = /\.(bin|pt|pth|pkl|pickle|ckpt|joblib)$/i;
 
 /**
  * Makes a local folder (a model, a dataset, a snapshot of another cache) the content of a repo's main branch, in one commit.
- * Into the embedded Hub the files come by hard link and are read-only from then on. Names that begin with a dot are left out.
+ * Into the embedded Hub the files come by hard link and are read-only from then on. Names that begin with a dot are left out,
+ * but for the file in which a dataset names its configs.
  */
 export async function importFolder(hub: Hub, folder: string, repo: RepoId, message: string): Promise<ArtifactRef> {
   const add = await additions(resolve(folder));
@@ -39,7 +41,7 @@ async function additions(folder: string): Promise<Addition[]> {
     throw new ZephyrError(`Cannot read the folder "${folder}"`, { cause: error });
   });
   const found: Addition[] = [];
-  for (const path of paths.filter((one) => !one.split('/').some((part) => part.startsWith('.'))).sort()) {
+  for (const path of paths.filter((one) => !isHidden(one)).sort()) {
     const file = join(folder, path);
     // `stat` follows links: the files of a Hugging Face cache are links
     if (!(await stat(file)).isFile()) continue;
@@ -48,9 +50,16 @@ async function additions(folder: string): Promise<Addition[]> {
         hint: 'Save the weights as safetensors (save_pretrained does), and leave the file out of the folder',
       });
     }
+    const damage = await dataFault(file);
+    if (damage !== undefined)
+      throw new ZephyrError(`Cannot import "${file}": ${damage}`, { hint: 'Nothing was imported: fetch the whole file first' });
     const fault = path.endsWith('.safetensors') ? await safetensorsFault(file) : undefined;
     if (fault !== undefined) throw new ZephyrError(`Cannot import "${file}", it is not a whole safetensors file: ${fault}`);
     found.push({ path, file });
   }
   return found;
+}
+
+function isHidden(path: string): boolean {
+  return path !== '.huggingface.yaml' && path.split('/').some((part) => part.startsWith('.'));
 }

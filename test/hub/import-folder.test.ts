@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -26,15 +26,16 @@ describe('Importing a folder', async () => {
     const blob = await filled('blobs', { x: Buffer.alloc(1000, 1) });
     const root = await filled('model', {
       'config.json': '{}',
-      'sub/data.parquet': 'PAR1',
+      'sub/data.parquet': 'PAR1\0\0\0\0PAR1',
       '.git/config': 'x',
       '.gitattributes': 'x',
+      '.huggingface.yaml': 'configs: []',
     });
     await symlink(join(blob, 'x'), join(root, 'weights.npz'));
     const ref = await importFolder(hub, root, repo, 'Import');
     assert.deepEqual(
       (await hub.tree(ref)).map(({ path }) => path),
-      ['config.json', 'sub/data.parquet', 'weights.npz'],
+      ['.huggingface.yaml', 'config.json', 'sub/data.parquet', 'weights.npz'],
     );
     assert.equal((await stat(join(blob, 'x'))).nlink, 2);
     const next = await importFolder(hub, await filled('second', { 'config.json': '{"b":1}' }), repo, 'Import');
@@ -43,6 +44,30 @@ describe('Importing a folder', async () => {
       ['config.json'],
     );
     assert.equal(await hub.resolve({ ...repo, revision: 'main' }), next.commit);
+  });
+
+  it('refuses a Git LFS pointer and what is no whole Parquet file, and publishes nothing', async () => {
+    const other = { type: 'dataset' as const, name: 'org/pointers' };
+    const pointer = await readFile('test/fixtures/cases/lfs-pointer.parquet');
+    const FAULTS: readonly [name: string, content: string | Uint8Array, fault: RegExp][] = [
+      ['data/train_prefs-00000-of-00001.parquet', pointer, /a Git LFS pointer, not the file: git lfs pull$/],
+      ['train.jsonl', pointer, /a Git LFS pointer/],
+      ['model.safetensors', pointer, /a Git LFS pointer/],
+      ['train.parquet', '<!DOCTYPE html>', /it is no Parquet file$/],
+      ['train.parquet', '', /it is empty/],
+      ['train.parquet', `PAR1${'x'.repeat(40)}`, /its end is missing$/],
+      ['train.parquet', 'PAR1', /its end is missing$/],
+      ['train.parquet', 'PAR1\0\0\0\u0009PAR1', /its end is missing$/],
+    ];
+    for (const [index, [name, content, fault]] of FAULTS.entries()) {
+      const root = await filled(`pointer-${index}`, { 'README.md': '# Beds', [name]: content });
+      await assert.rejects(importFolder(hub, root, other, 'Import'), (error) => {
+        assert.ok(error instanceof ZephyrError && error.exit === 'usage' && error.message.includes(name));
+        assert.match(error.message, fault);
+        return true;
+      });
+    }
+    assert.equal(await hub.refs(other), undefined);
   });
 
   it('refuses pickles, broken safetensors and folders without files, and publishes nothing', async () => {
