@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 
-# 64 to 74: the config or the data is at fault, to run the job again is in vain
+# 64 to 78 but for 75: the config or the data is at fault, to run the job again is in vain
 BAD_CONFIG, BAD_DATA, NO_DISK, INTERRUPTED = 64, 65, 74, 75
 
 

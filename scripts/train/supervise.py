@@ -28,8 +28,8 @@ from datetime import datetime, timezone
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 LINUX = sys.platform == "linux"
-CONFIG_OR_DATA = range(64, 75)
 INTERRUPTED = 75
+CONFIG_OR_DATA = {*range(64, 79)} - {INTERRUPTED}
 # torchrun kills its ranks 30 s after SIGTERM unless told otherwise; a checkpoint of 7B parameters takes longer
 SHUTDOWN_SECONDS = 24 * 3600
 
@@ -211,8 +211,10 @@ def supervise(control: str, ranks: int, argv: list[str]) -> int:
             os.kill(program.pid, signal.SIGKILL if received == signal.SIGUSR1 else signal.SIGTERM)
     kill_all()
     code = exit_code(status, ranks, control)
+    # a program that says why it ends lived to say so: what was killed for memory was a child of it
+    spoke = code == 0 or code == INTERRUPTED or code in CONFIG_OR_DATA
     died = ranks > 1 or code == 128 + signal.SIGKILL
-    out_of_memory = code != 0 and died and not killed and oom_kills() > kills_before
+    out_of_memory = died and not spoke and not killed and oom_kills() > kills_before
     ended = datetime.now(timezone.utc).isoformat()
     write_durably(os.path.join(control, "exit.json"), {"id": mark, "code": code, "outOfMemory": out_of_memory, "endedAt": ended})
     return code

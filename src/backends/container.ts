@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
-import type { JobHandle, JobLabels, JobState } from '../model/job.ts';
+import { isOwnExit, type JobHandle, type JobLabels, type JobState } from '../model/job.ts';
 import type { Backend, SubmitRequest } from './backend.ts';
 import { runArgv } from './container-argv.ts';
 import { type Engine, inspect, isMissing, openEngine, said } from './container-engine.ts';
@@ -129,7 +129,9 @@ async function stateOf(engine: Engine, host: string, handle: JobHandle): Promise
   if (found.answer === 'absent') return exit === undefined ? { state: 'absent' } : { state: 'exited', ...exit };
   const { status, exitCode, outOfMemory } = found.container;
   if (status !== 'exited' && status !== 'dead' && status !== 'stopped') return { state: 'running' };
-  return { state: 'exited', code: exitCode, outOfMemory: exitCode !== 0 && (outOfMemory || exit?.outOfMemory === true) };
+  // the engine says so of a container in which a child alone was killed as well
+  const wasKilled = outOfMemory || exit?.outOfMemory === true;
+  return { state: 'exited', code: exitCode, outOfMemory: wasKilled && !isOwnExit(exitCode) };
 }
 
 async function startCreated(engine: Engine, id: string): Promise<void> {

@@ -119,5 +119,10 @@ export type JobState =
   | { readonly state: 'absent' }
   | { readonly state: 'unknown'; readonly why: string };
 
-/** Exit codes of our programs, beyond 0. */
-export const JOB_EXIT = { interrupted: 75, configOrData: { from: 64, to: 74 } } as const;
+/** Exit codes of our programs, beyond 0. 75 lies within the other range and is none of it. */
+export const JOB_EXIT = { interrupted: 75, configOrData: { from: 64, to: 78 } } as const;
+
+/** Whether a program ended with a code by which it says why: then nothing killed it, whatever became of a child. */
+export function isOwnExit(code: number): boolean {
+  return code === 0 || (code >= JOB_EXIT.configOrData.from && code <= JOB_EXIT.configOrData.to);
+}

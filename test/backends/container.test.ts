@@ -75,6 +75,29 @@ test('a missing client or a silent daemon is unknown, never absent', async () =>
   }
 });
 
+test('an engine that saw a process die for memory is believed unless the program itself said why it ended', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'zephyr-docker-'));
+  const path = process.env.PATH;
+  try {
+    process.env.PATH = `${folder}:${path}`;
+    const backend = openBackend({ backend: 'docker', options: { image: 'zephyr-train' } }, place);
+    const handle = { backend: 'docker', host: 'here/boot', id: 'c0ffee', folder, labels, startedAt: new Date().toISOString() };
+    const told = async (ExitCode: number): Promise<boolean> => {
+      const State = { Status: 'exited', ExitCode, OOMKilled: true };
+      const answer = JSON.stringify([{ Id: 'c0ffee', Created: handle.startedAt, State, Config: { Labels: {} } }]);
+      await writeFile(join(folder, 'docker'), `#!/bin/sh\nprintf '%s' '${answer}'\n`, { mode: 0o755 });
+      const state = await backend.state(handle);
+      assert.ok(state.state === 'exited' && state.code === ExitCode);
+      return state.outOfMemory;
+    };
+    for (const code of [0, 64, 65, 74, 75, 78]) assert.equal(await told(code), false, String(code));
+    for (const code of [1, 63, 79, 137, 143]) assert.equal(await told(code), true, String(code));
+  } finally {
+    process.env.PATH = path;
+    await rm(folder, { recursive: true });
+  }
+});
+
 test('only the engine saying so makes a container missing', () => {
   for (const text of [
     'Error: No such object: x',

@@ -47,17 +47,17 @@ describe('docker', { skip: reason ?? false }, () => {
       { backend: 'docker', options: { ...options, ...more } },
       { host: 'here/boot', root: ROOT, jobs: join(home, 'jobs') },
     );
-  const lay = async (fixture: string) => {
+  const lay = async (fixture: string, config: object = {}) => {
     count += 1;
-    return await layJob(
-      join(home, 'jobs'),
-      fixture,
-      {},
-      { run: `run-d-${process.pid}-${count}`, stage: 'dsft', step: 'prepare', epoch: 1 },
-    );
+    return await layJob(join(home, 'jobs'), fixture, config, {
+      run: `run-d-${process.pid}-${count}`,
+      stage: 'dsft',
+      step: 'prepare',
+      epoch: 1,
+    });
   };
-  const submit = async (backend: Backend, fixture: string) => {
-    const handle = await backend.submit(await lay(fixture));
+  const submit = async (backend: Backend, fixture: string, config?: object) => {
+    const handle = await backend.submit(await lay(fixture, config));
     handles.push(handle);
     return handle;
   };
@@ -104,6 +104,19 @@ describe('docker', { skip: reason ?? false }, () => {
   test('a job that takes more memory than it may is told from one that was killed', async () => {
     const backend = open({ memory: '128m' });
     assert.deepEqual(await ended(backend, await submit(backend, 'hungry')), { state: 'exited', code: 137, outOfMemory: true });
+  });
+
+  test('a child that was killed for memory hides no exit code by which the program says why it ends', async () => {
+    const backend = open({ memory: '128m' });
+    for (const [exit, outOfMemory] of [
+      [75, false],
+      [65, false],
+      [1, true],
+    ] as const) {
+      const handle = await submit(backend, 'parent', { exit });
+      assert.deepEqual(await ended(backend, handle), { state: 'exited', code: exit, outOfMemory });
+      assert.equal(docker('inspect', '--format', '{{.State.OOMKilled}}', handle.id).stdout.trim(), 'true');
+    }
   });
 
   test('a container that was made but never started is started by whoever finds it', async () => {
