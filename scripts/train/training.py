@@ -12,6 +12,7 @@ from chat_tokenizer import save_tokenizer
 from durable_files import write_json
 from exits import BAD_DATA, JobError
 from job import RANK, Job
+from one_head import mark_untied, without_ties
 from train_config import TrainConfig
 from watch import is_metric
 
@@ -78,7 +79,8 @@ def save_model(job: Job, config: TrainConfig, trainer: Trainer) -> None:
     model = trainer.accelerator.unwrap_model(trainer.model)
     if config.lora is None:
         dtype = getattr(torch, config.dtype)
-        weights = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+        weights = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in without_ties(model, weights).items()}
+        mark_untied(model)
     else:
         # peft holds them in a set, whose order changes from process to process
         adapter = model.peft_config["default"]

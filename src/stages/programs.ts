@@ -14,7 +14,15 @@ const JOB = [
   'stopping.py',
   'typed_json.py',
 ];
-const TRAINING = ['checkpoint.py', 'load_model.py', 'train_config.py', 'training.py', 'training_rows.py', 'watch.py'];
+const TRAINING = [
+  'checkpoint.py',
+  'load_model.py',
+  'one_head.py',
+  'train_config.py',
+  'training.py',
+  'training_rows.py',
+  'watch.py',
+];
 const PREPARATION = [
   'dataset_files.py',
   'dataset_reader.py',
@@ -39,7 +47,7 @@ export const PROGRAM_FILES: Readonly<Record<JobProgram, readonly string[]>> = {
   prepare: ['prepare.py', ...PREPARATION, ...JOB, TEMPLATE],
   dsft: ['dsft.py', ...TRAINING, ...JOB, TEMPLATE],
   ddpo: ['ddpo.py', ...TRAINING, ...JOB, TEMPLATE],
-  merge: ['merge.py', ...JOB],
+  merge: ['merge.py', 'one_head.py', ...JOB],
   generate: ['generate.py', 'checkpoint.py', 'json_lines.py', ...JOB, TEMPLATE],
   reward: ['reward.py', 'checkpoint.py', 'json_lines.py', 'records.py', ...JOB],
   tiny_base: ['tiny_base.py', 'json_lines.py', 'messages.py', 'row_shapes.py', ...JOB, TEMPLATE],
