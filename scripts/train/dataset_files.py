@@ -194,9 +194,13 @@ def without_mark(root: Path, scratch: Path) -> Path:
 
 
 def data_files(root: Path) -> list[Path]:
-    """Files in a format that is read, but for hidden ones, in the order of their paths."""
+    """
+    Files in a format that is read, but for hidden ones, in the order of their paths. Beside other data a .json is most
+    often a report or a manifest.
+    """
     paths = (path for path in root.rglob("*") if path.is_file() and kind_of(path) is not None)
-    return sorted(path for path in paths if not any(part.startswith((".", "__")) for part in path.relative_to(root).parts))
+    shown = sorted(path for path in paths if not any(part.startswith((".", "__")) for part in path.relative_to(root).parts))
+    return [path for path in shown if path.suffix != ".json"] or shown
 
 
 def kind_of(path: Path) -> str | None:

@@ -12,7 +12,7 @@ ROLES = {
     "system": "system", "user": "user", "human": "user", "prompter": "user", "assistant": "assistant", "gpt": "assistant",
     "chatgpt": "assistant", "bing": "assistant", "bard": "assistant", "model": "assistant",
 }  # fmt: skip
-PARTS = ("text", "input_text", "output_text")
+PARTS = ("text", "input_text", "output_text", None)
 
 
 class Unusable(Exception):
@@ -107,7 +107,7 @@ def text_of(content: Any) -> str:
 def text_of_part(part: Any) -> str:
     if isinstance(part, str):
         return part
-    if isinstance(part, dict) and part.get("type", "text") in PARTS and isinstance(part.get("text"), str):
+    if isinstance(part, dict) and part.get("type") in PARTS and isinstance(part.get("text"), str):
         return part["text"]
     raise Unusable("a turn whose content is no text")
 
