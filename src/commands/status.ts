@@ -1,3 +1,4 @@
+import { listRuns } from '../engine/run-list.ts';
 import { EXIT } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Target } from '../recipe/target.ts';
@@ -6,14 +7,13 @@ import { openTargetBackend } from './backend.ts';
 import { type Context, type Options, openQuietContext } from './context.ts';
 import { findRun } from './find-run.ts';
 import { printJson, printTable } from './output.ts';
-import { phaseOf, runsOf, summary } from './runs-of.ts';
+import { phaseOf, summary } from './runs-of.ts';
 
 /** `zephyr status [ID]`: every run on the Hub, or one of them with its job; 7 while that one still runs. */
 export async function status([id]: string[], options: Options): Promise<number> {
   await using context = await openQuietContext(options);
   if (id !== undefined) return await one(context, id, options);
-  const runs = (await Promise.all((await context.hub.list()).map((repo) => runsOf(context.hub, repo)))).flat();
-  runs.sort((a, b) => (a.run < b.run ? 1 : -1));
+  const runs = await listRuns(context.hub, context.home);
   if (options.json === true) printJson(runs.map((state) => summary(state)));
   else if (runs.length === 0) process.stderr.write(`No runs on ${context.hub.name}\n`);
   else

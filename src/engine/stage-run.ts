@@ -138,7 +138,16 @@ export async function beginRun(hub: Hub, now: () => Date, fields: NewRun, run = 
 /** The run on this branch, whoever owns it; `undefined` when there is none. */
 export async function readRun(hub: Hub, repo: RepoId, run: string): Promise<{ state: RunState; head: string } | undefined> {
   const head = await hub.resolve({ ...repo, revision: run });
-  if (head === undefined) return undefined;
+  return head === undefined ? undefined : readRunAt(hub, repo, run, head);
+}
+
+/** As `readRun` where the head of the branch is known. */
+async function readRunAt(
+  hub: Hub,
+  repo: RepoId,
+  run: string,
+  head: string,
+): Promise<{ state: RunState; head: string } | undefined> {
   const bytes = await hub.read({ ...repo, commit: head }, STATE_FILE);
   if (bytes === undefined) return undefined;
   const parsed = runState.safeParse(jsonOf(bytes));
@@ -165,8 +174,10 @@ export async function readRunIfReadable(
   hub: Hub,
   repo: RepoId,
   run: string,
+  head?: string,
 ): Promise<{ state: RunState; head: string } | undefined> {
-  return await readRun(hub, repo, run).catch((error: unknown) => {
+  const found = head === undefined ? readRun(hub, repo, run) : readRunAt(hub, repo, run, head);
+  return await found.catch((error: unknown) => {
     if (error instanceof ZephyrError && error.exit === 'preflight') return undefined;
     throw error;
   });
@@ -178,9 +189,9 @@ export async function findUnfinished(
   repo: RepoId,
   key: string,
 ): Promise<{ state: RunState; head: string } | undefined> {
-  const branches = Object.keys((await hub.refs(repo))?.branches ?? {}).filter((name) => name.startsWith('run-'));
-  for (const branch of branches.sort().reverse().slice(0, RUNS_LOOKED_AT)) {
-    const found = await readRunIfReadable(hub, repo, branch);
+  const branches = Object.entries((await hub.refs(repo))?.branches ?? {}).filter(([name]) => name.startsWith('run-'));
+  for (const [branch, head] of branches.sort().reverse().slice(0, RUNS_LOOKED_AT)) {
+    const found = await readRunIfReadable(hub, repo, branch, head);
     if (found !== undefined && found.state.key === key && found.state.phase !== 'done') return found;
   }
   return undefined;

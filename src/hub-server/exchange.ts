@@ -57,6 +57,13 @@ export function sendJson(
   response.end(bytes);
 }
 
+/** The header that says where a list goes on, after the entry of this name. */
+export function nextPage({ origin, path, query }: Exchange, last: string): Record<string, string> {
+  const next = new URLSearchParams(query);
+  next.set('cursor', Buffer.from(last).toString('base64url'));
+  return { Link: `<${origin}${path}?${next}>; rel="next"` };
+}
+
 export function sendNothing({ response }: Exchange, status: number, headers: Readonly<Record<string, string>> = {}): void {
   response.writeHead(status, headers);
   response.end();

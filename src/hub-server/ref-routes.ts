@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { encodeCommit } from '../store/git-object.ts';
-import { history } from '../store/history.ts';
+import { countHistory, history } from '../store/history.ts';
 import { readCommit, syncTouched, writeObject } from '../store/objects.ts';
 import { createRef, deleteRef, listRefs, moveRef, type RefKind, readRef, resolveRevision } from '../store/refs.ts';
 import { AUTHOR } from '../store/repos.ts';
@@ -65,24 +65,39 @@ export async function deleteTag(exchange: Exchange, repo: Found, raw: string): P
   sendNothing(exchange, 204);
 }
 
+/**
+ * A page of commits, newest first. The address of the next page names the commit that it begins with, so that a page costs
+ * what it shows, and goes on where it was although the branch has moved.
+ */
 export async function commits(exchange: Exchange, repo: Found, raw: string): Promise<void> {
+  const { store, query, origin, path, user } = exchange;
   const { commit } = await splitRevision(repo, raw);
-  const limit = Math.min(Math.max(Number(exchange.query.get('limit') ?? 50) || 50, 1), 1000);
-  const page = Math.max(Number(exchange.query.get('p') ?? 0) || 0, 0);
+  const limit = Math.min(Math.max(Number(query.get('limit') ?? 50) || 50, 1), 1000);
+  const page = Math.max(Number(query.get('p') ?? 0) || 0, 0);
+  const cursor = query.get('cursor');
+  let skip = cursor === null ? page * limit : 0;
   const shown: unknown[] = [];
-  let total = 0;
-  for await (const { id, message, time } of history(repo.folder, commit)) {
-    if (total >= page * limit && shown.length < limit) {
-      const [title = '', ...rest] = message.trimEnd().split('\n');
-      const authors = [{ user: exchange.user, avatar: '' }];
-      shown.push({ id, title, message: rest.join('\n').trim(), authors, date: new Date(time * 1000).toISOString() });
+  let following: string | undefined;
+  for await (const { id, message, time, parents } of history(repo.folder, cursor ?? commit)) {
+    if (skip > 0) {
+      skip -= 1;
+      continue;
     }
-    total += 1;
+    const [title = '', ...rest] = message.trimEnd().split('\n');
+    const authors = [{ user, avatar: '' }];
+    shown.push({ id, title, message: rest.join('\n').trim(), authors, date: new Date(time * 1000).toISOString() });
+    if (shown.length < limit) continue;
+    following = parents[0];
+    break;
   }
-  const next = new URLSearchParams(exchange.query);
-  next.set('p', String(page + 1));
-  const link = (page + 1) * limit < total ? { Link: `<${exchange.origin}${exchange.path}?${next}>; rel="next"` } : {};
-  sendJson(exchange, 200, shown, { 'X-Total-Count': String(total), ...link } as Record<string, string>);
+  const headers: Record<string, string> = { 'X-Total-Count': String(await countHistory(store, repo.folder, commit)) };
+  if (following !== undefined) {
+    const next = new URLSearchParams(query);
+    next.set('p', String(page + 1));
+    next.set('cursor', following);
+    headers.Link = `<${origin}${path}?${next}>; rel="next"`;
+  }
+  sendJson(exchange, 200, shown, headers);
 }
 
 /** Puts one commit without history in a branch's place. What tags and other branches name stays. */

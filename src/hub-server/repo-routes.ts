@@ -7,7 +7,7 @@ import { createRepo, deleteRepo, listRepos, moveRepo, readRepo, writeRepo } from
 import { repoFolder } from '../store/store.ts';
 import { listEntries } from '../store/tree.ts';
 import { isTrue, readJson } from './body.ts';
-import { type Exchange, HttpError, sendJson } from './exchange.ts';
+import { type Exchange, HttpError, nextPage, sendJson } from './exchange.ts';
 import { type Found, findRepo, splitRevision } from './revision.ts';
 
 const repoKind = z.enum(['model', 'dataset', 'space', 'bucket', 'kernel']).nullish();
@@ -72,19 +72,30 @@ export async function settings(exchange: Exchange, repo: Found): Promise<void> {
   sendJson(exchange, 200, { private: next === 'private', visibility: next });
 }
 
+function sortKey(name: string): string {
+  return name.replace('/', '\0');
+}
+
+/** Repos on a page. */
+const LISTED = 1000;
+
 export async function list(exchange: Exchange, type: RepoId['type']): Promise<void> {
   const { store, query } = exchange;
   const author = query.get('author');
   const search = (query.get('search') ?? '').toLowerCase();
-  const limit = Number(query.get('limit') ?? 1000);
+  const limit = Math.min(Math.max(Number(query.get('limit') ?? LISTED) || LISTED, 1), LISTED);
+  const after = Buffer.from(query.get('cursor') ?? '', 'base64url').toString('utf8');
   const ids = (await listRepos(store)).filter(
     (id) => id.type === type && (author === null || id.name.startsWith(`${author}/`)) && id.name.toLowerCase().includes(search),
   );
-  const infos = ids.slice(0, limit).map(async (id) => {
+  // by namespace, then by name: as `listRepos` sorts
+  const left = after === '' ? ids : ids.filter(({ name }) => sortKey(name) > sortKey(after));
+  const shown = left.slice(0, limit);
+  const infos = shown.map(async (id) => {
     const repo = await findRepo(store, id.type, id.name);
     return summary(repo, (await resolveRevision(repoFolder(store, id), 'main')) ?? '');
   });
-  sendJson(exchange, 200, await Promise.all(infos));
+  sendJson(exchange, 200, await Promise.all(infos), left.length > limit ? nextPage(exchange, shown.at(-1)?.name ?? '') : {});
 }
 
 export async function info(exchange: Exchange, repo: Found, rawRevision: string): Promise<void> {

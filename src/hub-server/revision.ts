@@ -1,5 +1,5 @@
 import type { RepoId } from '../model/artifact.ts';
-import { listRefs, resolveRevision } from '../store/refs.ts';
+import { readBranchOrTag, resolveRevision } from '../store/refs.ts';
 import { type RepoRecord, readRepo } from '../store/repos.ts';
 import { repoFolder, type Store } from '../store/store.ts';
 import { HttpError } from './exchange.ts';
@@ -36,30 +36,25 @@ interface Revision {
 
 /**
  * Tells a revision from the path behind it. Python writes `feat%2Fy/file`, JavaScript `feat/y/file`: the longest start that
- * is a branch or a tag is the revision, else the first part.
+ * is a branch or a tag is the revision, else the first part. References are looked up by name: a repo may have thousands.
  */
 export async function splitRevision(repo: Found, raw: string): Promise<Revision> {
   const parts = decodeSegments(raw);
-  const refs = new Set([
-    ...Object.keys(await listRefs(repo.folder, 'heads')),
-    ...Object.keys(await listRefs(repo.folder, 'tags')),
-  ]);
-  for (let taken = parts.length; taken > 0; taken -= 1) {
+  const first = parts[0] ?? '';
+  // no branch and no tag has such a name
+  const isCommit = /^[0-9a-f]{40}$/.test(first);
+  for (let taken = isCommit ? 1 : parts.length; taken > 0; taken -= 1) {
     const name = parts
       .slice(0, taken)
       .join('/')
       .replace(/^refs\/(heads|tags)\//, '');
-    if (taken > 1 && !refs.has(name)) continue;
-    const commit = await resolveRevision(repo.folder, name);
-    if (commit !== undefined)
-      return {
-        name,
-        commit,
-        path: parts
-          .slice(taken)
-          .filter((part) => part !== '')
-          .join('/'),
-      };
+    const commit = taken === 1 ? await resolveRevision(repo.folder, name) : await readBranchOrTag(repo.folder, name);
+    if (commit === undefined) continue;
+    const path = parts
+      .slice(taken)
+      .filter((part) => part !== '')
+      .join('/');
+    return { name, commit, path };
   }
-  throw new HttpError(404, `Invalid rev id: ${parts[0]}`, { code: 'RevisionNotFound' });
+  throw new HttpError(404, `Invalid rev id: ${first}`, { code: 'RevisionNotFound' });
 }

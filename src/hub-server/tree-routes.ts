@@ -2,7 +2,7 @@ import { lastCommits } from '../store/history.ts';
 import { readCommit } from '../store/objects.ts';
 import { findEntry, listEntries, type StoredEntry } from '../store/tree.ts';
 import { isTrue, readPaths } from './body.ts';
-import { type Exchange, HttpError, sendJson } from './exchange.ts';
+import { type Exchange, HttpError, nextPage, sendJson } from './exchange.ts';
 import { pointerBytes } from './repo-routes.ts';
 import { type Found, splitRevision } from './revision.ts';
 
@@ -11,7 +11,7 @@ const PAGE = 1000;
 const EXPANDED_PAGE = 50;
 
 export async function tree(exchange: Exchange, repo: Found, raw: string): Promise<void> {
-  const { store, query, origin, path: address } = exchange;
+  const { store, query } = exchange;
   const { commit, path } = await splitRevision(repo, raw);
   const folder = await findEntry(store, repo.folder, await treeOf(repo, commit), path);
   if (folder?.kind !== 'folder') throw new HttpError(404, `${path} does not exist on "${commit}"`, { code: 'EntryNotFound' });
@@ -24,9 +24,7 @@ export async function tree(exchange: Exchange, repo: Found, raw: string): Promis
   const all = await listEntries(store, repo.folder, folder.id, { prefix, recursive: isTrue(query.get('recursive')) });
   const left = all.filter((entry) => entry.path > after);
   const shown = left.slice(0, limit);
-  const next = new URLSearchParams(query);
-  next.set('cursor', Buffer.from(shown.at(-1)?.path ?? '').toString('base64url'));
-  const link: Record<string, string> = left.length > limit ? { Link: `<${origin}${address}?${next}>; rel="next"` } : {};
+  const link = left.length > limit ? nextPage(exchange, shown.at(-1)?.path ?? '') : {};
   sendJson(exchange, 200, await describe(exchange, repo, commit, shown, expand), link);
 }
 

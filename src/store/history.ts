@@ -1,7 +1,12 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { place } from './durable.ts';
 import type { GitCommit } from './git-object.ts';
 import { readCommit } from './objects.ts';
 import type { Store } from './store.ts';
 import { findEntry } from './tree.ts';
+
+const MAX_COUNTS = 200_000;
 
 interface LoggedCommit extends GitCommit {
   readonly id: string;
@@ -15,6 +20,41 @@ export async function* history(repo: string, from: string): AsyncGenerator<Logge
     yield { id, ...commit };
     id = commit.parents[0];
   }
+}
+
+/** Commits that are read before it is worth a file to spare the next process from reading them. */
+const WORTH_KEEPING = 100;
+
+/**
+ * How many commits `history` gives. What lies behind a commit never changes: a count is remembered for as long as the process
+ * lives, and one that took long in the file `counts` of the repo, which may be lost without harm.
+ */
+export async function countHistory(store: Store, repo: string, from: string): Promise<number> {
+  const kept = join(repo, 'counts');
+  const passed: string[] = [];
+  let total = 0;
+  for (let id: string | undefined = from; id !== undefined; ) {
+    if (passed.length === 0 && !store.counts.has(id)) await readCounts(store, kept);
+    const known = store.counts.get(id);
+    if (known !== undefined) {
+      total = known;
+      break;
+    }
+    const commit = await readCommit(repo, id);
+    if (commit === undefined) break;
+    passed.push(id);
+    id = commit.parents[0];
+  }
+  if (store.counts.size > MAX_COUNTS) store.counts.clear();
+  total += passed.length;
+  for (const [i, id] of passed.entries()) store.counts.set(id, total - i);
+  if (passed.length > WORTH_KEEPING) await place(store, kept, `${from} ${total}\n`).catch(() => undefined);
+  return total;
+}
+
+async function readCounts(store: Store, file: string): Promise<void> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  for (const [, id, count] of text.matchAll(/^([0-9a-f]{40}) (\d+)$/gm)) store.counts.set(id as string, Number(count));
 }
 
 /** For each path the newest commit, from `from` back, that gave it the content it has at `from`. */

@@ -1,4 +1,5 @@
-import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { syncFolder } from '../base/atomic-write.ts';
 import type { RepoId } from '../model/artifact.ts';
@@ -8,7 +9,7 @@ import { holdAll, largeOfTree } from './held.ts';
 import { holderOf } from './holders.ts';
 import { withLock } from './lock.ts';
 import { isRefName, isRunBranch } from './names.ts';
-import { hasObject, readCommit, syncTouched } from './objects.ts';
+import { objectsOf, readCommit, syncTouched } from './objects.ts';
 import { repoFolder, repoLock, type Store } from './store.ts';
 
 export type RefKind = 'heads' | 'tags';
@@ -17,7 +18,8 @@ export type RefKind = 'heads' | 'tags';
 export async function readRef(repo: string, kind: RefKind, name: string): Promise<string | undefined> {
   if (!isRefName(name)) return undefined;
   try {
-    return (await readFile(join(repo, 'refs', kind, name), 'utf8')).trim();
+    // forty digits: reading them at once takes less time than handing that to a thread
+    return readFileSync(join(repo, 'refs', kind, name), 'utf8').trim();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'EISDIR' || code === 'ENOTDIR') return undefined;
@@ -126,11 +128,24 @@ async function markHead(store: Store, repo: string, run: string): Promise<void> 
   for (const sha256 of large) await markDropped(store, sha256);
 }
 
-/** What a revision names: `HEAD` is main; then a branch, a tag, a full commit id. */
+/** The commit of a branch of this name, else of a tag. */
+export async function readBranchOrTag(repo: string, name: string): Promise<string | undefined> {
+  return (await readRef(repo, 'heads', name)) ?? (await readRef(repo, 'tags', name));
+}
+
+/** What a revision names: `HEAD` is main; then a branch, a tag, a commit id, or seven digits of one and more. */
 export async function resolveRevision(repo: string, revision: string): Promise<string | undefined> {
   const name = revision === 'HEAD' ? 'main' : revision.replace(/^refs\/(heads|tags)\//, '');
-  const ref = (await readRef(repo, 'heads', name)) ?? (await readRef(repo, 'tags', name));
+  const ref = await readBranchOrTag(repo, name);
   if (ref !== undefined) return ref;
-  if (!/^[0-9a-f]{40}$/.test(revision) || !(await hasObject(repo, revision))) return undefined;
-  return (await readCommit(repo, revision)) === undefined ? undefined : revision;
+  if (/^[0-9a-f]{40}$/.test(revision)) return (await readCommit(repo, revision)) === undefined ? undefined : revision;
+  return /^[0-9a-f]{7,39}$/.test(revision) ? commitOfDigits(repo, revision) : undefined;
+}
+
+/** The one commit whose id begins so; `undefined` where there is none, or more than one. */
+async function commitOfDigits(repo: string, digits: string): Promise<string | undefined> {
+  const ids = (await objectsOf(repo, digits.slice(0, 2))).filter((id) => id.startsWith(digits));
+  const found = await Promise.all(ids.map(async (id) => ((await readCommit(repo, id)) === undefined ? [] : [id])));
+  const commits = found.flat();
+  return commits.length === 1 ? commits[0] : undefined;
 }

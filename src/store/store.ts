@@ -24,12 +24,14 @@ export interface Store {
   /** Immutable facts, by object id; only to spare reads. */
   readonly blobs: Map<string, BlobFacts>;
   readonly trees: Map<string, readonly GitTreeEntry[]>;
+  /** of commits: how many there are from it back to the first */
+  readonly counts: Map<string, number>;
 }
 
 const ABANDONED_MS = 24 * 3600 * 1000;
 
 export async function openStore(folder: string): Promise<Store> {
-  const store = { root: resolve(folder), blobs: new Map(), trees: new Map() };
+  const store = { root: resolve(folder), blobs: new Map(), trees: new Map(), counts: new Map() };
   for (const name of ['tmp', 'wanted', 'dropped']) await mkdir(join(store.root, name), { recursive: true, mode: 0o700 });
   await sweepOld(join(store.root, 'tmp'), (path) => rm(path, { recursive: true, force: true }));
   // what was wanted and never came into a commit is looked at as what was dropped is

@@ -62,7 +62,6 @@ function runPython({ url, token }) {
       HOME: work,
       TMPDIR: work,
       PYTHONPATH: join(work, 'packages'),
-      HUGGINGFACE_CO_STAGING: '1',
       HF_ENDPOINT: url,
       SUITE_TOKEN: token,
       HF_HUB_DISABLE_XET: '1',
