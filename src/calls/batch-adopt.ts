@@ -16,10 +16,11 @@ export async function leftBatches({ log, folders }: Pick<Floor, 'log' | 'folders
   const own = begun.get(log);
   const left = log.batches().filter((batch) => !batch.ended && batch.teacher === teacher && own?.has(batch.sha) !== true);
   const calls = await sentCalls(folders, new Set(left.map(({ sha }) => sha)));
-  return left.map(({ sha, file = '', id }) => {
+  return left.map(({ sha, file = '', upload, id }) => {
     const members = new Map<string, Member>();
     for (const [customId, call] of calls.get(sha) ?? [])
       members.set(customId, { ...call, waiting: undefined, answered: false, failure: undefined });
-    return { sha, file, members, id, tokens: 0, isAdopted: true, isRecovered: false };
+    const wanted = Promise.withResolvers<void>();
+    return { sha, file, members, upload, id, wanted, tokens: 0, isAdopted: true, isRecovered: false };
   });
 }

@@ -1,5 +1,5 @@
 import type { BatchLine, ChatFailure, ChatReply, ServerBatch } from '../teachers/teacher.ts';
-import { type Batch, type BatchFloor, insist, isGone, type Member } from './batch.ts';
+import { type Batch, type BatchFloor, insist, isGone, type Member, mayBeBilled } from './batch.ts';
 import { dollarsOf } from './estimate.ts';
 import { pause } from './wait.ts';
 
@@ -11,8 +11,9 @@ const READINGS = 3;
  * it. Lines may come in any order, twice, or for calls that nobody made; only the custom id says whose an answer is. What
  * has no answer then has its reason in the log, and the batch its end.
  */
-export async function collect(floor: BatchFloor, batch: Batch, last: ServerBatch): Promise<void> {
+export async function collect(floor: BatchFloor, batch: Batch, over: ServerBatch): Promise<void> {
   const { note, halt, patience } = floor;
+  let last = over;
   const tally = { strangers: new Set<string>(), unreadable: 0 };
   let isComplete = true;
   for (let reading = 1; ; reading += 1) {
@@ -25,18 +26,24 @@ export async function collect(floor: BatchFloor, batch: Batch, last: ServerBatch
     isComplete &&= answered >= (last.answered ?? 0) && tally.unreadable === 0;
     if (isComplete || reading === READINGS) break;
     await pause(patience.lookMs, halt.signal);
+    // A server may name a file only a moment after it says that the batch is over.
+    const said = await insist(floor, () => floor.api.retrieve(last.id, halt.hard), isGone);
+    if (said.ok) last = said.value;
   }
   if (tally.strangers.size > 0)
     note(`Batch ${last.id} answers ${tally.strangers.size} calls that are not in it: those answers are not taken`);
   const left = [...batch.members.values()].filter((member) => !member.answered);
-  const silent = left.filter(({ failure }) => failure === undefined);
   if (left.length > 0) note(`Batch ${last.id} is ${last.status} with ${left.length} of ${batch.members.size} calls not answered`);
-  if (!isComplete && silent.length > 0)
-    note(`The files of batch ${last.id} hold less than the server says: ${silent.length} calls may be paid twice`);
+  if (!isComplete && left.some(mayBeBilled)) {
+    const count = left.filter(mayBeBilled).length;
+    const lines = tally.unreadable === 0 ? '' : ` (${tally.unreadable} lines cannot be read)`;
+    note(`The files of batch ${last.id} hold less than the server says${lines}: ${count} calls may be paid twice`);
+  }
   const missing = {
     kind: 'again',
     message: `batch ${last.id} is ${last.status} without it`,
-    status: 0,
+    // One that is completed has answered all, unless the server counts otherwise.
+    status: last.status === 'completed' && last.answered === undefined ? undefined : 0,
     afterMs: undefined,
   } as const;
   for (const member of left) {
@@ -45,9 +52,6 @@ export async function collect(floor: BatchFloor, batch: Batch, last: ServerBatch
   }
   await end(floor, batch, last.status);
 }
-
-/** It has no answer that can be read, and nobody says that it was not billed. */
-const mayBeBilled = ({ failure }: Member) => failure?.status === undefined;
 
 /** Whether the file is there. */
 async function readFile(

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { ulid } from '../base/ulid.ts';
 import type { BatchApi, ChatFailure, Teacher } from '../teachers/teacher.ts';
-import type { Batch, BatchFloor, Member, Waiting } from './batch.ts';
+import { type Batch, type BatchFloor, type Member, mayBeBilled, newBatch, type Waiting } from './batch.ts';
 import { begin, leftBatches } from './batch-adopt.ts';
 import { requestFile, requestPath } from './batch-file.ts';
 import { customIdOf } from './batch-keys.ts';
@@ -12,7 +12,7 @@ import { dropStopped, give, isWaitedFor } from './batch-stops.ts';
 import { findAgain, submit } from './batch-submit.ts';
 import { openTray } from './batch-tray.ts';
 import type { Claim } from './budget.ts';
-import { type Call, type CallOutcome, requestOf } from './call.ts';
+import { type Call, type CallOutcome, MOST_UNREAD, requestOf } from './call.ts';
 import type { Desk, Floor } from './desk.ts';
 import { dollarsOf, estimator } from './estimate.ts';
 import { NotNeeded, ServerAway, type Stop, unanswered } from './halt.ts';
@@ -98,7 +98,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
       await rm(requestPath(folder, batch.file), { force: true });
       // They may turn out cheaper than was thought: whoever does not fit under the cap waits for them too.
       const claim = budget.claim(() => 0).catch(() => undefined);
-      start(batch, () => (batch.id === undefined ? findAgain(shared, batch) : Promise.resolve()), claim);
+      start(batch, () => (batch.id === undefined ? findAgain(shared, batch, claim) : Promise.resolve()), claim);
     }
   }
 
@@ -109,7 +109,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
       const attempt = (log.known(key)?.attempt ?? 0) + 1;
       members.set(customIdOf(key, attempt), { key, attempt, est, waiting, answered: false, failure: undefined });
     }
-    const batch: Batch = { sha: '', file: '', members, id: undefined, tokens, isAdopted: false, isRecovered: false };
+    const batch = newBatch(members, tokens);
     async function* lines(): AsyncGenerator<string> {
       for (const [customId, { waiting }] of members)
         if (waiting !== undefined) yield api.line(customId, await shelf.read(waiting.place));
@@ -167,13 +167,15 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     const isTooLarge = verdict.end === 'full' && batch.members.size === 1 && batch.tokens > queue.most;
     const hopeless = hopelessness(batch, verdict);
     if (hopeless !== undefined) halt.stop(unanswered([{ teacher, failure: hopeless }]));
-    for (const { key, waiting, failure } of batch.members.values()) {
+    for (const member of batch.members.values()) {
+      const { key, waiting, failure } = member;
       give(waiting, (each) => {
         // A batch that was not worked on says nothing about its calls.
         each.tries += verdict.end === 'read' || verdict.end === 'gone' ? 1 : 0;
+        each.unread += verdict.end !== 'never' && mayBeBilled(member) ? 1 : 0;
         if (halt.signal.aborted) each.reject(halt.reason());
         else if (failure?.kind === 'final') each.resolve({ ok: false, key, failure, replayed: false });
-        else if (each.tries < patience.attempts && !isTooLarge) void admit(each);
+        else if (each.tries < patience.attempts && each.unread < MOST_UNREAD && !isTooLarge) void admit(each);
         else each.resolve({ ok: false, key, failure: failure ?? LOST, replayed: false });
       });
     }
@@ -244,7 +246,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     const reply = lost ?? (before?.state === 'done' ? await log.reply(key) : undefined);
     const refusal = before?.state === 'failed' ? await log.failure(key) : undefined;
     const { promise, resolve, reject } = Promise.withResolvers<CallOutcome>();
-    const waiting: Waiting = { key, model, size, stop, place, tries: 0, claim: undefined, est: null, resolve, reject };
+    const waiting: Waiting = { key, model, size, stop, place, tries: 0, unread: 0, claim: undefined, est: null, resolve, reject };
     if (reply !== undefined) resolve({ ok: true, key, reply, replayed: false });
     else if (refusal !== undefined) {
       const { message, status } = refusal;
@@ -252,6 +254,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     } else if (batch === undefined || member === undefined) void admit(waiting);
     else {
       member.waiting = waiting;
+      batch.wanted.resolve();
       batch.tokens += estimates.estimate(size).input;
     }
     return { outcome: promise.finally(() => shelf.drop(place)) };

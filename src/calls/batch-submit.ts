@@ -1,23 +1,15 @@
 import { rm } from 'node:fs/promises';
-import type { ServerBatch } from '../teachers/teacher.ts';
-import { type Batch, type BatchFloor, forGood, insist, isGone } from './batch.ts';
+import { type Batch, type BatchFloor, insist } from './batch.ts';
+import { createFrom, lookUp } from './batch-create.ts';
 import type { RequestFile } from './batch-file.ts';
-import { unanswered } from './halt.ts';
-import { backoffMs, pause } from './wait.ts';
-
-/** Under these names the server keeps what a batch is found again by. */
-const FILE = 'zephyr_file';
-const SHA = 'zephyr_batch';
-
-const LONGEST_LOOK_MS = 10_000;
+import type { Claim } from './budget.ts';
 
 /**
- * Plan and intents on disk, upload, create, the server's name for it on disk. Whatever breaks off in between, the plan is
- * looked for at the server before anything is sent again; a file that was uploaded twice costs nothing.
+ * Plan and intents on disk, upload, the server's name for the file on disk, create, its name for the batch on disk.
+ * Whatever breaks off in between, the plan is looked for at the server before anything is sent again.
  */
 export async function submit(floor: BatchFloor, batch: Batch, file: RequestFile): Promise<void> {
-  const { api, halt, teacher } = floor;
-  let mayExist = false;
+  const { api, append, halt, teacher } = floor;
   let path: string | undefined;
   try {
     await plan(floor, batch);
@@ -27,27 +19,13 @@ export async function submit(floor: BatchFloor, batch: Batch, file: RequestFile)
     const uploading = path;
     const uploaded = await insist(floor, () => api.upload(uploading, file.name, halt.hard));
     if (!uploaded.ok) throw new Error('unreachable');
-    for (let tries = 1; batch.id === undefined; tries += 1) {
-      halt.check();
-      mayExist = true;
-      const created = await api.create(uploaded.value, { [FILE]: file.name, [SHA]: batch.sha }, halt.hard);
-      if (created.ok) batch.id = created.value.id;
-      else {
-        const { failure } = created;
-        // A gateway that says 5xx may have passed the request on.
-        const isUnclear = failure.status === undefined || failure.status >= 500;
-        if (isUnclear) await lookUp(floor, batch);
-        if (batch.id !== undefined) break;
-        mayExist = false;
-        if (failure.kind !== 'again' || tries >= floor.patience.attempts)
-          throw halt.stop(unanswered([{ teacher, failure: forGood(failure) }]));
-        const { baseMs, capMs } = floor.patience;
-        await pause(failure.afterMs ?? backoffMs(tries, baseMs, capMs, Math.random()), halt.signal);
-      }
-    }
+    batch.upload = uploaded.value.id;
+    await append({ t: 'batch', state: 'uploaded', b: batch.sha, teacher: teacher.name, at: Date.now(), upload: batch.upload });
+    await createFrom(floor, batch, uploaded.value);
     await opened(floor, batch);
   } catch (error) {
-    if (!mayExist) await disown(floor, batch);
+    // With its file at the server it is gone on with from there.
+    if (batch.upload === undefined) await disown(floor, batch);
     throw error;
   } finally {
     if (path !== undefined) await rm(path, { force: true });
@@ -58,10 +36,28 @@ async function opened({ append, teacher }: BatchFloor, { sha, id }: Batch): Prom
   if (id !== undefined) await append({ t: 'batch', state: 'open', b: sha, teacher: teacher.name, at: Date.now(), id });
 }
 
-/** Looks for a batch that a process which is gone had planned. */
-export async function findAgain(floor: BatchFloor, batch: Batch): Promise<void> {
-  await lookUp(floor, batch);
+/**
+ * Looks for a batch that a process which is gone had planned. One that is not at the server, though its file is, is created
+ * once somebody asks for one of its calls: they may not be wanted any more. `claim`: until then no money is set aside for it.
+ */
+export async function findAgain(floor: BatchFloor, batch: Batch, claim: Promise<Claim | undefined>): Promise<void> {
+  const isKnown = await lookUp(floor, batch);
+  if (batch.id === undefined && isKnown && batch.upload !== undefined) {
+    (await claim)?.settled();
+    await isWanted(floor, batch);
+    await createFrom(floor, batch, { id: batch.upload, state: 'ready', why: undefined });
+  }
   await opened(floor, batch);
+}
+
+/** Throws when nobody will want it any more. */
+async function isWanted({ halt, over }: BatchFloor, { wanted }: Batch): Promise<void> {
+  const ended = AbortSignal.any([halt.signal, over]);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  ended.addEventListener('abort', () => resolve(), { once: true });
+  if (!ended.aborted) await Promise.race([wanted.promise, promise]);
+  halt.check();
+  over.throwIfAborted();
 }
 
 /** The plan goes first: an intent without its plan would look like money that may be lost. */
@@ -73,38 +69,6 @@ async function plan({ append, teacher }: BatchFloor, { sha, file, members }: Bat
   );
   await Promise.all([planned, ...intents]);
   for (const { waiting } of members.values()) waiting?.claim?.logged();
-}
-
-/**
- * Looks for a batch in the server's list until it cannot turn up any more; sets its id. Of several, one that was not
- * refused.
- */
-async function lookUp(floor: BatchFloor, batch: Batch): Promise<void> {
-  const { api, halt, patience, note } = floor;
-  const until = performance.now() + api.settleMs;
-  for (let wait = patience.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, patience.lookMs))) {
-    const isLast = performance.now() >= until;
-    const said = await insist(floor, () => api.find({ [FILE]: batch.file }, halt.hard), isGone);
-    if (!said.ok) {
-      note(`The server has no list of batches: nobody knows whether batch file ${batch.file} was worked on`);
-      for (const member of batch.members.values()) floor.doubt(member);
-      return;
-    }
-    const found = best(said.value);
-    if (found !== undefined) {
-      batch.id = found.id;
-      batch.isRecovered = true;
-      if (said.value.length > 1) note(`The server has ${said.value.length} batches of file ${batch.file}: ${found.id} is taken`);
-      return;
-    }
-    if (isLast) return;
-    await pause(Math.min(wait, until - performance.now()), halt.signal);
-    halt.check();
-  }
-}
-
-function best(found: readonly ServerBatch[]): ServerBatch | undefined {
-  return found.find(({ status }) => status !== 'failed' && status !== 'cancelled') ?? found[0];
 }
 
 /** The batch is not at the server and never was: its calls cost nothing. Its end goes last. */

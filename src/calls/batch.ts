@@ -16,8 +16,10 @@ export interface Waiting {
   readonly stop: Stop;
   /** where its body lies */
   readonly place: Place;
-  /** Times that it came back without an answer. */
+  /** Times that it came back without an answer, */
   tries: number;
+  /** and those among them at which it may have been billed. */
+  unread: number;
   claim: Claim | undefined;
   /** dollars that it may cost at most */
   est: number | null;
@@ -37,6 +39,9 @@ export interface Member {
   failure: ChatFailure | undefined;
 }
 
+/** It has no answer that can be read, and nobody says that it was not billed. */
+export const mayBeBilled = ({ answered, failure }: Member) => !answered && failure?.status === undefined;
+
 /** A batch on its way. */
 export interface Batch {
   /** names it in the log, see `RequestFile` */
@@ -45,14 +50,23 @@ export interface Batch {
   file: string;
   /** by custom id, in the order of the file */
   members: ReadonlyMap<string, Member>;
+  /** the server's name for its file, once it has that */
+  upload: string | undefined;
   /** the server's name for it */
   id: string | undefined;
+  /** Resolved when somebody waits for one of its calls. */
+  readonly wanted: PromiseWithResolvers<void>;
   /** input tokens, by estimate */
   tokens: number;
   /** It was begun by a process that is gone. */
   readonly isAdopted: boolean;
   /** It was looked for at the server and found there: nobody paid twice for it. */
   isRecovered: boolean;
+}
+
+export function newBatch(members: ReadonlyMap<string, Member>, tokens: number): Batch {
+  const wanted = Promise.withResolvers<void>();
+  return { sha: '', file: '', members, upload: undefined, id: undefined, wanted, tokens, isAdopted: false, isRecovered: false };
 }
 
 /** What all batches of a desk share. */

@@ -8,6 +8,8 @@ export interface LoggedBatch {
   /** calls in it, and the name of its file; unknown when the plan was lost */
   readonly keys: number | undefined;
   readonly file: string | undefined;
+  /** the server's name for its file, if it was uploaded and that is known */
+  readonly upload: string | undefined;
   /** the server's name for it; `undefined`: nobody knows whether the server has it */
   readonly id: string | undefined;
   /** All of its answers that there will ever be are in the log. */
@@ -19,6 +21,7 @@ export interface LoggedBatch {
 interface Known {
   teacher: string;
   plan: { readonly keys: number; readonly file: string } | undefined;
+  upload: string | undefined;
   id: string | undefined;
   openedAt: number;
   /** by id: a batch that failed as a whole may be created again from the same file */
@@ -39,25 +42,28 @@ export function batchList(): Batches {
       const batch = known.get(record.b) ?? {
         teacher: record.teacher,
         plan: undefined,
+        upload: undefined,
         id: undefined,
         openedAt: Number.NEGATIVE_INFINITY,
         ended: new Map<string, string>(),
       };
       known.set(record.b, batch);
       if (record.state === 'planned') batch.plan = { keys: record.keys, file: record.file };
+      else if (record.state === 'uploaded') batch.upload = record.upload;
       else if (record.state === 'ended') batch.ended.set(record.id, record.status);
       // Also the end says what its id is, where the record between them was lost.
-      if (record.state !== 'planned' && record.at >= batch.openedAt && (record.state === 'open' || batch.id === undefined)) {
+      if ('id' in record && record.at >= batch.openedAt && (record.state === 'open' || batch.id === undefined)) {
         batch.id = record.id;
         if (record.state === 'open') batch.openedAt = record.at;
       }
     },
     list: () =>
-      [...known].map(([sha, { teacher, plan, id, ended }]) => ({
+      [...known].map(([sha, { teacher, plan, upload, id, ended }]) => ({
         sha,
         teacher,
         keys: plan?.keys,
         file: plan?.file,
+        upload,
         id,
         ended: id !== undefined && ended.has(id),
         status: id === undefined ? undefined : ended.get(id),

@@ -2,6 +2,9 @@ import { canonicalJson } from '../base/canonical-json.ts';
 import { sha256 } from '../base/sha256.ts';
 import type { ChatFailure, ChatMessage, ChatReply, ChatRequest } from '../teachers/teacher.ts';
 
+/** Times that a call is sent whose answer may have been billed and cannot be read: once more may help, thrice only costs. */
+export const MOST_UNREAD = 2;
+
 /** One paid question. */
 export interface Call {
   /** The recipe's name of the teacher that is asked; not part of the key. */

@@ -72,6 +72,8 @@ export interface Patience {
   readonly breakMostMs: number;
   /** Between two looks into a server's store. */
   readonly lookMs: number;
+  /** A server may take so long to process a file before a batch may name it. */
+  readonly fileMs: number;
   /** A batch is closed when nothing new has come for so long: no more is coming before these calls are answered. */
   readonly gatherMs: number;
 }
@@ -89,5 +91,6 @@ export const PATIENCE: Patience = {
   breakMs: 5000,
   breakMostMs: 15_000,
   lookMs: 1000,
+  fileMs: 600_000,
   gatherMs: 2000,
 };

@@ -111,6 +111,15 @@ export function neverOver(teacher: Teacher, batch: string, status: string): Zeph
   );
 }
 
+/** A batch may not name a file before the server has processed it. */
+export function fileNeverReady(teacher: Teacher, file: string, ms: number): ServerAway {
+  const minutes = Math.max(1, Math.round(ms / 60_000));
+  return new ServerAway(
+    `Cannot create a batch of teacher "${teacher.name}": its file ${file} is not processed after ${minutes} min`,
+    { exit: 'temporary', hint: 'nothing was paid for it; `zephyr resume` goes on with the file that is there' },
+  );
+}
+
 /** So many calls fail that going on makes no sense. */
 export function tooManyFailures(failures: number, message: string): ZephyrError {
   return new ZephyrError(`Stopped asking teachers: ${failures} of the last calls failed, the latest with ${message}`, {

@@ -1,6 +1,6 @@
 import type { ChatAnswer, ChatFailure, ChatReply, Teacher } from '../teachers/teacher.ts';
 import type { Claim } from './budget.ts';
-import { type Call, type CallOutcome, requestOf } from './call.ts';
+import { type Call, type CallOutcome, MOST_UNREAD, requestOf } from './call.ts';
 import type { Desk, Floor } from './desk.ts';
 import type { Ticket } from './endpoint.ts';
 import { dollarsOf, type Tokens, type Used } from './estimate.ts';
@@ -149,6 +149,7 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
   async function settle(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
     const course = await known(call, key, stop);
     let tries = 0;
+    let unread = 0;
     let failingSince: number | undefined;
     let failing: Lane | undefined;
     for (let again = false; ; again = true) {
@@ -165,13 +166,15 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       stop.check();
       if (outcome.kind !== 'again' || outcome.status === 429) continue;
       tries += 1;
+      unread += outcome.isUnread === true ? 1 : 0;
       failingSince ??= lane.now();
       // What one server never answers another may, at the last attempt.
       if (tries === patience.attempts - 1) failing = lane;
-      if (tries >= patience.attempts || lane.now() - failingSince > patience.callMs) {
+      if (tries >= patience.attempts || unread >= MOST_UNREAD || lane.now() - failingSince > patience.callMs) {
         const since = failingSince;
         // Servers answer others: it is this call that they do not answer. Else it waits with all others until one is back.
         if (lanes.some(({ answeredAt }) => answeredAt >= since)) return { ok: false, key, failure: outcome, replayed: false };
+        if (unread >= MOST_UNREAD) throw unanswered([{ teacher: lane.teacher, failure: outcome }]);
         lane.trip();
         tries = 0;
       } else await pause(outcome.afterMs ?? backoffMs(tries, patience.baseMs, patience.capMs, Math.random()), stop.signal);

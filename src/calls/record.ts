@@ -47,6 +47,8 @@ const logRecord = z.discriminatedUnion('t', [
   z.discriminatedUnion('state', [
     /** Durable before the file is uploaded under the name `file`: from here on the batch may be on the server. */
     z.object({ ...batch, state: z.literal('planned'), keys: count, file: z.string() }),
+    /** The server has its file, under the name `upload`. */
+    z.object({ ...batch, state: z.literal('uploaded'), upload: z.string() }),
     /** The server works on it, under `id`. */
     z.object({ ...batch, state: z.literal('open'), id: z.string() }),
     /** Its answers are in the log, all that there will be; `status` is the server's last word. */

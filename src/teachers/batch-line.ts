@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { unreadStatus } from './body.ts';
+import { unread, unreadStatus } from './body.ts';
 import { statusFailure } from './failure.ts';
 import { readReply } from './reply.ts';
 import type { BatchLine, ChatAnswer } from './teacher.ts';
@@ -14,10 +14,16 @@ type ResultLine = z.infer<typeof resultLine>;
 /** What an error of the batch, not of the model, says as a status: nothing was sent to the model, so nothing is billed. */
 const NOT_SENT = 0;
 
+const CUSTOM_ID = /"custom_id"\s*:\s*"([\w-]+)"/;
+
 /** Reads a line of a batch's output or error file. Servers put a failed request into either. */
 export function readBatchLine(text: string): BatchLine {
   const line = parse(text);
-  return line === undefined ? { customId: undefined, text } : { customId: line.custom_id, answer: answerOf(line) };
+  if (line !== undefined) return { customId: line.custom_id, answer: answerOf(line) };
+  // Of a line that is cut off or broken at least whose answer it was may be told.
+  const customId = CUSTOM_ID.exec(text)?.[1];
+  if (customId === undefined) return { customId, text };
+  return { customId, answer: { ok: false, failure: unread('The line of its answer cannot be read', undefined) } };
 }
 
 function parse(text: string): ResultLine | undefined {
@@ -34,7 +40,11 @@ function answerOf({ response, error }: ResultLine): ChatAnswer {
   if (status < 200 || status > 299) return { ok: false, failure: statusFailure(status, body, () => undefined) };
   const reply = readReply(body, requestId ?? undefined);
   if (reply !== undefined) return { ok: true, reply };
-  return again(`The answer is not a chat completion: ${JSON.stringify(body ?? null).slice(0, 120)}`, unreadStatus(status, body));
+  const failure = unread(
+    `The answer is not a chat completion: ${JSON.stringify(body ?? null).slice(0, 120)}`,
+    unreadStatus(status, body),
+  );
+  return { ok: false, failure };
 }
 
 function again(message: string, status: number | undefined): ChatAnswer {

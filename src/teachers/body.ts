@@ -2,7 +2,7 @@ import { statusFailure } from './failure.ts';
 import { type HeaderOf, readLimits } from './headers.ts';
 import { readReply } from './reply.ts';
 import type { TeacherSpec } from './spec.ts';
-import type { ChatAnswer, ChatRequest } from './teacher.ts';
+import type { ChatAnswer, ChatFailure, ChatRequest } from './teacher.ts';
 
 /** Under this name the server keeps the key of a call. */
 export const KEY = 'zephyr_key';
@@ -41,7 +41,12 @@ export function readAnswer(status: number, header: HeaderOf, text: string): Chat
   const reply = body === undefined ? undefined : readReply(body, header('x-request-id'));
   if (reply !== undefined) return { ok: true, reply, ...said };
   const message = `The answer is not a chat completion: ${JSON.stringify(text.slice(0, 120))}`;
-  return { ok: false, failure: { kind: 'again', message, status: unreadStatus(status, body), afterMs: undefined }, ...said };
+  return { ok: false, failure: unread(message, unreadStatus(status, body)), ...said };
+}
+
+/** `status`: where the answer says that it is none. */
+export function unread(message: string, status: number | undefined): ChatFailure {
+  return { kind: 'again', message, status, afterMs: undefined, ...(status === undefined ? { isUnread: true } : {}) };
 }
 
 /** A success that cannot be read may have been billed all the same, unless it says that it is none. */

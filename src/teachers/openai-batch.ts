@@ -10,6 +10,7 @@ import { lostFailure, statusFailure } from './failure.ts';
 import { headersOf } from './headers.ts';
 import { openaiClient } from './openai.ts';
 import { serverBatch } from './server-batch.ts';
+import { isNotReady, serverFile } from './server-file.ts';
 import type { TeacherSpec } from './spec.ts';
 import type { BatchApi, BatchLine, BatchSaid, ChatAnswer, ChatFailure, ServerBatch } from './teacher.ts';
 
@@ -57,18 +58,25 @@ export function openaiBatch(
       say(signal, UPLOAD_MS, async (both) => {
         // Read while it is sent, and of a known length: not every server takes a body in chunks.
         const file = new File([await openAsBlob(path)], name, { type: 'application/jsonl' });
-        return (await client.files.create({ file, purpose: 'batch' }, { signal: both, timeout: UPLOAD_MS })).id;
+        return serverFile(await client.files.create({ file, purpose: 'batch' }, { signal: both, timeout: UPLOAD_MS }));
       }),
 
+    file: (id, signal) => say(signal, timeoutMs, async (both) => serverFile(await client.files.retrieve(id, { signal: both }))),
+
     create: (file, metadata, signal) =>
-      say(signal, timeoutMs, async (both) =>
-        serverBatch(
-          await client.batches.create(
-            { input_file_id: file, endpoint: '/v1/chat/completions', completion_window: '24h', metadata },
-            { signal: both },
-          ),
-        ),
-      ),
+      say(signal, timeoutMs, async (both) => {
+        try {
+          return serverBatch(
+            await client.batches.create(
+              { input_file_id: file, endpoint: '/v1/chat/completions', completion_window: '24h', metadata },
+              { signal: both },
+            ),
+          );
+        } catch (error) {
+          if (error instanceof APIError && isNotReady(error.status, error.code, error.message)) return undefined;
+          throw error;
+        }
+      }),
 
     retrieve: (id, signal) =>
       say(signal, timeoutMs, async (both) => serverBatch(await client.batches.retrieve(id, { signal: both }))),
@@ -137,6 +145,7 @@ export function discreetBatch(batch: BatchApi, hide: (text: string) => string): 
   return {
     ...batch,
     upload: async (path, name, signal) => quiet(await batch.upload(path, name, signal)),
+    file: async (id, signal) => quiet(await batch.file(id, signal)),
     create: async (file, metadata, signal) => quiet(await batch.create(file, metadata, signal)),
     retrieve: async (id, signal) => quiet(await batch.retrieve(id, signal)),
     find: async (metadata, signal) => quiet(await batch.find(metadata, signal)),

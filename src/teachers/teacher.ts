@@ -51,6 +51,8 @@ export interface ChatFailure {
   /** HTTP status; 0 when no connection came about; `undefined` when it broke, so that nobody knows whether the call was billed */
   readonly status: number | undefined;
   readonly afterMs: number | undefined;
+  /** The server says that it has answered, but the answer cannot be read: whoever asks again may pay again. */
+  readonly isUnread?: true;
 }
 
 /** What a server says of one of its limits. Source: OpenAI's headers x-ratelimit-{limit,remaining,reset}-{requests,tokens}. */
@@ -104,6 +106,13 @@ export interface ServerBatch {
   readonly errors: readonly { readonly code: string; readonly message: string; readonly line: number | undefined }[];
 }
 
+/** A file as the server knows it: a batch may name it once it is `ready`; `why` it never will be. */
+export interface ServerFile {
+  readonly id: string;
+  readonly state: 'ready' | 'pending' | 'failed';
+  readonly why: string | undefined;
+}
+
 /** A line of a batch's output or error file; without `customId` it could not be read. */
 export type BatchLine =
   | { readonly customId: string; readonly answer: ChatAnswer }
@@ -123,9 +132,16 @@ export interface BatchApi {
   body(request: ChatRequest): string;
   /** A line of the request file, without its newline; names a body. */
   line(customId: string, body: string): string;
-  /** Sends a file of requests under a name; returns the server's name for it. */
-  upload(path: string, name: string, signal: AbortSignal): Promise<BatchSaid<string>>;
-  create(file: string, metadata: Readonly<Record<string, string>>, signal: AbortSignal): Promise<BatchSaid<ServerBatch>>;
+  /** Sends a file of requests under a name. */
+  upload(path: string, name: string, signal: AbortSignal): Promise<BatchSaid<ServerFile>>;
+  /** How a file is that was uploaded. */
+  file(id: string, signal: AbortSignal): Promise<BatchSaid<ServerFile>>;
+  /** `undefined`: there is none, since the server has not processed the file yet. */
+  create(
+    file: string,
+    metadata: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<BatchSaid<ServerBatch | undefined>>;
   retrieve(id: string, signal: AbortSignal): Promise<BatchSaid<ServerBatch>>;
   /** All batches with these metadata, newest first. */
   find(metadata: Readonly<Record<string, string>>, signal: AbortSignal): Promise<BatchSaid<readonly ServerBatch[]>>;

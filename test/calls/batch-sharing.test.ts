@@ -10,7 +10,7 @@ function watched(teacher: Teacher, open: Set<string>, most: { batches: number })
   return withBatches(teacher, (batch) => ({
     async create(...args) {
       const created = await batch.create(...args);
-      if (created.ok) open.add(created.value.id);
+      if (created.ok && created.value !== undefined) open.add(created.value.id);
       most.batches = Math.max(most.batches, open.size);
       return created;
     },

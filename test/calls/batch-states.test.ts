@@ -110,7 +110,7 @@ test('a batch of which the server says nothing but its name when it is made is n
       made += 1;
       // kept without its metadata, so that it is not found by them
       const said = await batch.create(file, {}, signal);
-      name = said.ok ? said.value.id : '';
+      name = (said.ok ? said.value?.id : undefined) ?? '';
       return terse.batch?.create(file, {}, signal) ?? said;
     };
     const retrieve: typeof batch.retrieve = (_, signal) => batch.retrieve(name, signal);

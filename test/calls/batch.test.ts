@@ -244,7 +244,7 @@ test('a queue that others fill is waited for', async () => {
     const request = { ...list[0], ...list[0]?.sampling, key: 'other' } as Parameters<typeof other.body>[0];
     await writeFile(path, [1, 2, 3, 4, 5].map((n) => `${other.line(`other-${n}`, other.body(request))}\n`).join(''));
     const uploaded = await other.upload(path, 'others.jsonl', signal);
-    for (let n = 0; n < 8; n += 1) if (uploaded.ok) await other.create(uploaded.value, {}, signal);
+    for (let n = 0; n < 8; n += 1) if (uploaded.ok) await other.create(uploaded.value.id, {}, signal);
     const { texts, outcomes } = await askAll({ journal, teacher: keyed(server.url, { requests: 4 }) }, list.slice(0, 8));
     assert.deepEqual(texts, live.slice(0, 8));
     assert.ok(outcomes.every(({ ok }) => ok));

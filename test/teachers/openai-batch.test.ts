@@ -92,8 +92,8 @@ test('a file goes up, is worked on and comes back line by line', async () => {
     await writeFile(path, lines.map((line) => `${line.replace('practice-direct', 'practice-echo')}\n`).join(''));
     const uploaded = await batch.upload(path, 'requests.jsonl', signal);
     assert.ok(uploaded.ok);
-    const created = await batch.create(uploaded.value, { mine: 'yes' }, signal);
-    assert.ok(created.ok && created.value.status === 'validating');
+    const created = await batch.create(uploaded.value.id, { mine: 'yes' }, signal);
+    assert.ok(created.ok && created.value?.status === 'validating');
     let last = created.value;
     while (last.status !== 'completed') {
       const said = await batch.retrieve(last.id, signal);
@@ -120,8 +120,8 @@ test('a batch is found by its metadata on any page of the list', async () => {
     assert.ok(uploaded.ok);
     const ids: string[] = [];
     for (let n = 0; n < 205; n += 1) {
-      const created = await batch.create(uploaded.value, { name: `batch ${n}`, all: 'alike' }, signal);
-      assert.ok(created.ok);
+      const created = await batch.create(uploaded.value.id, { name: `batch ${n}`, all: 'alike' }, signal);
+      assert.ok(created.ok && created.value !== undefined);
       ids.push(created.value.id);
     }
     for (const n of [0, 104, 204]) {
@@ -251,7 +251,10 @@ test('only what is a chat completion is an answer', () => {
   ]);
   assert.deepEqual(kinds(read({ custom_id: 'c' })), ['again', 0]);
   assert.equal(read({ response: { status_code: 200, body: completion } }), undefined);
-  assert.equal(readBatchLine('{"custom_id": "c", ').customId, undefined);
+  assert.equal(readBatchLine('{"id": "batch_req", "custom').customId, undefined);
+  const cut = readBatchLine('{"custom_id": "c", ');
+  assert.ok(cut.customId === 'c', 'of a broken line at least the call');
+  assert.deepEqual(kinds(cut.answer), ['again', undefined]);
 });
 
 test('no line, however garbled, throws or becomes an answer', () => {

@@ -1,0 +1,112 @@
+import type { ChatFailure, ServerBatch, ServerFile } from '../teachers/teacher.ts';
+import { type Batch, type BatchFloor, bear, forGood, insist, isGone } from './batch.ts';
+import { fileNeverReady, unanswered } from './halt.ts';
+import { pause } from './wait.ts';
+
+/** Under these names the server keeps what a batch is found again by. */
+const FILE = 'zephyr_file';
+const SHA = 'zephyr_batch';
+
+const FIRST_LOOK_MS = 1000;
+const LONGEST_LOOK_MS = 10_000;
+
+/**
+ * Creates the batch of a file that the server has, as soon as it has processed the file; sets the batch's id. Until then
+ * nothing is uploaded again. A file that is not processed in time is thrown as temporary: it stays, and is taken up later.
+ */
+export async function createFrom(floor: BatchFloor, batch: Batch, uploaded: ServerFile): Promise<void> {
+  const { api, halt, over, note, patience, teacher } = floor;
+  const ended = AbortSignal.any([halt.signal, over]);
+  const until = performance.now() + patience.fileMs;
+  let file = uploaded;
+  for (let wait = Math.min(FIRST_LOOK_MS, api.pollMs), looks = 0; ; wait = Math.min(api.pollMs, wait * 1.5), looks += 1) {
+    halt.check();
+    over.throwIfAborted();
+    const isLate = performance.now() >= until;
+    if (file.state === 'failed') return refusedFile(floor, batch, file);
+    // At last it is tried whatever the server says of the file: some say the same for ever.
+    if ((file.state === 'ready' || isLate) && (await create(floor, batch, file)) !== 'not ready') return;
+    if (isLate) throw fileNeverReady(teacher, file.id, patience.fileMs);
+    if (looks === 0) note(`"${teacher.name}" has not processed file ${file.id} yet: its batch is created once it has`);
+    await pause(wait, ended);
+    file = await look(floor, file);
+  }
+}
+
+/** What the server says of the file now; one that cannot be asked for that is tried. */
+async function look(floor: BatchFloor, { id }: ServerFile): Promise<ServerFile> {
+  const { api, halt, over } = floor;
+  halt.check();
+  over.throwIfAborted();
+  const said = await insist(floor, () => api.file(id, halt.hard), isGone);
+  return said.ok ? said.value : { id, state: 'ready', why: undefined };
+}
+
+/** Creates the batch, whatever breaks off: nothing is created twice. */
+async function create(floor: BatchFloor, batch: Batch, { id }: ServerFile): Promise<'done' | 'not ready'> {
+  const { api, halt, outage } = floor;
+  for (let tries = 1; ; tries += 1) {
+    const sentAt = performance.now();
+    const said = await api.create(id, { [FILE]: batch.file, [SHA]: batch.sha }, halt.hard);
+    if (said.ok) {
+      outage.answered();
+      if (said.value === undefined) return 'not ready';
+      batch.id = said.value.id;
+      return 'done';
+    }
+    const { failure } = said;
+    // A gateway that says 5xx may have passed the request on.
+    if (failure.status === undefined || failure.status >= 500) await lookUp(floor, batch);
+    if (batch.id !== undefined) return 'done';
+    if (failure.kind !== 'again') {
+      refused(floor, batch, failure);
+      return 'done';
+    }
+    await bear(floor, failure, sentAt, tries);
+    halt.check();
+  }
+}
+
+/** The file is of no use: of a process that is gone it may have been deleted, of this one the next would be refused too. */
+function refused({ halt, note, teacher }: BatchFloor, batch: Batch, failure: ChatFailure): void {
+  batch.upload = undefined;
+  if (!batch.isAdopted) throw halt.stop(unanswered([{ teacher, failure: forGood(failure) }]));
+  note(`"${teacher.name}" does not take the file that was sent before: ${failure.message}; it is sent again`);
+}
+
+function refusedFile(floor: BatchFloor, batch: Batch, { id, why }: ServerFile): void {
+  const message = `file ${id} cannot be processed: ${why ?? 'no reason given'}`;
+  refused(floor, batch, { kind: 'stop', message, status: 400, afterMs: undefined });
+}
+
+/**
+ * Looks for a batch in the server's list until it cannot turn up any more; sets its id. Of several, one that was not
+ * refused. Returns whether the server can say.
+ */
+export async function lookUp(floor: BatchFloor, batch: Batch): Promise<boolean> {
+  const { api, halt, patience, note } = floor;
+  const until = performance.now() + api.settleMs;
+  for (let wait = patience.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, patience.lookMs))) {
+    const isLast = performance.now() >= until;
+    const said = await insist(floor, () => api.find({ [FILE]: batch.file }, halt.hard), isGone);
+    if (!said.ok) {
+      note(`The server has no list of batches: nobody knows whether batch file ${batch.file} was worked on`);
+      for (const member of batch.members.values()) floor.doubt(member);
+      return false;
+    }
+    const found = best(said.value);
+    if (found !== undefined) {
+      batch.id = found.id;
+      batch.isRecovered = true;
+      if (said.value.length > 1) note(`The server has ${said.value.length} batches of file ${batch.file}: ${found.id} is taken`);
+      return true;
+    }
+    if (isLast) return true;
+    await pause(Math.min(wait, until - performance.now()), halt.signal);
+    halt.check();
+  }
+}
+
+function best(found: readonly ServerBatch[]): ServerBatch | undefined {
+  return found.find(({ status }) => status !== 'failed' && status !== 'cancelled') ?? found[0];
+}
