@@ -100,10 +100,10 @@ async function openParquet(path: string, name: string) {
 
 function damaged(name: string, what: string, cause: unknown): ZephyrError {
   const [said = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
-  return new ZephyrError(`Cannot read "${name}", ${what}: ${said}`, {
-    hint: 'the file is damaged or cut short: fetch it again, then import the folder again',
-    cause,
-  });
+  const hint = /unsupported|not supported/.test(said)
+    ? 'zephyr reads Parquet with the codecs Snappy, gzip, Brotli and Zstandard: write the file again with one of them'
+    : 'the file is damaged or cut short: fetch it again, then import the folder again';
+  return new ZephyrError(`Cannot read "${name}", ${what}: ${said}`, { hint, cause });
 }
 
 /** Names of the top columns, and the number of rows. Throws as `readParquet` does. */
