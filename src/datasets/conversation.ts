@@ -36,7 +36,7 @@ type Members = Readonly<Record<string, unknown>>;
 export function conversationOf(given: unknown): Conversation {
   const value = decoded(given);
   const list = isMembers(value) ? unzipped(value) : value;
-  if (list === undefined) return { ok: false, reason: 'as many roles as texts are missing' };
+  if (list === undefined) return { ok: false, reason: 'roles and texts of different numbers' };
   if (!Array.isArray(list)) return { ok: false, reason: 'no list of messages' };
   const turns: Turn[] = [];
   for (const message of list) {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sys
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import Any
 import pytest
 from conftest import SCRIPTS, Json
 
-sys.path.insert(0, str(SCRIPTS))
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+sys.path[:0] = [str(SCRIPTS), str(FIXTURES)]
 from dataset_reader import load_split  # noqa: E402
 from exits import BAD_DATA, JobError  # noqa: E402
+from layouts import without_nulls, write  # noqa: E402
 
-LAYOUTS: list[Json] = json.loads((Path(__file__).parents[1] / "fixtures" / "layouts.json").read_text(encoding="utf-8"))["layouts"]
+LAYOUTS: list[Json] = json.loads((FIXTURES / "layouts.json").read_text(encoding="utf-8"))["layouts"]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=[layout["name"] for layout in LAYOUTS])
@@ -44,17 +45,3 @@ def as_datasets_reads(folder: Path, layout: Json, tmp_path: Path) -> Any:
     except Exception:  # noqa: BLE001 - whatever it raises is a refusal
         return None
     return without_nulls(rows.to_list())
-
-
-def write(files: dict[str, Any], folder: Path) -> None:
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else base64.b64decode(content["base64"]))
-
-
-def without_nulls(value: Any) -> Any:
-    """The table leaves out members that are null."""
-    if isinstance(value, dict):
-        return {name: without_nulls(member) for name, member in value.items() if member is not None}
-    return [without_nulls(member) for member in value] if isinstance(value, list) else value
