@@ -15,6 +15,8 @@ const TAKE_OVER = new Option('--take-over', 'own a run although its last owner i
 const NEW_RUN = new Option('--new-run', 'begin again instead of going on with an unfinished equal run');
 const RESUME = new Option('--resume <id>', 'go on with this run instead of reading a recipe');
 
+const PHASES = ['running', 'detached', 'stopped', 'failed', 'cancelled', 'done'];
+
 /** What every verb gets: the options as commander read them. Each returns its exit status. */
 type Verb = (arguments_: string[], options: Record<string, unknown>) => Promise<number>;
 
@@ -97,7 +99,17 @@ async function main(): Promise<number> {
   verb('status [id]', 'the runs on the Hub, or one of them', async () => (await import('./commands/status.ts')).status, [
     HUB,
     JSON_OUT,
+    new Option('--stage <name>', 'runs of this stage only'),
+    new Option('--phase <name>', 'runs in this phase only').choices(PHASES),
+    new Option('--repo <text>', 'runs of repos with this in their name only'),
+    new Option('--limit <number>', 'the newest so many'),
   ]);
+  verb(
+    'wait <id>',
+    'until a run ends, whoever works on it; exits as it did',
+    async () => (await import('./commands/wait.ts')).wait,
+    [HUB, JSON_OUT, new Option('--timeout <seconds>', 'give up waiting; exits with 7')],
+  );
   verb('logs <id>', 'what the jobs of a run printed', async () => (await import('./commands/logs.ts')).logs, [
     HUB,
     new Option('-f, --follow', 'go on as the job goes on'),
@@ -162,14 +174,24 @@ async function main(): Promise<number> {
 
   try {
     await program.parseAsync();
-    return status;
+    return await concluded(status);
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (thrown instanceof CommanderError) {
+      return thrown.exitCode === 0 ? EXIT.done : await concluded(EXIT.usage, thrown);
+    }
     const error = thrown instanceof ZephyrError ? thrown : (diskFault(thrown, 'go on') ?? thrown);
     const { failureText } = await import('./commands/failure.ts');
     process.stderr.write(failureText(error));
-    return error instanceof ZephyrError ? EXIT[error.exit] : EXIT.bug;
+    return await concluded(error instanceof ZephyrError ? EXIT[error.exit] : EXIT.bug, error);
   }
+}
+
+/** The exit status; a program that reads `--json` is told it as well, whatever went wrong. */
+async function concluded(exit: number, error?: unknown): Promise<number> {
+  if (!process.argv.includes('--json')) return exit;
+  const { lastLine } = await import('./commands/verdict.ts');
+  process.stdout.write(lastLine(exit, error));
+  return exit;
 }
 
 // A reader that has seen enough (`| head`) closes the pipe: that is no error of ours.

@@ -1,7 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Line, readLinesFrom } from '../base/ndjson.ts';
+import { type Line, objectIn, readLinesFrom } from '../base/ndjson.ts';
 import { type JobEvent, type JobHandle, type JobResult, type JobState, jobEvent, jobResult } from '../model/job.ts';
 import type { Backend } from './backend.ts';
 import { readIfThere } from './job-folder.ts';
@@ -84,18 +84,17 @@ export async function* followJob(backend: Backend, handle: JobHandle, options: F
 }
 
 function parseLine(line: Line): Followed {
-  let json: unknown;
-  try {
-    json = JSON.parse(line.text);
-  } catch {
-    json = undefined;
-  }
-  const event = jobEvent.safeParse(json);
-  if (event.success) return { type: 'event', event: event.data, offset: line.end };
+  const event = parseJobEvent(line.text);
+  if (event !== undefined) return { type: 'event', event, offset: line.end };
   return {
     type: 'note',
     message: `Passed over a line of events.jsonl that is not an event: ${JSON.stringify(line.text.slice(0, 200))}`,
   };
+}
+
+/** The event that a line of `events.jsonl` holds; undefined where it holds none. */
+export function parseJobEvent(text: string): JobEvent | undefined {
+  return jobEvent.safeParse(objectIn(text)).data;
 }
 
 /** `result.json`, or undefined when it is missing or not what the contract says: then nothing is proved. */

@@ -6,6 +6,7 @@ import { ownerLiveness } from '../runs/owner.ts';
 import { openTargetBackend } from './backend.ts';
 import { type Context, type Options, openContext } from './context.ts';
 import { findRun } from './find-run.ts';
+import { noteRun } from './verdict.ts';
 
 /** `zephyr cancel ID`: the job gets SIGTERM, saves, and ends; the run can be resumed later. */
 export async function cancel([id]: string[], options: Options): Promise<number> {
@@ -21,6 +22,7 @@ export async function cancel([id]: string[], options: Options): Promise<number> 
 export async function cancelRun(context: Context, id: string): Promise<number> {
   const before = await markCancelled(context.hub, () => new Date(), (await findRun(context.hub, id)).state);
   const name = formatRef({ ...before.repo, revision: before.run });
+  noteRun(before);
   const { owner, job } = before;
   if (job?.handle != null) {
     const ended = await openTargetBackend(context, before.target as Target).cancel(job.handle, GRACE_SECONDS);

@@ -13,6 +13,7 @@ import type { Renderer } from '../render/renderer.ts';
 import type { Teacher } from '../teachers/teacher.ts';
 import { type Signals, watchSignals } from './interrupt.ts';
 import { knownSecrets, secretOf } from './secrets.ts';
+import { noteIds } from './verdict.ts';
 
 /** The options of every verb, as commander read them. */
 export interface Options {
@@ -149,7 +150,10 @@ async function contextOf(options: Options, renderer: Renderer, signals: Signals)
     home: zephyrHome(env),
     hub,
     renderer,
-    emit: renderer.emit,
+    emit: (event) => {
+      noteIds(event);
+      renderer.emit(event);
+    },
     signal,
     interrupted,
     onClose: (close) => closers.push(close),

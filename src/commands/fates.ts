@@ -5,7 +5,12 @@ import { plainText, printTable } from './output.ts';
 
 /** `why`: the reason instead of what the step is. */
 export function printFates(fates: readonly Fate[], why: boolean): void {
-  const columns = [{ title: 'step' }, { title: '' }, { title: why ? 'why' : 'what' }, { title: 'fingerprint' }];
+  const columns = [
+    { title: 'step' },
+    { title: '' },
+    { title: why ? 'why' : 'what' },
+    { title: 'fingerprint', cut: 'never' as const },
+  ];
   printTable(
     columns,
     fates.map((f) => [

@@ -1,10 +1,12 @@
 import { readRun } from '../engine/stage-run.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
-import { parseRef, type RepoId } from '../model/artifact.ts';
+import { resolveRef } from '../hub/resolve.ts';
+import type { RepoId } from '../model/artifact.ts';
 import { MANIFEST_FILE, manifest } from '../model/manifest.ts';
 import { isRunId } from '../model/run-id.ts';
 import type { RunState } from '../runs/run-state.ts';
+import { readId } from './read-id.ts';
 
 export interface Found {
   readonly state: RunState;
@@ -23,7 +25,7 @@ export async function findRun(hub: Hub, id: string): Promise<Found> {
     }
     throw unknown(id, hub, 'no repo has a branch of that name');
   }
-  const ref = parseRef(id);
+  const ref = await readId(hub, id);
   if (ref === undefined)
     throw new ZephyrError(`Cannot read the ID "${id}": expected hf://models/ORG/NAME@run-..., run-..., or an artifact`, {
       hint: 'zephyr status lists the runs',
@@ -33,7 +35,7 @@ export async function findRun(hub: Hub, id: string): Promise<Found> {
     if (found === undefined) throw unknown(id, hub, 'there is no such run');
     return found;
   }
-  const commit = await hub.resolve(ref);
+  const commit = await resolveRef(hub, ref);
   if (commit === undefined) throw unknown(id, hub, 'there is no such artifact');
   const bytes = await hub.read({ type: ref.type, name: ref.name, commit }, MANIFEST_FILE);
   const made = bytes === undefined ? undefined : manifest.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')));

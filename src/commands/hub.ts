@@ -5,7 +5,8 @@ import { formatRef, formatRepo, parseRef } from '../model/artifact.ts';
 import { type Options, openQuietContext } from './context.ts';
 import { pruneHub } from './hub-prune.ts';
 import { serveHub } from './hub-serve.ts';
-import { printJson, printTable } from './output.ts';
+import { printTable } from './output.ts';
+import { printDocument } from './verdict.ts';
 
 type HubOptions = Options & { readonly port?: string; readonly as?: string; readonly yes?: boolean };
 
@@ -27,16 +28,9 @@ async function list(options: HubOptions): Promise<number> {
     const runs = Object.keys(refs?.branches ?? {}).filter((name) => name.startsWith('run-')).length;
     rows.push([formatRepo(repo), main, String(runs)]);
   }
-  if (options.json === true) printJson(rows.map(([repo, main, runs]) => ({ repo, main, runs: Number(runs) })));
-  else
-    printTable(
-      [
-        { title: 'repo', cut: 'middle' },
-        { title: 'main', cut: 'middle' },
-        { title: 'runs', align: 'right' },
-      ],
-      rows,
-    );
+  if (options.json === true)
+    printDocument(EXIT.done, [], { repos: rows.map(([repo, main, runs]) => ({ repo, main, runs: Number(runs) })) });
+  else printTable([{ title: 'repo' }, { title: 'main' }, { title: 'runs', align: 'right' }], rows);
   return EXIT.done;
 }
 

@@ -1,18 +1,21 @@
 import { EXIT, ZephyrError } from '../errors.ts';
-import { formatRef, parseRef } from '../model/artifact.ts';
+import { resolveRef } from '../hub/resolve.ts';
+import { formatRef } from '../model/artifact.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { readManifest } from '../plan/read-manifest.ts';
 import { formatBytes } from '../render/format.ts';
 import { type Options, openQuietContext } from './context.ts';
-import { plainText, printJson, printTable } from './output.ts';
+import { plainText, printTable } from './output.ts';
+import { readId } from './read-id.ts';
+import { printDocument } from './verdict.ts';
 
 /** `zephyr inspect ID`: what an artifact is, what it was made of, and that its bytes are still those. */
 export async function inspect([id]: string[], options: Options): Promise<number> {
   await using context = await openQuietContext(options);
-  const ref = parseRef(id as string);
+  const ref = await readId(context.hub, id as string);
   if (ref === undefined)
     throw new ZephyrError(`Cannot read the ID "${id}": expected hf://models/ORG/NAME@COMMIT or hf://datasets/ORG/NAME@COMMIT`);
-  const commit = await context.hub.resolve(ref);
+  const commit = await resolveRef(context.hub, ref);
   if (commit === undefined)
     throw new ZephyrError(`Cannot find "${id}" on ${context.hub.name}`, {
       exit: 'preflight',
@@ -22,7 +25,7 @@ export async function inspect([id]: string[], options: Options): Promise<number>
   const manifest = await readManifest(context.hub, artifact);
   if (manifest === undefined) {
     const files = await context.hub.tree(artifact);
-    if (options.json === true) printJson({ id: formatRef(artifact), files });
+    if (options.json === true) printDocument(EXIT.done, [formatRef(artifact)], { files });
     else
       printTable(
         [
@@ -34,7 +37,7 @@ export async function inspect([id]: string[], options: Options): Promise<number>
     return EXIT.done;
   }
   await context.hub.verify(artifact, manifest.files);
-  if (options.json === true) printJson({ id: formatRef(artifact), manifest });
+  if (options.json === true) printDocument(EXIT.done, [formatRef(artifact)], { manifest });
   else show(formatRef(artifact), manifest);
   return EXIT.done;
 }

@@ -13,8 +13,8 @@ import { STAGE_NAMES, type StageName } from '../stages/stage.ts';
 import { codeFolder, type Options, openQuietContext } from './context.ts';
 import { environmentOf } from './environment.ts';
 import { givenInputs } from './given-inputs.ts';
-import { printJson } from './output.ts';
 import { plainPreview, printPreview } from './preview.ts';
+import { printDocument } from './verdict.ts';
 
 type PlanOptions = Options & {
   readonly stage?: StageName;
@@ -43,9 +43,11 @@ export async function plan([file]: string[], options: PlanOptions): Promise<numb
   if (rehearsal === undefined) checkBatches(planned.steps, target);
   const preview = await previewPlan(planned, context.hub);
   const differences = rehearsal?.differences ?? [];
-  if (options.json === true) printJson(plainPreview(planned, preview, differences));
+  const changes = options.detailedExitcode === true && preview.fates.some(({ fate }) => fate === 'run');
+  const exit = changes ? EXIT.planChanged : EXIT.done;
+  if (options.json === true) printDocument(exit, [], plainPreview(planned, preview, differences));
   else printPreview(planned, preview, differences, options.why === true);
   if (missing !== undefined) throw missing;
   refuseOthersFiles(preview.outputs, context.hub);
-  return options.detailedExitcode === true && preview.fates.some(({ fate }) => fate === 'run') ? EXIT.planChanged : EXIT.done;
+  return exit;
 }

@@ -1,24 +1,29 @@
-import { listRuns } from '../engine/run-list.ts';
-import { EXIT } from '../errors.ts';
+import { type ListedRun, listRuns } from '../engine/run-list.ts';
+import { EXIT, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
-import type { Target } from '../recipe/target.ts';
-import { newestCheckpoint } from '../runs/run-state.ts';
-import { openTargetBackend } from './backend.ts';
 import { type Context, type Options, openQuietContext } from './context.ts';
-import { findRun } from './find-run.ts';
-import { printJson, printTable } from './output.ts';
+import { printTable } from './output.ts';
+import { idsOf } from './run-exit.ts';
 import { phaseOf, summary } from './runs-of.ts';
+import { printDocument } from './verdict.ts';
 
-/** `zephyr status [ID]`: every run on the Hub, or one of them with its job; 7 while that one still runs. */
-export async function status([id]: string[], options: Options): Promise<number> {
+type StatusOptions = Options & {
+  readonly stage?: string;
+  readonly phase?: string;
+  readonly repo?: string;
+  readonly limit?: string;
+};
+
+/** `zephyr status [ID]`: the runs on the Hub, newest first; or one of them, with an exit status that says where it stands. */
+export async function status([id]: string[], options: StatusOptions): Promise<number> {
   await using context = await openQuietContext(options);
-  if (id !== undefined) return await one(context, id, options);
-  const runs = await listRuns(context.hub, context.home);
-  if (options.json === true) printJson(runs.map((state) => summary(state)));
-  else if (runs.length === 0) process.stderr.write(`No runs on ${context.hub.name}\n`);
+  if (id !== undefined) return await (await import('./run-status.ts')).runStatus(context, id, options);
+  const runs = await chosen(context, options);
+  if (options.json === true) printDocument(EXIT.done, runs.flatMap(idsOf), { runs: runs.map((state) => summary(state)) });
+  else if (runs.length === 0) process.stderr.write(`No ${isFiltered(options) ? 'such ' : ''}runs on ${context.hub.name}\n`);
   else
     printTable(
-      [{ title: 'run', cut: 'never' }, { title: 'stage' }, { title: 'phase' }, { title: 'updated' }],
+      [{ title: 'run' }, { title: 'stage' }, { title: 'phase' }, { title: 'updated' }],
       runs.map((state) => [
         formatRef({ ...state.repo, revision: state.run }),
         state.stage,
@@ -29,26 +34,16 @@ export async function status([id]: string[], options: Options): Promise<number> 
   return EXIT.done;
 }
 
-async function one(context: Context, id: string, options: Options): Promise<number> {
-  const { state } = await findRun(context.hub, id);
-  const handle = state.job?.handle;
-  const job = handle == null ? undefined : await openTargetBackend(context, state.target as Target).state(handle);
-  const steps = Object.entries(state.steps).map(([step, { artifact }]) => [
-    step,
-    'done',
-    artifact === null ? '' : formatRef(artifact.ref),
-  ]);
-  if (state.job !== null)
-    steps.push([
-      state.job.step,
-      job?.state ?? 'submitting',
-      `checkpoint ${newestCheckpoint(state, state.job.step)?.at ?? 'none yet'}`,
-    ]);
-  if (options.json === true) printJson({ ...summary(state, job), job: job ?? null });
-  else {
-    process.stdout.write(`${formatRef({ ...state.repo, revision: state.run })}  ${state.stage}  ${phaseOf(state, job)}\n`);
-    if (state.failure !== null) process.stdout.write(`  ${state.failure.reason}: ${state.failure.message}\n`);
-    if (steps.length > 0) printTable([{ title: 'step' }, { title: 'state' }, { title: 'artifact' }], steps);
-  }
-  return job?.state === 'running' || phaseOf(state, job) === 'running' ? EXIT.running : EXIT.done;
+function isFiltered({ stage, phase, repo }: StatusOptions): boolean {
+  return stage !== undefined || phase !== undefined || repo !== undefined;
+}
+
+async function chosen(context: Context, { stage, phase, repo, limit }: StatusOptions): Promise<ListedRun[]> {
+  const most = limit === undefined ? Number.POSITIVE_INFINITY : Number(limit);
+  if (!(most > 0) || (limit !== undefined && !Number.isInteger(most)))
+    throw new ZephyrError(`Cannot list "${limit}" runs: expected a whole number from 1`);
+  return (await listRuns(context.hub, context.home))
+    .filter((state) => repo === undefined || state.repo.name.includes(repo))
+    .filter((state) => (stage === undefined || state.stage === stage) && (phase === undefined || phaseOf(state) === phase))
+    .slice(0, most);
 }

@@ -1,6 +1,7 @@
 import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Hub, TreeEntry } from '../hub/hub.ts';
+import { resolveRef } from '../hub/resolve.ts';
 import { type ArtifactRef, type FloatingRef, formatRef, formatRepo, parseRef } from '../model/artifact.ts';
 import { contentDigest, type FileDigest } from '../model/content-digest.ts';
 import type { Artifact } from '../model/outcome.ts';
@@ -59,7 +60,7 @@ async function pinRef(text: string, hub: Hub): Promise<Artifact | ZephyrError> {
       `Cannot read reference "${text}": expected hf://models/ORG/NAME[@REVISION] or hf://datasets/ORG/NAME[@REVISION]`,
     );
   }
-  const commit = await hub.resolve(floating);
+  const commit = await resolveRef(hub, floating);
   if (commit === undefined) return await unknown(floating, hub);
   const ref: ArtifactRef = { type: floating.type, name: floating.name, commit };
   if (isRunId(floating.revision)) return await madeBy(ref, floating.revision, hub);

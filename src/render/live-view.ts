@@ -1,4 +1,5 @@
 import { formatDuration } from './format.ts';
+import { holdsId } from './ids.ts';
 import type { Paint } from './paint.ts';
 import type { RunningStep } from './running-steps.ts';
 import { progressBar, sparkline } from './sparkline.ts';
@@ -84,23 +85,26 @@ function waiting(step: RunningStep, now: number, room: number): Part[] {
 export function wordingLines(wording: Wording, options: { width: number; paint: Paint }): string[] {
   const { width, paint } = options;
   const mark = paint(MARK_STYLES[wording.mark], MARKS[wording.mark]);
-  const more = wording.more.map((line) =>
-    line.startsWith('hf://') ? `    ${line}` : paint('dim', truncate(`    ${line}`, width)),
-  );
+  const more = wording.more.map((line) => (holdsId(line) ? `    ${line}` : paint('dim', truncate(`    ${line}`, width))));
   if (wording.step === undefined) {
     const stage = wording.stage ?? '';
-    const text = truncate(wording.text, width - textWidth(stage) - (stage === '' ? 2 : 4));
+    if (textWidth(stage) + 4 > width) return [truncate(`${MARKS[wording.mark]} ${stage}`, width), ...more];
     const title = stage === '' ? '' : `${paint('bold', stage)}  `;
-    return [
-      textWidth(stage) + 4 > width ? truncate(`${MARKS[wording.mark]} ${stage}`, width) : `${mark} ${title}${text}`.trimEnd(),
-      ...more,
-    ];
+    const [text = '', ...rest] = setText(wording, width - textWidth(stage) - (stage === '' ? 2 : 4));
+    return [`${mark} ${title}${text}`.trimEnd(), ...rest.map((part) => `    ${part}`), ...more];
   }
   const name = width < 60 ? wording.step : pad(wording.step, NAME_WIDTH);
   const prefix = textWidth(name) + 6;
   if (prefix > width) return [truncate(`  ${MARKS[wording.mark]} ${name}`, width), ...more];
-  const isWhole = wording.isWhole === true && width - prefix >= LEAST_WRAPPED;
-  const [text = '', ...rest] = isWhole ? wrap(wording.text, width - prefix) : [truncate(wording.text, width - prefix)];
-  const say = (part: string) => (wording.mark === 'info' && !isWhole ? paint('dim', part) : part);
+  const [text = '', ...rest] = setText(wording, width - prefix);
+  const say = (part: string) =>
+    wording.mark === 'info' && rest.length === 0 && wording.isWhole !== true ? paint('dim', part) : part;
   return [`  ${mark} ${name}  ${say(text)}`.trimEnd(), ...rest.map((part) => ' '.repeat(prefix) + say(part)), ...more];
+}
+
+/** The text of a sentence as lines: cut to one, unless too much would be lost with it. */
+function setText({ text, isWhole = false }: Wording, width: number): string[] {
+  if (textWidth(text) <= width) return [text];
+  if (!holdsId(text) && (!isWhole || width < LEAST_WRAPPED)) return [truncate(text, width)];
+  return wrap(text, Math.max(1, width)).map((line) => (holdsId(line) ? line : truncate(line, width)));
 }

@@ -1,5 +1,6 @@
+import { holdsId } from './ids.ts';
 import { painter } from './paint.ts';
-import { oneLine, pad, textWidth, truncate, truncateMiddle } from './text-width.ts';
+import { oneLine, pad, textWidth, truncate, truncateMiddle, wrap } from './text-width.ts';
 
 export interface Column {
   readonly title: string;
@@ -17,30 +18,77 @@ export interface TableOptions {
 const GAP = '  ';
 /** A column is not made narrower than this, or than its title if that is shorter. */
 const LEAST = 4;
+/** Before what stands under its row for want of room. */
+const INDENT = '  ';
 
-/** Lines of a table: aligned, never wider than asked unless columns that must stay whole are. Cells become one line each. */
+/**
+ * Lines of a table: aligned and, but for an ID that is longer by itself, never wider than asked. Cells become one line
+ * each; where there is no room, a cell that holds an ID goes whole under its row, and the others are cut.
+ */
 export function tableLines(columns: readonly Column[], rows: readonly (readonly string[])[], options: TableOptions): string[] {
+  const { width } = options;
   const paint = painter(options.color ?? false);
   const cells = rows.map((row) => columns.map((_, index) => oneLine(row[index] ?? '')));
-  const natural = columns.map((column, index) =>
-    Math.max(textWidth(column.title), ...cells.map((row) => textWidth(row[index] ?? ''))),
+  const widths = widthsOf(columns, cells);
+  if (total(widths) <= width)
+    return [paint('bold', line(columns, titles(columns), widths)), ...cells.map((row) => line(columns, row, widths))];
+
+  const staying = fit(
+    columns,
+    widthsOf(
+      columns,
+      cells.map((row) => row.map((cell) => (holdsId(cell) ? '' : cell))),
+    ),
+    width,
   );
-  const widths = fit(columns, natural, options.width - GAP.length * (columns.length - 1));
-  const line = (texts: readonly string[]) =>
-    texts
-      .map((text, index) =>
-        pad(cutCell(text, widths[index] ?? 0, columns[index]?.cut), widths[index] ?? 0, columns[index]?.align),
-      )
-      .join(GAP)
-      .trimEnd();
-  const header = clip(line(columns.map((column) => column.title)), columns, options.width);
-  return [paint('bold', header), ...cells.map((row) => clip(line(row), columns, options.width))];
+  const goes = (row: readonly string[], index: number) =>
+    holdsId(row[index] ?? '') && textWidth(row[index] ?? '') > (staying[index] ?? 0);
+  // a column of which nothing stays needs no place
+  const kept = columns.flatMap((column, index) =>
+    cells.some((row) => row[index] !== '' && !goes(row, index)) ? [{ column, index, width: staying[index] ?? 0 }] : [],
+  );
+  const narrow = fit(
+    kept.map(({ column }) => column),
+    kept.map(({ width: natural }) => natural),
+    width,
+  );
+  const keptColumns = kept.map(({ column }) => column);
+  const header = clip(line(keptColumns, titles(keptColumns), narrow), keptColumns, width);
+  return [
+    ...(header === '' ? [] : [paint('bold', header)]),
+    ...cells.flatMap((row) => {
+      const stays = kept.map(({ index }) => (goes(row, index) ? '' : (row[index] ?? '')));
+      const under = row.filter((_, index) => goes(row, index)).flatMap((cell) => wrap(cell, Math.max(1, width - INDENT.length)));
+      return [clip(line(keptColumns, stays, narrow), keptColumns, width), ...under.map((text) => INDENT + text)].filter(
+        (text) => text !== '',
+      );
+    }),
+  ];
+}
+
+function titles(columns: readonly Column[]): string[] {
+  return columns.map(({ title }) => title);
+}
+
+function widthsOf(columns: readonly Column[], cells: readonly (readonly string[])[]): number[] {
+  return columns.map(({ title }, index) => Math.max(textWidth(title), ...cells.map((row) => textWidth(row[index] ?? ''))));
+}
+
+function total(widths: readonly number[]): number {
+  return widths.reduce((sum, width) => sum + width, 0) + GAP.length * (widths.length - 1);
+}
+
+function line(columns: readonly Column[], texts: readonly string[], widths: readonly number[]): string {
+  return texts
+    .map((text, index) => pad(cutCell(text, widths[index] ?? 0, columns[index]?.cut), widths[index] ?? 0, columns[index]?.align))
+    .join(GAP)
+    .trimEnd();
 }
 
 /** Takes columns from the widest cuttable column until the sum fits. */
-function fit(columns: readonly Column[], natural: readonly number[], available: number): number[] {
+function fit(columns: readonly Column[], natural: readonly number[], width: number): number[] {
   const widths = [...natural];
-  let over = widths.reduce((sum, width) => sum + width, 0) - available;
+  let over = total(widths) - width;
   while (over > 0) {
     let widest = -1;
     for (const [index, width] of widths.entries()) {

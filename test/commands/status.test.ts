@@ -39,5 +39,5 @@ test('a run whose zephyr was killed is running as long as its job may be, and st
     return { code, shown: (JSON.parse(stdout) as { shown: string }).shown };
   };
   assert.deepEqual(await told('far-away/12345678'), { code: 7, shown: 'running' });
-  assert.deepEqual(await told(hostId()), { code: 0, shown: 'stopped' });
+  assert.deepEqual(await told(hostId()), { code: 75, shown: 'stopped' });
 });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { assertMistake } from '../rig/mistake.ts';
 import { startPractice } from '../rig/practice.ts';
-import { CANARY, type Ended, missing, newPlace, type Place, start, zephyr } from '../rig/zephyr.ts';
+import { CANARY, type Ended, type ListedRun, missing, newPlace, type Place, runsAt, start, zephyr } from '../rig/zephyr.ts';
 import { importFolder, startHub, stopStage } from './early-stop.ts';
 import { type Tiny, writeTiny } from './tiny.ts';
 
@@ -93,7 +93,7 @@ describe('a mistake gets one clear message and the documented status', { skip, c
       /Cannot plan stage "aif" without the artifact of stage "dsft"/,
       /--dsft hf:/,
     );
-    assert.equal((await zephyr(place, 'status', '--json')).stdout.trim(), '[]', 'no run was begun');
+    assert.deepEqual(await runsAt(place), [], 'no run was begun');
   });
 
   test('an artifact of another kind than the stage makes', async () => {
@@ -115,7 +115,7 @@ describe('a mistake gets one clear message and the documented status', { skip, c
     mistake(await given('aif', 'config.json', 'hf://models/test/model'), /stage "aif": it is a model, expected a dataset/);
     const planned = ['plan', tiny.recipe, '--stage', 'ddpo', '--dsft', 'hf://datasets/test/rows', '--aif', PAIRS];
     mistake(await zephyr(own, ...planned), /stage "dsft": it is a dataset/);
-    assert.equal((await zephyr(own, 'status', '--json')).stdout.trim(), '[]', 'no run was begun');
+    assert.deepEqual(await runsAt(own), [], 'no run was begun');
   });
 
   test("a user's own repo under a name that the recipe publishes under", async () => {
@@ -129,7 +129,7 @@ describe('a mistake gets one clear message and the documented status', { skip, c
     const planned = await zephyr(own, 'plan', tiny.recipe, '--on', on);
     assertMistake(planned, 3, /Cannot find "hf:\/\/models\/test\/base"/);
     assert.match(planned.stdout, /^ {2}hf:\/\/datasets\/test\/tiny-sft-data \(holds files that zephyr did not make\)$/m);
-    assert.equal((await zephyr(own, 'status', '--json')).stdout.trim(), '[]', 'no run was begun');
+    assert.deepEqual(await runsAt(own), [], 'no run was begun');
     await importFolder(own, folder, 'hf://models/test/tiny-dsft');
     const reads = ['dsft', tiny.recipe, '--on', on, '--set', 'base=hf://models/test/tiny-dsft'];
     assertMistake(await zephyr(own, ...reads), 2, /would publish in "hf:\/\/models\/test\/tiny-dsft", which the recipe reads/);
@@ -144,7 +144,7 @@ describe('a mistake gets one clear message and the documented status', { skip, c
       /microBatch/,
     );
     assertMistake(await zephyr(place, 'plan', ...args.slice(1)), 2, /Cannot divide the global batch 12/);
-    assert.equal((await zephyr(place, 'status', '--json')).stdout.trim(), '[]', 'no run was begun');
+    assert.deepEqual(await runsAt(place), [], 'no run was begun');
     await assert.rejects(readFile(join(place.home, 'practice.jsonl')), 'the practice teacher was not asked');
   });
 
@@ -239,7 +239,7 @@ describe('a mistake gets one clear message and the documented status', { skip, c
     const asks = practice.hold(() => true);
     const first = await start(own, args);
     await asks;
-    const [{ id }] = JSON.parse((await zephyr(own, 'status', '--json')).stdout) as [{ id: string }];
+    const [{ id }] = (await runsAt(own)) as [ListedRun];
     assertMistake(
       await zephyr(own, 'resume', id),
       6,

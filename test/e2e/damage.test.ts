@@ -85,7 +85,7 @@ describe('damaged data is never used, and nothing is lost by refusing it', { ski
       2,
       /Cannot import ".*model\.safetensors", it is not a whole safetensors file: its tensors need 16 bytes and it holds 15/,
     );
-    assert.equal((await zephyr(place, 'hub', 'ls', '--json')).stdout.trim(), '[]');
+    assert.match((await zephyr(place, 'hub', 'ls', '--json')).stdout, /"repos":\[\]/);
   });
 
   test('a folder that the disk of the Hub cannot hold is not imported, not even in part', async (t) => {
@@ -94,7 +94,7 @@ describe('damaged data is never used, and nothing is lost by refusing it', { ski
     t.after(() => run('umount', [place.home]));
     const folder = await mkdtemp(join(tmpdir(), 'zephyr-large-'));
     await writeFile(join(folder, 'config.json'), '{}\n');
-    await writeFile(join(folder, 'rows.parquet'), Buffer.alloc(100_000, 1));
+    await writeFile(join(folder, 'rows.npz'), Buffer.alloc(100_000, 1));
     await writeFile(join(folder, 'vectors.npy'), Buffer.alloc(1_000_000, 2));
     const args = ['hub', 'import', folder, '--as', 'hf://datasets/test/large'];
     const full = /^error: Cannot write to the Hub folder ".*": no space left on the disk/m;
@@ -104,7 +104,7 @@ describe('damaged data is never used, and nothing is lost by refusing it', { ski
       full,
       /nothing half-written was published; free some space and run the command/,
     );
-    assert.equal((await zephyr(place, 'hub', 'ls', '--json')).stdout.trim(), '[]');
+    assert.match((await zephyr(place, 'hub', 'ls', '--json')).stdout, /"repos":\[\]/);
     for (const name of ['tmp', 'locks']) assert.deepEqual(await readdir(join(place.home, 'hub', name)), [], name);
     assert.ok(await resize(place, 2000, 'remount,size'));
     assert.match((await zephyr(place, ...args)).stdout, /^hf:\/\/datasets\/test\/large@[0-9a-f]{40}$/m);

@@ -3,7 +3,7 @@ import { type ChildProcess, execFile } from 'node:child_process';
 import { glob, mkdir, readdir, readlink, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Place, start, zephyr } from '../rig/zephyr.ts';
+import { type Place, runsAt, start } from '../rig/zephyr.ts';
 
 const run = promisify(execFile);
 
@@ -72,9 +72,8 @@ export async function killJobs(place: Place): Promise<boolean> {
 
 /** The ID of the run that is not at its end. */
 export async function unfinished(place: Place): Promise<string> {
-  const ended = await zephyr(place, 'status', '--json');
-  const runs = JSON.parse(ended.stdout) as { id: string; phase: string }[];
+  const runs = await runsAt(place);
   const open = runs.find(({ phase }) => phase !== 'done');
-  assert.ok(open, `no unfinished run among ${ended.stdout}`);
+  assert.ok(open, `no unfinished run among ${JSON.stringify(runs)}`);
   return open.id;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { missing, newPlace, start, zephyr } from '../rig/zephyr.ts';
+import { missing, newPlace, runsAt, start, zephyr } from '../rig/zephyr.ts';
 import { startHub } from './early-stop.ts';
 import {
   clientOf,
@@ -89,7 +89,7 @@ describe('feedback that one machine began over HTTP', { skip, concurrency: false
     const { ended } = await start(first, ['aif', recipe, '--hub', hub.url]);
     await half;
     const second = await clientOf(place, provider);
-    const runs = JSON.parse((await zephyr(second, 'status', '--json', '--hub', hub.url)).stdout) as { id: string }[];
+    const runs = await runsAt(second, '--hub', hub.url);
     const [id = ''] = runs.map((run) => run.id);
     assert.equal((await zephyr(second, 'cancel', id, '--hub', hub.url)).code, 0);
     provider.open();

@@ -5,7 +5,7 @@ import { promisify, stripVTControlCharacters } from 'node:util';
 import { assertMistake } from '../rig/mistake.ts';
 import { startPractice } from '../rig/practice.ts';
 import { CTRL_C, onTerminal } from '../rig/terminal.ts';
-import { cli, missing, newPlace, type Place, start, zephyr } from '../rig/zephyr.ts';
+import { cli, type ListedRun, missing, newPlace, type Place, runsAt, start, zephyr } from '../rig/zephyr.ts';
 import { stopStage } from './early-stop.ts';
 import { cancelled, freezeTraining } from './freeze.ts';
 import { importBase, type Tiny, writeTiny } from './tiny.ts';
@@ -102,10 +102,11 @@ describe('what is printed, and what Ctrl-C does', { skip, concurrency: false }, 
     thaw();
     const { code, stdout, stderr } = await zephyr(place, 'resume', id, '--json');
     assert.equal(code, 0, stderr);
-    const events = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as { v: number; seq: number; ts: string; type: string });
+    const lines = stdout.trim().split('\n');
+    const last = lines.pop() ?? '';
+    const events = lines.map((line) => JSON.parse(line) as { v: number; seq: number; ts: string; type: string });
+    const made = (await zephyr(place, 'wait', id)).stdout.trim();
+    assert.match(made, /^hf:\/\/models\/test\/tiny-dsft@[0-9a-f]{40}$/);
     assert.deepEqual(
       events.map(({ seq }) => seq),
       events.map((_, index) => index),
@@ -114,6 +115,7 @@ describe('what is printed, and what Ctrl-C does', { skip, concurrency: false }, 
     assert.ok(events.some(({ type }) => type === 'job-adopted'));
     assert.ok(!events.some(({ type }) => type === 'job-submitted'));
     assert.equal(events.at(-1)?.type, 'stage-done');
+    assert.deepEqual(JSON.parse(last), { v: 1, type: 'verdict', kind: 'done', exit: 0, ids: [made] });
     const followed = await follower.ended;
     assert.equal(followed.code, 0, followed.stderr);
     assert.match(followed.stdout, /^==> prepare-e1 <==$[^$]*^==> train-e2 <==$/m);
@@ -142,7 +144,7 @@ describe('what is printed, and what Ctrl-C does', { skip, concurrency: false }, 
     assert.ok(printed.includes('\u001b[32m'), 'in colour');
     for (const line of shown().split(/[\r\n]+/)) assert.ok(line.length <= 80 || /hf:\/\//.test(line), line);
     const status = await zephyr(place, 'status', id);
-    assert.equal(status.code, 0);
+    assert.equal(status.code, 4);
     assert.match(status.stdout, /cancelled/);
 
     const again = await start(place, ['resume', id]);
@@ -179,7 +181,7 @@ describe('what is printed, and what Ctrl-C does', { skip, concurrency: false }, 
       const id = /^ {2}resume: zephyr resume (hf:\S+)$/m.exec(away.stderr)?.[1] ?? '';
       assert.match(away.stderr, /^Turned away from dsft\/construct; it has stopped, and every answered call is kept$/m);
       assert.doesNotMatch(away.stderr, /watch:|cancel|goes on/, 'no job runs that could be');
-      assert.equal((await zephyr(own, 'status', id)).code, 0);
+      assert.equal((await zephyr(own, 'status', id)).code, 75, 'nobody works on it');
       const asked = (await practice.answered()).length;
       assert.ok(asked > 0);
       assert.match((await zephyr(own, 'resume', id)).stderr, /construct {2}done/);
@@ -196,7 +198,7 @@ describe('what is printed, and what Ctrl-C does', { skip, concurrency: false }, 
     const asks = practice.hold((passed) => passed >= 6);
     const { ended } = await start(own, await stopStage(own, tiny));
     await asks;
-    const [{ id }] = JSON.parse((await zephyr(own, 'status', '--json')).stdout) as [{ id: string }];
+    const [{ id }] = (await runsAt(own)) as [ListedRun];
     const { code, stderr } = await zephyr(own, 'cancel', id);
     assert.equal(code, 0, stderr);
     practice.open();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
+import { holdsId } from '../../src/render/ids.ts';
 import { openRenderer, type RendererOptions } from '../../src/render/renderer.ts';
 import { textWidth } from '../../src/render/text-width.ts';
 import { START, story } from './story.ts';
@@ -88,10 +89,11 @@ test('on a terminal what is done stays above what runs', () => {
   const screen = tell({ mode: 'tty', columns: 80, color: false }).join('');
   const kept = stripVTControlCharacters(screen)
     .split(/[\r\n]+/)
-    .filter((line) => /[✓✗!]|hf:\/\/|\|/.test(line));
+    .filter((line) => /[✓✗!]|@|\|/.test(line));
   assert.deepEqual(kept, [
     '  ✓ prepare       reused acme/demo-sft-data@ddddddd · same fingerprint fffffff',
-    '  ✓ train         done in 1m 01s · loss 2.5 → 1.25 █▆▃▁▁ · acme/demo-dsft@a1b2…',
+    '  ✓ train         done in 1m 01s · loss 2.5 → 1.25 █▆▃▁▁ ·',
+    '                  acme/demo-dsft@a1b2c3d · train loss 1.75',
     '✓ dsft  done in 1m 02s',
     `    hf://models/acme/demo-dsft@${'a1b2c3d4'.repeat(5)}`,
     '! the teacher asks to slow down',
@@ -119,7 +121,7 @@ test('no line reaches the edge of the terminal but a reference that must stay wh
     fc.property(fc.integer({ min: 2, max: 130 }), fc.integer({ min: 1, max: story.length }), (columns, length) => {
       const written = tell({ mode: 'tty', columns, color: true }, story.slice(0, length)).join('');
       for (const line of stripVTControlCharacters(written).split(/[\r\n]+/)) {
-        assert.ok(textWidth(line) < columns || line.includes('hf://'), `${columns}: ${line}`);
+        assert.ok(textWidth(line) < columns || holdsId(line), `${columns}: ${line}`);
       }
     }),
   );

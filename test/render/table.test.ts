@@ -7,23 +7,23 @@ import { textWidth, truncate, truncateMiddle } from '../../src/render/text-width
 
 const columns = [{ title: 'step' }, { title: 'artifact', cut: 'middle' }, { title: 'cost', align: 'right' }] as const;
 const rows = [
-  ['prepare', 'datasets/org/zephyr-7b-sft-data@1a2b3c4', '$0'],
-  ['judge', 'datasets/org/zephyr-7b-ratings@5d6e7f8', '$12.50'],
+  ['prepare', 'datasets/org/zephyr-7b-sft-data-of-today', '$0'],
+  ['judge', 'datasets/org/zephyr-7b-ratings-of-today', '$12.50'],
 ];
 
 test('a table with room is aligned and whole', () => {
   assert.deepEqual(tableLines(columns, rows, { width: 80 }), [
-    'step     artifact                                   cost',
-    'prepare  datasets/org/zephyr-7b-sft-data@1a2b3c4      $0',
-    'judge    datasets/org/zephyr-7b-ratings@5d6e7f8   $12.50',
+    'step     artifact                                    cost',
+    'prepare  datasets/org/zephyr-7b-sft-data-of-today      $0',
+    'judge    datasets/org/zephyr-7b-ratings-of-today   $12.50',
   ]);
 });
 
 test('a table without room cuts its widest column, with a mark', () => {
   assert.deepEqual(tableLines(columns, rows, { width: 40 }), [
     'step     artifact                   cost',
-    'prepare  datasets/or…ata@1a2b3c4      $0',
-    'judge    datasets/or…ngs@5d6e7f8  $12.50',
+    'prepare  datasets/or…ta-of-today      $0',
+    'judge    datasets/or…gs-of-today  $12.50',
   ]);
 });
 
@@ -32,6 +32,35 @@ test('a column that must stay whole is never cut', () => {
     width: 20,
   });
   assert.match(lines[1] ?? '', /^x{50} {2}lon…$/);
+});
+
+test('an ID that has no room goes whole under its row; a column of IDs alone then takes none', () => {
+  const run = 'hf://models/my-org/zephyr-7b-dsft@run-01m820sd97v0ngfj902066m0kd';
+  const columns = [{ title: 'run' }, { title: 'stage' }, { title: 'updated' }];
+  const rows = [
+    [run, 'dsft', '2026-11-22 16:18'],
+    ['none yet', 'aif', '2026-11-22 16:20'],
+  ];
+  assert.deepEqual(tableLines(columns, rows, { width: 60 }), [
+    'run       stage  updated',
+    '          dsft   2026-11-22 16:18',
+    `  ${run}`,
+    'none yet  aif    2026-11-22 16:20',
+  ]);
+  assert.deepEqual(tableLines(columns, rows.slice(0, 1), { width: 60 }), [
+    'stage  updated',
+    'dsft   2026-11-22 16:18',
+    `  ${run}`,
+  ]);
+  assert.match(tableLines(columns, rows, { width: 100 })[1] ?? '', new RegExp(`^${run} {2}dsft`));
+});
+
+test('words around an ID without room are wrapped with it', () => {
+  const ref = `hf://datasets/org/pairs@${'a1'.repeat(20)}`;
+  const lines = tableLines([{ title: 'step' }, { title: 'what' }], [['aif/binarize', `published pairs of ${ref}, as they are`]], {
+    width: 50,
+  });
+  assert.deepEqual(lines, ['step', 'aif/binarize', '  published pairs of', `  ${ref},`, '  as they are']);
 });
 
 test('colour adds escapes and no width', () => {

@@ -80,6 +80,17 @@ export async function start(place: Place, args: readonly string[]): Promise<Star
   };
 }
 
+export interface ListedRun {
+  readonly id: string;
+  readonly phase: string;
+}
+
+/** The runs that `status` lists, newest first. */
+export async function runsAt(place: Place, ...more: readonly string[]): Promise<ListedRun[]> {
+  const ended = await zephyr(place, 'status', '--json', ...more);
+  return (JSON.parse(ended.stdout) as { runs: ListedRun[] }).runs;
+}
+
 export async function zephyr(place: Place, ...args: readonly string[]): Promise<Ended> {
   return await (await start(place, args)).ended;
 }

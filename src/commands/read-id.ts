@@ -1,0 +1,23 @@
+import { ZephyrError } from '../errors.ts';
+import type { Hub } from '../hub/hub.ts';
+import { resolveRef } from '../hub/resolve.ts';
+import { type FloatingRef, formatRef, parseRef } from '../model/artifact.ts';
+
+/** `ORG/NAME@1a2b3c4`, as progress prints it. */
+const SHORT_REF = /^[^/@\s]+\/[^/@\s]+@[^\s@]+$/;
+
+/**
+ * The reference that a user means: `hf://...`, a Hub address, or `ORG/NAME@COMMIT` as it is printed, of which the Hub knows
+ * whether it is a model or a dataset. `undefined` where it is none of these.
+ */
+export async function readId(hub: Hub, text: string): Promise<FloatingRef | undefined> {
+  const ref = parseRef(text);
+  if (ref !== undefined || !SHORT_REF.test(text)) return ref;
+  const both = (['models', 'datasets'] as const).flatMap((type) => parseRef(`hf://${type}/${text}`) ?? []);
+  const found: FloatingRef[] = [];
+  for (const one of both) if ((await resolveRef(hub, one)) !== undefined) found.push(one);
+  if (found.length < 2) return found[0] ?? both[0];
+  throw new ZephyrError(`Cannot read the ID "${text}": there is a model and a dataset of that name on ${hub.name}`, {
+    hint: `say which: ${found.map(formatRef).join(' or ')}`,
+  });
+}
