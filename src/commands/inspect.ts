@@ -1,27 +1,17 @@
-import { EXIT, ZephyrError } from '../errors.ts';
-import { resolveRef } from '../hub/resolve.ts';
+import { EXIT } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { readManifest } from '../plan/read-manifest.ts';
 import { formatBytes } from '../render/format.ts';
 import { type Options, openQuietContext } from './context.ts';
 import { plainText, printTable } from './output.ts';
-import { readId } from './read-id.ts';
+import { findArtifact } from './read-id.ts';
 import { printDocument } from './verdict.ts';
 
 /** `zephyr inspect ID`: what an artifact is, what it was made of, and that its bytes are still those. */
 export async function inspect([id]: string[], options: Options): Promise<number> {
   await using context = await openQuietContext(options);
-  const ref = await readId(context.hub, id as string);
-  if (ref === undefined)
-    throw new ZephyrError(`Cannot read the ID "${id}": expected hf://models/ORG/NAME@COMMIT or hf://datasets/ORG/NAME@COMMIT`);
-  const commit = await resolveRef(context.hub, ref);
-  if (commit === undefined)
-    throw new ZephyrError(`Cannot find "${id}" on ${context.hub.name}`, {
-      exit: 'preflight',
-      hint: 'zephyr hub ls lists what is there',
-    });
-  const artifact = { type: ref.type, name: ref.name, commit };
+  const artifact = await findArtifact(context.hub, id as string);
   const manifest = await readManifest(context.hub, artifact);
   if (manifest === undefined) {
     const files = await context.hub.tree(artifact);

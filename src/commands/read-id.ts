@@ -1,7 +1,7 @@
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { resolveRef } from '../hub/resolve.ts';
-import { type FloatingRef, formatRef, parseRef } from '../model/artifact.ts';
+import { type ArtifactRef, type FloatingRef, formatRef, parseRef } from '../model/artifact.ts';
 
 /** `ORG/NAME@1a2b3c4`, as progress prints it. */
 const SHORT_REF = /^[^/@\s]+\/[^/@\s]+@[^\s@]+$/;
@@ -20,4 +20,15 @@ export async function readId(hub: Hub, text: string): Promise<FloatingRef | unde
   throw new ZephyrError(`Cannot read the ID "${text}": there is a model and a dataset of that name on ${hub.name}`, {
     hint: `say which: ${found.map(formatRef).join(' or ')}`,
   });
+}
+
+/** The artifact that a user means, at its commit. Throws a `ZephyrError` where the text is no ID or the Hub has none of it. */
+export async function findArtifact(hub: Hub, text: string): Promise<ArtifactRef> {
+  const ref = await readId(hub, text);
+  if (ref === undefined) {
+    throw new ZephyrError(`Cannot read the ID "${text}": expected hf://models/ORG/NAME@COMMIT or hf://datasets/ORG/NAME@COMMIT`);
+  }
+  const commit = await resolveRef(hub, ref);
+  if (commit !== undefined) return { type: ref.type, name: ref.name, commit };
+  throw new ZephyrError(`Cannot find "${text}" on ${hub.name}`, { exit: 'preflight', hint: 'zephyr hub ls lists what is there' });
 }

@@ -14,19 +14,6 @@ export interface Verdict {
   readonly ids: readonly string[];
 }
 
-const KINDS: Readonly<Record<ExitName, string>> = {
-  done: 'done',
-  bug: 'bug',
-  usage: 'usage',
-  preflight: 'preflight',
-  cancelled: 'cancelled',
-  jobFailed: 'job-failed',
-  conflict: 'conflict',
-  running: 'running',
-  planChanged: 'plan-changed',
-  temporary: 'temporary',
-  detached: 'detached',
-};
 const ID = /hf:\/\/(?:models|datasets)\/[^\s"/@]+\/[^\s"/@]+@(?:run-[0-9a-z]{26}|[0-9a-f]{40})/g;
 
 /** What the events of this command named so far, and whether a document was its answer. One command a process. */
@@ -45,7 +32,7 @@ export function noteRun({ repo, run }: ListedRun): void {
 
 export function verdictOf(exit: number, ids: readonly string[]): Verdict {
   const name = (Object.keys(EXIT) as ExitName[]).find((one) => EXIT[one] === exit) ?? 'bug';
-  return { kind: KINDS[name], exit, ids };
+  return { kind: name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), exit, ids };
 }
 
 /** The one document of a command that looks something up: its members and the verdict, on one line. */
