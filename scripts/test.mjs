@@ -13,11 +13,14 @@ const bundledNode = join(root, 'node_modules/node/bin/node');
 const node = existsSync(bundledNode) ? bundledNode : process.execPath;
 const scratch = mkdtempSync(join(tmpdir(), 'zephyr-test-'));
 const bin = (name) => join(root, 'node_modules/.bin', name);
+const pythonBin = (name) => join(root, '.venv/bin', name);
 
 const layers = [
   { layer: 'static', title: 'Types (tsc)', run: () => check(bin('tsc'), ['-p', '.']) },
   { layer: 'static', title: 'Style (biome)', run: () => check(bin('biome'), ['check', '--error-on-warnings']) },
   { layer: 'static', title: 'Unused code (knip)', run: () => check(bin('knip'), ['--no-progress']) },
+  { layer: 'static', title: 'Python style (ruff)', run: () => check(pythonBin('ruff'), ['check', '--quiet', 'scripts', 'test']) },
+  { layer: 'static', title: 'Python types (mypy)', run: () => check(pythonBin('mypy'), ['--no-error-summary']) },
   { layer: 'node', title: 'Tests (node:test)', run: nodeTests },
   { layer: 'python', title: 'Tests (pytest)', run: pythonTests },
 ];

@@ -48,7 +48,7 @@ def main(job: Job, config: Config) -> None:
     model = load_model.load_model(job, config, job.input("model"))
     reference = load_model.load_model(job, config, job.input("model")) if config.lora is None else None
     # DPOTrainer has no switch for rows that are tokenised already, as SFTTrainer has
-    DPOTrainer._prepare_dataset = lambda self, dataset, *_: dataset  # type: ignore[method-assign]
+    DPOTrainer._prepare_dataset = lambda self, dataset, *_: dataset
     trainer = DPOTrainer(
         model=model,
         ref_model=reference,

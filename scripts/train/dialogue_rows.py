@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy
-
 from decontaminate import Listed, holds_listed
 from disclaimer import is_disclaimer
 from job import Job

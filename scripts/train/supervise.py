@@ -23,7 +23,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -119,7 +119,7 @@ def write_durably(path: str, value: dict) -> None:
 
 def claim(control: str, handle: str) -> bool:
     """Makes claim.json with its whole content at once, or tells that somebody else was first."""
-    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     mine = {**json.loads(handle), "id": f"{os.getpid()}:{start_time(os.getpid())}", "startedAt": now}
     draft = os.path.join(control, f"claim.{os.getpid()}.tmp")
     with open(draft, "w") as file:
@@ -139,7 +139,7 @@ def exit_code(status: int, ranks: int, control: str) -> int:
     """The program's code, 128 + n for a signal. torchrun answers 1 whatever its ranks said, so theirs come first."""
     if ranks > 1 and status != 0:
         codes = [read_code(os.path.join(control, f"rank-{rank}.code")) for rank in range(ranks)]
-        refused = [code for code in codes if code in CONFIG_OR_DATA]
+        refused = [code for code in codes if code is not None and code in CONFIG_OR_DATA]
         if refused:
             return min(refused)
         if all(code in (0, INTERRUPTED) for code in codes) and INTERRUPTED in codes:
@@ -215,7 +215,7 @@ def supervise(control: str, ranks: int, argv: list[str]) -> int:
     spoke = code == 0 or code == INTERRUPTED or code in CONFIG_OR_DATA
     died = ranks > 1 or code == 128 + signal.SIGKILL
     out_of_memory = died and not spoke and not killed and oom_kills() > kills_before
-    ended = datetime.now(timezone.utc).isoformat()
+    ended = datetime.now(UTC).isoformat()
     write_durably(os.path.join(control, "exit.json"), {"id": mark, "code": code, "outOfMemory": out_of_memory, "endedAt": ended})
     return code
 

@@ -9,6 +9,7 @@ from exits import BAD_DATA, JobError
 
 if TYPE_CHECKING:
     import numpy
+
     from datasets import Dataset
 
 # token ids by column
@@ -29,6 +30,7 @@ def write_rows(path: Path, rows: list[Tokens], columns: list[str]) -> None:
 def read_rows(folder: Path, split: str) -> Dataset:
     """A split that prepare.py wrote. Held in memory: no cache folder outlives the job, and none is shared by ranks."""
     import pyarrow.parquet as parquet
+
     from datasets import Dataset
 
     path = folder / f"{split}.parquet"

@@ -14,9 +14,9 @@ import pytest
 from conftest import BASE, DSFT, SCRIPTS, SFT_DATA, JobFolder, Lay, finish, in_fork
 
 sys.path.insert(0, str(SCRIPTS))
-from canonical_json import canonical_json  # noqa: E402
-from draws import hmac_uniform  # noqa: E402
-from durable_files import digest  # noqa: E402
+from canonical_json import canonical_json
+from draws import hmac_uniform
+from durable_files import digest
 
 ROOT = SCRIPTS.parents[1]
 

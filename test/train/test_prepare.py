@@ -13,16 +13,16 @@ import pytest
 from conftest import PREFS_DATA, SCRIPTS, SFT_DATA, JobFolder, Json, Lay, assistant, finish, user, write_rows
 
 sys.path.insert(0, str(SCRIPTS))
-from decontaminate import Listed, holds_listed, normalised  # noqa: E402
-from disclaimer import is_disclaimer  # noqa: E402
-from left_out import LeftOut  # noqa: E402
-from messages import with_system  # noqa: E402
-from packing import pack  # noqa: E402
-from preference_rows import truncate  # noqa: E402
-from prepare_config import Config  # noqa: E402
-from source_rows import Row, select  # noqa: E402
-from truecase import truecase  # noqa: E402
-from typed_json import parse  # noqa: E402
+from decontaminate import Listed, holds_listed, normalised
+from disclaimer import is_disclaimer
+from left_out import LeftOut
+from messages import with_system
+from packing import pack
+from preference_rows import truncate
+from prepare_config import Config
+from source_rows import Row, select
+from truecase import truecase
+from typed_json import parse
 
 GOLDEN = (
     "<|system|>\n</s>\n<|user|>\nSort 3 1 2.</s>\n<|assistant|>\n1 2 3</s>\n<|user|>\nThanks!</s>\n<|assistant|>\nYou are welcome.</s>\n"

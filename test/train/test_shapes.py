@@ -14,12 +14,12 @@ import pytest
 from conftest import PREFS_DATA, SCRIPTS, SFT_DATA, Json, Lay, assistant, finish, user, write_rows
 
 sys.path.insert(0, str(SCRIPTS))
-from dataset_reader import load_split  # noqa: E402
-from exits import BAD_DATA, JobError  # noqa: E402
-from messages import Unusable  # noqa: E402
-from prepare_config import Source  # noqa: E402
-from row_shapes import columns_of, row_dialogue, row_pair  # noqa: E402
-from source_rows import contents, read_split  # noqa: E402
+from dataset_reader import load_split
+from exits import BAD_DATA, JobError
+from messages import Unusable
+from prepare_config import Source
+from row_shapes import columns_of, row_dialogue, row_pair
+from source_rows import contents, read_split
 
 SYSTEM = {"role": "system", "content": "Be brief."}
 PLAIN = [user("Tea?"), assistant("Yes.")]

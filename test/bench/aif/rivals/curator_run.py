@@ -15,9 +15,10 @@ from typing import Literal
 # curator counts tokens with tiktoken, which would fetch its vocabulary; litellm, which curator stands on, brings that file
 os.environ["TIKTOKEN_CACHE_DIR"] = str(Path(importlib.util.find_spec("litellm").origin).parent / "litellm_core_utils/tokenizers")
 
-from bespokelabs import curator  # noqa: E402
-from datasets import Dataset  # noqa: E402
-from pydantic import BaseModel, Field  # noqa: E402
+from bespokelabs import curator
+from pydantic import BaseModel, Field
+
+from datasets import Dataset
 
 LABELS = "ABCD"
 
