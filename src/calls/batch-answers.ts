@@ -139,7 +139,7 @@ export async function refused(floor: BatchFloor, batch: Batch, last: ServerBatch
     // The lines of an adopted batch are known by name, not by number.
     const member = line === undefined || batch.isAdopted ? undefined : members[line - 1];
     if (member === undefined) continue;
-    const kind = HOPELESS.test(code) ? 'stop' : 'final';
+    const kind = HOPELESS.test(code) ? 'stop' : 'refused';
     member.failure = { kind, message: `${code}: ${message}`, status: 400, afterMs: undefined };
   }
   const message = `batch ${last.id} was refused: ${reasonOf(last)}`;

@@ -83,6 +83,8 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   let isProbing = false;
   /** A batch that was not heard of to its end may have been worked on: nothing is asked again beside it. */
   let away: ServerAway | undefined;
+  /** Calls that a batch of an earlier process was refused, before anybody here asked for them. */
+  const refusedBefore = new Map<string, ChatFailure>();
 
   halt.signal.addEventListener('abort', turnAway, { once: true });
   const ready = adopt();
@@ -169,12 +171,13 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     if (hopeless !== undefined) halt.stop(unanswered([{ teacher, failure: hopeless }]));
     for (const member of batch.members.values()) {
       const { key, waiting, failure } = member;
+      if (waiting === undefined && failure !== undefined && isFinal(failure)) refusedBefore.set(key, failure);
       give(waiting, (each) => {
         // A batch that was not worked on says nothing about its calls.
         each.tries += verdict.end === 'read' || verdict.end === 'gone' ? 1 : 0;
         each.unread += verdict.end !== 'never' && mayBeBilled(member) ? 1 : 0;
         if (halt.signal.aborted) each.reject(halt.reason());
-        else if (failure?.kind === 'final') each.resolve({ ok: false, key, failure, replayed: false });
+        else if (failure !== undefined && isFinal(failure)) each.resolve({ ok: false, key, failure, replayed: false });
         else if (each.tries < patience.attempts && each.unread < MOST_UNREAD && !isTooLarge) void admit(each);
         else each.resolve({ ok: false, key, failure: failure ?? LOST, replayed: false });
       });
@@ -244,14 +247,12 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     const member = batch?.members.get(customIdOf(key, before?.attempt ?? 0));
     const lost = before?.state === 'sent' && member === undefined ? await findLost(call, key, before, stop) : undefined;
     const reply = lost ?? (before?.state === 'done' ? await log.reply(key) : undefined);
-    const refusal = before?.state === 'failed' ? await log.failure(key) : undefined;
+    const refusal = refusedBefore.get(key);
     const { promise, resolve, reject } = Promise.withResolvers<CallOutcome>();
     const waiting: Waiting = { key, model, size, stop, place, tries: 0, unread: 0, claim: undefined, est: null, resolve, reject };
     if (reply !== undefined) resolve({ ok: true, key, reply, replayed: false });
-    else if (refusal !== undefined) {
-      const { message, status } = refusal;
-      resolve({ ok: false, key, failure: { kind: 'final', message, status: status ?? undefined }, replayed: false });
-    } else if (batch === undefined || member === undefined) void admit(waiting);
+    else if (refusal !== undefined) resolve({ ok: false, key, failure: refusal, replayed: false });
+    else if (batch === undefined || member === undefined) void admit(waiting);
     else {
       member.waiting = waiting;
       batch.wanted.resolve();
@@ -261,6 +262,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   }
 
   return {
+    isLive: false,
     inHand,
     settle: (call, key, stop) => enter(call, key, stop).then(({ outcome }) => outcome),
     heedStops,
@@ -290,5 +292,8 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     },
   };
 }
+
+/** Nobody need ask it again in this session. */
+const isFinal = ({ kind }: ChatFailure) => kind === 'final' || kind === 'refused';
 
 const LOST: ChatFailure = { kind: 'again', message: 'its batch is lost', status: undefined, afterMs: undefined };

@@ -118,7 +118,7 @@ export async function bear(floor: BatchFloor, failure: ChatFailure, sentAt: numb
 
 /** A request about a batch that is refused for good will be refused for the next batch too. */
 export function forGood(failure: ChatFailure): ChatFailure {
-  return failure.kind === 'final' ? { ...failure, kind: 'stop' } : failure;
+  return failure.kind === 'final' || failure.kind === 'refused' ? { ...failure, kind: 'stop' } : failure;
 }
 
 export const isGone = ({ status }: ChatFailure) => status === 404 || status === 405;

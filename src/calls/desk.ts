@@ -35,6 +35,8 @@ export interface Floor {
  * it is handed on. Live calls and batches are two desks behind this one interface.
  */
 export interface Desk {
+  /** Calls are sent one by one: a refusal comes at once, and not with that of a whole file. */
+  readonly isLive: boolean;
   /** Calls that a step should have in hand at once, so that this desk is never idle. */
   readonly inHand: number;
   /**

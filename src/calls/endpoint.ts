@@ -150,7 +150,7 @@ export class Endpoint {
   #failed(ticket: Ticket, failure: ChatFailure, at: number, note: (minutes: number) => void): void {
     this.#lastFailure = failure;
     if (failure.kind === 'stop' || failure.kind === 'quota') this.#dead = failure;
-    else if (failure.kind === 'final') this.#answered(at);
+    else if (failure.kind === 'final' || failure.kind === 'refused') this.#answered(at);
     else if (failure.status === 429) this.#isBusy(ticket, failure, at, note);
     else {
       // Asked in vain from the moment on at which it was asked: an answer that never comes takes its time.

@@ -120,14 +120,6 @@ export function fileNeverReady(teacher: Teacher, file: string, ms: number): Serv
   );
 }
 
-/** So many calls fail that going on makes no sense. */
-export function tooManyFailures(failures: number, message: string): ZephyrError {
-  return new ZephyrError(`Stopped asking teachers: ${failures} of the last calls failed, the latest with ${message}`, {
-    exit: 'jobFailed',
-    hint: 'every answer that arrived is kept, and the calls that failed are asked again by `zephyr resume`',
-  });
-}
-
 const NO_SPACE = 'no space left on the disk';
 const FREE_SOME = 'every answer that arrived is kept; free some space';
 

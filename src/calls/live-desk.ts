@@ -162,7 +162,7 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       if (ticket === undefined) continue;
       const outcome = await send(course, lane, ticket);
       if ('ok' in outcome) return outcome;
-      if (outcome.kind === 'final') return { ok: false, key, failure: outcome, replayed: false };
+      if (outcome.kind === 'final' || outcome.kind === 'refused') return { ok: false, key, failure: outcome, replayed: false };
       stop.check();
       if (outcome.kind !== 'again' || outcome.status === 429) continue;
       tries += 1;
@@ -182,6 +182,7 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
   }
 
   return {
+    isLive: true,
     inHand: 2 * Math.max(...servers.map(({ concurrency }) => concurrency)),
     async settle(call, key, stop) {
       unsettled += 1;

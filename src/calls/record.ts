@@ -35,12 +35,12 @@ const logRecord = z.discriminatedUnion('t', [
     rid: z.string().nullable(),
     raw: z.unknown(),
   }),
-  /** The server said no; with `final` it will always say so. Whatever the kind, the attempt is not billed. */
+  /** The server said no, for one of the reasons of a `ChatFailure`. Whatever the kind, the attempt is not billed. */
   z.object({
     t: z.literal('fail'),
     k: key,
     a: count,
-    kind: z.enum(['again', 'final', 'quota', 'stop']),
+    kind: z.enum(['again', 'final', 'refused', 'quota', 'stop']),
     status: z.number().nullable(),
     message: z.string(),
   }),
@@ -146,7 +146,7 @@ const START = '^\\{"t":"(intent|done|fail)","k":"([0-9a-f]{64})","a":(\\d{1,9}),
 const NUMBER = '-?\\d+(?:\\.\\d+)?(?:e[+-]\\d+)?';
 const HEAD = new RegExp(
   `${START}(?:"usd":(null|${NUMBER}),"in":(\\d{1,9}),"out":(\\d{1,9}),"recovered":(true|false),"rid":|` +
-    `"at":(${NUMBER}),"est":(null|${NUMBER}),(?:"b":"([0-9a-f]{64})",)?"model":|"kind":"(again|final|quota|stop)","status":)`,
+    `"at":(${NUMBER}),"est":(null|${NUMBER}),(?:"b":"([0-9a-f]{64})",)?"model":|"kind":"(again|final|refused|quota|stop)","status":)`,
 );
 
 function shortHead(line: Buffer): RecordHead | undefined {

@@ -4,17 +4,20 @@ import { openBatchDesk } from './batch-desk.ts';
 import { tokenQueues } from './batch-queue.ts';
 import { makeBudget } from './budget.ts';
 import { type Call, type CallOutcome, callKey } from './call.ts';
+import { type CallKind, callKinds } from './call-kind.ts';
 import { openCallLog } from './call-log.ts';
 import { makeCounts } from './counts.ts';
 import { type Desk, type Floor, PATIENCE, type Patience } from './desk.ts';
 import { makeFlusher } from './flusher.ts';
-import { logUnwritable, makeHalt, NotNeeded, ServerAway, type Stop, stopBefore, tooManyFailures } from './halt.ts';
+import { logUnwritable, makeHalt, NotNeeded, ServerAway, type Stop, stopBefore } from './halt.ts';
+import { InVain } from './in-vain.ts';
 import type { Usage } from './known-calls.ts';
 import { openLiveDesk } from './live-desk.ts';
 import { openServers, type Servers } from './servers.ts';
-import { stopRule } from './stop-rule.ts';
 
 export interface SessionOptions {
+  /** What the calls are for, `aif/judge`, for messages. */
+  readonly step?: string;
   /** folder of the call log */
   readonly journal: string;
   readonly teacher: (id: string) => Promise<readonly Teacher[]>;
@@ -63,7 +66,8 @@ export interface CallSession {
   /**
    * The answer to a call: from the log, else from its teacher. Two equal calls are one. `ahead`: for a later step, in
    * whose figures it will be; it is dropped when the session ends first. Throws when the session has to stop: no money, no access or the budget (preflight), teacher
-   * out of reach (temporary, and then others can be asked still), disk full (temporary), nearly all calls fail (jobFailed), turned away from (detached).
+   * out of reach (temporary, and then others can be asked still), disk full (temporary), calls of this kind bring
+   * no reply, turned away from (detached).
    */
   ask(call: Call, options?: { readonly ahead?: boolean }): Promise<CallOutcome>;
   /** A reply that is in the log. */
@@ -93,7 +97,7 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
   const doubts = { count: log.totals.lost, usd: log.totals.lostUsd };
   const doubted = new Set<string>();
   const told = new Set<string>();
-  const rule = stopRule();
+  const kinds = callKinds(options.step, halt.signal);
   const flusher = makeFlusher({ log, flush: options.flush, everyMs: options.flushMs ?? FLUSH_MS, note });
   const floor: Floor = {
     log,
@@ -150,44 +154,36 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
   /** In steps that share no scope: while a batch is worked on, nothing but its desk, on the disk, has the call. */
   function askTeacher(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
     stop.check();
+    const kind = kinds.of(call);
+    kind.check();
     return deskOf(call.teacher)
-      .then((desk) => desk.settle(call, key, stop))
-      .then(heedStopRule)
-      .catch(halted);
+      .then((desk) => (desk.isLive ? settleLive(desk, kind, call, key, stop) : desk.settle(call, key, stop).then(kind.heard)))
+      .catch(halted(stop === aheadStop));
   }
 
-  async function heedStopRule(outcome: CallOutcome): Promise<CallOutcome> {
-    await stopIfMostFail(outcome);
-    return outcome;
-  }
-
-  /** Where a server is away others may be there: whoever asks for the answer judges what that means. */
-  function halted(error: unknown): never {
-    throw error instanceof ServerAway || error instanceof NotNeeded ? error : halt.stop(error);
-  }
-
-  /** A refusal that so many calls meet is rather of the recipe than of the calls: they are to be asked again. */
-  async function stopIfMostFail(outcome: CallOutcome): Promise<void> {
-    const failures = rule.settled(outcome.key, !outcome.ok);
-    if (failures === undefined || outcome.ok) return;
-    const { message, status } = outcome.failure;
-    halt.stop(tooManyFailures(failures.length, message));
-    for (const k of failures) {
-      const known = log.known(k);
-      if (known?.state === 'failed')
-        await append({ t: 'fail', k, a: known.attempt, kind: 'again', status: status ?? null, message: 'as most calls' });
+  async function settleLive(desk: Desk, kind: CallKind, call: Call, key: string, stop: Stop): Promise<CallOutcome> {
+    await kind.enter(stop);
+    try {
+      return kind.heard(await desk.settle(call, key, stop));
+    } finally {
+      kind.leave();
     }
-    halt.check();
   }
 
+  /**
+   * Where a server is away others may be there: whoever asks for the answer judges what that means. Calls that are refused in
+   * advance are the later step's to end by.
+   */
+  function halted(ahead: boolean): (error: unknown) => never {
+    return (error) => {
+      const isOthers = error instanceof ServerAway || error instanceof NotNeeded || (ahead && error instanceof InVain);
+      throw isOthers ? error : halt.stop(error);
+    };
+  }
+
+  /** Only a reply is an answer for good: what was refused before may be taken now that the server was mended. */
   async function answer(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
-    const state = log.known(key)?.state;
-    if (state === 'failed') {
-      const failed = await log.failure(key);
-      const failure = { kind: 'final' as const, message: failed?.message ?? '', status: failed?.status ?? undefined };
-      if (failed !== undefined) return { ok: false, key, failure, replayed: true };
-    }
-    const reply = state === 'done' ? await log.reply(key) : undefined;
+    const reply = log.known(key)?.state === 'done' ? await log.reply(key) : undefined;
     return reply === undefined ? askTeacher(call, key, stop) : { ok: true, key, reply, replayed: true };
   }
 
@@ -203,7 +199,7 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
 
   /** Of calls that are made in advance the user would hear nothing otherwise. */
   function tellOnce(error: unknown): void {
-    if (!(error instanceof ServerAway) || told.has(error.message)) return;
+    if (!(error instanceof ServerAway || error instanceof InVain) || told.has(error.message)) return;
     told.add(error.message);
     note(`${error.message}; it is asked again when its step comes`);
   }
@@ -254,6 +250,7 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     async close() {
       clearInterval(timer);
       aheadStop.end();
+      kinds.wake();
       for (const desk of opened.values()) desk.heedStops();
       await Promise.allSettled(asking.values());
       await Promise.all([...opened.values()].map((desk) => desk.close()));

@@ -42,6 +42,7 @@ export async function runTask(
   let result: TaskResult;
   try {
     result = await task({
+      step: `${step.stage}/${step.name}`,
       config: step.config,
       inputs: Object.fromEntries(Object.entries(staged).map(([name, path]) => [name, join(folder, path)])),
       out,
@@ -49,6 +50,7 @@ export async function runTask(
       journal: journal.folder,
       earlier: journal.earlier,
       budgetUsd: step.budgetUsd,
+      maxUnanswered: step.maxUnanswered,
       ahead,
       flush,
       teacher: engine.teacher,

@@ -21,6 +21,16 @@ export const maxDropped = z
   .default(MAX_DROPPED)
   .describe('Share of the rows that may be left out because they cannot be used; more is an error');
 
+/** See `Unanswered`. */
+export const maxUnanswered = z
+  .number()
+  .min(0)
+  .max(1)
+  .optional()
+  .describe(
+    "Share of a step's calls that may stay without a reply and are left out; more end the step, and the same command asks them again. Without it one in twenty of calls that a server declines for what is in them (too long, filtered), and none of any other",
+  );
+
 /** Published rows: which splits of which dataset, and how much of them. */
 export function datasetSpec(train: string, test: string) {
   return z.strictObject({

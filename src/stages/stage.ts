@@ -50,6 +50,8 @@ export interface Step {
   readonly ahead?: string;
   /** Dollars that the run of the stage may spend at most; no part of the fingerprint. */
   readonly budgetUsd?: number;
+  /** Share of its calls that may stay without a reply, where the recipe says it; no part of the fingerprint. */
+  readonly maxUnanswered?: number;
   readonly work:
     | { readonly kind: 'job'; readonly program: JobProgram; readonly globalBatch: number | undefined; readonly saveSteps: number }
     | { readonly kind: 'task'; readonly task: string };
@@ -57,6 +59,8 @@ export interface Step {
 
 /** What an in-process step may use. It writes its files under `out` and nothing else. */
 export interface TaskContext {
+  /** `STAGE/STEP`, for messages */
+  readonly step: string;
   readonly config: Json;
   /** verified folders, by input name */
   readonly inputs: Readonly<Record<string, string>>;
@@ -68,6 +72,8 @@ export interface TaskContext {
   /** call logs of earlier runs of the stage, to be read only: what they hold is not paid again */
   readonly earlier: readonly string[];
   readonly budgetUsd: number | undefined;
+  /** See `Unanswered`. */
+  readonly maxUnanswered: number | undefined;
   /** The step of `Step.ahead`, as far as its calls depend on it. */
   readonly ahead: { readonly config: Json; readonly files: readonly string[] } | undefined;
   /** Hands the journal's finished files to the Hub, so that another machine can go on from them. */

@@ -23,8 +23,19 @@ export function callOf(
 }
 
 export function sessionOf(context: TaskContext): SessionOptions {
-  const { journal, earlier, budgetUsd, teacher, servers, signal, progress, flush, note } = context;
-  return { journal, earlier, ...(budgetUsd === undefined ? {} : { budgetUsd }), teacher, servers, signal, progress, flush, note };
+  const { step, journal, earlier, budgetUsd, teacher, servers, signal, progress, flush, note } = context;
+  return {
+    step,
+    journal,
+    earlier,
+    ...(budgetUsd === undefined ? {} : { budgetUsd }),
+    teacher,
+    servers,
+    signal,
+    progress,
+    flush,
+    note,
+  };
 }
 
 /** The id that H4's data sets give a prompt: sha256 of its text. */

@@ -18,13 +18,22 @@ const QUOTA_STATUS: ReadonlySet<number> = new Set([403, 429]);
 /** A call that has more tokens than the server admits in a minute is answered 429 however long one waits. */
 const TOO_LARGE = /^Request too large\b/i;
 
+/** What is too long or filtered is so for what is in it: the next call may be answered. */
+const CONTENT_STATUS: ReadonlySet<number> = new Set([413, 451]);
+const CONTENT_CODES =
+  /context_length|string_above_max_length|prompt_too_long|request_too_large|content_filter|content_policy|invalid_prompt|ResponsibleAI|moderation|safety/i;
+const CONTENT_WORDS =
+  /\b(context|sequence|prompt|input) (length|window|size)\b|\b(prompt|inputs?|messages?|request|context|conversation|text)\b.{0,60}\b(too (long|large|many)|exceeds?|longer than)\b|too many (input )?tokens|`inputs` (tokens|must have)|content (management )?(policy|filter)|\b(flagged|moderation|safety system)\b/i;
+
 /** A body is at most quoted so far: it may hold the prompt. */
 const QUOTED = 300;
 
 /** What an HTTP status other than 2xx means for the call. `body` is parsed JSON or text. */
 export function statusFailure(status: number, body: unknown, header: HeaderOf | undefined): ChatFailure {
-  const { said, codes } = errorOf(body);
-  const message = `HTTP ${status}${said === '' ? '' : `: ${said.slice(0, QUOTED)}`}`;
+  const { said: all, codes } = errorOf(body);
+  // The openai client puts the status before words that are no JSON.
+  const said = all.replace(new RegExp(`^${status} `), '');
+  const message = `HTTP ${status}${said === '' ? '' : `: ${said.slice(0, QUOTED).toWellFormed()}`}`;
   const end = (kind: ChatFailure['kind']): ChatFailure => ({ kind, message, status, afterMs: undefined });
   const isQuota = codes.some((code) => QUOTA_CODES.has(code)) || (QUOTA_STATUS.has(status) && QUOTA_WORDS.test(said));
   if (status === 402 || isQuota) return end('quota');
@@ -34,7 +43,8 @@ export function statusFailure(status: number, body: unknown, header: HeaderOf | 
   if (status === 429 && TOO_LARGE.test(said)) return end('final');
   if (status === 408 || status === 409 || status === 425 || status === 429 || status >= 500)
     return { kind: 'again', message, status, afterMs: header && retryAfterMs(header, Date.now()) };
-  return end('final');
+  const isContent = CONTENT_STATUS.has(status) || CONTENT_WORDS.test(said) || codes.some((code) => CONTENT_CODES.test(code));
+  return end(isContent ? 'final' : 'refused');
 }
 
 /** No connection came about, or nobody trusted the other side, so nothing was sent. */
@@ -60,18 +70,39 @@ export function lostFailure(error: unknown): ChatFailure {
   return { kind: 'again', message: causeText(error), status: unsent ? 0 : undefined, afterMs: undefined };
 }
 
-/** What the error says, and the codes that it names itself by. */
+/** What the error says, on one line, and the codes that it names itself by. Words in no place that is known are quoted as they are. */
 function errorOf(body: unknown): { readonly said: string; readonly codes: readonly string[] } {
-  if (typeof body === 'string') return { said: body, codes: [] };
+  if (typeof body === 'string') return { said: oneLine(body), codes: [] };
   if (body === null || typeof body !== 'object') return { said: '', codes: [] };
   const { error, message, detail, code, type } = body as Record<string, unknown>;
   const inner = error !== null && typeof error === 'object' ? (error as Record<string, unknown>) : {};
   const codes = [code, type, inner.code, inner.type].filter((each) => typeof each === 'string');
-  for (const part of [error, message, detail]) {
-    if (typeof part === 'string') return { said: part, codes };
-    if (part !== null && typeof part === 'object' && 'message' in part) return { said: String(part.message), codes };
-  }
-  return { said: '', codes };
+  const parts = [error, message, detail].filter((part) => part != null);
+  const said = parts.map(wordsOf).find((words) => words !== undefined) ?? JSON.stringify(parts[0] ?? body);
+  const { param } = inner;
+  const named = typeof param !== 'string' || param === '' || said.includes(param) ? '' : ` (${param})`;
+  return { said: oneLine(said === '{}' ? '' : `${said}${named}`), codes };
+}
+
+/** An error is a text, an object with a message, or, of FastAPI and thus vLLM and Mistral, a list of what is wrong where. */
+function wordsOf(part: unknown): string | undefined {
+  if (typeof part === 'string') return part;
+  if (part === null || typeof part !== 'object') return undefined;
+  if (Array.isArray(part))
+    return part.length > 0 && part.every((each) => placed(each) !== undefined) ? part.map(placed).join('; ') : undefined;
+  const { message, detail } = part as Record<string, unknown>;
+  return wordsOf(message ?? detail);
+}
+
+function placed(fault: unknown): string | undefined {
+  if (fault === null || typeof fault !== 'object') return undefined;
+  const { loc, msg } = fault as Record<string, unknown>;
+  return typeof msg === 'string' ? `${Array.isArray(loc) ? `${loc.join('.')}: ` : ''}${msg}` : undefined;
+}
+
+/** Nothing that moves a terminal's cursor, and no line break. */
+function oneLine(text: string): string {
+  return text.replaceAll(/[\s\p{Cc}\u2028\u2029]+/gu, ' ').trim();
 }
 
 function causeText(error: unknown): string {

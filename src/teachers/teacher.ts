@@ -42,11 +42,13 @@ export interface ChatReply {
 }
 
 /**
- * `again` may be tried again (after `afterMs` where the server said so), `final` may not: this call is refused. `quota` and
- * `stop` are the end of this server, whatever is asked: the account is empty, or there is no access or no such model.
+ * `again` may be tried again (after `afterMs` where the server said so), `final` and `refused` may not: `final` says that
+ * this call is refused for what is in it, too long or filtered, `refused` that its form is, a parameter or a schema, and so
+ * will be that of every call like it. `quota` and `stop` are the end of this server, whatever is asked: the account is
+ * empty, or there is no access or no such model.
  */
 export interface ChatFailure {
-  readonly kind: 'again' | 'final' | 'quota' | 'stop';
+  readonly kind: 'again' | 'final' | 'refused' | 'quota' | 'stop';
   readonly message: string;
   /** HTTP status; 0 when no connection came about; `undefined` when it broke, so that nobody knows whether the call was billed */
   readonly status: number | undefined;

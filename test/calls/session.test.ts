@@ -150,7 +150,10 @@ test('when half of the calls are refused the session stops, and asks them again 
     async (server, options) => {
       await assert.rejects(
         withSession(options, (session) => askAll(session, calls(500))),
-        { exit: 'jobFailed', message: /^Stopped asking teachers: \d+ of the last calls failed, the latest with HTTP 400/ },
+        {
+          exit: 'preflight',
+          message: /^Stopped asking teacher "t" for "test": \d+ of the last calls got no reply, the latest HTTP 400/,
+        },
       );
       assert.ok(server.asked.length < 60, `${server.asked.length} calls`);
       wrong = false;

@@ -139,7 +139,7 @@ export function teacherContract(name: string, provider: TeacherSpec['provider'],
 
   test(`${name}: a bad request whose error quotes words about money fails its call alone`, async () => {
     const rawBody = JSON.stringify({ error: { message: 'cannot parse "payment required, insufficient funds"' } });
-    assert.equal((await failureOf({ status: 400, rawBody })).kind, 'final');
+    assert.equal((await failureOf({ status: 400, rawBody })).kind, 'refused');
   });
 
   test(`${name}: a call with more tokens than a minute's limit is not tried again`, async () => {
@@ -150,7 +150,7 @@ export function teacherContract(name: string, provider: TeacherSpec['provider'],
 
   test(`${name}: a wrong key or model stops the step, a bad request fails its call alone`, async () => {
     for (const status of [401, 403, 404]) assert.equal((await failureOf({ status })).kind, 'stop');
-    for (const status of [400, 422]) assert.equal((await failureOf({ status })).kind, 'final');
+    for (const status of [400, 422]) assert.equal((await failureOf({ status })).kind, 'refused');
     assert.match((await failureOf({ status: 400 })).message, /HTTP 400: scripted 400/);
   });
 

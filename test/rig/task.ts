@@ -58,6 +58,7 @@ export async function openWorkshop(misbehave?: string): Promise<Workshop> {
       await mkdir(out);
       const notes: string[] = [];
       const context: TaskContext = {
+        step: `test/${name}`,
         config,
         inputs,
         out,
@@ -66,6 +67,7 @@ export async function openWorkshop(misbehave?: string): Promise<Workshop> {
         flush: async () => {},
         earlier: [],
         budgetUsd: undefined,
+        maxUnanswered: undefined,
         ahead: undefined,
         teacher: () => Promise.resolve([teacher]),
         servers: openServers(),

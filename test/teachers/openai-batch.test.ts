@@ -151,7 +151,7 @@ test('a list whose pages are always the same comes to an end', async () => {
 test('what a server refuses is data: its kind, its words, never the key', async () => {
   const body = JSON.stringify({ error: { message: `Not with ${SECRET}`, type: 'invalid_request_error', code: null } });
   for (const [status, kind] of [
-    [400, 'final'],
+    [400, 'refused'],
     [401, 'stop'],
     [404, 'stop'],
     [429, 'again'],
@@ -242,7 +242,7 @@ test('only what is a chat completion is an answer', () => {
   assert.deepEqual(kinds(answer(200, { choices: [] })), ['again', undefined], 'it may have been billed');
   assert.deepEqual(kinds(answer(200, null)), ['again', undefined]);
   assert.deepEqual(kinds(answer(200, { error: { message: 'upstream' } })), ['again', 200]);
-  assert.deepEqual(kinds(answer(400, { error: { message: 'bad' } })), ['final', 400]);
+  assert.deepEqual(kinds(answer(400, { error: { message: 'bad' } })), ['refused', 400]);
   assert.deepEqual(kinds(answer(429, { error: { code: 'insufficient_quota' } })), ['quota', 429]);
   assert.deepEqual(kinds(answer(503, undefined)), ['again', 503]);
   assert.deepEqual(kinds(read({ custom_id: 'c', response: null, error: { code: 'batch_expired', message: 'late' } })), [

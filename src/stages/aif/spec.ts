@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { maxUnanswered } from '../data-spec.ts';
 import { member, poolMember, principlesSpec, samplingFields } from './answers/spec.ts';
 import { promptsSpec } from './intake/spec.ts';
 import { judgeSpec } from './judging/spec.ts';
@@ -12,6 +13,7 @@ export const aifTeachers = z
       .positive()
       .optional()
       .describe('Dollars that the stage may spend on teachers at most; every teacher then needs a price'),
+    maxUnanswered,
     prompts: promptsSpec.describe('What the pool answers'),
     pool: z.array(poolMember).min(1).describe('Who answers; UltraFeedback: 17 models of very different skill'),
     answersPerPrompt: z.int().min(2).default(4).describe('Different pool members drawn for a prompt; UltraFeedback: 4'),
@@ -30,6 +32,7 @@ export const aifDelta = z
   .strictObject({
     source: z.literal('delta'),
     budgetUsd: z.number().positive().optional().describe('Dollars that the stage may spend on teachers at most'),
+    maxUnanswered,
     prompts: promptsSpec.describe('What both answer'),
     strong: member.describe('Whose answers are chosen; Olmo 3: Qwen3 32B'),
     weak: member.describe('Whose answers are rejected; Olmo 3: Qwen3 0.6B'),

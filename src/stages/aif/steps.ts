@@ -5,7 +5,7 @@ import { answersSteps } from './answers/steps.ts';
 import { promptsStep } from './intake/step.ts';
 import { judgeSteps } from './judging/step.ts';
 import { binarizeStep, passPairsStep, rebinarizeStep } from './pairs/steps.ts';
-import type { AifSpec } from './spec.ts';
+import type { AifDelta, AifSpec, AifTeachers } from './spec.ts';
 
 /**
  * prompts -> draw -> answers-N (model artifacts of the pool) -> generate -> judge -> binarize; delta learning has no judge,
@@ -34,6 +34,10 @@ export function aifSteps(setting: Setting, spec: AifSpec): Step[] {
 }
 
 /** The cap is that of the stage's run: each step that pays counts what all have spent. */
-function capped({ budgetUsd }: { readonly budgetUsd?: number | undefined }, steps: readonly Step[]): Step[] {
-  return steps.map((step) => (budgetUsd === undefined || step.calls === undefined ? step : { ...step, budgetUsd }));
+function capped({ budgetUsd, maxUnanswered }: AifTeachers | AifDelta, steps: readonly Step[]): Step[] {
+  const bounds = {
+    ...(budgetUsd === undefined ? {} : { budgetUsd }),
+    ...(maxUnanswered === undefined ? {} : { maxUnanswered }),
+  };
+  return steps.map((step) => (step.calls === undefined ? step : { ...step, ...bounds }));
 }

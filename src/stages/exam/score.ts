@@ -15,6 +15,7 @@ import { judgeInstructions } from '../aif/judging/templates.ts';
 import { datasetCard } from '../dataset-card.ts';
 import type { Task } from '../stage.ts';
 import { callFields, inputFolder, sessionOf } from '../step-config.ts';
+import { Unanswered } from '../unanswered.ts';
 import { makeReport, type Sat, SITTERS, type Sitter } from './report.ts';
 
 /** The teacher that grades, unless the config names another. */
@@ -91,10 +92,13 @@ export const score: Task = async (context) => {
   return withSession(sessionOf(context), async (session) => {
     const sheets = prompts.flatMap(sheetsOf);
     session.expect(sheets.length);
+    const unanswered = new Unanswered(context);
     await runCalls(
       session,
       sheets.map(({ call }) => call),
+      (call, outcome) => void unanswered.replyIn(call, outcome),
     );
+    unanswered.check(session);
     const ratings = new Map<string, number[]>();
     for (const { prompt_id, order, aspect, call } of sheets) {
       const reading = ratingsForm(aspect, order.length).read(await session.read(callKey(call)));

@@ -12,6 +12,7 @@ import { datasetCard } from '../../dataset-card.ts';
 import { type InVain, watchInVain } from '../../in-vain.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { callFields, callOf, inputFolder, sessionOf } from '../../step-config.ts';
+import { Unanswered } from '../../unanswered.ts';
 import { judgeAhead } from '../judging/ahead.ts';
 import { COMPLETION_COLUMNS, COMPLETIONS_FILE, type Completion, eachPrompt, type Prompt } from '../tables.ts';
 import { type AnswerFile, openAnswers } from './answer-files.ts';
@@ -65,6 +66,7 @@ export const generate: Task = async (context) => {
   try {
     return await withSession(sessionOf(context), async (session) => {
       const members = watchInVain<string>(VAIN_AFTER);
+      const unanswered = new Unanswered(context);
       const judge = context.ahead && (await judgeAhead(context.ahead.config, context.files));
       let calls = 0;
       const sources = new Set<string>();
@@ -78,15 +80,14 @@ export const generate: Task = async (context) => {
         eachPrompt(folder),
         () => session.inHand,
         async (prompt) => {
-          const rows = await rowsOf(prompt, session, async (call) => {
-            const outcome = await session.ask(call);
-            return outcome.ok ? outcome.reply : undefined;
-          });
+          const rows = await rowsOf(prompt, session, async (call) => unanswered.replyIn(call, await session.ask(call)));
           for (const row of rows) if (row.call_key !== null) refuseInVain(members, row);
           // Not waited for: a judge that is slow, or away, keeps neither answers nor the step.
-          void judge?.(rows, session);
+          // Of an answer that is still to come the judge would see nothing, and be asked once more when it is there.
+          if (!rows.some(isAwaited)) void judge?.(rows, session);
         },
       );
+      unanswered.check(session);
 
       const counts = { prompts: 0, flags: counter(), models: counter(), principles: counter() };
       async function* completions(): AsyncGenerator<Completion> {
@@ -126,6 +127,8 @@ export const generate: Task = async (context) => {
     for (const file of answers.values()) await file.close();
   }
 };
+
+const isAwaited = ({ call_key, flags }: Completion) => call_key !== null && flags.includes('missing');
 
 /** So many answers of a teacher that can be in no pair, and none that can: its settings are wrong rather than the answers. */
 const VAIN_AFTER = 64;

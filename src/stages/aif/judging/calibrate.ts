@@ -6,10 +6,13 @@ import type { Row } from '../../../datasets/parquet.ts';
 import { PREFERENCE_COLUMNS, PREFERENCE_SHAPES, preferenceOf } from '../../../datasets/preference.ts';
 import { readSplit } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
+import type { TaskContext } from '../../stage.ts';
+import { inputFolder } from '../../step-config.ts';
+import { Unanswered } from '../../unanswered.ts';
 import { cohenKappa, type Interval, share } from './agreement.ts';
 import type { TeachersConfig } from './config.ts';
 import { ratingRows } from './rating-rows.ts';
-import { settle } from './settle.ts';
+import { askSheet } from './settle.ts';
 import type { Answer, Sheet } from './sheets.ts';
 import { scoreOfAnswer } from './verdict.ts';
 
@@ -36,13 +39,14 @@ type Plain = { readonly [name in keyof Interval]: Interval[name] };
  * the agreement is below a minimum of the config, so that nothing else is paid. `after`: calls that follow otherwise.
  */
 export async function calibrate(
-  folder: string,
+  context: TaskContext,
   config: TeachersConfig & { readonly calibration: NonNullable<TeachersConfig['calibration']> },
   sheetsOf: (answers: readonly Answer[]) => Sheet[],
   session: CallSession,
   after: number,
 ): Promise<Calibrated> {
-  const pairs = await readPairs(folder, config.calibration);
+  const pairs = await readPairs(inputFolder(context, 'calibration'), config.calibration);
+  const unanswered = new Unanswered(context);
   session.expect(pairs.reduce((sum, { chosen, rejected }) => sum + sheetsOf([chosen, rejected]).length, after));
   const verdicts = new Array<readonly [human: string, judge: string] | undefined>(pairs.length);
   const most = () => session.inHand;
@@ -50,10 +54,7 @@ export async function calibrate(
     const sheets = sheetsOf([chosen, rejected]);
     const rows = await Promise.all(
       sheets.map(async (sheet) => {
-        const settled = await settle(sheet, async (call) => {
-          const outcome = await session.ask(call);
-          return outcome.ok ? outcome.reply : undefined;
-        });
+        const settled = await askSheet(sheet, (call) => session.ask(call), unanswered);
         return ratingRows(sheet, settled, new Set());
       }),
     );
@@ -65,6 +66,7 @@ export async function calibrate(
     const names = chosen.completion_id < rejected.completion_id ? (['first', 'second'] as const) : (['second', 'first'] as const);
     verdicts[index] = [names[0], won === lost ? 'tie' : won > lost ? names[0] : names[1]];
   });
+  unanswered.check(session);
   const read = verdicts.filter((verdict) => verdict !== undefined);
   const ties = read.filter(([, judge]) => judge === 'tie').length;
   const agreed = read.filter(([human, judge]) => human === judge).length;

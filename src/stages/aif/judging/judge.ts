@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { counter } from '../../../base/counter.ts';
-import { callKey } from '../../../calls/call.ts';
+import { type Call, callKey } from '../../../calls/call.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { withSession } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
@@ -9,6 +9,7 @@ import { ZephyrError } from '../../../errors.ts';
 import { watchInVain } from '../../in-vain.ts';
 import type { Task, TaskContext, TaskResult } from '../../stage.ts';
 import { inputFolder, sessionOf } from '../../step-config.ts';
+import { Unanswered } from '../../unanswered.ts';
 import { byPrompt, COMPLETIONS_FILE, type Completion, type Rating } from '../tables.ts';
 import { agreementInWords, calibrate } from './calibrate.ts';
 import { type JudgeConfig, judgeConfig, type TeachersConfig } from './config.ts';
@@ -16,7 +17,7 @@ import { NO_LOGPROBS } from './expected.ts';
 import { familyOverlap } from './families.ts';
 import { ratingRows } from './rating-rows.ts';
 import { rewardRows } from './rewards.ts';
-import { settle } from './settle.ts';
+import { askSheet, settle } from './settle.ts';
 import { isJudged, LEGIBLE_AFTER, type Sheet, sheetMaker } from './sheets.ts';
 import { writeRatings } from './write-ratings.ts';
 
@@ -60,13 +61,13 @@ async function judgeByTeachers(
     const { calibration } = config;
     const count = await countOf(sheets());
     const calibrated =
-      calibration === null
-        ? null
-        : await calibrate(inputFolder(context, 'calibration'), { ...config, calibration }, sheetsOf, session, count);
+      calibration === null ? null : await calibrate(context, { ...config, calibration }, sheetsOf, session, count);
     if (calibrated !== null) context.note(agreementInWords(calibrated));
     session.expect(count);
-    if (config.mode === 'expected') await probe(session, sheets(), config);
-    await askAll(session, sheets(), config);
+    if (config.mode === 'expected') await probe(session, sheets(), config, new Unanswered(context));
+    const unanswered = new Unanswered(context);
+    await askAll(session, sheets(), config, unanswered);
+    unanswered.check(session);
 
     const reasons = counter();
     const settledBy = counter();
@@ -103,17 +104,18 @@ async function askAll(
   session: CallSession,
   sheets: AsyncIterable<Sheet> | Iterable<Sheet>,
   { judges }: TeachersConfig,
+  unanswered: Unanswered,
   unread: (sheet: Sheet, why: string) => void = () => {},
 ): Promise<void> {
   const most = () => session.inHand;
   const seats = watchInVain<number>(LEGIBLE_AFTER);
   let hopeless: ZephyrError | undefined;
   await forEachAtOnce(sheets, most, async (sheet) => {
-    const { reading, key } = await settle(sheet, async (call) => {
+    const ask = (call: Call) => {
       if (hopeless !== undefined) throw hopeless;
-      const outcome = await session.ask(call);
-      return outcome.ok ? outcome.reply : undefined;
-    });
+      return session.ask(call);
+    };
+    const { reading, key } = await askSheet(sheet, ask, unanswered);
     // The call engine keeps count of those that bring no reply.
     if (reading.ok || reading.status !== 'missing') seats.heard(sheet.seat, reading.ok);
     if (reading.ok) return;
@@ -145,7 +147,12 @@ function noteUnread({ note }: TaskContext, by: Readonly<Record<string, number>>,
 }
 
 /** The first sheets of every judge go ahead: were its server to send no log-probabilities, all would be paid for nothing. */
-async function probe(session: CallSession, sheets: AsyncIterable<Sheet>, config: TeachersConfig): Promise<void> {
+async function probe(
+  session: CallSession,
+  sheets: AsyncIterable<Sheet>,
+  config: TeachersConfig,
+  unanswered: Unanswered,
+): Promise<void> {
   const { judges } = config;
   const first = judges.map((): Sheet[] => []);
   for await (const sheet of sheets) {
@@ -154,7 +161,7 @@ async function probe(session: CallSession, sheets: AsyncIterable<Sheet>, config:
     if (first.every(({ length }) => length === PROBES)) break;
   }
   const silent = judges.map(() => 0);
-  await askAll(session, first.flat(), config, ({ seat }, why) => {
+  await askAll(session, first.flat(), config, unanswered, ({ seat }, why) => {
     if (why === NO_LOGPROBS) silent[seat] = (silent[seat] ?? 0) + 1;
   });
   const mute = judges.find((_, seat) => silent[seat] !== 0 && silent[seat] === first[seat]?.length);

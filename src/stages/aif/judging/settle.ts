@@ -1,4 +1,5 @@
-import { type Call, callKey } from '../../../calls/call.ts';
+import { type Call, type CallOutcome, callKey } from '../../../calls/call.ts';
+import type { Unanswered } from '../../unanswered.ts';
 import type { Found } from './form.ts';
 import type { JudgeReply, Reading } from './reading.ts';
 import type { Sheet } from './sheets.ts';
@@ -28,4 +29,20 @@ export async function settle({ tries, form }: Sheet, replyTo: (call: Call) => Pr
     }
   }
   return last as Settled;
+}
+
+/** Settles a sheet by asking. A sheet of which the last who was asked gave no reply is one that is `unanswered`. */
+export async function askSheet(
+  sheet: Sheet,
+  ask: (call: Call) => Promise<CallOutcome>,
+  unanswered: Unanswered,
+): Promise<Settled> {
+  let last: { readonly call: Call; readonly outcome: CallOutcome } | undefined;
+  const settled = await settle(sheet, async (call) => {
+    const outcome = await ask(call);
+    last = { call, outcome };
+    return outcome.ok ? outcome.reply : undefined;
+  });
+  if (last !== undefined) unanswered.replyIn(last.call, last.outcome);
+  return settled;
 }

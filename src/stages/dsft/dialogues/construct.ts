@@ -12,6 +12,7 @@ import { datasetCard } from '../../dataset-card.ts';
 import { watchInVain } from '../../in-vain.ts';
 import type { Task } from '../../stage.ts';
 import { promptId, sessionOf } from '../../step-config.ts';
+import { Unanswered } from '../../unanswered.ts';
 import { type Dialogue, dialogue } from './dialogue.ts';
 import { openOpenings, templatesOf, type Workbench } from './openings.ts';
 import { countsByKind, type Kind, type Opening, roundsOf, type Settings, settings } from './settings.ts';
@@ -32,7 +33,9 @@ export const construct: Task = async (context) => {
   const playUser = await template('next');
   return withSession(sessionOf(context), async (session) => {
     const counts = counter();
-    const bench: Workbench = { session, settings: config, template, material: context.inputs.material, count: counts.add };
+    const unanswered = new Unanswered(context);
+    const { material } = context.inputs;
+    const bench: Workbench = { session, settings: config, template, material, count: counts.add, unanswered };
     const replayed = (opening: Opening) => dialogue(config, playUser, opening, (call) => session.read(callKey(call)));
 
     const assistants = watchInVain<string>(VAIN_AFTER);
@@ -43,14 +46,13 @@ export const construct: Task = async (context) => {
         openings,
         () => session.inHand,
         async (opening) => {
-          const held = await dialogue(config, playUser, opening, async (call) => {
-            const outcome = await session.ask(call);
-            return outcome.ok ? outcome.reply : undefined;
-          });
+          const held = await dialogue(config, playUser, opening, async (call) =>
+            unanswered.replyIn(call, await session.ask(call)),
+          );
           const reason = dropReason(config, held);
           if (reason === undefined) kept.add(opening);
           else counts.add(reason);
-          assistants.heard(config.assistant.teacher, reason === undefined);
+          if (!held.flags.includes('missing')) assistants.heard(config.assistant.teacher, reason === undefined);
           if (assistants.isHopeless(config.assistant.teacher)) throw inVain(config, counts.counts());
         },
       );
@@ -65,6 +67,7 @@ export const construct: Task = async (context) => {
       later -= callsFor(config, kind, count);
       kept.push(...(await keptOf(bench, { kind, count, later }, tried, hold)));
     }
+    unanswered.check(session);
     const chosen = hmacOrder(config.seed, 'order', kept, ({ text }) => text);
 
     const kinds = counter();

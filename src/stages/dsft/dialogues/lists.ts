@@ -50,7 +50,7 @@ export type Lists = (amount: Amount) => Promise<readonly Written[]>;
  * list yet. Their order is that of rounds and subjects, whatever comes first.
  */
 export function openLists(
-  { session, count }: Pick<Workbench, 'session' | 'count'>,
+  { session, count, unanswered }: Pick<Workbench, 'session' | 'count' | 'unanswered'>,
   request: ListRequest,
   subjects: readonly string[],
 ): Lists {
@@ -68,10 +68,11 @@ export function openLists(
       bySubject,
       () => session.inHand,
       async ([subject, written]) => {
-        const outcome = await session.ask(listCall(request, subject, written, round));
-        const list = outcome.ok ? readList(outcome.reply.text) : undefined;
+        const call = listCall(request, subject, written, round);
+        const reply = unanswered.replyIn(call, await session.ask(call));
+        const list = reply && readList(reply.text);
         lists.set(subject, list ?? []);
-        if (list !== undefined) return;
+        if (reply === undefined || list !== undefined) return;
         unread += 1;
         count('lists that could not be read');
       },
@@ -94,6 +95,7 @@ export function openLists(
       await ask();
     }
     if (texts.size >= least) return [...texts.values()];
+    unanswered.check(session);
     throw new ZephyrError(`Cannot find ${least} different ${request.what}: ${subjects.length} subjects gave ${texts.size}`, {
       hint:
         unread > 0

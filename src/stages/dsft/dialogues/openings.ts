@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallSession } from '../../../calls/session.ts';
+import type { Unanswered } from '../../unanswered.ts';
 import { type Amount, type Lists, openLists } from './lists.ts';
 import { materialOpenings } from './material.ts';
 import type { Kind, Opening, Settings } from './settings.ts';
@@ -14,6 +15,7 @@ export interface Workbench {
   /** folder of the texts that exist, with material */
   readonly material: string | undefined;
   readonly count: (what: string, by?: number) => void;
+  readonly unanswered: Unanswered;
 }
 
 export function templatesOf(files: string): Workbench['template'] {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { configName } from '../../data-spec.ts';
+import { configName, maxUnanswered } from '../../data-spec.ts';
 import { datasetText } from '../../setting.ts';
 
 const share = z.number().positive().default(1).describe('How many of the dialogues are of this kind, relative to the others');
@@ -86,6 +86,7 @@ export const dsftTeacher = z
       .positive()
       .optional()
       .describe('Dollars that the stage may spend on teachers at most; every teacher then needs a price'),
+    maxUnanswered,
     user: z.string().describe('Id of the teacher that plays the user'),
     assistant: z.string().describe('Id of the teacher that answers: the one to distil'),
     dialogues: z.int().positive().describe('Dialogues to make for training; UltraChat 200k: 207,865'),

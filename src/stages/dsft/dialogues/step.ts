@@ -100,5 +100,6 @@ export function constructStep(setting: Setting, data: DsftTeacher): Step {
     }),
     calls: forecast(data),
     ...(data.budgetUsd === undefined ? {} : { budgetUsd: data.budgetUsd }),
+    ...(data.maxUnanswered === undefined ? {} : { maxUnanswered: data.maxUnanswered }),
   };
 }

@@ -8,7 +8,7 @@ import type { Opening } from './settings.ts';
 
 /** The user's teacher makes a part of the instructions, drawn by the seed, more detailed; one that it does not stays as it is. */
 export async function elaborate(bench: Workbench, instructions: readonly Written[], after: number): Promise<Opening[]> {
-  const { session, settings, template, count } = bench;
+  const { session, settings, template, count, unanswered } = bench;
   const share = settings.writing?.elaborated ?? 0;
   const system = await template('elaborate');
   const detailed = new Map<Written, string>();
@@ -18,13 +18,12 @@ export async function elaborate(bench: Workbench, instructions: readonly Written
     drawn,
     () => session.inHand,
     async (written) => {
-      const outcome = await session.ask(
-        callOf(settings.user, 'elaborated instruction', [
-          { role: 'system', content: system },
-          { role: 'user', content: `Kind of text: ${written.subject}\nInstruction: ${written.text}` },
-        ]),
-      );
-      const text = outcome.ok && isWhole(outcome.reply) ? outcome.reply.text.trim() : '';
+      const call = callOf(settings.user, 'elaborated instruction', [
+        { role: 'system', content: system },
+        { role: 'user', content: `Kind of text: ${written.subject}\nInstruction: ${written.text}` },
+      ]);
+      const reply = unanswered.replyIn(call, await session.ask(call));
+      const text = reply !== undefined && isWhole(reply) ? reply.text.trim() : '';
       if (text === '') count('instructions that stayed short');
       else detailed.set(written, text);
     },

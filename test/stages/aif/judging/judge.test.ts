@@ -6,6 +6,7 @@ import { openSession } from '../../../../src/calls/session.ts';
 import { judgeAhead } from '../../../../src/stages/aif/judging/ahead.ts';
 import { judge } from '../../../../src/stages/aif/judging/judge.ts';
 import { scoreOfAnswer } from '../../../../src/stages/aif/judging/verdict.ts';
+import type { ChatFailure, Teacher } from '../../../../src/teachers/teacher.ts';
 import { callFields, digests, withShop } from '../../../rig/task.ts';
 import { answered, askAhead, judging, ratingsIn } from './answered.ts';
 
@@ -218,4 +219,44 @@ test('the report beside the ratings is what the metrics say', () =>
     const report = JSON.parse(await readFile(join(judged.out, 'report.json'), 'utf8'));
     for (const [name, value] of Object.entries(report)) assert.deepEqual(judged.metrics[name], value);
     assert.deepEqual([report.answers, report.ratings], [9, 9 * 4 * 2]);
+  }));
+
+/** The shop's teacher, but for one call in eight, by its key, which gets no reply. */
+function failing(teacher: Teacher, kind: ChatFailure['kind']): Teacher {
+  const failure: ChatFailure = { kind, message: 'HTTP 400: not like this', status: 400, afterMs: undefined };
+  return {
+    ...teacher,
+    complete: async (request, until) =>
+      /^[07]/.test(request.key) ? { ok: false, failure } : await teacher.complete(request, until),
+  };
+}
+
+test('what got no reply is in no ratings: the step ends, and asks these calls alone when it is run again', () =>
+  withShop(async (shop) => {
+    const { out } = await answered(shop.folder, 6);
+    for (const [kind, exit] of [
+      ['refused', 'preflight'],
+      ['final', 'usage'],
+    ] as const) {
+      const more = { teacher: () => Promise.resolve([failing(shop.teacher, kind)]) };
+      const before = shop.answered();
+      await assert.rejects(shop.run(kind, judge, judging(), { completions: out }, more), { exit, message: /not like this/ });
+      const replied = shop.answered() - before;
+      assert.ok(replied > 30 && replied < 48, `${replied} calls were answered`);
+      const { metrics } = await shop.run(kind, judge, judging(), { completions: out });
+      assert.deepEqual(metrics.not_read, {});
+      assert.equal(shop.answered() - before, 48);
+    }
+  }));
+
+test('a share of calls without a reply is left out where the recipe says so, and the ratings say which', () =>
+  withShop(async (shop) => {
+    const { out } = await answered(shop.folder, 6);
+    const more = { maxUnanswered: 0.3, teacher: () => Promise.resolve([failing(shop.teacher, 'refused')]) };
+    const { metrics, notes } = await shop.run('share', judge, judging(), { completions: out }, more);
+    assert.match(
+      notes.join('\n'),
+      /^\d+ of 48 calls got no reply: .* \(HTTP 400: not like this\).*; what they were for is left out$/m,
+    );
+    assert.deepEqual(Object.keys(metrics.not_read as object), ['no reply']);
   }));

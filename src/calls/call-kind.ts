@@ -1,0 +1,99 @@
+import type { CallOutcome } from './call.ts';
+import type { Stop } from './halt.ts';
+import { type Asked, InVain } from './in-vain.ts';
+import { stopRule } from './stop-rule.ts';
+
+/** Calls that are on their way at once before the first of their kind is answered. */
+const PROBES = 4;
+/** So many calls refused for their form, or failed for whatever reason, without one that was answered: the next ones will be too. */
+const REFUSED_IN_VAIN = PROBES;
+const FAILED_IN_VAIN = 16;
+
+/**
+ * The calls to one teacher for one purpose: they have parameters and a schema in common, so what a server refuses of one it
+ * refuses of all. They are judged by themselves: the successes of others say nothing about them.
+ */
+export class CallKind {
+  readonly #asked: Asked;
+  readonly #rule = stopRule();
+  readonly #waiting: (() => void)[] = [];
+  #onTheWay = 0;
+  #isAnswered = false;
+  #failed = 0;
+  #refused = 0;
+  #inVain: InVain | undefined;
+
+  constructor(asked: Asked) {
+    this.#asked = asked;
+  }
+
+  /** Resolves when a call may be sent: at once, but for a kind of which none is answered yet and some are on their way. */
+  async enter(stop: Stop): Promise<void> {
+    // What was refused counts as well: the last of the probes is the last call, if none is answered.
+    while (!this.#isAnswered && this.#onTheWay + this.#refused >= PROBES && !stop.signal.aborted && this.#inVain === undefined)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    stop.check();
+    this.check();
+    this.#onTheWay += 1;
+  }
+
+  /** Throws (`InVain`) when no more of them should be sent. */
+  check(): void {
+    if (this.#inVain !== undefined) throw this.#inVain;
+  }
+
+  /** The call is not on its way any more: another may go, or all. */
+  leave(): void {
+    this.#onTheWay -= 1;
+    if (this.#isAnswered || this.#inVain !== undefined) this.wake();
+    else this.#waiting.shift()?.();
+  }
+
+  /** Lets all who wait look again. */
+  wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** What became of a call. Throws as `check` does, once it is told by this one. */
+  readonly heard = (outcome: CallOutcome): CallOutcome => {
+    const failures = this.#rule.settled(!outcome.ok);
+    if (outcome.ok) {
+      this.#isAnswered = true;
+      return outcome;
+    }
+    const { failure } = outcome;
+    this.#failed += 1;
+    if (failure.kind === 'refused') this.#refused += 1;
+    const isHopeless = !this.#isAnswered && (this.#refused >= REFUSED_IN_VAIN || this.#failed >= FAILED_IN_VAIN);
+    if (!isHopeless && failures === undefined) return outcome;
+    const count = isHopeless ? `all ${this.#failed} calls` : `${failures} of the last calls`;
+    this.#inVain ??= new InVain(this.#asked, failure, count);
+    throw this.#inVain;
+  };
+}
+
+/** The kinds of calls of a session, whose signal says when it stops. */
+export interface CallKinds {
+  /** Asking once more, or for another round, is for the same purpose. */
+  of(call: Asked): CallKind;
+  /** Those who wait to be sent look whether they still may. */
+  wake(): void;
+}
+
+export function callKinds(step: string | undefined, signal: AbortSignal): CallKinds {
+  const kinds = new Map<string, CallKind>();
+  function wake(): void {
+    for (const kind of kinds.values()) kind.wake();
+  }
+  signal.addEventListener('abort', wake, { once: true });
+  return {
+    wake,
+    of({ teacher, purpose }) {
+      const common = purpose.replace(/ once more$|, round \d+$/, '');
+      const name = `${teacher} ${common}`;
+      const kind = kinds.get(name) ?? new CallKind({ teacher, purpose: common, step });
+      kinds.set(name, kind);
+      return kind;
+    },
+  };
+}

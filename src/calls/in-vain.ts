@@ -1,0 +1,51 @@
+import { type ExitName, ZephyrError } from '../errors.ts';
+import type { ChatFailure } from '../teachers/teacher.ts';
+
+/** Whom a call was for, and what for. */
+export interface Asked {
+  /** the recipe's id */
+  readonly teacher: string;
+  readonly purpose: string;
+  /** the step that asked, `aif/judge` */
+  readonly step?: string | undefined;
+}
+type Failure = Pick<ChatFailure, 'kind' | 'message'>;
+
+/** The words of a refusal that name a parameter, and the line of the recipe that does without it. The first that fits counts. */
+const LINES: readonly (readonly [RegExp, (teacher: string) => string])[] = [
+  // The first limit that is named is the one that is not taken; the other is what the server proposes.
+  [/^(?:(?!\bmax_tokens\b)[\s\S])*\bmax_completion_tokens\b/i, (id) => `teachers.${id}.tokenLimit: max_tokens`],
+  [/\bmax_tokens\b/i, (id) => `teachers.${id}.tokenLimit: max_completion_tokens`],
+  [/\btop_?p\b/i, (id) => `teachers.${id}.omit: [top_p]`],
+  [/\btemperature\b/i, (id) => `teachers.${id}.omit: [temperature]`],
+  [/logprobs/i, () => 'an aif.judge.mode other than expected'],
+  [/response.?format|json.?schema|structured.?output|guided|grammar/i, (id) => `teachers.${id}.omit: [response_format]`],
+  [/\bmetadata\b|\bstore\b/i, (id) => `teachers.${id}.store: false`],
+];
+
+/** What to do about a call without a reply. */
+export function remedy(teacher: string, { kind, message }: Failure): string {
+  if (kind === 'again') return 'run the command again once the server answers';
+  if (kind === 'final') return 'shorten prompts or replies, leave such prompts out, or name a teacher with a longer context';
+  const line = LINES.find(([words]) => words.test(message))?.[1](teacher);
+  return line === undefined
+    ? `if it is a parameter that the server does not take, name it in teachers.${teacher}.omit; else mend the server`
+    : `say in the recipe: ${line}`;
+}
+
+/** Refusals are for the user to mend, in the recipe or at the server; what failed otherwise may go well later. */
+export function exitOf({ kind }: Failure): ExitName {
+  if (kind === 'again') return 'temporary';
+  return kind === 'final' ? 'usage' : 'preflight';
+}
+
+/** No call of a kind is answered, or hardly any: it stops these calls, not others. `count` says of how many the failure is the latest. */
+export class InVain extends ZephyrError {
+  constructor({ teacher, purpose, step }: Asked, failure: Failure, count: string) {
+    const what = `teacher "${teacher}" for "${purpose}"${step === undefined ? '' : ` in step ${step}`}`;
+    super(`Stopped asking ${what}: ${count} got no reply, the latest ${failure.message}`, {
+      exit: exitOf(failure),
+      hint: `${remedy(teacher, failure)}; every answer that arrived is kept, and what got none is asked again`,
+    });
+  }
+}
