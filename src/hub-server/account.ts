@@ -40,7 +40,20 @@ export async function whoAmI(exchange: Exchange): Promise<void> {
 /** Asked before every upload of a README.md: whether its front matter is YAML. An error stops the client. */
 export async function validateYaml(exchange: Exchange): Promise<void> {
   const { content } = await readJson(exchange, z.object({ content: z.string() }));
-  const front = /^---\r?\n(.*?)\r?\n---\s*(?:\n|$)/s.exec(content.trimStart())?.[1];
-  const errors = front === undefined ? [] : parseDocument(front).errors.map(({ message }) => ({ message }));
-  sendJson(exchange, errors.length === 0 ? 200 : 400, { errors, warnings: [] });
+  const front = /^---\r?\n(.*?)\r?\n?---\s*(?:\n|$)/s.exec(content.trimStart())?.[1];
+  const errors = front === undefined ? [] : errorsIn(front);
+  const warnings = front === undefined || front.trim() === '' ? ['The card has no metadata'] : [];
+  const messages = (texts: readonly string[]): unknown[] => texts.map((message) => ({ message }));
+  sendJson(exchange, errors.length === 0 ? 200 : 400, { errors: messages(errors), warnings: messages(warnings) });
+}
+
+/** What keeps a client from reading the metadata. */
+function errorsIn(front: string): string[] {
+  const document = parseDocument(front);
+  if (document.errors.length > 0) return document.errors.map(({ message }) => message);
+  const metadata: unknown = document.toJS();
+  if (metadata == null) return [];
+  if (typeof metadata !== 'object' || Array.isArray(metadata)) return ['Expected metadata of names and values'];
+  const { 'model-index': index = [] } = metadata as Record<string, unknown>;
+  return Array.isArray(index) ? [] : ['Expected "model-index" to be a list'];
 }

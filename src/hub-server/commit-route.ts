@@ -86,7 +86,7 @@ function answer(exchange: Exchange, { id }: Found, branch: string, outcome: Stor
     case 'no-entry':
       throw new HttpError(404, `"${outcome.path}" does not exist on "${branch}"`, { code: 'EntryNotFound' });
     case 'bad-path':
-      throw new HttpError(400, `"${outcome.path}" cannot be a file's path here`);
+      throw new HttpError(422, `"${outcome.path}" cannot be a file's path here`);
     case 'not-stored':
       throw new HttpError(400, `The large file of "${outcome.path}" was not uploaded`);
   }

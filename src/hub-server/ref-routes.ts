@@ -4,6 +4,7 @@ import { countHistory, history } from '../store/history.ts';
 import { readCommit, syncTouched, writeObject } from '../store/objects.ts';
 import { createRef, deleteRef, listRefs, moveRef, type RefKind, readRef, resolveRevision } from '../store/refs.ts';
 import { AUTHOR } from '../store/repos.ts';
+import { writeTree } from '../store/tree.ts';
 import { readJson } from './body.ts';
 import { type Exchange, HttpError, sendJson, sendNothing } from './exchange.ts';
 import { decodeSegments, type Found, splitRevision } from './revision.ts';
@@ -19,7 +20,8 @@ export async function refs(exchange: Exchange, { folder }: Found): Promise<void>
 }
 
 function answer(outcome: Awaited<ReturnType<typeof createRef>>, what: string, name: string): void {
-  if (outcome === 'exists') throw new HttpError(409, `Reference already exists: ${what} "${name}"`);
+  if (outcome === 'exists')
+    throw new HttpError(409, `Reference refs/${what === 'branch' ? 'heads' : 'tags'}/${name} already exists`);
   if (outcome === 'bad-name') throw new HttpError(400, `Invalid ${what} name "${name}"`);
   if (outcome === 'no-commit') throw new HttpError(404, 'Invalid rev id', { code: 'RevisionNotFound' });
 }
@@ -32,21 +34,31 @@ export async function createBranch(exchange: Exchange, repo: Found, raw: string)
     overwrite: z.boolean().nullish(),
   });
   const { startingPoint, emptyBranch, overwrite } = await readJson(exchange, shape);
-  if (emptyBranch === true) throw new HttpError(501, 'This Hub does not create empty branches');
-  const commit = await resolveRevision(repo.folder, startingPoint ?? 'main');
+  const isEmpty = emptyBranch === true;
+  const commit = isEmpty ? await emptyCommit(exchange, repo) : await resolveRevision(repo.folder, startingPoint ?? 'main');
   if (commit === undefined) throw new HttpError(404, `Invalid rev id: ${startingPoint}`, { code: 'RevisionNotFound' });
   const outcome = await createRef(exchange.store, repo.id, 'heads', branch, commit);
   if (outcome === 'exists' && overwrite === true && (await readRef(repo.folder, 'heads', branch)) !== undefined) {
-    if (startingPoint != null) await moveRef(exchange.store, repo.id, 'heads', branch, commit);
+    if (startingPoint != null || isEmpty) await moveRef(exchange.store, repo.id, 'heads', branch, commit);
   } else answer(outcome, 'branch', branch);
   sendNothing(exchange, 201);
 }
 
+/** What a branch begins with that shares nothing with the others. */
+async function emptyCommit({ store }: Exchange, { folder }: Found): Promise<string> {
+  const touched = new Set<string>();
+  const tree = await writeTree(store, folder, new Map(), touched);
+  const first = { tree, parents: [], author: AUTHOR, time: Math.floor(Date.now() / 1000), message: 'initial commit\n' };
+  const commit = await writeObject(store, folder, 'commit', encodeCommit(first), touched);
+  await syncTouched(touched);
+  return commit;
+}
+
 export async function deleteBranch(exchange: Exchange, repo: Found, raw: string): Promise<void> {
   const branch = decodeSegments(raw).join('/');
-  if (branch === 'main') throw new HttpError(403, 'Cannot delete the branch "main"');
+  if (branch === 'main') throw new HttpError(403, 'Cannot delete refs/heads/main');
   if (!(await deleteRef(exchange.store, repo.id, 'heads', branch)))
-    throw new HttpError(404, `No branch "${branch}"`, { code: 'RevisionNotFound' });
+    throw new HttpError(404, `Invalid rev id: ${branch}`, { code: 'RevisionNotFound' });
   sendNothing(exchange, 204);
 }
 
@@ -61,7 +73,7 @@ export async function createTag(exchange: Exchange, repo: Found, raw: string): P
 export async function deleteTag(exchange: Exchange, repo: Found, raw: string): Promise<void> {
   const tag = decodeSegments(raw).join('/');
   if (!(await deleteRef(exchange.store, repo.id, 'tags', tag)))
-    throw new HttpError(404, `No tag "${tag}"`, { code: 'RevisionNotFound' });
+    throw new HttpError(404, `Invalid rev id: ${tag}`, { code: 'RevisionNotFound' });
   sendNothing(exchange, 204);
 }
 

@@ -1,17 +1,18 @@
+import { stringify } from 'yaml';
 import * as z from 'zod';
 import type { RepoId } from '../model/artifact.ts';
 import { readCommit } from '../store/objects.ts';
 import { reclaim } from '../store/reclaim.ts';
 import { resolveRevision } from '../store/refs.ts';
 import { createRepo, deleteRepo, listRepos, moveRepo, readRepo, writeRepo } from '../store/repos.ts';
-import { repoFolder } from '../store/store.ts';
+import { repoFolder, type Store } from '../store/store.ts';
 import { listEntries } from '../store/tree.ts';
 import { isTrue, readJson } from './body.ts';
 import { type Exchange, HttpError, nextPage, sendJson } from './exchange.ts';
 import { type Found, findRepo, splitRevision } from './revision.ts';
 
 const repoKind = z.enum(['model', 'dataset', 'space', 'bucket', 'kernel']).nullish();
-const named = z.object({ name: z.string(), organization: z.string().nullish(), type: repoKind });
+const named = z.looseObject({ name: z.string(), organization: z.string().nullish(), type: repoKind });
 const visibility = z.enum(['public', 'private', 'protected']).nullish();
 const seen = z.object({ visibility, private: z.boolean().nullish() });
 
@@ -30,15 +31,39 @@ function repoOf(exchange: Exchange, { name, organization, type }: z.infer<typeof
 
 /** Private unless asked otherwise: clients that say nothing rely on it. */
 function visibilityOf(asked: z.infer<typeof seen>): 'private' | 'public' {
+  if (asked.visibility === 'protected') throw new HttpError(501, 'This Hub has private and public repos, and no protected ones');
   return asked.visibility === 'public' || (asked.visibility == null && asked.private === false) ? 'public' : 'private';
 }
 
+const creation = named.extend({
+  ...seen.shape,
+  license: z.string().nullish(),
+  files: z.array(z.object({ path: z.string(), content: z.string(), encoding: z.enum(['base64', 'utf-8']).nullish() })).nullish(),
+});
+
+/** What a repo holds from the beginning: the files that are given, and a card with the license. */
+function firstFiles({ license, files }: z.infer<typeof creation>): Map<string, Uint8Array> {
+  const first = new Map<string, Uint8Array>();
+  if (license != null && license !== '') first.set('README.md', Buffer.from(`---\n${stringify({ license })}---\n`));
+  for (const { path, content, encoding } of files ?? [])
+    first.set(path, Buffer.from(content, encoding === 'utf-8' ? 'utf8' : 'base64'));
+  return first;
+}
+
+/** What cannot be done is refused by name, so that no client believes that it was done. */
+function refuseOthers(asked: object, shape: z.ZodObject, what: string): void {
+  const others = Object.entries(asked).filter(([key, value]) => value != null && !(key in shape.shape));
+  if (others.length > 0) throw new HttpError(501, `This Hub has no ${others.map(([key]) => `"${key}"`).join(', ')} in ${what}`);
+}
+
 export async function create(exchange: Exchange): Promise<void> {
-  const asked = await readJson(exchange, named.extend(seen.shape));
+  const asked = await readJson(exchange, creation);
   const id = repoOf(exchange, asked);
-  const outcome = await createRepo(exchange.store, id, visibilityOf(asked));
+  refuseOthers(asked, creation, 'the creation of a repo');
+  const outcome = await createRepo(exchange.store, id, visibilityOf(asked), firstFiles(asked));
   const url = `${exchange.origin}/${webPath(id)}`;
   if (outcome === 'bad-name') throw new HttpError(400, `Invalid repo name "${id.name}"`);
+  if (outcome === 'bad-path') throw new HttpError(422, 'The path of a first file cannot stand in a repo');
   // a client that does not mind reads the address in this very answer
   if (outcome === 'exists')
     throw new HttpError(409, 'You already created this repo', { body: { url, name: id.name, id: id.name } });
@@ -58,18 +83,23 @@ export async function move(exchange: Exchange): Promise<void> {
     z.object({ fromRepo: z.string(), toRepo: z.string(), type: repoKind }),
   );
   const from = repoOf(exchange, { name: fromRepo, type });
-  const outcome = await moveRepo(exchange.store, from, { ...from, name: toRepo });
+  const outcome = await moveRepo(exchange.store, from, repoOf(exchange, { name: toRepo, type }));
   if (outcome === 'no-repo') throw new HttpError(404, 'Repository not found', { code: 'RepoNotFound' });
-  if (outcome === 'exists') throw new HttpError(409, `Repo "${toRepo}" exists`);
+  if (outcome === 'exists') throw new HttpError(409, `A ${from.type} repository called ${toRepo} already exists`);
   if (outcome === 'bad-name') throw new HttpError(400, `Invalid repo name "${toRepo}"`);
   sendJson(exchange, 200, {});
 }
 
+const changes = z.looseObject({ ...seen.shape, gated: z.union([z.literal(false), z.enum(['auto', 'manual'])]).nullish() });
+
 export async function settings(exchange: Exchange, repo: Found): Promise<void> {
-  const asked = await readJson(exchange, seen);
-  const next = asked.visibility == null && asked.private == null ? repo.record.visibility : visibilityOf(asked);
-  await writeRepo(exchange.store, repo.id, { ...repo.record, visibility: next });
-  sendJson(exchange, 200, { private: next === 'private', visibility: next });
+  const asked = await readJson(exchange, changes);
+  refuseOthers(asked, changes, 'the settings of a repo');
+  const { gated: before, ...rest } = repo.record;
+  const visibility = asked.visibility == null && asked.private == null ? rest.visibility : visibilityOf(asked);
+  const gated = asked.gated ?? before ?? false;
+  await writeRepo(exchange.store, repo.id, { ...rest, visibility, ...(gated === false ? {} : { gated }) });
+  sendJson(exchange, 200, { private: visibility === 'private', visibility, gated });
 }
 
 function sortKey(name: string): string {
@@ -79,23 +109,64 @@ function sortKey(name: string): string {
 /** Repos on a page. */
 const LISTED = 1000;
 
+/** What a list is asked for and no repo here has, or not in a way that it could be found by. */
+const UNKNOWN = [
+  'filter',
+  'pipeline_tag',
+  'gated',
+  'inference',
+  'inference_provider',
+  'apps',
+  'num_parameters',
+  'trained_dataset',
+];
+
 export async function list(exchange: Exchange, type: RepoId['type']): Promise<void> {
   const { store, query } = exchange;
+  const other = UNKNOWN.find((key) => query.has(key));
+  if (other !== undefined) throw new HttpError(501, `This Hub finds repos by author and search, not by ${other}`);
   const author = query.get('author');
   const search = (query.get('search') ?? '').toLowerCase();
   const limit = Math.min(Math.max(Number(query.get('limit') ?? LISTED) || LISTED, 1), LISTED);
-  const after = Buffer.from(query.get('cursor') ?? '', 'base64url').toString('utf8');
   const ids = (await listRepos(store)).filter(
     (id) => id.type === type && (author === null || id.name.startsWith(`${author}/`)) && id.name.toLowerCase().includes(search),
   );
-  // by namespace, then by name: as `listRepos` sorts
+  const by = TIMES.find((key) => key === query.get('sort'));
+  const { shown, last } = by === undefined ? await byName(exchange, ids, limit) : await byTime(exchange, ids, limit, by);
+  sendJson(exchange, 200, shown, last === undefined ? {} : nextPage(exchange, last));
+}
+
+interface Page {
+  readonly shown: readonly Record<string, unknown>[];
+  /** where the next page begins; none: it is the last one */
+  readonly last: string | undefined;
+}
+
+/** By namespace, then by name, as `listRepos` sorts. */
+async function byName({ store, query }: Exchange, ids: readonly RepoId[], limit: number): Promise<Page> {
+  const after = Buffer.from(query.get('cursor') ?? '', 'base64url').toString('utf8');
   const left = after === '' ? ids : ids.filter(({ name }) => sortKey(name) > sortKey(after));
   const shown = left.slice(0, limit);
-  const infos = shown.map(async (id) => {
-    const repo = await findRepo(store, id.type, id.name);
-    return summary(repo, (await resolveRevision(repoFolder(store, id), 'main')) ?? '');
-  });
-  sendJson(exchange, 200, await Promise.all(infos), left.length > limit ? nextPage(exchange, shown.at(-1)?.name ?? '') : {});
+  const infos = await Promise.all(shown.map((id) => listed(store, id)));
+  return { shown: infos, last: left.length > limit ? shown.at(-1)?.name : undefined };
+}
+
+/** The newest first, unless the direction is 1: all repos are looked at. */
+async function byTime(
+  { store, query }: Exchange,
+  ids: readonly RepoId[],
+  limit: number,
+  by: (typeof TIMES)[number],
+): Promise<Page> {
+  const start = Number(Buffer.from(query.get('cursor') ?? '', 'base64url').toString('utf8')) || 0;
+  const sign = query.get('direction') === '1' ? 1 : -1;
+  const infos = await Promise.all(ids.map((id) => listed(store, id)));
+  infos.sort((a, b) => sign * (String(a[by]) < String(b[by]) ? -1 : 1));
+  return { shown: infos.slice(start, start + limit), last: start + limit < infos.length ? String(start + limit) : undefined };
+}
+
+async function listed(store: Store, id: RepoId): Promise<Record<string, unknown>> {
+  return summary(await findRepo(store, id.type, id.name), (await resolveRevision(repoFolder(store, id), 'main')) ?? '');
 }
 
 export async function info(exchange: Exchange, repo: Found, rawRevision: string): Promise<void> {
@@ -119,6 +190,9 @@ export function pointerBytes(size: number): number {
   return 125 + String(size).length;
 }
 
+/** Orders that differ from that of names; by what nobody counts here (likes, downloads) all are equal. */
+const TIMES = ['lastModified', 'createdAt'] as const;
+
 async function summary({ id, record, folder }: Found, commit: string): Promise<Record<string, unknown>> {
   const time = (await readCommit(folder, commit))?.time ?? 0;
   return {
@@ -131,7 +205,7 @@ async function summary({ id, record, folder }: Found, commit: string): Promise<R
     createdAt: record.createdAt,
     private: record.visibility === 'private',
     visibility: record.visibility,
-    gated: false,
+    gated: record.gated ?? false,
     disabled: false,
     downloads: 0,
     likes: 0,

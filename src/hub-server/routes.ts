@@ -42,6 +42,9 @@ const OF_REPO: Readonly<Record<string, RepoRoute>> = {
   'PUT settings': settings,
 };
 
+/** A repo, or a file of one, that is named without a namespace: no repo here is. */
+const NAMELESS = /^\/(?:api\/(?:models|datasets)\/[^/]+$|(?:datasets\/)?[^/]+(?:\/(?:resolve|raw)\/|\.git\/info\/lfs\/))/;
+
 /** Addresses that are their own permission, or that clients ask without a token. */
 export async function openRoute(exchange: Exchange): Promise<boolean> {
   const { request, path } = exchange;
@@ -68,6 +71,8 @@ export async function route(exchange: Exchange): Promise<void> {
     const handler = OF_REPO[`${method} ${word}`];
     if (handler !== undefined) return handler(exchange, await findRepo(store, type, decodeSegments(name).join('/')), rest);
     if (word.startsWith('xet-')) throw new HttpError(404, 'This Hub has no Xet, set HF_HUB_DISABLE_XET=1 for the client');
+    // a repo without a namespace, as the public Hub has some: /api/models/gpt2/revision/main
+    await findRepo(store, type, decodeSegments(name).join('/'));
     throw new HttpError(501, `This Hub has no ${method} ${word} of a repo`);
   }
 
@@ -82,6 +87,7 @@ export async function route(exchange: Exchange): Promise<void> {
     const repo = await findRepo(store, file[1] ?? 'model', decodeSegments(file[2] ?? '').join('/'));
     return resolve(exchange, repo, file[4] ?? '', file[3] === 'raw');
   }
+  if (NAMELESS.test(path)) throw new HttpError(404, 'Repository not found', { code: 'RepoNotFound' });
   if (/^\/api\/agent-harnesses/.test(path)) throw new HttpError(404, 'Not found');
   throw new HttpError(501, `This Hub has no ${method} ${path}`);
 }

@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto';
+import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -79,6 +79,7 @@ async function answer(
     query: new URLSearchParams(search),
     onFault,
   };
+  response.setHeader('X-Request-Id', requestId(request));
   try {
     expectOwnHost(exchange);
     if (await openRoute(exchange)) return;
@@ -91,6 +92,12 @@ async function answer(
     if (response.headersSent) response.destroy();
     else sendError(exchange, error instanceof HttpError ? error : asHttpError(error));
   }
+}
+
+/** The client's own name of the request, which it sends as load balancers do, else a new one. */
+function requestId({ headers }: IncomingMessage): string {
+  const named = headers['x-request-id'] ?? headers['x-amzn-trace-id'];
+  return typeof named === 'string' && /^[\w=;:.-]{1,200}$/.test(named) ? named : randomUUID();
 }
 
 /** 507 Insufficient Storage where the disk is full; everything else is a fault of ours. */
@@ -107,10 +114,13 @@ function expectOwnHost({ request }: Exchange): void {
   if (request.headers.origin !== undefined) throw new HttpError(403, 'This Hub does not answer web pages');
 }
 
-function expectToken({ request, token }: Exchange): void {
+function expectToken({ request, token, path }: Exchange): void {
   const given = Buffer.from((request.headers.authorization ?? '').replace(/^Bearer /i, ''));
   const expected = Buffer.from(token);
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
-    throw new HttpError(401, "Expected this Hub's token, which lies in its folder");
+    // for who shows no token a private repo is not there, and clients know that by this code; a wrong token is a fault
+    const ofRepo = given.length === 0 && /^\/api\/(models|datasets)\/.|\/(resolve|raw)\//.test(path);
+    const code = ofRepo ? { code: 'RepoNotFound' as const } : {};
+    throw new HttpError(401, "Expected this Hub's token, which lies in its folder", code);
   }
 }

@@ -28,7 +28,7 @@ export function localHub(store: Store): Hub {
     list: () => listRepos(store),
     createRepo: async (repo) => {
       const outcome = await createRepo(store, repo);
-      if (outcome === 'bad-name') throw badName('repo', repo.name);
+      if (outcome === 'bad-name' || outcome === 'bad-path') throw badName('repo', repo.name);
       return outcome;
     },
     discardRepo: async (repo, first) => {

@@ -14,11 +14,11 @@ export const SAMPLE_BYTES = 512;
 
 /**
  * Whether a file is kept by its sha256 outside of the commit (LFS) or inside it. An empty file is always inside: clients
- * do not upload it otherwise.
+ * do not upload it otherwise. `byName`: what the repo's own `.gitattributes` says of the path, where it has one.
  */
-export function isLarge(path: string, size: number, sample: Uint8Array): boolean {
+export function isLarge(path: string, size: number, sample: Uint8Array, byName = LARGE.test(path)): boolean {
   if (size === 0) return false;
-  return size > MAX_REGULAR_BYTES || LARGE.test(path) || isBinary(sample.subarray(0, SAMPLE_BYTES));
+  return size > MAX_REGULAR_BYTES || byName || isBinary(sample.subarray(0, SAMPLE_BYTES));
 }
 
 function isBinary(sample: Uint8Array): boolean {

@@ -4,13 +4,14 @@ import { syncFolder } from '../base/atomic-write.ts';
 import type { RepoId, RepoType } from '../model/artifact.ts';
 import { markDropped } from './dropped.ts';
 import { explainingFullDisk, mkdirDurably, place, placeDurably, temporaryPath } from './durable.ts';
-import { encodeCommit, encodeTree } from './git-object.ts';
+import { encodeCommit } from './git-object.ts';
 import { addHolder, holderName, holderNames, removeHolder, setComplete, setIncomplete } from './holders.ts';
 import { withLock } from './lock.ts';
-import { isRepoName } from './names.ts';
+import { isFilePath, isRepoName } from './names.ts';
 import { syncTouched, writeObject } from './objects.ts';
 import { listRefs, writeRef } from './refs.ts';
 import { repoFolder, repoLock, type Store, storeLock } from './store.ts';
+import { pathConflict, writeTree } from './tree.ts';
 
 export const AUTHOR = 'zephyr <zephyr@localhost>';
 
@@ -19,6 +20,8 @@ export interface RepoRecord {
   readonly visibility: 'private' | 'public';
   /** ISO 8601 */
   readonly createdAt: string;
+  /** what a client has set: the one account has access in any case */
+  readonly gated?: 'auto' | 'manual';
 }
 
 const RECORD = 'repo.json';
@@ -39,13 +42,15 @@ export async function writeRepo(store: Store, id: RepoId, record: RepoRecord): P
   await placeDurably(store, join(repoFolder(store, id), RECORD), JSON.stringify(record));
 }
 
-/** Creates a repo, private, with an empty first commit on `main`. */
+/** Creates a repo, private, with a first commit on `main` that holds these files, small ones, or none. */
 export async function createRepo(
   store: Store,
   id: RepoId,
   visibility: 'private' | 'public' = 'private',
-): Promise<'created' | 'exists' | 'bad-name'> {
+  files: ReadonlyMap<string, Uint8Array> = new Map(),
+): Promise<'created' | 'exists' | 'bad-name' | 'bad-path'> {
   if (!isRepoName(id.name)) return 'bad-name';
+  if (![...files.keys()].every(isFilePath) || pathConflict(files) !== undefined) return 'bad-path';
   if ((await readRepo(store, id)) !== undefined) return 'exists';
   return explainingFullDisk(store, () =>
     withLock(storeLock(store), async () => {
@@ -53,7 +58,7 @@ export async function createRepo(
       // of the first repo of all nothing is missing in the index of holders
       if ((await readdir(join(store.root, 'repos')).catch(() => [])).length === 0) await setComplete(store);
       try {
-        await layRepo(store, id, visibility);
+        await layRepo(store, id, visibility, files);
       } catch (error) {
         await rm(repoFolder(store, id), { recursive: true, force: true });
         throw error;
@@ -63,7 +68,12 @@ export async function createRepo(
   );
 }
 
-async function layRepo(store: Store, id: RepoId, visibility: 'private' | 'public'): Promise<void> {
+async function layRepo(
+  store: Store,
+  id: RepoId,
+  visibility: 'private' | 'public',
+  files: ReadonlyMap<string, Uint8Array>,
+): Promise<void> {
   const folder = repoFolder(store, id);
   const now = new Date();
   await mkdirDurably(join(folder, 'refs', 'heads'));
@@ -72,7 +82,9 @@ async function layRepo(store: Store, id: RepoId, visibility: 'private' | 'public
   // gc would pack the objects, which only git itself could read then
   await place(store, join(folder, 'config'), '[core]\n\trepositoryformatversion = 0\n\tbare = true\n[gc]\n\tauto = 0\n');
   const touched = new Set<string>();
-  const tree = await writeObject(store, folder, 'tree', encodeTree([]), touched);
+  const blobs = new Map<string, string>();
+  for (const [path, content] of files) blobs.set(path, await writeObject(store, folder, 'blob', content, touched));
+  const tree = await writeTree(store, folder, blobs, touched);
   const first = { tree, parents: [], author: AUTHOR, time: Math.floor(now.getTime() / 1000), message: 'initial commit\n' };
   const commit = await writeObject(store, folder, 'commit', encodeCommit(first), touched);
   await syncTouched(touched);

@@ -53,7 +53,7 @@ export async function writeTree(
 }
 
 /** The first path that is a file and at the same time a folder of another file. */
-export function pathConflict(files: ReadonlyMap<string, string>): string | undefined {
+export function pathConflict(files: ReadonlyMap<string, unknown>): string | undefined {
   for (const path of files.keys()) {
     for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) {
       if (files.has(path.slice(0, slash))) return path.slice(0, slash);

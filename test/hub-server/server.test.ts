@@ -227,7 +227,7 @@ describe('The Hub server', async () => {
       400,
     );
     assert.equal(await status(file('a.txt')), 400);
-    assert.equal(await status(header(), file('../a.txt')), 400);
+    assert.equal(await status(header(), file('../a.txt')), 422);
     assert.equal(await status(header(), JSON.stringify({ key: 'deletedFile', value: { path: 'nowhere.txt' } })), 404);
     assert.equal(await status(header(), '{"key": "file", "value": {"path": "cut'), 400);
     assert.equal((await post('/api/models/org/m/commit/none', header())).status, 404);
