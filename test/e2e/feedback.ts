@@ -24,14 +24,19 @@ export interface Feedback {
   readonly binarize?: Readonly<Record<string, unknown>>;
   /** further fields of every teacher */
   readonly teacher?: Readonly<Record<string, unknown>>;
+  /** and of single ones, by id */
+  readonly only?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 const POOL = ['direct', 'rambling', 'evasive', 'mixed'];
 
 /** A recipe whose feedback is all bought, from practice teachers, and that trains nothing. */
 export async function writeFeedback(wanted: Feedback = {}): Promise<string> {
-  const { prompts = 16, aspects = ['honesty', 'helpfulness'], binarize = {}, teacher = {} } = wanted;
-  const teachers = [...POOL, 'judge'].map((id) => [id, { provider: 'practice', model: `practice-${id}`, ...teacher }]);
+  const { prompts = 16, aspects = ['honesty', 'helpfulness'], binarize = {}, teacher = {}, only = {} } = wanted;
+  const teachers = [...POOL, 'judge'].map((id) => [
+    id,
+    { provider: 'practice', model: `practice-${id}`, ...teacher, ...only[id] },
+  ]);
   const recipe = {
     name: 'feedback',
     namespace: 'test',

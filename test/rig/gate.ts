@@ -12,6 +12,10 @@ export interface Gate {
   hold(when: When): Promise<void>;
   /** Lets through what waits, and what comes. */
   open(): void;
+  /** Nobody is there any more: connections break, and new ones are refused. */
+  leave(): Promise<void>;
+  /** At the same address again. */
+  comeBack(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -46,9 +50,18 @@ export async function startGate(target: string): Promise<Gate> {
 
   const server = createServer((incoming, outgoing) => void pass(incoming, outgoing));
   server.keepAliveTimeout = 60_000;
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const listen = (at: number) => new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve));
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  const leave = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${pathname}`,
+    url: `http://127.0.0.1:${port}${pathname}`,
+    leave,
+    comeBack: () => listen(port),
     hold(when) {
       const held = Promise.withResolvers<void>();
       rule = { when, isShut: false, held, opened: Promise.withResolvers() };
@@ -58,11 +71,7 @@ export async function startGate(target: string): Promise<Gate> {
       rule?.opened.resolve();
       rule = undefined;
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: leave,
   };
 }
 

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { PATIENCE } from '../../src/calls/desk.ts';
+import { withSession } from '../../src/calls/run-calls.ts';
+import { openServers, openServers } from '../../src/calls/servers.ts';
+import { Slots, type SlotUser } from '../../src/calls/slots.ts';
+import { openTeacher } from '../../src/teachers/registry.ts';
+import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
+import { call } from '../rig/asking.ts';
+import { startChatServer } from '../rig/chat-server.ts';
+
+/** Somebody with so many calls waiting, each of which comes back when the test says so. */
+function user(slots: Slots, waiting: number, waitMs = 0): SlotUser & { waiting: number; back(): void } {
+  const own = {
+    limits: {},
+    waiting,
+    inFlight: 0,
+    clear: () => undefined,
+    waitMs: () => (own.waiting === 0 ? undefined : waitMs),
+    admit() {
+      own.waiting -= 1;
+      own.inFlight += 1;
+    },
+    back() {
+      own.inFlight -= 1;
+      slots.free();
+    },
+  };
+  return own;
+}
+
+test('whoever holds the fewest slots gets the next one, so that slow calls leave quick ones their share', () => {
+  const slots = new Slots();
+  const slow = user(slots, 100);
+  const quick = user(slots, 0);
+  slots.join(slow, 8);
+  slots.join(quick, 8);
+  slots.pump();
+  assert.deepEqual([slow.inFlight, quick.inFlight], [8, 0], 'nobody else wants them');
+  quick.waiting = 100;
+  for (let n = 0; n < 4; n += 1) slow.back();
+  assert.deepEqual([slow.inFlight, quick.inFlight], [4, 4]);
+  for (let n = 0; n < 30; n += 1) quick.back();
+  assert.deepEqual([slow.inFlight, quick.inFlight], [4, 4]);
+});
+
+test('no slot stays free while anybody could use it, and none is given twice', () => {
+  const step = fc.record({ who: fc.nat(3), comes: fc.boolean() });
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 6 }), fc.array(step, { maxLength: 200 }), (most, steps) => {
+      const slots = new Slots();
+      const users = [0, 1, 2, 3].map(() => user(slots, 0));
+      for (const each of users) slots.join(each, most);
+      for (const { who, comes } of steps) {
+        const one = users[who];
+        if (one === undefined) continue;
+        if (comes) {
+          one.waiting += 1;
+          slots.pump();
+        } else if (one.inFlight > 0) one.back();
+        const used = users.reduce((sum, each) => sum + each.inFlight, 0);
+        const left = users.reduce((sum, each) => sum + each.waiting, 0);
+        assert.ok(used <= most && (left === 0 || used === most));
+      }
+    }),
+  );
+});
+
+test('while one waits for room under a limit that it shares, no other takes that room, and those of other limits go on', () => {
+  const slots = new Slots();
+  const limits = {};
+  const large = { ...user(slots, 1), limits, waitMs: () => Number.POSITIVE_INFINITY };
+  const small = user(slots, 5);
+  const other = user(slots, 2);
+  for (const each of [large, Object.assign(small, { limits }), other]) slots.join(each, 4);
+  slots.pump();
+  assert.deepEqual([small.inFlight, other.inFlight], [0, 2]);
+});
+
+/** Runs `use` with a session of two teachers at one server; `most`: calls that it had at once. */
+async function atOneServer(
+  specs: Readonly<Record<'answers' | 'judge', Partial<TeacherSpec>>>,
+  use: (ask: (teacher: 'answers' | 'judge', question: string) => Promise<string>, most: () => number) => Promise<void>,
+): Promise<void> {
+  let now = 0;
+  let most = 0;
+  const server = await startChatServer(({ body }) => {
+    now += 1;
+    most = Math.max(most, now);
+    const isJudge = body.messages[0]?.content.startsWith('judge') === true;
+    const after = new Promise<void>((resolve) => setTimeout(resolve, isJudge ? 40 : 4)).then(() => {
+      now -= 1;
+    });
+    return { after };
+  });
+  const journal = await mkdtemp(join(tmpdir(), 'zephyr-slots-'));
+  const teacherOf = (id: 'answers' | 'judge') =>
+    openTeacher(teacherSpec.parse({ provider: 'openai', model: id, baseUrl: server.url, ...specs[id] }), 'key');
+  const teachers = { answers: teacherOf('answers'), judge: teacherOf('judge') };
+  try {
+    const signal = new AbortController().signal;
+    const options = { journal, signal, teacher: async (id: string) => [teachers[id === 'judge' ? 'judge' : 'answers']] };
+    await withSession(options, (session) =>
+      use(
+        async (teacher, question) => {
+          const outcome = await session.ask({ ...call(question), teacher, model: teacher });
+          return outcome.ok ? outcome.reply.text : outcome.failure.message;
+        },
+        () => most,
+      ),
+    );
+  } finally {
+    await server.close();
+    await rm(journal, { recursive: true });
+  }
+}
+const many = (count: number, work: (n: number) => Promise<string>) =>
+  Promise.all(Array.from({ length: count }, (_, n) => work(n)));
+
+test('a pool and a judge at one server have its slots together, and a slow judge does not hold up the answers', () =>
+  atOneServer({ answers: { concurrency: 6 }, judge: { concurrency: 8 } }, async (ask, most) => {
+    let judged = 0;
+    const judging = many(60, async (n) => {
+      const text = await ask('judge', `judge ${n}`);
+      judged += 1;
+      return text;
+    });
+    await many(60, (n) => ask('answers', `answer ${n}`));
+    assert.ok(judged < 60, 'quick answers do not wait for all that is slow');
+    await judging;
+    assert.equal(most(), 8);
+  }));
+
+test('limits a minute are one for all teachers that are the same model at a server under the same key, the least that is said', () => {
+  const servers = openServers();
+  const at = (model: string, baseUrl: string, secret: string, requestsPerMinute?: number) => {
+    const limits = { requestsPerMinute, tokensPerMinute: undefined };
+    return servers.at(openTeacher(teacherSpec.parse({ provider: 'openai', model, baseUrl, limits }), secret), PATIENCE);
+  };
+  const pool = at('m', 'http://one.test/v1', 'key', 600);
+  const judge = at('m', 'http://one.test/v1/', 'key', 240);
+  assert.equal(judge.endpoint, pool.endpoint);
+  assert.equal(pool.endpoint.requestLimit, 240);
+  pool.endpoint.admit(1, 1000);
+  assert.equal(judge.endpoint.waitMs(1, 1000), 0, 'a burst of a quarter of a second');
+  pool.endpoint.admit(1, 1000);
+  assert.ok(judge.endpoint.waitMs(1, 1000) > 0, 'what one has used is gone for the other');
+
+  const others = [
+    at('n', 'http://one.test/v1', 'key'),
+    at('m', 'http://one.test/v1', 'other'),
+    at('m', 'http://two.test/v1', 'key'),
+  ];
+  assert.ok(others.every(({ endpoint }) => endpoint !== pool.endpoint && endpoint.waitMs(1, 1000) === 0));
+  assert.deepEqual(
+    others.map(({ slots }) => slots === pool.slots),
+    [true, false, false],
+    'slots are of address and key, whatever the model',
+  );
+});
