@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { PATIENCE } from '../../src/calls/desk.ts';
 import { withSession } from '../../src/calls/run-calls.ts';
-import { openServers, openServers } from '../../src/calls/servers.ts';
+import { openServers } from '../../src/calls/servers.ts';
 import { Slots, type SlotUser } from '../../src/calls/slots.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
 import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';

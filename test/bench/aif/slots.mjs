@@ -1,4 +1,4 @@
-// A pool and a judge at one server, beside a plain client under the same limits: `node test/bench/aif/slots.mjs [PROMPTS]` asks a
+// A pool and a judge at one server, beside a plain client under the same limits: `node test/bench/aif/slots.mjs [PROMPTS] [CASE]` asks a
 // load server in a process of its own for answers of four models to each prompt and, as soon as these are in, for four
 // judgements; once through the whole engine, once with nothing but a semaphore (and a bucket), turn by turn. `slots`: 64 calls
 // at once and no limit; `limits`: one model for pool and judge, 3,000 requests a minute, answered 429 beyond a burst of one
@@ -29,7 +29,7 @@ const prompts = Number(process.argv[2] ?? 60);
 
 console.log(`${prompts} prompts, ${prompts * (POOL.length + ASPECTS.length)} calls, ${CONCURRENCY} at once`);
 console.log('case    client    calls/s  answered 429  most in flight');
-for (const [name, each] of Object.entries(CASES)) {
+for (const [name, each] of Object.entries(CASES).filter(([name]) => (process.argv[3] ?? name) === name)) {
   const rates = { zephyr: [], plain: [] };
   for (let round = 0; round < rounds; round += 1)
     for (const [client, ask] of Object.entries({ plain, zephyr })) {
