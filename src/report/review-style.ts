@@ -42,8 +42,8 @@ input[type='search'] { width: 200px; }
 button { cursor: pointer; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 output { font-size: 13px; color: var(--soft); margin-left: auto; padding-bottom: 6px; font-variant-numeric: tabular-nums; }
-main { padding-top: 18px; display: grid; gap: 18px; }
-article { background: var(--card); border: 1px solid var(--line); border-radius: 10px; scroll-margin-top: 124px; content-visibility: auto; contain-intrinsic-size: auto 620px; }
+main { padding-top: 18px; display: grid; grid-template-columns: minmax(0, 1fr); gap: 18px; }
+article { overflow-wrap: anywhere; background: var(--card); border: 1px solid var(--line); border-radius: 10px; scroll-margin-top: 124px; content-visibility: auto; contain-intrinsic-size: auto 620px; }
 article[hidden] { display: none; }
 article:focus-visible { outline-offset: 0; }
 article > .head { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: baseline; padding: 12px 18px; border-bottom: 1px solid var(--line); font-size: 13px; color: var(--soft); font-variant-numeric: tabular-nums; }
@@ -86,6 +86,7 @@ kbd { font: 12px ui-monospace, monospace; border: 1px solid var(--line); border-
   form.tools { position: static; }
   table, tbody { display: block; }
   tr { display: flex; flex-wrap: wrap; align-items: baseline; }
+  th, td.single { white-space: normal; }
   td.why { flex-basis: 100%; padding-bottom: 8px; }
 }
 @media print {

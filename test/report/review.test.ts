@@ -140,3 +140,16 @@ test('a dataset without pairs is refused, and no half page is left', async () =>
     [],
   );
 });
+
+test('no long word makes the page wider than a phone: grids shrink below their content, and every text breaks', async () => {
+  const { text } = await page(null);
+  const style = /<style>(.*?)<\/style>/s.exec(text)?.[1] ?? '';
+  const [wide = '', narrow = ''] = style.split('@media (max-width: 860px)');
+  const rule = (sheet: string, selector: string) =>
+    [...sheet.matchAll(/([^{}]+)\{([^{}]*)\}/g)].find(([, name]) => name?.trim() === selector)?.[2] ?? '';
+  assert.match(rule(wide, 'main'), /grid-template-columns: minmax\(0, 1fr\)/);
+  assert.match(rule(narrow, '.sides'), /grid-template-columns: minmax\(0, 1fr\)/);
+  assert.match(rule(wide, 'article'), /overflow-wrap: anywhere/);
+  const unbroken = [...wide.matchAll(/([^{}]+)\{[^{}]*white-space: nowrap/g)].map(([, name]) => name?.trim());
+  assert.match(rule(narrow, unbroken.join(', ')), /white-space: normal/);
+});
