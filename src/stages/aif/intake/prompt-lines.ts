@@ -1,9 +1,10 @@
 import { objectIn } from '../../../base/ndjson.ts';
+import { textOf } from '../../../datasets/conversation.ts';
 import type { PromptSource } from './spec.ts';
 
 /**
  * The lines of a file of prompts as the recipe lists them: of `.jsonl` the members prompt, prompt_id and source, of other
- * files each line itself. `malformed`: numbers of the lines that are no object with a text in `prompt`; they are in the list
+ * files each line itself. `malformed`: numbers of the lines that are no object with a text, or turns, in `prompt`; they are in the list
  * as they stand.
  */
 export function promptLines(
@@ -18,8 +19,9 @@ export function promptLines(
       list.push(line.trim());
       continue;
     }
-    const { prompt, prompt_id, source } = objectIn(line) ?? {};
-    if (typeof prompt !== 'string') {
+    const { prompt: asked, prompt_id, source } = objectIn(line) ?? {};
+    const prompt = textOf(asked);
+    if (prompt === undefined) {
       malformed.push(index + 1);
       list.push({ malformed: line });
       continue;
