@@ -5,9 +5,9 @@ import { diskFault, EXIT, ZephyrError } from './errors.ts';
 
 const ON = new Option('--on <target>', 'where jobs run: a name in configs/targets, or a file').default('process');
 const HUB = new Option('--hub <url>', 'a Hugging Face Hub over HTTP instead of the embedded one');
-const SET = new Option('--set <path=value>', 'change one value of the recipe, null takes it away; may be repeated')
-  .argParser((text: string, all: string[]) => [...all, text])
-  .default([], 'none');
+const listOption = (flags: string, about: string): Option =>
+  new Option(flags, about).argParser((text: string, all: string[]) => [...all, text]).default([], 'none');
+const SET = listOption('--set <path=value>', 'change one value of the recipe, null takes it away; may be repeated');
 const JSON_OUT = new Option('--json', 'machine-readable output on stdout');
 const DSFT = new Option('--dsft <ref>', 'the dsft artifact to start from, hf://models/ORG/NAME@COMMIT');
 const AIF = new Option('--aif <ref>', 'the aif artifact to learn from, hf://datasets/ORG/NAME@COMMIT');
@@ -103,6 +103,8 @@ async function main(): Promise<number> {
     new Option('--phase <name>', 'runs in this phase only').choices(PHASES),
     new Option('--repo <text>', 'runs of repos with this in their name only'),
     new Option('--limit <number>', 'the newest so many'),
+    new Option('--clean', 'what ended runs have left: their branches, and job folders on this machine'),
+    new Option('--yes', '--clean: delete what was only listed without it'),
   ]);
   verb(
     'wait <id>',
@@ -148,15 +150,19 @@ async function main(): Promise<number> {
     ],
   );
   verb(
-    'hub <action> [folder]',
-    'the embedded Hub: serve, ls, import FOLDER, prune',
+    'hub <action> [names...]',
+    'the embedded Hub: serve, ls, import FOLDER, pull REF, push REF, rm REF, prune',
     async () => (await import('./commands/hub.ts')).hub,
     [
       HUB,
       JSON_OUT,
       new Option('--port <number>', 'serve: the port on 127.0.0.1').default('7600'),
-      new Option('--as <ref>', 'import: the repo to import into, hf://models/ORG/NAME'),
-      new Option('--yes', 'prune: delete what was only counted without it'),
+      new Option('--as <ref>', 'import, pull, push: the repo to bring it to, hf://models/ORG/NAME'),
+      new Option('--from <url>', 'pull: the Hub to pull from').default('https://huggingface.co'),
+      new Option('--to <url>', 'push: the Hub to push to').default('https://huggingface.co'),
+      listOption('--include <glob>', 'pull: only files that fit; may be repeated'),
+      listOption('--exclude <glob>', 'pull: no files that fit; may be repeated'),
+      new Option('--yes', 'prune, rm, push: do what was only told or asked without it'),
     ],
   );
   verb(

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Engine } from '../engine/engine.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
+import type { RemoteHub } from '../hub/remote-hub.ts';
 import type { Emit } from '../model/event.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Target } from '../recipe/target.ts';
@@ -78,15 +79,17 @@ interface Asking {
   readonly isPublic?: boolean;
 }
 
-export async function openHub(
+async function openHub(env: Readonly<Record<string, string>>, url: string | undefined, asking: Asking): Promise<Hub> {
+  if (url !== undefined) return await openRemote(env, url, asking);
+  const { openLocalHub } = await import('../hub/local-hub.ts');
+  return await openLocalHub(join(zephyrHome(env), 'hub'));
+}
+
+export async function openRemote(
   env: Readonly<Record<string, string>>,
-  url: string | undefined,
+  url: string,
   { signal, emit, moved, isPublic = false }: Asking,
-): Promise<Hub> {
-  if (url === undefined) {
-    const { openLocalHub } = await import('../hub/local-hub.ts');
-    return await openLocalHub(join(zephyrHome(env), 'hub'));
-  }
+): Promise<RemoteHub> {
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
     throw new ZephyrError(`Cannot open the Hub at "${url}": expected a URL`, {
       hint: 'https://huggingface.co, or http://127.0.0.1:7600',

@@ -1,22 +1,30 @@
-import { basename } from 'node:path';
 import { EXIT, ZephyrError } from '../errors.ts';
-import { importFolder } from '../hub/import-folder.ts';
-import { formatRef, formatRepo, parseRef } from '../model/artifact.ts';
-import { type Options, openQuietContext } from './context.ts';
+import { formatRepo } from '../model/artifact.ts';
+import { openQuietContext } from './context.ts';
+import { importToHub } from './hub-import.ts';
 import { pruneHub } from './hub-prune.ts';
+import { pullToHub } from './hub-pull.ts';
+import { pushFromHub } from './hub-push.ts';
+import { removeFromHub } from './hub-rm.ts';
 import { serveHub } from './hub-serve.ts';
 import { printTable } from './output.ts';
+import type { PullOptions } from './pull-one.ts';
 import { printDocument } from './verdict.ts';
 
-type HubOptions = Options & { readonly port?: string; readonly as?: string; readonly yes?: boolean };
+type HubOptions = PullOptions & { readonly port?: string; readonly to?: string; readonly yes?: boolean };
 
-/** `zephyr hub serve | ls | import FOLDER | prune`: the embedded Hub for notebooks, and what it holds. */
-export async function hub([action, folder]: string[], options: HubOptions): Promise<number> {
+/** `zephyr hub ACTION ...`: the embedded Hub for notebooks, what it holds, and what goes in and out. */
+export async function hub([action, ...names]: string[], options: HubOptions): Promise<number> {
   if (action === 'serve') return await serveHub(options);
   if (action === 'ls') return await list(options);
-  if (action === 'import') return await take(folder, options);
+  if (action === 'import') return await importToHub(names[0], options);
+  if (action === 'pull') return await pullToHub(names, options);
+  if (action === 'push') return await pushFromHub(names, options);
+  if (action === 'rm') return await removeFromHub(names, options);
   if (action === 'prune') return await pruneHub(options);
-  throw new ZephyrError(`Cannot do "${action}" with the Hub: expected serve, ls, import FOLDER or prune`);
+  throw new ZephyrError(
+    `Cannot do "${action}" with the Hub: expected serve, ls, import FOLDER, pull REF, push REF, rm REF or prune`,
+  );
 }
 
 async function list(options: HubOptions): Promise<number> {
@@ -31,18 +39,5 @@ async function list(options: HubOptions): Promise<number> {
   if (options.json === true)
     printDocument(EXIT.done, [], { repos: rows.map(([repo, main, runs]) => ({ repo, main, runs: Number(runs) })) });
   else printTable([{ title: 'repo' }, { title: 'main' }, { title: 'runs', align: 'right' }], rows);
-  return EXIT.done;
-}
-
-async function take(folder: string | undefined, options: HubOptions): Promise<number> {
-  const repo = parseRef(options.as ?? '');
-  if (folder === undefined || repo === undefined) {
-    throw new ZephyrError(`Cannot import${folder === undefined ? ': no folder' : ` "${folder}": no repo to import into`}`, {
-      hint: 'zephyr hub import ./Mistral-7B-v0.1 --as hf://models/mistralai/Mistral-7B-v0.1',
-    });
-  }
-  await using context = await openQuietContext(options);
-  const ref = await importFolder(context.hub, folder, { type: repo.type, name: repo.name }, `Import ${basename(folder)}`);
-  process.stdout.write(`${formatRef(ref)}\n`);
   return EXIT.done;
 }

@@ -1,3 +1,5 @@
+import { confirms } from './confirm.ts';
+
 export interface Signals {
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP (the terminal was closed). */
   readonly signal: AbortSignal;
@@ -38,19 +40,5 @@ export async function wantsToCancel(interrupted: Promise<void>): Promise<boolean
   const timer = setTimeout(late.resolve, WINDOW_SECONDS * 1000);
   const again = await Promise.race([interrupted.then(() => true), late.promise.then(() => false)]);
   clearTimeout(timer);
-  return again && /^y(es)?$/i.test(await ask('Cancel the job too? Its last checkpoint is kept. [y/N] '));
-}
-
-/** The line that is typed; empty for Ctrl-C and Ctrl-D. */
-async function ask(question: string): Promise<string> {
-  const { createInterface } = await import('node:readline');
-  const line = createInterface({ input: process.stdin, output: process.stderr });
-  return await new Promise((resolve) => {
-    line.once('close', () => resolve(''));
-    line.once('SIGINT', () => line.close());
-    line.question(question, (answer) => {
-      resolve(answer);
-      line.close();
-    });
-  });
+  return again && (await confirms('Cancel the job too? Its last checkpoint is kept. [y/N] '));
 }

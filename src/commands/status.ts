@@ -12,6 +12,8 @@ type StatusOptions = Options & {
   readonly phase?: string;
   readonly repo?: string;
   readonly limit?: string;
+  readonly clean?: boolean;
+  readonly yes?: boolean;
 };
 
 /** `zephyr status [ID]`: the runs on the Hub, newest first; or one of them, with an exit status that says where it stands. */
@@ -19,6 +21,7 @@ export async function status([id]: string[], options: StatusOptions): Promise<nu
   await using context = await openQuietContext(options);
   if (id !== undefined) return await (await import('./run-status.ts')).runStatus(context, id, options);
   const runs = await chosen(context, options);
+  if (options.clean === true) return await (await import('./clean.ts')).clean(context, runs, options);
   if (options.json === true) printDocument(EXIT.done, runs.flatMap(idsOf), { runs: runs.map((state) => summary(state)) });
   else if (runs.length === 0) process.stderr.write(`No ${isFiltered(options) ? 'such ' : ''}runs on ${context.hub.name}\n`);
   else

@@ -16,7 +16,8 @@ export interface Journal {
   readonly flush: () => Promise<void>;
 }
 
-const CALLS = '.zephyr/calls/';
+/** Where a run's calls to teachers lie on its branch. */
+export const CALLS = '.zephyr/calls/';
 /** A part on the branch is named by the segment that it is and by its content: two runners never overwrite one another. */
 const PART = /^(.+)-[0-9a-f]{16}\.jsonl$/;
 /** Parts that another machine wrote. */

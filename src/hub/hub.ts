@@ -48,6 +48,10 @@ export interface Hub {
   createRepo(repo: RepoId): Promise<'created' | 'exists'>;
   /** Takes the creation back, if nothing but that first commit is there; a Hub may do nothing. */
   discardRepo(repo: RepoId, first: string): Promise<void>;
+  /** Deletes a repo with all of its history; `false` where there was none. */
+  deleteRepo(repo: RepoId): Promise<boolean>;
+  /** Deletes a branch other than main, or a tag; `false` where there was none. */
+  deleteRef(repo: RepoId, kind: 'branch' | 'tag', name: string): Promise<boolean>;
   /** `undefined` when there is no such repo (or the token may not see it). */
   refs(repo: RepoId): Promise<Refs | undefined>;
   /** The commit that a branch, a tag or a commit names; `undefined` when there is none. */

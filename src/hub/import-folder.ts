@@ -1,13 +1,11 @@
-import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ZephyrError } from '../errors.ts';
 import { type ArtifactRef, formatRepo, type RepoId } from '../model/artifact.ts';
 import { dataFault } from './data-fault.ts';
+import { filesBelow } from './files-below.ts';
 import type { Addition, CommitOutcome, Hub } from './hub.ts';
 import { safetensorsFault } from './safetensors.ts';
-
-/** Files whose loading runs code. */
-const PICKLED = /\.(bin|pt|pth|pkl|pickle|ckpt|joblib)$/i;
+import { PICKLED } from './select-files.ts';
 
 /**
  * Makes a local folder (a model, a dataset, a snapshot of another cache) the content of a repo's main branch, in one commit.
@@ -37,14 +35,9 @@ export async function importFolder(hub: Hub, folder: string, repo: RepoId, messa
 }
 
 async function additions(folder: string): Promise<Addition[]> {
-  const paths = await readdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new ZephyrError(`Cannot read the folder "${folder}"`, { cause: error });
-  });
   const found: Addition[] = [];
-  for (const path of paths.filter((one) => !isHidden(one)).sort()) {
+  for (const path of (await filesBelow(folder)).sort()) {
     const file = join(folder, path);
-    // `stat` follows links: the files of a Hugging Face cache are links
-    if (!(await stat(file)).isFile()) continue;
     if (PICKLED.test(path)) {
       throw new ZephyrError(`Cannot import "${file}", loading a pickle runs the code in it`, {
         hint: 'Save the weights as safetensors (save_pretrained does), and leave the file out of the folder',
@@ -58,8 +51,4 @@ async function additions(folder: string): Promise<Addition[]> {
     found.push({ path, file });
   }
   return found;
-}
-
-function isHidden(path: string): boolean {
-  return path !== '.huggingface.yaml' && path.split('/').some((part) => part.startsWith('.'));
 }

@@ -4,10 +4,11 @@ import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
 import { type ArtifactRef, formatRepo, type RepoId } from '../model/artifact.ts';
 import { commit } from '../store/commit.ts';
+import { pulledTag } from '../store/names.ts';
 import { readCommit } from '../store/objects.ts';
 import { prune } from '../store/prune.ts';
 import { reclaim } from '../store/reclaim.ts';
-import { createRef, listRefs, moveRef, type RefKind, resolveRevision } from '../store/refs.ts';
+import { createRef, deleteRef, listRefs, moveRef, type RefKind, resolveRevision } from '../store/refs.ts';
 import { createRepo, deleteRepo, listRepos, readRepo } from '../store/repos.ts';
 import { openStore, repoFolder, type Store } from '../store/store.ts';
 import { findEntry, listEntries, type StoredEntry } from '../store/tree.ts';
@@ -34,13 +35,19 @@ export function localHub(store: Store): Hub {
     discardRepo: async (repo, first) => {
       await deleteRepo(store, repo, first);
     },
+    deleteRepo: (repo) => deleteRepo(store, repo),
+    deleteRef: (repo, kind, name) => deleteRef(store, repo, kind === 'branch' ? 'heads' : 'tags', name),
     refs: async (repo) => {
       if ((await readRepo(store, repo)) === undefined) return undefined;
       const at = repoFolder(store, repo);
       return { branches: await listRefs(at, 'heads'), tags: await listRefs(at, 'tags') };
     },
-    resolve: async (ref) =>
-      (await readRepo(store, ref)) === undefined ? undefined : resolveRevision(repoFolder(store, ref), ref.revision),
+    resolve: async (ref) => {
+      if ((await readRepo(store, ref)) === undefined) return undefined;
+      const at = repoFolder(store, ref);
+      // a commit of another Hub names what was pulled of it
+      return (await resolveRevision(at, ref.revision)) ?? (await resolveRevision(at, pulledTag(ref.revision)));
+    },
     tree: async (ref) => (await filesOf(store, ref)).map(({ path, size, lfs }) => ({ path, size, sha256: lfs?.sha256 })),
     read: async (ref, path) => {
       const entry = await findEntry(store, repoFolder(store, ref), await treeOf(store, ref), path);

@@ -82,7 +82,10 @@ export async function fetchBlob(
   part?: string,
 ): Promise<string> {
   const known = (await stat(blob).catch(() => undefined)) === undefined ? undefined : await hashFile(blob, entry.size);
-  if (known !== undefined && mismatch(entry, known) === undefined) return checkHeader(ref, entry, blob, known);
+  if (known !== undefined && mismatch(entry, known) === undefined) {
+    remote.moved(entry.size);
+    return checkHeader(ref, entry, blob, known);
+  }
   const draft = part ?? `${blob}.${randomBytes(6).toString('hex')}`;
   try {
     const got = await fetchChecked(remote, ref, entry, draft);

@@ -5,6 +5,7 @@ import { type ArtifactRef, formatRef, formatRepo, type RepoId } from '../model/a
 import { differs, noCommit } from './damage.ts';
 import { type CommitRequest, type Hub, isUnder, type Refs } from './hub.ts';
 import { apiPath, ask, explain, patientFetch, type Remote, refusal, statusOf } from './hub-request.ts';
+import { partOf } from './part-file.ts';
 import { Patience, type PatienceOptions } from './patience.ts';
 import { commitRemotely } from './remote-commit.ts';
 import { fetchBlob, type RemoteEntry, readRemote } from './remote-file.ts';
@@ -22,13 +23,20 @@ interface RemoteHubOptions extends PatienceOptions {
   readonly moved?: (bytes: number) => void;
 }
 
+export interface RemoteHub extends Hub {
+  /** All files of the commit with their git ids, sorted by path. */
+  entries(ref: ArtifactRef): Promise<RemoteEntry[]>;
+  /** As `materialise`, of these files; what an earlier process has brought of them is not fetched again. */
+  bring(ref: ArtifactRef, cache: string, files: readonly RemoteEntry[]): ReturnType<Hub['materialise']>;
+}
+
 const listedRefs = z.object({
   branches: z.array(z.object({ name: z.string(), targetCommit: z.string() })),
   tags: z.array(z.object({ name: z.string(), targetCommit: z.string() })),
 });
 
 /** Any Hub over HTTP, by way of its client library and, for what that lacks (tags, lists of references), of plain requests. */
-export function openRemoteHub(options: RemoteHubOptions): Hub {
+export function openRemoteHub(options: RemoteHubOptions): RemoteHub {
   const { token, fetch: plain = fetch, uploads, moved = () => {} } = options;
   const url = options.url.replace(/\/+$/, '');
   const patience = new Patience({ ...options, url });
@@ -51,9 +59,10 @@ export function openRemoteHub(options: RemoteHubOptions): Hub {
   async function resolve(repo: RepoId, revision: string): Promise<string | undefined> {
     const known = await refs(repo);
     const named = known?.branches[revision] ?? known?.tags[revision];
-    if (known === undefined || named !== undefined || !/^[0-9a-f]{40}$/.test(revision)) return named;
+    // branches and tags are all listed
+    if (known === undefined || named !== undefined || !/^(refs\/.+|[0-9a-f]{7,40})$/.test(revision)) return named;
     const action = `read "${formatRepo(repo)}"`;
-    const response = await ask(remote, action, 'GET', `${apiPath(repo)}/revision/${revision}`);
+    const response = await ask(remote, action, 'GET', `${apiPath(repo)}/revision/${encodeURIComponent(revision)}`);
     if (response.status === 404) return undefined;
     if (!response.ok) throw await refusal(remote, action, response);
     return z.object({ sha: z.string() }).parse(await response.json()).sha;
@@ -164,10 +173,33 @@ export function openRemoteHub(options: RemoteHubOptions): Hub {
     prune: async () => undefined,
     reclaim: async () => undefined,
     materialise: async (ref, cache, under) => {
-      const named = (await entries(ref)).filter(isUnder(under)).map((entry) => ({ ...entry, etag: entry.sha256 ?? entry.oid }));
+      const named = (await entries(ref)).filter(isUnder(under)).map(withTag);
       return laySnapshot(cache, ref, named, (entry, blob) => fetchBlob(remote, ref, entry, blob));
     },
+    entries,
+    bring: async (ref, cache, files) =>
+      laySnapshot(cache, ref, files.map(withTag), async (entry, blob) => fetchBlob(remote, ref, entry, blob, await partOf(blob))),
+    deleteRepo: async (repo) => {
+      const [organization, name] = repo.name.split('/');
+      const action = `delete "${formatRepo(repo)}"`;
+      const response = await ask(remote, action, 'DELETE', '/api/repos/delete', { name, organization, type: repo.type });
+      if (response.ok) return true;
+      if (response.status === 404) return false;
+      throw await refusal(remote, action, response);
+    },
+    deleteRef: async (repo, kind, name) => {
+      const action = `delete ${kind} "${name}" of "${formatRepo(repo)}"`;
+      const response = await ask(remote, action, 'DELETE', `${apiPath(repo)}/${kind}/${encodeURIComponent(name)}`);
+      if (response.ok) return true;
+      if (response.status === 404) return false;
+      throw await refusal(remote, action, response);
+    },
   };
+}
+
+/** Under the name that huggingface_hub gives to the bytes. */
+function withTag(entry: RemoteEntry): RemoteEntry & { readonly etag: string } {
+  return { ...entry, etag: entry.sha256 ?? entry.oid };
 }
 
 /** Without the commit, which the client library would not know what to do with. */

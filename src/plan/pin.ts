@@ -89,14 +89,24 @@ async function unknown(ref: FloatingRef, hub: Hub): Promise<ZephyrError> {
   if (refs === undefined) {
     return new ZephyrError(`Cannot find "${formatRepo(ref)}" on ${hub.name}`, {
       exit: 'preflight',
-      hint: `check the name, whether HF_TOKEN may see it, or bring it to this Hub: zephyr hub import FOLDER --as ${formatRepo(ref)}`,
+      hint: isRemote(hub) ? 'check the name, and whether HF_TOKEN may see it' : pullHint(ref),
     });
   }
   const known = [...Object.keys(refs.branches), ...Object.keys(refs.tags)].filter((name) => !/^(run-|zk-)/.test(name));
   return new ZephyrError(`Cannot find revision "${ref.revision}" of "${formatRepo(ref)}" on ${hub.name}`, {
     exit: 'preflight',
-    hint: known.length === 0 ? 'the repo has no branch and no tag' : `it has ${known.slice(0, 8).join(', ')}`,
+    hint: `${known.length === 0 ? 'the repo has no branch and no tag' : `it has ${known.slice(0, 8).join(', ')}`}${isRemote(hub) ? '' : `; or ${pullHint(ref)}`}`,
   });
+}
+
+function isRemote({ name }: Hub): boolean {
+  return /^https?:/.test(name);
+}
+
+/** The one command that brings what a recipe names to the embedded Hub. */
+function pullHint(ref: FloatingRef): string {
+  const named = ref.revision === 'main' ? formatRepo(ref) : formatRef(ref);
+  return `bring it here with: zephyr hub pull ${named} (or, from a folder: zephyr hub import FOLDER --as ${formatRepo(ref)})`;
 }
 
 /** Of a repo that zephyr did not publish: the Hub knows the sha256 of large files, small ones are read. */

@@ -39,6 +39,11 @@ export function isRunBranch(name: string): boolean {
   return isRunId(name) || KEY.test(name);
 }
 
+/** The tag of what was pulled from another Hub, where it is this commit: ids are not the same on two Hubs. */
+export function pulledTag(commit: string): string {
+  return `from-${commit}`;
+}
+
 export function isRepoName(name: string): boolean {
   return repoName.safeParse(name).success && !name.split('/').some((part) => /\.(git|ipynb)$|\.$/.test(part));
 }

@@ -88,4 +88,32 @@ describe('Importing a folder', async () => {
     await assert.rejects(importFolder(hub, join(folder, 'nothing'), other, 'Import'), ZephyrError);
     assert.equal(await hub.refs(other), undefined);
   });
+
+  it('follows links to folders, and names one that is broken or leads in a circle', async () => {
+    const elsewhere = await filled('elsewhere', { 'data.txt': 'x' });
+    const linked = await filled('linked', { 'a.txt': 'a' });
+    await symlink(elsewhere, join(linked, 'data'));
+    const ref = await importFolder(hub, linked, { type: 'dataset', name: 'org/linked' }, 'Import');
+    assert.deepEqual(
+      (await hub.tree(ref)).map(({ path }) => path),
+      ['a.txt', 'data/data.txt'],
+    );
+    const other = { type: 'dataset' as const, name: 'org/bad-links' };
+    for (const [name, target, said] of [
+      ['broken', '../nowhere', /"[^"]+\/x", the link leads to "\.\.\/nowhere", which is not there/],
+      ['itself', 'x', /the link leads in a circle/],
+      ['parent', '.', /"[^"]+\/x", the link leads back to a folder that it lies in/],
+      ['above', '..', /leads back to a folder that it lies in/],
+    ] as const) {
+      const root = await filled(`${name}-link/top`, { 'a.txt': 'a' });
+      await symlink(target, join(root, 'x'));
+      const folder = name === 'above' ? join(root, '..') : root;
+      await assert.rejects(importFolder(hub, folder, other, 'Import'), (error) => {
+        assert.ok(error instanceof ZephyrError && error.exit === 'preflight');
+        assert.match(error.message, said);
+        return true;
+      });
+    }
+    assert.equal(await hub.refs(other), undefined);
+  });
 });

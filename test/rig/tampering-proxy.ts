@@ -22,6 +22,8 @@ export interface TamperingProxy {
   readonly url: string;
   /** `METHOD PATH` of all requests that were passed on */
   readonly passed: string[];
+  /** the parts of files that were asked for */
+  readonly ranges: string[];
   /** Instead of what was to be done so far. */
   tamper(tampering: Tampering): void;
   close(): Promise<void>;
@@ -29,8 +31,9 @@ export interface TamperingProxy {
 
 /** Stands before a server and does things to single requests. */
 export async function startProxy(target: string): Promise<TamperingProxy> {
-  const { origin, pathname } = new URL(target);
+  const { origin, host, pathname } = new URL(target);
   const passed: string[] = [];
+  const ranges: string[] = [];
   let armed: { readonly tampering: Tampering; skip: number; times: number } | undefined;
 
   function found(method: string, path: string): Tampering | undefined {
@@ -54,7 +57,8 @@ export async function startProxy(target: string): Promise<TamperingProxy> {
     };
     if (tampering?.how === 'before') return give();
     passed.push(`${method} ${path.split('?')[0]}`);
-    const onward = request(`${origin}${path}`, { method, headers: incoming.headers }, (answer: IncomingMessage) => {
+    if (incoming.headers.range !== undefined) ranges.push(incoming.headers.range);
+    const onward = request(`${origin}${path}`, { method, headers: { ...incoming.headers, host } }, (answer: IncomingMessage) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('end', () => {
@@ -73,6 +77,7 @@ export async function startProxy(target: string): Promise<TamperingProxy> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${pathname}`,
     passed,
+    ranges,
     tamper(tampering) {
       armed = { tampering, skip: tampering.skip ?? 0, times: tampering.times ?? 1 };
     },

@@ -1,0 +1,24 @@
+import { EXIT, ZephyrError } from '../errors.ts';
+import { formatBytes } from '../render/format.ts';
+import { confirms } from './confirm.ts';
+import { type Options, openQuietContext } from './context.ts';
+import { type Doomed, doomedOf, RM_EXAMPLE } from './doomed.ts';
+
+/** `zephyr hub rm REF...`: repos, or single branches and tags; asks before, unless `--yes` is given. */
+export async function removeFromHub(texts: readonly string[], options: Options & { readonly yes?: boolean }): Promise<number> {
+  if (texts.length === 0) throw new ZephyrError('Cannot delete: no repo', { hint: RM_EXAMPLE });
+  await using context = await openQuietContext(options);
+  const doomed: Doomed[] = [];
+  for (const text of texts) doomed.push(await doomedOf(context, text));
+  const all = doomed.map(({ about }) => about).join(', ');
+  if (options.yes !== true && !(await confirms(`${all}: delete this on ${context.hub.name}? [y/N] `))) {
+    throw new ZephyrError(`Nothing is deleted without a yes: ${all}`, {
+      exit: 'cancelled',
+      hint: 'add --yes to delete without being asked',
+    });
+  }
+  for (const { about, remove } of doomed) if (await remove()) process.stderr.write(`deleted ${about}\n`);
+  const given = await context.hub.reclaim();
+  if (given !== undefined && given.files > 0) process.stderr.write(`${formatBytes(given.bytes)} were given back\n`);
+  return EXIT.done;
+}
