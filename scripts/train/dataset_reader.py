@@ -49,8 +49,8 @@ def read_files(found: Found, scratch: Path) -> Dataset:
     datasets.disable_progress_bars()
     for path in found.files:
         refuse_what_is_no_data(path, found)
-    found.builder.config.data_files = {SPLIT: [str(unpacked(path, scratch)) for path in found.files]}
     try:
+        found.builder.config.data_files = {SPLIT: [str(unpacked(path, scratch)) for path in found.files]}
         # a card may list splits that are not read here
         found.builder.download_and_prepare(verification_mode="no_checks")
         return found.builder.as_dataset(split=SPLIT)
@@ -58,7 +58,12 @@ def read_files(found: Found, scratch: Path) -> Dataset:
         if is_disk_full(error):
             raise
         for path in found.files:
-            find_fault(path, found)
+            try:
+                find_fault(path, found)
+            except JobError:
+                raise
+            except Exception as fault_of_file:
+                raise fault(path, found, last_line(fault_of_file)) from error
         raise disagreement(found, error) from error
 
 
@@ -136,6 +141,8 @@ def disagreement(found: Found, error: BaseException) -> JobError:
     chain: list[BaseException] = [error]
     while (deeper := chain[-1].__cause__) is not None:
         chain.append(deeper)
+    if "corresponds to no data" in str(error):
+        return fault(found.files[0], found, "it has no rows")
     told = re.search(r"\n\n(/[^\n]+)\n", str(error))
     blamed = next((path for path in found.files if told is not None and str(path) in told[1]), found.files[0])
     column = re.search(r"Column\(/([^)/]*)", str(chain[-1]))

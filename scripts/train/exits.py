@@ -25,8 +25,8 @@ def is_disk_full(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        # safetensors and torch pass on the text of the error or not even that
-        if "No space left" in str(error) or "os error 28" in str(error):
+        # safetensors, torch and datasets pass on the text of the error or not even that
+        if any(words in str(error) for words in ("No space left", "os error 28", "Not enough disk space")):
             return True
         if "file write failed" in str(error) and shutil.disk_usage(".").free < 2**24:
             return True

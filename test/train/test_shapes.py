@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import sys
@@ -224,6 +225,12 @@ MANY = packed([{"note": f"{number * 7919}" * 9, "messages": PLAIN} for number in
         ("train.jsonl", b"", '"train.jsonl" of the dataset "beds": it is empty'),
         ("train.jsonl", b"version https://git-lfs.github.com/spec/v1\n", '"train.jsonl" of the dataset "beds": it is a Git LFS pointer'),
         ("train.jsonl.gz", gzip.compress(lines(GOOD) * 99)[:-12], '"train.jsonl.gz" of the dataset "beds", expected a whole compressed file'),
+        ("train.jsonl.bz2", bz2.compress(lines(GOOD) * 99)[:60] + b"\xff" * 9, '"train.jsonl.bz2" of the dataset "beds"'),
+        ("train.jsonl.zst", pyarrow.compress(lines(GOOD) * 99, codec="zstd", asbytes=True)[:-9], '"train.jsonl.zst" of the dataset "beds"'),
+        ("train.jsonl.zst", b"no frame", '"train.jsonl.zst" of the dataset "beds"'),
+        ("train.json", b"[]", '"train.json" of the dataset "beds": it has no rows'),
+        ("train.json", b'[{"prompt": 1}, oops]', '"train.json" of the dataset "beds"'),
+        ("train.parquet", packed([GOOD])[:4] + b"PAR1", '"train.parquet" of the dataset "beds"'),
         ("train.jsonl.gz", gzip.compress(lines(GOOD) + b"{]\n"), 'line 2, column 2, of "train.jsonl.gz"'),
         ("data/train-00000-of-00001.parquet", MANY[:-20], '"data/train-00000-of-00001.parquet" of the dataset "beds": the end of the Parquet'),
         ("train.parquet", lines(GOOD), '"train.parquet" of the dataset "beds": it is no Parquet file'),
