@@ -1,5 +1,6 @@
 import type { RepoId } from '../model/artifact.ts';
 import { readBranchOrTag, resolveRevision } from '../store/refs.ts';
+import { otherNames } from '../store/renames.ts';
 import { type RepoRecord, readRepo } from '../store/repos.ts';
 import { repoFolder, type Store } from '../store/store.ts';
 import { HttpError } from './exchange.ts';
@@ -15,8 +16,12 @@ export interface Found {
 export async function findRepo(store: Store, type: string, name: string): Promise<Found> {
   const id: RepoId = { type: type.startsWith('dataset') ? 'dataset' : 'model', name };
   const record = await readRepo(store, id);
-  if (record === undefined) throw new HttpError(404, 'Repository not found', { code: 'RepoNotFound' });
-  return { id, record, folder: repoFolder(store, id) };
+  if (record !== undefined) return { id, record, folder: repoFolder(store, id) };
+  for (const meant of await otherNames(store, id)) {
+    const found = await readRepo(store, meant);
+    if (found !== undefined) return { id: meant, record: found, folder: repoFolder(store, meant) };
+  }
+  throw new HttpError(404, 'Repository not found', { code: 'RepoNotFound' });
 }
 
 export function decodeSegments(raw: string): string[] {

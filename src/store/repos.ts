@@ -10,6 +10,7 @@ import { withLock } from './lock.ts';
 import { isFilePath, isRepoName } from './names.ts';
 import { syncTouched, writeObject } from './objects.ts';
 import { listRefs, writeRef } from './refs.ts';
+import { rememberRename } from './renames.ts';
 import { repoFolder, repoLock, type Store, storeLock } from './store.ts';
 import { pathConflict, writeTree } from './tree.ts';
 
@@ -147,6 +148,7 @@ export async function moveRepo(store: Store, from: RepoId, to: RepoId): Promise<
       await mkdirDurably(dirname(target));
       await rename(repoFolder(store, from), target);
       await syncFolder(dirname(target));
+      await rememberRename(store, from, to);
       for (const name of old) await removeHolder(store, name);
       return 'moved';
     }),

@@ -15,8 +15,8 @@ export interface BlobFacts {
  * One folder that holds everything:
  * `repos/{models,datasets}/NS/NAME` a bare git repository with loose objects only, `repo.json` and `journals/`;
  * `lfs/ab/cd/<sha256>` large files, mode 0444, shared by all repos; of those, as empty files, `wanted/<sha256>` what a commit
- * is about to hold, `dropped/<sha256>` what may be held no more, `holders/` who leads to each; `tmp/`, `locks/`, `token`,
- * `secret`.
+ * is about to hold, `dropped/<sha256>` what may be held no more, `holders/` who leads to each; `renames/`, `tmp/`,
+ * `locks/`, `token`, `secret`.
  */
 export interface Store {
   /** absolute */

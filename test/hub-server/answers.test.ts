@@ -148,6 +148,25 @@ describe('The Hub server does what it answers', async () => {
     assert.equal(((await (await ask('/api/models/org/m/commits/bare')).json()) as unknown[]).length, 1);
   });
 
+  it('finds a repo by the names that it had, and whatever its capitals, unless another has that name', async () => {
+    const read = async (name: string): Promise<unknown> =>
+      ((await (await ask(`/api/models/${name}`)).json()) as { id?: string }).id;
+    const move = (fromRepo: string, toRepo: string): Promise<Response> =>
+      send('POST', '/api/repos/move', { fromRepo, toRepo, type: 'model' });
+    await createRepo(store, { type: 'model', name: 'org/First' });
+    assert.equal((await move('org/First', 'org/Second')).status, 200);
+    assert.equal((await move('org/Second', 'other/Third')).status, 200);
+    assert.deepEqual(
+      [await read('org/First'), await read('org/Second'), await read('OTHER/third')],
+      Array(3).fill('other/Third'),
+    );
+    await createRepo(store, { type: 'model', name: 'org/First' });
+    assert.equal(await read('org/First'), 'org/First');
+    await createRepo(store, { type: 'model', name: 'org/Back' });
+    const [status, error] = await errorOf(await move('org/First', 'org/Back'));
+    assert.deepEqual([status, error], [409, 'A model repository called org/Back already exists']);
+  });
+
   it('lists repos by time where it is asked to', async () => {
     await createRepo(store, { type: 'dataset', name: 'org/b' });
     await new Promise((resolve) => setTimeout(resolve, 5));

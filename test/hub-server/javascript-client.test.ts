@@ -70,6 +70,16 @@ describe('The JavaScript client works against the Hub server, unmodified', async
     assert.equal(await repoExists(other), false);
   });
 
+  it('creates a repo with first files and a license, and an empty branch', async () => {
+    const made = { ...common, repo: { type: 'model' as const, name: 'org/made' } };
+    await createRepo({ ...made, license: 'mit', files: [{ path: 'a.txt', content: new Blob(['first']) }] });
+    assert.equal(await (await downloadFile({ ...made, path: 'a.txt' }))?.text(), 'first');
+    assert.match((await (await downloadFile({ ...made, path: 'README.md' }))?.text()) ?? '', /license: mit/);
+    await createBranch({ ...made, branch: 'bare', empty: true });
+    assert.deepEqual(await all(listFiles({ ...made, revision: 'bare' })), []);
+    await deleteRepo(made);
+  });
+
   it('uploads small and large files, falling back from Xet, and reads them back', async () => {
     const large = new Uint8Array(12_000_000).map((_, i) => (i * 7) % 253);
     const files = [

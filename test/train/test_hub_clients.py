@@ -208,3 +208,29 @@ def test_a_model_is_pushed_and_loaded(client):
     assert out["equal"] and out["logits"]
     assert out["ids"] == [[1, 2, 3]]
     assert "model.safetensors" in out["files"]
+
+
+def test_what_a_client_asks_for_is_done(client):
+    out = client("""
+        api.create_repo("org/asked")
+        os.makedirs("up/nested")
+        pathlib.Path("up/.gitignore").write_text("nested/*\\n")
+        pathlib.Path("up/nested/file.bin").write_bytes(bytes(9))
+        pathlib.Path("up/a.txt").write_text("a")
+        api.upload_folder(folder_path="up", repo_id="org/asked")
+        api.update_repo_settings("org/asked", gated="auto")
+        first = api.list_repo_commits("org/asked")[-1].commit_id
+        api.create_tag("org/asked", tag="v0", revision=first[:7])
+        api.move_repo("org/asked", "org/answered")
+        out = dict(files=sorted(api.list_repo_files("org/asked")), gated=api.model_info("org/asked").gated, name=api.model_info("org/Answered").id,
+                   tag=api.list_repo_refs("org/asked").tags[0].target_commit == first, short=api.file_exists("gpt2", "config.json"),
+                   anonymous=HfApi(token=False).repo_exists("org/answered"))
+    """)
+    assert out == {
+        "files": [".gitignore", "a.txt"],
+        "gated": "auto",
+        "name": "org/answered",
+        "tag": True,
+        "short": False,
+        "anonymous": False,
+    }
