@@ -2,7 +2,7 @@ import { createReadStream, type Dirent, readdirSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
 import { ZephyrError } from '../errors.ts';
-import { readerOf } from './formats.ts';
+import { READ, readerOf } from './formats.ts';
 import { jsonLinesIn } from './json-lines.ts';
 import { everyFile, resolveSplit, type Tree, type Wanted } from './layout.ts';
 import { parquetShape, type Row, readParquet } from './parquet.ts';
@@ -38,9 +38,15 @@ export async function openSplit(folder: string, wanted: Wanted): Promise<Split> 
   return { files: files.map((name) => ({ path: join(folder, name), name })), promised };
 }
 
-/** All files of a dataset's folder that can be read, of every config and split. */
+/** All files of a dataset's folder that can be read, of every config and split. Throws (usage) where there is none. */
 export async function allFiles(folder: string): Promise<DataFile[]> {
-  return everyFile(await treeOf(folder)).map((name) => ({ path: join(folder, name), name }));
+  const tree = await treeOf(folder);
+  const files = everyFile(tree).map((name) => ({ path: join(folder, name), name }));
+  if (files.length > 0) return files;
+  const shown = tree.paths.slice(0, 10).join(', ');
+  throw new ZephyrError(`Cannot find rows in the dataset, expected ${READ}`, {
+    hint: `it holds ${shown === '' ? 'no file' : shown}`,
+  });
 }
 
 async function treeOf(folder: string): Promise<Tree> {
