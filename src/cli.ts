@@ -13,6 +13,7 @@ const DSFT = new Option('--dsft <ref>', 'the dsft artifact to start from, hf://m
 const AIF = new Option('--aif <ref>', 'the aif artifact to learn from, hf://datasets/ORG/NAME@COMMIT');
 const TAKE_OVER = new Option('--take-over', 'own a run although its last owner is out of sight');
 const NEW_RUN = new Option('--new-run', 'begin again instead of going on with an unfinished equal run');
+const YES = new Option('--yes', 'agree to what teachers cost where no budget limits it');
 const RESUME = new Option('--resume <id>', 'go on with this run instead of reading a recipe');
 
 const PHASES = ['running', 'detached', 'stopped', 'failed', 'cancelled', 'done'];
@@ -41,8 +42,13 @@ async function main(): Promise<number> {
     });
   };
 
-  const work = [ON, HUB, SET, JSON_OUT, NEW_RUN, TAKE_OVER];
-  verb('run <recipe>', 'all three stages, one after another', async () => (await import('./commands/run.ts')).run, work);
+  const work = [ON, HUB, SET, JSON_OUT, YES, NEW_RUN, TAKE_OVER];
+  verb(
+    'run <recipe>',
+    'all three stages, one after another; or a plan that was saved',
+    async () => (await import('./commands/run.ts')).run,
+    [new Option('--on <target>', `${ON.description}; without it process, or the plan's`), ...work.slice(1)],
+  );
   verb('dsft [recipe]', 'distilled supervised fine-tuning', async () => (await import('./commands/stage.ts')).stage('dsft'), [
     ...work,
     RESUME,
@@ -85,6 +91,7 @@ async function main(): Promise<number> {
       DSFT,
       AIF,
       new Option('--stage <name>', 'only this stage').choices(['dsft', 'aif', 'ddpo']),
+      new Option('--out <file>', 'save the plan, for: zephyr run FILE'),
       new Option('--rehearsal', 'plan the rehearsal of the recipe'),
       new Option('--why', 'say for each step why it would (not) run again'),
       new Option('--detailed-exitcode', 'exit with 10 when something would run'),
@@ -94,7 +101,7 @@ async function main(): Promise<number> {
     'resume <id>',
     'go on with a run where it stopped, from any folder',
     async () => (await import('./commands/resume.ts')).resume,
-    [new Option('--on <target>', 'another target than the one the run began on'), HUB, SET, JSON_OUT, TAKE_OVER],
+    [new Option('--on <target>', 'another target than the one the run began on'), HUB, SET, JSON_OUT, YES, TAKE_OVER],
   );
   verb('status [id]', 'the runs on the Hub, or one of them', async () => (await import('./commands/status.ts')).status, [
     HUB,

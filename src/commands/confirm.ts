@@ -1,18 +1,30 @@
+/** What a user says to a question. Ctrl-C, a signal or a terminal that closes interrupt it; Ctrl-D is no yes. */
+export type Answer = 'yes' | 'no' | 'interrupted';
+
 /** Whether the user says yes; without a terminal nobody is asked, and nobody has. */
 export async function confirms(question: string): Promise<boolean> {
-  return process.stdin.isTTY && process.stderr.isTTY && /^y(es)?$/i.test(await ask(question));
+  return process.stdin.isTTY && process.stderr.isTTY && (await askYes(question)) === 'yes';
 }
 
-/** The line that is typed; empty for Ctrl-C and Ctrl-D. */
-async function ask(question: string): Promise<string> {
+/** Whether there is somebody to ask: a terminal on both ends, and no CI that only looks like one. */
+export function canAsk(env: Readonly<Record<string, string>>): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true && env.CI === undefined;
+}
+
+/** Asks on the terminal, whatever stdout is. */
+export async function askYes(question: string, signal?: AbortSignal): Promise<Answer> {
+  if (signal?.aborted === true) return 'interrupted';
   const { createInterface } = await import('node:readline');
   const line = createInterface({ input: process.stdin, output: process.stderr });
   return await new Promise((resolve) => {
-    line.once('close', () => resolve(''));
-    line.once('SIGINT', () => line.close());
-    line.question(question, (answer) => {
+    const end = (answer: Answer): void => {
       resolve(answer);
       line.close();
-    });
+    };
+    // a promise is resolved once: what comes first counts
+    line.once('close', () => resolve('no'));
+    line.once('SIGINT', () => end('interrupted'));
+    signal?.addEventListener('abort', () => end('interrupted'), { once: true });
+    line.question(question, (answer) => end(/^y(es)?$/i.test(answer.trim()) ? 'yes' : 'no'));
   });
 }

@@ -27,6 +27,7 @@ export interface Options {
   readonly dsft?: string;
   readonly aif?: string;
   readonly resume?: string;
+  readonly yes?: boolean;
 }
 
 /** What is outside of zephyr, opened once a command: nothing below reads the environment or knows where things lie. */
@@ -200,12 +201,14 @@ export async function openEngine(context: Context, recipe: Recipe, target: Targe
 async function openTeachers(context: Context, recipe: Recipe, id: string): Promise<readonly Teacher[]> {
   const spec = recipe.teachers[id];
   if (spec === undefined) throw new Error(`Cannot open teacher "${id}": the recipe has none of that name`);
-  const { keyName, openTeacher } = await import('../teachers/registry.ts');
+  const { openTeacher } = await import('../teachers/registry.ts');
+  const { keyName } = await import('../teachers/terms.ts');
   const { serversOf } = await import('../teachers/servers.ts');
   return await Promise.all(
     serversOf(spec).map(async (server) => {
-      const key = keyName(server);
-      if (server.provider !== 'practice') return openTeacher(server, key === undefined ? undefined : secretOf(context.env, key));
+      const key = server.provider === 'practice' ? undefined : keyName(server);
+      const secret = key === undefined ? undefined : secretOf(context.env, key);
+      if (server.provider !== 'practice') return openTeacher(server, secret);
       const baseUrl = server.baseUrl ?? context.env.ZEPHYR_PRACTICE_URL ?? (await practiceUrl(context, recipe.seed));
       return openTeacher({ ...server, baseUrl }, 'practice');
     }),

@@ -20,9 +20,17 @@ export function printCosts({ rows, dollars, perThousandPrompts, unpriced, warnin
       timeOf(row),
     ]),
   );
+  process.stdout.write(
+    `\n${costInWords({ rows, dollars, perThousandPrompts, unpriced })}; answers that were paid before are not paid again\n`,
+  );
+  for (const warning of warnings) process.stdout.write(`warning: ${warning}\n`);
+}
+
+/** `$12.00 likely, $6.00 to $24.00; and what mistral-7b costs, which has no price` */
+export function costInWords({ rows, dollars, perThousandPrompts, unpriced }: Omit<PlanPrice, 'warnings'>): string {
   const isKnown = rows.some(({ dollars }) => dollars !== null);
   const parts = [
-    ...(isKnown || perThousandPrompts === null ? [inWords(dollars)] : []),
+    ...(isKnown || (perThousandPrompts === null && unpriced.length === 0) ? [inWords(dollars)] : []),
     ...(perThousandPrompts === null
       ? []
       : [`${inWords(perThousandPrompts)}, for each 1,000 prompts, counted once they are read`]),
@@ -30,8 +38,7 @@ export function printCosts({ rows, dollars, perThousandPrompts, unpriced, warnin
       ? []
       : [`what ${unpriced.join(', ')} cost${unpriced.length === 1 ? 's, which has' : ', which have'} no price`]),
   ];
-  process.stdout.write(`\n${parts.join('; and ')}; answers that were paid before are not paid again\n`);
-  for (const warning of warnings) process.stdout.write(`warning: ${warning}\n`);
+  return parts.join('; and ');
 }
 
 function inWords({ low, expected, high }: Estimate): string {

@@ -13,7 +13,9 @@ import { STAGE_NAMES, type StageName } from '../stages/stage.ts';
 import { codeFolder, type Options, openQuietContext } from './context.ts';
 import { environmentOf } from './environment.ts';
 import { givenInputs } from './given-inputs.ts';
+import { keysOf } from './keys.ts';
 import { plainPreview, printPreview } from './preview.ts';
+import { refuseToSave, savePlan } from './save-plan.ts';
 import { printDocument } from './verdict.ts';
 
 type PlanOptions = Options & {
@@ -21,10 +23,12 @@ type PlanOptions = Options & {
   readonly why?: boolean;
   readonly rehearsal?: boolean;
   readonly detailedExitcode?: boolean;
+  readonly out?: string;
 };
 
 /** `zephyr plan RECIPE`: what each step would do and why; starts nothing. */
 export async function plan([file]: string[], options: PlanOptions): Promise<number> {
+  refuseToSave(options);
   await using context = await openQuietContext(options);
   const loaded = await loadRecipe(file as string, { set: options.set ?? [], env: context.env, root: context.root });
   const rehearsal = options.rehearsal === true ? toRehearsal(loaded) : undefined;
@@ -42,12 +46,14 @@ export async function plan([file]: string[], options: PlanOptions): Promise<numb
   const planned = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment });
   if (rehearsal === undefined) checkBatches(planned.steps, target);
   const preview = await previewPlan(planned, context.hub);
-  const differences = rehearsal?.differences ?? [];
-  const changes = options.detailedExitcode === true && preview.fates.some(({ fate }) => fate === 'run');
-  const exit = changes ? EXIT.planChanged : EXIT.done;
-  if (options.json === true) printDocument(exit, [], plainPreview(planned, preview, differences));
-  else printPreview(planned, preview, differences, options.why === true);
+  const { differences = [] } = rehearsal ?? {};
+  const keys = keysOf(preview.fates, recipe, context.env);
+  const changes = preview.fates.some(({ fate }) => fate === 'run');
+  const exit = options.detailedExitcode === true && changes ? EXIT.planChanged : EXIT.done;
+  if (options.json === true) printDocument(exit, [], { ...plainPreview(planned, preview, differences), keys });
+  else printPreview(planned, preview, { differences, keys, why: options.why === true });
   if (missing !== undefined) throw missing;
   refuseOthersFiles(preview.outputs, context.hub);
+  await savePlan(context, options, { recipe: file as string, plan: planned, preview, target });
   return exit;
 }

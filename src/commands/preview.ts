@@ -3,13 +3,19 @@ import type { Preview } from '../plan/preview.ts';
 import type { RehearsalDifference } from '../recipe/rehearsal-differences.ts';
 import { printCosts } from './costs.ts';
 import { plainFate, printDifferences, printFates } from './fates.ts';
+import { type Key, printKeys } from './keys.ts';
 import { plainRepos, printRepos } from './repos.ts';
 
 /** Steps, repos and costs of a plan; of a rehearsal, what it changes in the recipe too. */
-export function printPreview(plan: Plan, preview: Preview, differences: readonly RehearsalDifference[], why: boolean): void {
+export function printPreview(
+  plan: Plan,
+  preview: Preview,
+  { differences, keys, why }: { differences: readonly RehearsalDifference[]; keys: readonly Key[]; why: boolean },
+): void {
   printFates(preview.fates, why);
   printRepos(plan, preview.outputs);
   printCosts(preview.price);
+  printKeys(keys);
   if (differences.length > 0) printDifferences(differences);
 }
 

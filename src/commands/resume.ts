@@ -1,5 +1,6 @@
 import { EXIT, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
+import { costsTheSame } from '../plan/asked.ts';
 import { changeRecipe } from '../recipe/load.ts';
 import { loadTarget } from '../recipe/load-target.ts';
 import type { Recipe } from '../recipe/recipe.ts';
@@ -41,6 +42,7 @@ export async function resume([id]: string[], options: Options): Promise<number> 
       stageInputs: state.stageInputs,
       pins: new Map(Object.entries(state.pins)),
       resume: { stage, run: state.run },
+      agreed: costsTheSame(recipe, state.recipe as Recipe), // it was agreed to when it began
     });
     const status = report(outcomes, options, { quiet: outcomes.at(-1)?.stage === 'exam' });
     await examTable(context, outcomes, options);

@@ -9,9 +9,10 @@ import { checkStageInputs } from '../plan/stage-inputs.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Target } from '../recipe/target.ts';
 import type { StageName } from '../stages/stage.ts';
+import { beforeWork, type Terms } from './before-work.ts';
 import { type Context, type Options, openEngine } from './context.ts';
 
-export interface Work {
+export interface Work extends Partial<Terms> {
   readonly recipe: Recipe;
   readonly target: Target;
   readonly goal: readonly StageName[];
@@ -35,6 +36,7 @@ export async function work(context: Context, options: Options, asked: Work): Pro
   const plan = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment });
   checkBatches(plan.steps, target);
   refuseOthersFiles(await outputsOf(plan.steps, context.hub), context.hub);
+  await beforeWork(context, plan, { agreed: options.yes === true || asked.agreed === true, check: asked.check });
   const outcomes = await executePlan(engine, plan, asked.resume);
   context.renderer.close();
   return outcomes;

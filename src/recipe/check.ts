@@ -3,6 +3,7 @@ import { checkBatches } from './check-batches.ts';
 import { checkBudget } from './check-budget.ts';
 import { checkJudge } from './check-judge.ts';
 import { checkPairs } from './check-pairs.ts';
+import { checkSecrets } from './check-secrets.ts';
 import type { Mistake } from './mistakes.ts';
 import { didYouMean } from './nearest.ts';
 import type { Recipe } from './recipe.ts';
@@ -33,7 +34,7 @@ export function checkRecipe(recipe: Recipe): Mistake[] {
   };
   if (aif.source === 'teachers' || aif.source === 'delta') mistakes.push(...checkAnswers(recipe, aif, known));
   if (aif.source === 'teachers') mistakes.push(...checkJudge(recipe, aif, known));
-  mistakes.push(...checkPairs(recipe), ...checkBatches(recipe));
+  mistakes.push(...checkPairs(recipe), ...checkBatches(recipe), ...checkSecrets(recipe));
   if (data.source === 'teacher')
     mistakes.push(...checkBudget(recipe, ['dsft', 'data', 'budgetUsd'], data.budgetUsd, new Set([data.user, data.assistant])));
   if (aif.source === 'teachers' || aif.source === 'delta')

@@ -7,7 +7,7 @@ import { promptLines } from '../stages/aif/intake/prompt-lines.ts';
 import type { PromptSource, PromptsSpec } from '../stages/aif/intake/spec.ts';
 import { checkRecipe } from './check.ts';
 import { type Mistake, mistakesIn } from './mistakes.ts';
-import { applyOverrides, type Override, readOverrides } from './overrides.ts';
+import { applyOverrides, type Override, RECIPE_VARIABLES, readOverrides } from './overrides.ts';
 import { fullRecipe, type Recipe, recipeSpec } from './recipe.ts';
 import { checkTrl } from './trl-fields.ts';
 import { type Path, readYaml, type YamlFile } from './yaml-file.ts';
@@ -25,6 +25,8 @@ export async function loadRecipe(
   options: { readonly set: readonly string[]; readonly env: Readonly<Record<string, string>>; readonly root?: string },
 ): Promise<Recipe> {
   const yaml = await readYaml(recipeFile(fileOrName, options.root), 'recipe');
+  if (String((yaml.data as { format?: unknown }).format).startsWith('zephyr-plan/'))
+    throw new ZephyrError(`Cannot read recipe "${fileOrName}": it is a saved plan`, { hint: `zephyr run ${fileOrName}` });
   const overrides = readOverrides(options.set, options.env);
   const data = applyOverrides(yaml.data, overrides, recipeSpec);
   const recipe = parsed(recipeSpec, data, yaml, overrides);
@@ -40,6 +42,16 @@ export async function changeRecipe(recipe: unknown, name: string, set: readonly 
   const changed = parsed(fullRecipe, applyOverrides(recipe, overrides, fullRecipe), yaml, overrides);
   refuse([...checkRecipe(changed), ...(await checkTrl(changed))], yaml, overrides);
   return changed;
+}
+
+/** What a recipe is loaded from, so that another process finds out whether it is still the same. */
+export function recipeSource(
+  fileOrName: string,
+  set: readonly string[],
+  { env, root }: { readonly env: Readonly<Record<string, string>>; readonly root: string },
+): { file: string; set: string[]; env: Record<string, string> } {
+  const own = Object.entries(env).filter(([name]) => RECIPE_VARIABLES.includes(name));
+  return { file: resolve(recipeFile(fileOrName, root)), set: [...set], env: Object.fromEntries(own) };
 }
 
 function recipeFile(fileOrName: string, root: string | undefined): string {

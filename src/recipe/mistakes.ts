@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { namesSecret, showValue } from './hide-secrets.ts';
 import { knownKeys, knownTags } from './known-keys.ts';
 import { didYouMean, nearest } from './nearest.ts';
 import type { Path } from './yaml-file.ts';
@@ -69,6 +70,8 @@ function mistakesOf(error: z.core.$ZodError, schema: z.core.$ZodType, data: unkn
       }
     }
     const shown = issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;
+    if (namesSecret(issue.path.at(-1)))
+      return [{ path: issue.path, part: 'value', message: `${shown}${expectation(issue)}; the value is not shown` }];
     const got = value !== null && typeof value === 'object' && issue.code === 'custom' ? '' : `, got ${show(value)}`;
     const near = issue.code === 'invalid_value' && typeof value === 'string' ? didYouMean(value, issue.values.map(String)) : '';
     return [{ path: issue.path, part: 'value', message: `${shown}${expectation(issue)}${got}${near}` }];
@@ -134,7 +137,7 @@ function innerMessage(issues: readonly z.core.$ZodIssue[]): string {
 }
 
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
+  const text = showValue(value) ?? 'nothing';
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 

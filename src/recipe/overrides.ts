@@ -1,8 +1,9 @@
 import { parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { ZephyrError } from '../errors.ts';
+import { showAssignment, showValue } from './hide-secrets.ts';
 import { isRemovable } from './known-keys.ts';
-import type { Path } from './yaml-file.ts';
+import { LOOSE_ALIAS, looseAlias, type Path } from './yaml-file.ts';
 
 /** One value that does not stand in the file. */
 export interface Override {
@@ -15,6 +16,8 @@ export interface Override {
 /** The environment variables that change a recipe. ZEPHYR_SET holds assignments as of --set, separated by `;`. */
 const VARIABLES: Readonly<Record<string, string>> = { ZEPHYR_NAMESPACE: 'namespace', ZEPHYR_SEED: 'seed' };
 
+export const RECIPE_VARIABLES: readonly string[] = [...Object.keys(VARIABLES), 'ZEPHYR_SET'];
+
 /** In the order in which they apply: the environment, then --set. */
 export function readOverrides(set: readonly string[], env: Readonly<Record<string, string>>): Override[] {
   const named = Object.entries(VARIABLES).flatMap(([variable, path]) => {
@@ -25,8 +28,8 @@ export function readOverrides(set: readonly string[], env: Readonly<Record<strin
     .split(';')
     .map((text) => text.trim())
     .filter((text) => text !== '')
-    .map((text) => assignment(text, `ZEPHYR_SET ${text}`));
-  return [...named, ...listed, ...set.map((text) => assignment(text, `--set ${text}`))];
+    .map((text) => assignment(text, `ZEPHYR_SET ${showAssignment(text)}`));
+  return [...named, ...listed, ...set.map((text) => assignment(text, `--set ${showAssignment(text)}`))];
 }
 
 function assignment(text: string, origin: string): Override {
@@ -42,7 +45,10 @@ function assignment(text: string, origin: string): Override {
   const document = parseDocument(text.slice(equals + 1), { version: '1.2', prettyErrors: false });
   const [error] = document.errors;
   if (error !== undefined)
-    throw new ZephyrError(`Cannot read ${origin}: ${error.message}`, { hint: 'quote the value as in YAML' });
+    throw new ZephyrError(`Cannot read ${origin}: ${showAssignment(text) === text ? error.message : 'it is no YAML'}`, {
+      hint: 'quote the value as in YAML',
+    });
+  if (looseAlias(document) !== undefined) throw new ZephyrError(`Cannot read ${origin}: ${LOOSE_ALIAS}`);
   return { origin, path: path.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : part)), value: document.toJS() };
 }
 
@@ -78,7 +84,7 @@ function withValue(data: unknown, [name, ...rest]: Path, value: unknown, origin:
   if (data === undefined || data === null) return { [name]: withValue(undefined, rest, value, origin) };
   if (typeof data !== 'object') {
     throw new ZephyrError(
-      `Cannot apply ${origin}: "${String(name)}" lies below ${JSON.stringify(data)}, expected a mapping or a list there`,
+      `Cannot apply ${origin}: "${String(name)}" lies below ${/keyFrom/i.test(origin) ? 'a value that is not shown' : showValue(data)}, expected a mapping or a list there`,
     );
   }
   return { ...data, [name]: withValue((data as Record<PropertyKey, unknown>)[name], rest, value, origin) };

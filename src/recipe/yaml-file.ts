@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
 import { ZephyrError } from '../errors.ts';
+import { showLine } from './hide-secrets.ts';
 
 export type Path = readonly PropertyKey[];
 
@@ -32,9 +33,30 @@ export async function readYaml(file: string, what: string): Promise<YamlFile> {
     return `${file}:${line}:${col}`;
   };
   if (document.errors.length > 0) {
-    throw new ZephyrError(document.errors.map(({ pos, message }) => `${place(pos[0])}: ${message}`).join('\n'));
+    const source = text.split('\n');
+    /** The parser quotes what it stumbles over. */
+    const said = (offset: number, message: string) => {
+      const line = source[lines.linePos(offset).line - 1] ?? '';
+      return showLine(line) === line ? message : 'expected YAML; the line may hold a key and is not shown';
+    };
+    throw new ZephyrError(document.errors.map(({ pos, message }) => `${place(pos[0])}: ${said(pos[0], message)}`).join('\n'));
   }
+  const alias = looseAlias(document);
+  if (alias !== undefined) throw new ZephyrError(`${place(alias)}: ${LOOSE_ALIAS}`);
   return { file, data: document.toJS() ?? {}, offset: (path, part) => offsetOf(document, path, part), place };
+}
+
+export const LOOSE_ALIAS = 'expected the anchor of this alias before it; a text that begins with "*" is put in quotes';
+
+/** Where an alias (`*name`) stands whose anchor does not: the parser finds out when it is too late to say so. */
+export function looseAlias(document: Document.Parsed): number | undefined {
+  let offset: number | undefined;
+  visit(document, {
+    Alias(_, node) {
+      if (node.resolve(document) === undefined) offset ??= node.range?.[0] ?? 0;
+    },
+  });
+  return offset;
 }
 
 function offsetOf(document: Document.Parsed, path: Path, part: 'key' | 'value'): number {

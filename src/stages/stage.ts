@@ -46,6 +46,8 @@ export interface Step {
   readonly output: RepoId;
   /** What it will ask of teachers, for the price in a plan; no part of the fingerprint. */
   readonly calls?: readonly CallForecast[];
+  /** Teachers that it asks only where those of `calls` fail, by the recipe's names; no part of the fingerprint. */
+  readonly spare?: readonly string[];
   /** A later step of the stage whose calls this one makes in advance, as soon as their material is there. */
   readonly ahead?: string;
   /** Dollars that the run of the stage may spend at most; no part of the fingerprint. */

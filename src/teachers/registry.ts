@@ -5,21 +5,12 @@ import { discreetBatch, openaiBatch } from './openai-batch.ts';
 import { selfHostedTeacher } from './self-hosted.ts';
 import type { TeacherSpec } from './spec.ts';
 import type { BatchApi, ChatAnswer, Teacher } from './teacher.ts';
+import { keyName } from './terms.ts';
 
 const OPENAI = 'https://api.openai.com/v1';
 
 /** The practice teacher answers at once or never: it ends with the command that started it. */
 const PRACTICE_SETTLE_MS = 1000;
-
-/**
- * The environment variable that holds a teacher's key, if it needs one: without a word in the recipe the provider's usual
- * one, but never for an address that the recipe names.
- */
-export function keyName(spec: TeacherSpec): string | undefined {
-  if (spec.keyFrom !== undefined || spec.baseUrl !== undefined) return spec.keyFrom;
-  if (spec.provider === 'practice' || spec.provider === 'self-hosted') return undefined;
-  return spec.provider === 'openai' ? 'OPENAI_API_KEY' : 'HF_TOKEN';
-}
 
 /** Opens a teacher of the recipe; `secret` is its key. The practice teacher is asked like any other server, at the `baseUrl` where it was started. */
 export function openTeacher(spec: TeacherSpec, secret: string | undefined): Teacher {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isVariableName } from '../base/secret-shapes.ts';
 
 const address = z
   .url({ protocol: /^https?$/ })
@@ -8,9 +9,11 @@ const address = z
   )
   .optional()
   .describe('Address of the API, up to and with /v1');
+const A_NAME = 'expected the name of an environment variable, in capitals, never the key itself';
 const keyFrom = z
   .string()
-  .regex(/^[A-Z][A-Z0-9_]*$/)
+  .regex(/^[A-Z][A-Z0-9_]*$/, { error: A_NAME, abort: true })
+  .refine(isVariableName, A_NAME)
   .optional()
   .describe(
     'Name of the environment variable that holds the key; never the key itself. Without baseUrl: OPENAI_API_KEY or HF_TOKEN',

@@ -187,7 +187,7 @@ describe('a mistake gets one clear message and the documented status', { skip, c
     );
     const recipe = join(await mkdtemp(join(tmpdir(), 'zephyr-key-')), 'keyed.yaml');
     await writeFile(recipe, text);
-    const args = await stopStage(own, { ...tiny, recipe });
+    const args = [...(await stopStage(own, { ...tiny, recipe })), '--yes'];
     const refused = await zephyr(own, ...args);
     assertMistake(refused, 3, /Cannot ask teacher .*: HTTP 401/, /key.*; go on with: zephyr resume hf:/);
     assert.doesNotMatch(refused.stderr, /a-wrong-key/);

@@ -41,9 +41,9 @@ describe('a secret is nowhere but in the environment of zephyr itself', { skip, 
     const { recipe } = await keyed(practice.url);
     const place = await newPlace({ TEACHER_KEY: KEY });
     await importBase(place);
-    const dsft = await watched(place, ['dsft', recipe, '--on', tiny.on('process')]);
+    const dsft = await watched(place, ['dsft', recipe, '--on', tiny.on('process'), '--yes']);
     const id = dsft.stdout.trim();
-    const aif = await watched(place, ['aif', recipe, '--on', tiny.on('process'), '--dsft', id, '--json']);
+    const aif = await watched(place, ['aif', recipe, '--on', tiny.on('process'), '--dsft', id, '--json', '--yes']);
     const rest = [
       await zephyr(place, 'logs', id),
       await zephyr(place, 'status', '--json'),
@@ -70,7 +70,7 @@ describe('a secret is nowhere but in the environment of zephyr itself', { skip, 
     await new Promise((resolve) => server.once('listening', resolve));
     const own = await keyed(`http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`);
     const place = await newPlace({ TEACHER_KEY: KEY });
-    const ended = await zephyr(place, ...(await stopStage(place, own)));
+    const ended = await zephyr(place, ...(await stopStage(place, own)), '--yes');
     assertMistake(ended, 3, /Unknown key Bearer \[redacted\]/, /its key/);
     assert.deepEqual(await filesWith(place.home, SECRETS), []);
   });

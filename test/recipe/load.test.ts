@@ -134,6 +134,10 @@ describe('A recipe file', async () => {
       /^Cannot apply --set name\.x=1: "x" lies below "mini"/,
     );
     assert.match((await mistakes(minimal, { set: ['seed=[1'] }))[0] ?? '', /^Cannot read --set seed=\[1: /);
+    assert.match(
+      (await mistakes(minimal, { set: ['name=*mini'] }))[0] ?? '',
+      /^Cannot read --set name=\*mini: expected the anchor/,
+    );
   });
 
   it('passes fields of TRL through, and refuses unknown ones and those that the recipe owns', async () => {

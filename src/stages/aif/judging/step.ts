@@ -53,6 +53,7 @@ function teachersStep(setting: Setting, spec: AifTeachers, judge: TeachersJudgeS
     config,
     files: judgeFiles(judge),
     calls: forecast(judge, spec),
+    ...(judge.fallback === undefined ? {} : { spare: [judge.fallback] }),
     output: datasetRepo(setting, 'ratings'),
   });
 }
