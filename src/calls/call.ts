@@ -14,8 +14,8 @@ export interface Call {
   readonly model: string;
   readonly messages: readonly ChatMessage[];
   readonly sampling: {
-    readonly temperature: number;
-    readonly top_p: number;
+    readonly temperature?: number;
+    readonly top_p?: number;
     readonly max_tokens: number;
     readonly seed?: number;
   };

@@ -13,9 +13,17 @@ export interface Setting {
   readonly template: 'zephyr';
   /** system turn of dialogues and prompts without one */
   readonly system: 'empty' | 'none';
-  readonly teachers: Readonly<Record<string, { readonly model: string; readonly licence?: string | undefined }>>;
+  readonly teachers: Readonly<Record<string, SettingTeacher>>;
   /** how the trainer will cut pairs, in tokens */
   readonly ddpo: { readonly prepare: { readonly maxLength: number; readonly maxPromptLength: number } };
+}
+
+/** A teacher as far as a step's config depends on it. */
+interface SettingTeacher {
+  readonly model: string;
+  readonly licence?: string | undefined;
+  /** parameters that its server does not take */
+  readonly omit?: readonly ('temperature' | 'top_p' | 'response_format')[] | undefined;
 }
 
 const STEP = /^(setup|dsft|aif|ddpo|exam)(?:\/([a-z0-9-]+))?$/;
@@ -52,9 +60,12 @@ export function datasetRepo(setting: Setting, suffix: string): RepoId {
 export type CallConfig = {
   readonly teacher: string;
   readonly model: string;
-  readonly temperature: number;
-  readonly top_p: number;
+  /** Not there where the server does not take it, as `top_p`. */
+  readonly temperature?: number;
+  readonly top_p?: number;
   readonly max_tokens: number;
+  /** The server does not take the schema of a reply. */
+  readonly structured?: false;
 };
 
 export function callConfig(
@@ -62,7 +73,14 @@ export function callConfig(
   teacher: string,
   sampling: { readonly temperature: number; readonly topP: number; readonly maxTokens: number },
 ): CallConfig {
-  const model = setting.teachers[teacher]?.model;
+  const { model, omit = [] } = setting.teachers[teacher] ?? {};
   if (model === undefined) throw new Error(`Cannot find teacher "${teacher}": the recipe's check should have refused it`);
-  return { teacher, model, temperature: sampling.temperature, top_p: sampling.topP, max_tokens: sampling.maxTokens };
+  return {
+    teacher,
+    model,
+    ...(omit.includes('temperature') ? {} : { temperature: sampling.temperature }),
+    ...(omit.includes('top_p') ? {} : { top_p: sampling.topP }),
+    max_tokens: sampling.maxTokens,
+    ...(omit.includes('response_format') ? { structured: false as const } : {}),
+  };
 }

@@ -15,8 +15,8 @@ export function chatBody(request: ChatRequest, spec: Pick<TeacherSpec, 'model' |
   return {
     model: spec.model,
     messages: request.messages.map(({ role, content }) => ({ role, content })),
-    temperature: request.temperature,
-    top_p: request.top_p,
+    ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
+    ...(request.top_p === undefined ? {} : { top_p: request.top_p }),
     [spec.tokenLimit]: request.max_tokens,
     ...(request.seed === undefined ? {} : { seed: request.seed }),
     ...(request.top_logprobs === undefined ? {} : { logprobs: true, top_logprobs: request.top_logprobs }),

@@ -75,6 +75,18 @@ const reasoningTokens = z
     'Tokens of reasoning that the server may bill for a call on top of its maxTokens, at most. Without it a budget learns them from the first bills, call by call',
   );
 
+const omit = z
+  .array(
+    z.enum(['temperature', 'top_p', 'response_format'], {
+      error:
+        'expected temperature, top_p or response_format; the limit of a reply goes by the name in tokenLimit, metadata goes with store',
+    }),
+  )
+  .optional()
+  .describe(
+    'Parameters that the server does not take: they are left out of every request. Without response_format the JSON Schema of a reply is in the instructions',
+  );
+
 const OWN_ADDRESS = 'expected baseUrl: a self-hosted server has no usual address';
 const hasAddress = ({ provider, baseUrl }: { readonly provider: string; readonly baseUrl?: string | undefined }) =>
   provider !== 'self-hosted' || baseUrl !== undefined;
@@ -102,6 +114,7 @@ export const teacherSpec = z
     timeoutSeconds: z.number().positive().max(3600).default(120).describe('One call may take so long'),
     store,
     tokenLimit: tokenLimit.default('max_tokens'),
+    omit,
     price,
     reasoningTokens,
     licence: z.string().min(1).optional().describe('Licence of what the model writes, for the card of a dataset that holds it'),

@@ -7,8 +7,9 @@ export interface ChatMessage {
 export interface ChatRequest {
   readonly model: string;
   readonly messages: readonly ChatMessage[];
-  readonly temperature: number;
-  readonly top_p: number;
+  /** left out where the server does not take it, as are `top_p` and `schema` */
+  readonly temperature?: number;
+  readonly top_p?: number;
   /** tokens of the reply at most */
   readonly max_tokens: number;
   readonly seed?: number;

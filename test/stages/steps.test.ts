@@ -40,6 +40,24 @@ describe('The steps of a stage', () => {
     assert.deepEqual(names(STAGE_STEPS.ddpo(taughtRecipe())), ['prepare', 'train', 'merge']);
   });
 
+  it('name for a call what its server takes, and nothing else changes for a teacher that takes all', () => {
+    const recipe = taughtRecipe();
+    const omitting = (omit: readonly ('temperature' | 'top_p' | 'response_format')[]) => {
+      const { judge, ...others } = recipe.teachers;
+      const steps = STAGE_STEPS.aif({
+        ...recipe,
+        teachers: { ...others, judge: { ...judge, omit } as NonNullable<typeof judge> },
+      });
+      const config = steps.find(({ name }) => name === 'judge')?.config as { judges: object[] };
+      return config.judges[0];
+    };
+    const call = { teacher: 'judge', model: 'judge-1', temperature: 0, top_p: 1, max_tokens: 1024 };
+    assert.deepEqual(omitting([]), call);
+    const { temperature: _, ...without } = call;
+    assert.deepEqual(omitting(['temperature']), without);
+    assert.deepEqual(omitting(['temperature', 'response_format']), { ...without, structured: false });
+  });
+
   it('let model artifacts of the pool answer, in jobs of their own, what was drawn for them', () => {
     const steps = new Map(STAGE_STEPS.aif(taughtRecipe()).map((step) => [step.name, step]));
     assert.deepEqual([...steps.keys()], ['prompts', 'draw', 'answers-1', 'answers-2', 'generate', 'judge', 'binarize']);

@@ -9,8 +9,9 @@ import type { Slot } from './slots.ts';
 /** How a member samples, and what it is. */
 export interface Answerer {
   readonly model: string;
-  readonly temperature: number;
-  readonly top_p: number;
+  /** null where it is left to the server */
+  readonly temperature: number | null;
+  readonly top_p: number | null;
   readonly max_tokens: number;
 }
 

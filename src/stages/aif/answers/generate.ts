@@ -157,7 +157,7 @@ function noteStrangers({ note }: TaskContext, { principles }: GenerateConfig, so
 }
 
 function answererOf(own: Member): Answerer {
-  const { model, temperature, top_p, max_tokens } = 'call' in own ? own.call : own;
+  const { model, temperature = null, top_p = null, max_tokens } = 'call' in own ? own.call : own;
   return { model, temperature, top_p, max_tokens };
 }
 

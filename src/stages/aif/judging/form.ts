@@ -46,11 +46,15 @@ export function judgeCall(
 ): Call {
   const sampling = form.maxTokens === undefined ? fields : { ...fields, max_tokens: Math.min(fields.max_tokens, form.maxTokens) };
   return {
-    ...callOf(sampling, purpose, [
-      { role: 'system', content: instructions },
-      { role: 'user', content: questionText(prompt, labelsFor(texts.length), texts) },
-    ]),
-    ...(form.schema === undefined ? {} : { schema: form.schema }),
+    ...callOf(
+      sampling,
+      purpose,
+      [
+        { role: 'system', content: instructions },
+        { role: 'user', content: questionText(prompt, labelsFor(texts.length), texts) },
+      ],
+      form.schema,
+    ),
     ...(form.topLogprobs === undefined ? {} : { top_logprobs: form.topLogprobs }),
   };
 }

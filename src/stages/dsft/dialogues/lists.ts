@@ -115,16 +115,18 @@ function listCall(
   const already =
     shown.length === 0 ? '' : `\n\nWritten already:\n${shown.map((text) => `- ${JSON.stringify(text)}`).join('\n')}`;
   const messages = { type: 'array', items: { type: 'string' }, minItems: count, maxItems: count };
-  return {
-    ...callOf(user, `${purpose}, round ${round}`, [
+  return callOf(
+    user,
+    `${purpose}, round ${round}`,
+    [
       { role: 'system', content: instructions },
       { role: 'user', content: `${ask(subject)}${already}` },
-    ]),
-    schema: {
+    ],
+    {
       name: 'openings',
       schema: { type: 'object', properties: { messages }, required: ['messages'], additionalProperties: false },
     },
-  };
+  );
 }
 
 function readList(text: string): string[] | undefined {
