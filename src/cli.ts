@@ -210,6 +210,8 @@ async function concluded(exit: number, error?: unknown): Promise<number> {
 // A reader that has seen enough (`| head`) closes the pipe: that is no error of ours.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
+    // the window of the terminal is gone: what is under way is put away all the same, see commands/interrupt.ts
+    if (error.code === 'EIO') return;
     if (error.code !== 'EPIPE') throw error;
     process.exit(EXIT.done);
   });

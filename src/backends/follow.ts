@@ -53,7 +53,7 @@ export async function* followJob(backend: Backend, handle: JobHandle, options: F
   let nextQuestion = 0;
   while (signal?.aborted !== true) {
     // asked before the events are read, so that after an end nothing is left unread
-    const state = Date.now() >= nextQuestion ? await backend.state(handle) : undefined;
+    const state = performance.now() >= nextQuestion ? await backend.state(handle) : undefined;
     let closing = false;
     for (const line of await readLinesFrom(join(handle.folder, 'events.jsonl'), offset)) {
       offset = line.end;
@@ -68,14 +68,14 @@ export async function* followJob(backend: Backend, handle: JobHandle, options: F
     }
     if (state?.state === 'unknown') {
       silences += 1;
-      nextQuestion = Date.now() + Math.min(statePollMs * 2 ** silences, LONGEST_PAUSE_MS);
+      nextQuestion = performance.now() + Math.min(statePollMs * 2 ** silences, LONGEST_PAUSE_MS);
       if (silences === SILENCES_BEFORE_NOTE)
         yield { type: 'note', message: `${backend.name} does not answer (${state.why}); waiting, the job may well go on` };
     } else if (state !== undefined) {
       if (silences >= SILENCES_BEFORE_NOTE) yield { type: 'note', message: `${backend.name} answers again` };
       silences = 0;
       if (state.state === 'running') absences = 0;
-      nextQuestion = Date.now() + statePollMs;
+      nextQuestion = performance.now() + statePollMs;
     }
     // the program is about to leave, or has left its result: the end is near
     if (silences === 0 && (closing || (await isThere(join(handle.folder, 'result.json'))))) nextQuestion = 0;

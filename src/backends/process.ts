@@ -137,12 +137,12 @@ async function start(options: ProcessBackendOptions, request: SubmitRequest): Pr
   void supervisor.then((result) => {
     ended = result.shortMessage ?? `exit code ${result.exitCode}`;
   });
-  const deadline = Date.now() + SUPERVISOR_MS;
+  const deadline = performance.now() + SUPERVISOR_MS;
   for (;;) {
     const over = ended;
     const claimed = await readClaim(claimPath(request));
     if (claimed !== undefined) return claimed;
-    if (over !== undefined || Date.now() > deadline) {
+    if (over !== undefined || performance.now() > deadline) {
       throw new ZephyrError(
         `Cannot start "${request.program}" with "${options.python}": ${over ?? 'its supervisor gave no sign of life'}`,
         {
@@ -177,9 +177,9 @@ const KILLED: JobState = { state: 'exited', code: 137, outOfMemory: false };
 const machineOf = (host: string): string | undefined => host.split('/')[0];
 
 async function endsWithin(host: string, handle: JobHandle, milliseconds: number): Promise<boolean> {
-  const deadline = Date.now() + milliseconds;
+  const deadline = performance.now() + milliseconds;
   while ((await stateOf(host, handle)).state === 'running') {
-    if (Date.now() >= deadline) return false;
+    if (performance.now() >= deadline) return false;
     await sleep(POLL_MS);
   }
   return true;

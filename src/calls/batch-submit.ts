@@ -14,6 +14,7 @@ export async function submit(floor: BatchFloor, batch: Batch, file: RequestFile)
   try {
     await plan(floor, batch);
     await floor.takeAlong();
+    await floor.sure();
     halt.check();
     path = await file.write();
     const uploading = path;

@@ -3,6 +3,7 @@ import type { TokenQueue } from './batch-queue.ts';
 import type { Budget } from './budget.ts';
 import type { Call, CallOutcome } from './call.ts';
 import type { CallLog } from './call-log.ts';
+import type { Sent } from './flusher.ts';
 import type { Halt, Stop } from './halt.ts';
 import type { LogRecord } from './record.ts';
 import type { Servers } from './servers.ts';
@@ -14,8 +15,12 @@ export interface Floor {
   readonly folders: readonly [string, ...string[]];
   /** Writes to the log; a log that cannot be written halts the session. */
   readonly append: (record: LogRecord) => Promise<void>;
-  /** Takes the log so far to where another machine finds it, if logs are taken anywhere; never fails. */
+  /** Takes the log so far to where another machine finds it, if logs are taken anywhere; waits until it is there, or for a halt. */
   readonly takeAlong: () => Promise<void>;
+  /** A call may be sent once this resolves: not too much is on this disk only. The session may have been halted meanwhile. */
+  readonly admit: (usd: number) => Promise<Sent>;
+  /** Something to wait for, right before a call is sent, when this process may not be the one any more that sends it. */
+  readonly sure: () => Promise<void> | undefined;
   readonly halt: Halt;
   readonly servers: Servers;
   readonly budget: Budget;

@@ -4,6 +4,7 @@ import { type Call, type CallOutcome, MOST_UNREAD, requestOf } from './call.ts';
 import type { Desk, Floor } from './desk.ts';
 import type { Ticket } from './endpoint.ts';
 import { dollarsOf, type Tokens, type Used } from './estimate.ts';
+import type { Sent } from './flusher.ts';
 import { NotNeeded, type Stop, tooLarge, unanswered } from './halt.ts';
 import { type Lane, openLane } from './lane.ts';
 import { reconciler } from './reconcile.ts';
@@ -100,15 +101,19 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
     const { teacher, estimator } = lane;
     const most = () => dollarsOf(estimator.most(call), teacher.price) ?? 0;
     let claim: Claim | undefined;
+    let sent: Sent | undefined;
     let answer: ChatAnswer | undefined;
     try {
       claim = await budget.claim(most, estimator.trust(call));
       stop.check();
       const est = teacher.price === undefined ? null : claim.usd;
+      sent = await floor.admit(est ?? 0);
+      stop.check();
       const sentAt = Date.now();
       course.attempt += 1;
       await append({ t: 'intent', k: key, a: course.attempt, at: sentAt, est, model: call.model, teacher: teacher.name });
       claim.logged();
+      await floor.sure();
       if (stop.signal.aborted) await refusal(course, { kind: 'again', status: 0, message: 'not sent' });
       stop.check();
       answer = await teacher.complete(requestOf(call, key), halt.hard);
@@ -116,7 +121,9 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
         const used = estimator.learn(call, answer.reply);
         claim.costs(dollarsOf(used.billed, teacher.price) ?? 0);
         lane.heard(ticket, answer, used.input + used.output);
-        return await done(course, answer.reply, used, teacher, false);
+        const outcome = await done(course, answer.reply, used, teacher, false);
+        sent.answered(dollarsOf(used.billed, teacher.price) ?? 0);
+        return outcome;
       }
       const { failure } = answer;
       const isLost = failure.status === undefined;
@@ -126,6 +133,7 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       if (isLost) {
         course.lost = { teacher: teacher.name, sentAt, est };
         estimator.trust(call).billed();
+        sent.answered(est ?? 0);
       } else await refusal(course, failure);
       return failure;
     } catch (error) {
@@ -133,6 +141,7 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
     } finally {
       if (answer === undefined) lane.withdraw(ticket);
       claim?.settled();
+      sent?.withdrawn();
       lane.leave();
     }
   }

@@ -25,9 +25,12 @@ export interface LostCall {
   readonly hasElsewhere?: () => boolean;
 }
 
+/** No two clocks differ by more. */
+const CLOCKS_DIFFER_MS = 86_400_000;
+
 /**
  * Looks into a server's store until the answer cannot turn up any more: a server stores it when it is finished, whoever
- * still listens.
+ * still listens. Unless the call was sent days ago, by whatever clock, the server has its whole time from the first look on.
  */
 export function reconciler({ halt, patience }: Pick<Floor, 'halt' | 'patience'>): Reconcile {
   const looks = new PQueue({ concurrency: AT_ONCE });
@@ -35,7 +38,8 @@ export function reconciler({ halt, patience }: Pick<Floor, 'halt' | 'patience'>)
   return async (teacher, { model, key, sentAt, stop, hasElsewhere = () => false }) => {
     const { settleMs } = teacher;
     if (settleMs === 0) return undefined;
-    const until = performance.now() + Math.min(settleMs, sentAt + settleMs - Date.now());
+    const isOld = Date.now() - sentAt > CLOCKS_DIFFER_MS + settleMs;
+    const until = performance.now() + (isOld ? 0 : settleMs);
     let fails = 0;
     let failingSince: number | undefined;
     for (let wait = patience.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, patience.lookMs))) {

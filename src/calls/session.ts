@@ -8,7 +8,7 @@ import { type CallKind, callKinds } from './call-kind.ts';
 import { openCallLog } from './call-log.ts';
 import { makeCounts } from './counts.ts';
 import { type Desk, type Floor, PATIENCE, type Patience } from './desk.ts';
-import { makeFlusher } from './flusher.ts';
+import { type FlushBound, Flusher } from './flusher.ts';
 import { logUnwritable, makeHalt, NotNeeded, ServerAway, type Stop, stopBefore } from './halt.ts';
 import { InVain } from './in-vain.ts';
 import type { Usage } from './known-calls.ts';
@@ -29,13 +29,15 @@ export interface SessionOptions {
   readonly budgetUsd?: number;
   readonly signal: AbortSignal;
   readonly progress?: (progress: CallsProgress) => void;
-  /** Takes the finished segments elsewhere. */
+  /** Takes the finished segments elsewhere, and what may be here only before it does. */
   readonly flush?: () => Promise<void>;
+  readonly flushBound?: Partial<FlushBound>;
+  /** Asked before each call: resolves, or aborts `signal`, when it is known who may send it; nothing to wait for as a rule. */
+  readonly sure?: () => Promise<void> | undefined;
   readonly note?: (message: string) => void;
   readonly patience?: Partial<Patience>;
   /** Calls in flight have so long to come home after a stop. */
   readonly drainMs?: number;
-  readonly flushMs?: number;
 }
 
 /** Calls, dollars and tokens are those of the calls that this session was asked for, but for those asked ahead. */
@@ -82,8 +84,7 @@ export interface CallSession {
 }
 
 const PROGRESS_MS = 500;
-/** The Hub takes 128 commits an hour and repo; the journal is not alone there. */
-const FLUSH_MS = 120_000;
+const FLUSH_BOUND: FlushBound = { calls: 2000, usd: 5, everyMs: 60_000 };
 const DRAIN_MS = 30_000;
 const LEAST_IN_HAND = 256;
 
@@ -92,13 +93,16 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
   const log = await openCallLog(options.journal, { earlier: options.earlier ?? [] });
   const halt = makeHalt(options.signal, options.drainMs ?? DRAIN_MS);
   const aheadStop = stopBefore(halt);
+  const stopped = new Promise<void>((resolve) => halt.signal.addEventListener('abort', () => resolve(), { once: true }));
   const counts = makeCounts(log, performance.now());
   // What earlier sessions of the run left in doubt is in its log.
   const doubts = { count: log.totals.lost, usd: log.totals.lostUsd };
   const doubted = new Set<string>();
   const told = new Set<string>();
   const kinds = callKinds(options.step, halt.signal);
-  const flusher = makeFlusher({ log, flush: options.flush, everyMs: options.flushMs ?? FLUSH_MS, note });
+  const bound = { ...FLUSH_BOUND, ...options.flushBound };
+  const flusher = new Flusher({ log, flush: options.flush, bound, signal: halt.signal, note });
+  if (log.totals.done > 0) flusher.catchUp();
   const floor: Floor = {
     log,
     halt,
@@ -107,6 +111,11 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     servers: options.servers ?? openServers(),
     folders: [options.journal, ...(options.earlier ?? [])],
     takeAlong: () => flusher.takeAlong(),
+    admit: (usd) => flusher.admit(usd),
+    sure: () => {
+      const waiting = options.sure?.();
+      return waiting && Promise.race([waiting, stopped]);
+    },
     budget: makeBudget({ capUsd: options.budgetUsd, totals: log.totals, left: counts.left }),
     patience: { ...PATIENCE, ...options.patience },
     queueOf: tokenQueues(),

@@ -14,8 +14,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export function watchSignals(): Signals {
   const controller = new AbortController();
   const second = Promise.withResolvers<void>();
-  const onSignal = (): void => {
-    if (controller.signal.aborted) second.resolve();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (controller.signal.aborted && signal === 'SIGINT') second.resolve();
     controller.abort();
   };
   for (const name of SIGNALS) process.on(name, onSignal);

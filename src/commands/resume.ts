@@ -4,7 +4,7 @@ import { costsTheSame } from '../plan/asked.ts';
 import { changeRecipe } from '../recipe/load.ts';
 import { loadTarget } from '../recipe/load-target.ts';
 import type { Recipe } from '../recipe/recipe.ts';
-import type { Target } from '../recipe/target.ts';
+import { targetSpec } from '../recipe/target.ts';
 import { STAGE_NAMES, type StageName } from '../stages/stage.ts';
 import { type Options, openContext } from './context.ts';
 import { detached } from './detached.ts';
@@ -29,7 +29,7 @@ export async function resume([id]: string[], options: Options): Promise<number> 
   const stage = state.stage as StageName;
   if (!STAGE_NAMES.includes(stage))
     throw new ZephyrError(`Cannot resume ${id}: stage "${state.stage}" is unknown to this zephyr`, { exit: 'conflict' });
-  const target = options.on === undefined ? (state.target as Target) : await loadTarget(options.on, context.root);
+  const target = options.on === undefined ? targetSpec.parse(state.target) : await loadTarget(options.on, context.root);
   const recipe =
     options.set === undefined || options.set.length === 0
       ? (state.recipe as Recipe)

@@ -1,7 +1,11 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { atomicWrite } from '../base/atomic-write.ts';
+import { hostId } from '../base/host-id.ts';
 import { sha256File } from '../base/sha256.ts';
+import { ulid } from '../base/ulid.ts';
+import type { FlushBound } from '../calls/flusher.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Addition } from '../hub/hub.ts';
 import type { RepoId } from '../model/artifact.ts';
@@ -14,6 +18,10 @@ export interface Journal {
   readonly earlier: readonly string[];
   /** Throws when the run is somebody else's by now; what was to be flushed is on its branch nevertheless. */
   readonly flush: () => Promise<void>;
+  /** What may be in the folder and not on the branch. */
+  readonly bound: FlushBound;
+  /** All calls are on the branch: the next state that is written says so. */
+  readonly settle: () => Promise<void>;
 }
 
 /** Where a run's calls to teachers lie on its branch. */
@@ -28,7 +36,12 @@ const RESTORED = 'restored-';
  * by line. `flush` copies finished segments to the run branch; what others have put there, in this run and in earlier
  * ones, is brought here first, so that it does not matter which machine goes on, and whether it sits beside the Hub.
  */
-export async function openJournal(engine: Engine, run: StageRun, asks: boolean): Promise<Journal> {
+export async function openJournal(
+  engine: Engine,
+  run: StageRun,
+  asks: boolean,
+  note: (message: string) => void,
+): Promise<Journal> {
   const { repo, run: own } = run.state;
   const branches = asks ? ((await engine.hub.refs(repo))?.branches ?? {}) : {};
   const earlier: string[] = [];
@@ -40,9 +53,16 @@ export async function openJournal(engine: Engine, run: StageRun, asks: boolean):
   }
   const folder = folderOf(engine, repo, own);
   const flushed = await bringBack(engine, repo, run.head, folder);
+  const { flushCalls, flushUsd, flushSeconds } = engine.target.cadence;
+  const bound = { calls: flushCalls, usd: flushUsd, everyMs: flushSeconds * 1000 };
+  if (asks) await begin(run, folder, bound, note);
   return {
     folder,
     earlier,
+    bound,
+    settle: async () => {
+      run.state = { ...run.state, log: null };
+    },
     flush: async () => {
       const names = (await readdir(folder)).filter((name) => isOwn(name) && !flushed.has(name));
       const add: Addition[] = [];
@@ -66,6 +86,30 @@ export async function openJournal(engine: Engine, run: StageRun, asks: boolean):
       if (loss !== undefined) throw loss;
     },
   };
+}
+
+/**
+ * Writes on the branch whose disk holds the newest calls from now on, and how many. Where that was another disk until now,
+ * and nobody has said that all of its calls are on the branch, says what may be paid again.
+ */
+async function begin(run: StageRun, folder: string, bound: FlushBound, note: (message: string) => void): Promise<void> {
+  const { log } = run.state;
+  const id = await logId(dirname(folder));
+  if (log !== null && log.id !== id)
+    note(
+      `the zephyr that asked before, on ${log.host}, was stopped before it had copied its newest calls to the Hub: up to ${log.calls} of them, $${log.usd} at most, are asked and perhaps paid again; none are if the run is resumed there`,
+    );
+  const own = { id, host: hostId(), calls: bound.calls, usd: bound.usd };
+  if (!isDeepStrictEqual(log, own)) await run.advance({ ...run.state, log: own }, 'ask');
+}
+
+/** The name of the log in this folder: another folder, be it on this machine, has another one. */
+async function logId(folder: string): Promise<string> {
+  const path = join(folder, 'log-id');
+  const found = await readFile(path, 'utf8').catch(() => '');
+  if (found !== '') return found;
+  await atomicWrite(path, ulid(Date.now()));
+  return await readFile(path, 'utf8');
 }
 
 /** The run is somebody else's by now, or cancelled. */

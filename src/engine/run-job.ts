@@ -169,7 +169,7 @@ async function watch(
 ): Promise<JobOutcome> {
   let said: string | undefined;
   const lost = new AbortController();
-  const unwatch = watchRun(run, lookMs, (error) => lost.abort(error));
+  const watching = watchRun(run, lookMs, (error) => lost.abort(error));
   try {
     for await (const item of followJob(engine.backend, handle, { signal: AbortSignal.any([engine.signal, lost.signal]) })) {
       if (item.type === 'note') note(engine, step, item.message);
@@ -186,7 +186,7 @@ async function watch(
     if (!(await isAwaited(engine, run, handle.labels.epoch, error))) await dropJob(engine, handle, GRACE_SECONDS);
     throw error;
   } finally {
-    unwatch();
+    watching.end();
   }
   throw new ZephyrError(`Turned away from ${step.stage}/${step.name}; its job goes on`, { exit: 'detached' });
 }

@@ -29,8 +29,8 @@ export async function runTask(
   const out = join(folder, 'out');
   await mkdir(out, { recursive: true });
   const staged = await stageInputs(engine.hub, inputs, folder);
-  const journal = await openJournal(engine, run, step.calls !== undefined);
   const note = (message: string) => engine.emit({ type: 'note', stage: step.stage, step: step.name, message, lasting: true });
+  const journal = await openJournal(engine, run, step.calls !== undefined, note);
   const lost = new AbortController();
   /** Whoever goes on with the run asks the same teachers: it must not be two who do. */
   const flush = () =>
@@ -38,7 +38,7 @@ export async function runTask(
       if (isLost(error)) lost.abort(error);
       throw error;
     });
-  const endWatch = step.calls === undefined ? () => {} : watchRun(run, lookMs, (error) => lost.abort(error));
+  const watching = step.calls === undefined ? undefined : watchRun(run, lookMs, (error) => lost.abort(error), note);
   let result: TaskResult;
   try {
     result = await task({
@@ -53,6 +53,8 @@ export async function runTask(
       maxUnanswered: step.maxUnanswered,
       ahead,
       flush,
+      flushBound: journal.bound,
+      sure: watching?.sure,
       teacher: engine.teacher,
       servers: engine.servers,
       signal: AbortSignal.any([engine.signal, lost.signal]),
@@ -61,9 +63,11 @@ export async function runTask(
     });
   } catch (error) {
     // whatever stopped the task is the news; of a run that was lost the calls are on its branch nevertheless
-    await flush().catch((also: unknown) => {
-      if (!isLost(also)) note(`the newest calls are on this disk only: ${also instanceof Error ? also.message : also}`);
-    });
+    await flush()
+      .then(() => journal.settle())
+      .catch((also: unknown) => {
+        if (!isLost(also)) note(`the newest calls are on this disk only: ${also instanceof Error ? also.message : also}`);
+      });
     const turnedAway = error instanceof ZephyrError ? error.exit === 'detached' : engine.signal.aborted || lost.signal.aborted;
     if (!turnedAway) throw error;
     lost.signal.throwIfAborted();
@@ -72,8 +76,9 @@ export async function runTask(
       cause: error,
     });
   } finally {
-    endWatch();
+    watching?.end();
   }
   await flush();
+  await journal.settle();
   return { folder: out, result };
 }

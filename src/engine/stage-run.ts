@@ -48,7 +48,7 @@ export class StageRun {
         branch: state.run,
         parent: this.#head,
         message: `zephyr: ${message}`,
-        add: [...(files.add ?? []), { path: STATE_FILE, content: `${JSON.stringify(state, null, 2)}\n` }],
+        add: [...(files.add ?? []), stateFile(state)],
         ...(files.remove === undefined ? {} : { remove: files.remove }),
       });
       if (outcome.ok) {
@@ -76,13 +76,19 @@ export class StageRun {
     if (!isOurs) throw lost(this.state, now);
   }
 
-  /** Leaves files on the branch although the run is somebody else's by now, who goes on undisturbed. */
+  /**
+   * Leaves files on the branch although the run is somebody else's by now, who goes on undisturbed. The log that they are
+   * of, if the state still waits for it, is complete with them.
+   */
   async leave(add: readonly Addition[], message: string): Promise<void> {
-    const { repo, run } = this.state;
+    const { repo, run, log } = this.state;
     for (let attempt = 1; attempt <= TRIES; attempt += 1) {
-      const parent = await this.#hub.resolve({ ...repo, revision: run });
-      if (parent === undefined) return;
-      if ((await this.#hub.commit({ repo, branch: run, parent, message: `zephyr: ${message}`, add })).ok) return;
+      const now = await readRun(this.#hub, repo, run);
+      if (now === undefined) return;
+      const isAwaited = log !== null && now.state.log?.id === log.id;
+      const settled = isAwaited ? [stateFile({ ...now.state, log: null })] : [];
+      const request = { repo, branch: run, parent: now.head, message: `zephyr: ${message}`, add: [...add, ...settled] };
+      if ((await this.#hub.commit(request)).ok) return;
     }
   }
 }
@@ -90,6 +96,10 @@ export class StageRun {
 /** As it is read back: a member that is undefined is not written. */
 function isEqual(written: RunState, read: RunState): boolean {
   return isDeepStrictEqual(JSON.parse(JSON.stringify(written)), JSON.parse(JSON.stringify(read)));
+}
+
+function stateFile(state: RunState): Addition {
+  return { path: STATE_FILE, content: `${JSON.stringify(state, null, 2)}\n` };
 }
 
 /** The state has not been written since: two owners may have written in one millisecond. */
@@ -114,7 +124,7 @@ function lost({ repo, run }: RunState, now: RunState | undefined): ZephyrError {
 
 type NewRun = Omit<
   RunState,
-  'version' | 'run' | 'phase' | 'owner' | 'epoch' | 'job' | 'steps' | 'checkpoints' | 'attempts' | 'failure' | 'updatedAt'
+  'version' | 'run' | 'phase' | 'owner' | 'epoch' | 'job' | 'steps' | 'checkpoints' | 'attempts' | 'log' | 'failure' | 'updatedAt'
 >;
 
 export function newRunId(now: () => Date): string {
@@ -243,6 +253,7 @@ function initial(run: string, fields: NewRun, now: () => Date): RunState {
     steps: {},
     checkpoints: [],
     attempts: {},
+    log: null,
     failure: null,
     updatedAt: now().toISOString(),
   };

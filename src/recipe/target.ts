@@ -22,6 +22,13 @@ const common = {
       logSteps: z.int().positive().default(10).describe('Optimizer steps between two progress lines'),
       heartbeatSeconds: z.number().positive().default(10).describe('Seconds between two signs of life of a job'),
       saveSteps: z.int().positive().optional().describe("Optimizer steps between two checkpoints, in place of the recipe's"),
+      flushCalls: z
+        .int()
+        .positive()
+        .default(2000)
+        .describe('Calls to teachers that may be on this disk and not yet on the Hub; so many another machine may ask again'),
+      flushUsd: z.number().positive().default(5).describe('The same in US dollars; at either bound sending waits for the Hub'),
+      flushSeconds: z.number().positive().default(60).describe('Seconds until an answer is taken to the Hub, at the latest'),
     })
     .prefault({}),
 };

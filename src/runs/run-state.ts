@@ -42,6 +42,14 @@ export const runState = z.object({
   steps: z.record(z.string(), z.object({ fingerprint: sha256Hex, artifact: artifact.nullable() })),
   checkpoints: z.array(checkpoint),
   attempts: z.record(z.string(), z.array(attempt)),
+  /**
+   * Where calls are being paid now, or were when their zephyr was killed: on the disk with this log, up to so many calls for
+   * so many United States dollars may lie that have not reached the branch. Null once all of them have.
+   */
+  log: z
+    .object({ id: z.string(), host: z.string(), calls: z.int().positive(), usd: z.number().positive() })
+    .nullable()
+    .default(null),
   failure: z.looseObject({ reason: z.string(), message: z.string() }).nullable(),
   updatedAt: z.iso.datetime(),
 });

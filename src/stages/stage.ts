@@ -1,4 +1,5 @@
 import type { Json } from '../base/canonical-json.ts';
+import type { FlushBound } from '../calls/flusher.ts';
 import type { Servers } from '../calls/servers.ts';
 import type { RepoId } from '../model/artifact.ts';
 import type { CallsProgress } from '../model/event.ts';
@@ -78,8 +79,11 @@ export interface TaskContext {
   readonly maxUnanswered: number | undefined;
   /** The step of `Step.ahead`, as far as its calls depend on it. */
   readonly ahead: { readonly config: Json; readonly files: readonly string[] } | undefined;
-  /** Hands the journal's finished files to the Hub, so that another machine can go on from them. */
+  /** Hands the journal's finished files to the Hub, so that another machine can go on from them; what may be here only before. */
   readonly flush: () => Promise<void>;
+  readonly flushBound: FlushBound;
+  /** Something to wait for, before a call is sent, when this process may not be the run's owner any more. */
+  readonly sure: (() => Promise<void> | undefined) | undefined;
   /** A teacher's servers: the recipe's own first, then those to turn to when it fails. */
   readonly teacher: (id: string) => Promise<readonly Teacher[]>;
   /** what is known of these servers from earlier steps */

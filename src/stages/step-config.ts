@@ -35,19 +35,9 @@ function withSchema(messages: Call['messages'], schema: object): Call['messages'
 }
 
 export function sessionOf(context: TaskContext): SessionOptions {
-  const { step, journal, earlier, budgetUsd, teacher, servers, signal, progress, flush, note } = context;
-  return {
-    step,
-    journal,
-    earlier,
-    ...(budgetUsd === undefined ? {} : { budgetUsd }),
-    teacher,
-    servers,
-    signal,
-    progress,
-    flush,
-    note,
-  };
+  const { step, journal, earlier, budgetUsd, teacher, servers, signal, progress, flush, flushBound, sure, note } = context;
+  const optional = { ...(budgetUsd === undefined ? {} : { budgetUsd }), ...(sure === undefined ? {} : { sure }) };
+  return { step, journal, earlier, ...optional, teacher, servers, signal, progress, flush, flushBound, note };
 }
 
 /** The id that H4's data sets give a prompt: sha256 of its text. */

@@ -7,14 +7,21 @@ export function headersOf(headers: { get(name: string): string | null }): Header
   return (name) => headers.get(name) ?? undefined;
 }
 
-/** `retry-after-ms`, else `retry-after` in seconds or as a date, in milliseconds from now; however long. */
+/** Longer than this no date is believed: a clock may be wrong. Whoever has waited so long asks, and is told again. */
+const LONGEST_UNTIL_MS = 3_600_000;
+
+/**
+ * `retry-after-ms`, else `retry-after` in seconds, however many, or as a date, in milliseconds from now. A date is by the
+ * server's clock, which its own `date` tells, and ours where it does not. `undefined` for what names no time to come.
+ */
 export function retryAfterMs(header: HeaderOf, now: number): number | undefined {
   const ms = Number.parseFloat(header('retry-after-ms') ?? '');
-  if (ms >= 0 && Number.isFinite(ms)) return ms;
-  const text = header('retry-after')?.trim();
-  if (text === undefined) return undefined;
-  const wait = /^\d+(\.\d+)?$/.test(text) ? Number.parseFloat(text) * 1000 : Date.parse(text) - now;
-  return Number.isFinite(wait) ? Math.max(0, wait) : undefined;
+  if (ms > 0 && Number.isFinite(ms)) return ms;
+  const text = header('retry-after')?.trim() ?? '';
+  if (/^\d+(\.\d+)?$/.test(text)) return Number.parseFloat(text) * 1000 || undefined;
+  const serverNow = Date.parse(header('date') ?? '');
+  const until = Date.parse(text) - (Number.isFinite(serverNow) ? serverNow : now);
+  return until > 0 ? Math.min(until, LONGEST_UNTIL_MS) : undefined;
 }
 
 /** OpenAI's x-ratelimit-* headers; `undefined` where the answer has none. */

@@ -83,7 +83,10 @@ try {
     let [right, twice] = [0, 0];
     for (let round = 0; round < times; round += 1) {
       const name = `b${index}-${round}`;
-      const held = await contest(provider, await contenders(name), `${name}-${stage}`);
+      const held = await contest(provider, near, await contenders(name), {
+        type: stage === 'aif' ? 'dataset' : 'model',
+        name: `test/${name}-${stage}`,
+      });
       const faults = faultsOf(held, won);
       twice += held.twice.length;
       if (faults.length === 0) right += 1;

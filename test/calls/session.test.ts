@@ -106,7 +106,7 @@ test('the journal is handed over in finished segments, during the work and at it
         seen.push((await readdir(options.journal)).filter((name) => name.endsWith('.jsonl')));
         await sleep(1);
       };
-      await withSession({ ...options, flush, flushMs: 15 }, (session) => askAll(session, calls(40)));
+      await withSession({ ...options, flush, flushBound: { everyMs: 15 } }, (session) => askAll(session, calls(40)));
       assert.ok(seen.length >= 2);
       assert.equal(seen.at(-1)?.length, (await readdir(options.journal)).length);
     },

@@ -35,6 +35,8 @@ describe('several zephyrs that are started at once on one recipe have one owner,
     await provider?.stop();
   });
 
+  const aifRepo = (name: string) => ({ type: 'dataset' as const, name: `test/${name}-aif` });
+  const dsftRepo = (name: string) => ({ type: 'model' as const, name: `test/${name}-dsft` });
   const aif = (name: string) => ['aif', recipe, '--set', `name=${name}`];
 
   test('beside the Hub, two and three', async () => {
@@ -43,13 +45,13 @@ describe('several zephyrs that are started at once on one recipe have one owner,
       ['three', [0, 0, 20]],
     ] as const) {
       const contenders = gaps.map((afterMs): Contender => ({ place: near, args: aif(name), afterMs }));
-      assert.deepEqual(faultsOf(await contest(provider, contenders, `${name}-aif`), 0), []);
+      assert.deepEqual(faultsOf(await contest(provider, near, contenders, aifRepo(name)), 0), []);
     }
   });
 
   test('over HTTP, from two machines', async () => {
     const contenders = far.map((place): Contender => ({ place, args: [...aif('apart'), '--hub', url], afterMs: 0 }));
-    assert.deepEqual(faultsOf(await contest(provider, contenders, 'apart-aif'), 0), []);
+    assert.deepEqual(faultsOf(await contest(provider, near, contenders, aifRepo('apart')), 0), []);
   });
 
   test('one of them beside the Hub and one over HTTP', async () => {
@@ -57,7 +59,7 @@ describe('several zephyrs that are started at once on one recipe have one owner,
       { place: far[0], args: [...aif('mixed'), '--hub', url], afterMs: 0 },
       { place: near, args: aif('mixed'), afterMs: 0 },
     ];
-    assert.deepEqual(faultsOf(await contest(provider, contenders, 'mixed-aif'), 0), []);
+    assert.deepEqual(faultsOf(await contest(provider, near, contenders, aifRepo('mixed')), 0), []);
   });
 
   test('a stage that has to make its data, by `dsft` and by `run`, and afresh', async () => {
@@ -77,7 +79,7 @@ describe('several zephyrs that are started at once on one recipe have one owner,
         ([verb, ...more]): Contender => ({ place: near, args: [verb, ...args, '--set', `name=${name}`, ...more], afterMs: 0 }),
       );
       // the base of this recipe has no tokenizer: whoever owns the run ends there, with the dialogues made
-      assert.deepEqual(faultsOf(await contest(provider, contenders, `${name}-dsft`), 2), []);
+      assert.deepEqual(faultsOf(await contest(provider, near, contenders, dsftRepo(name)), 2), []);
     }
   });
 
@@ -95,6 +97,6 @@ describe('several zephyrs that are started at once on one recipe have one owner,
         { place: near, args: ['resume', id], afterMs: 0 },
         { place: near, args: second === undefined ? aif(name) : ['resume', id], afterMs: 0 },
       ];
-      assert.deepEqual(faultsOf(await contest(provider, contenders, `${name}-aif`), 0), []);
+      assert.deepEqual(faultsOf(await contest(provider, near, contenders, aifRepo(name)), 0), []);
     });
 });

@@ -1,6 +1,9 @@
-import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Ended, type Place, start, zephyr } from '../rig/zephyr.ts';
+import { runsOf } from '../../src/commands/runs-of.ts';
+import { openLocalHub } from '../../src/hub/local-hub.ts';
+import { formatRef } from '../../src/model/artifact.ts';
+import { type Ended, type Place, start } from '../rig/zephyr.ts';
 import { keysOf, type Provider, paidTwice } from './feedback.ts';
 
 export interface Contender {
@@ -18,12 +21,17 @@ export interface Contest {
   readonly answered: number;
   /** keys of calls that were answered more than once */
   readonly twice: readonly string[];
-  /** Runs of the repo, read afterwards. */
-  readonly runs: readonly { readonly id: string; readonly phase: string }[];
+  /** IDs of the runs of the repo, read afterwards from the disk of the Hub */
+  readonly runs: readonly string[];
 }
 
 /** Starts them all and waits for all: who got the run, and what was paid. `repo`: whose runs are counted. */
-export async function contest(provider: Provider, contenders: readonly Contender[], repo: string): Promise<Contest> {
+export async function contest(
+  provider: Provider,
+  hubPlace: Place,
+  contenders: readonly Contender[],
+  repo: Parameters<typeof runsOf>[1],
+): Promise<Contest> {
   const before = (await provider.paid()).length;
   const ended = await Promise.all(
     contenders.map(async ({ place, args, afterMs }) => {
@@ -32,11 +40,8 @@ export async function contest(provider: Provider, contenders: readonly Contender
     }),
   );
   const paid = (await provider.paid()).slice(before);
-  const [first] = contenders;
-  assert.ok(first);
-  const at = first.args.indexOf('--hub');
-  const listed = await zephyr(first.place, 'status', '--json', ...(at < 0 ? [] : first.args.slice(at, at + 2)));
-  const runs = (JSON.parse(listed.stdout) as { id: string; phase: string }[]).filter(({ id }) => id.includes(`/${repo}@`));
+  const hub = await openLocalHub(join(hubPlace.home, 'hub'));
+  const runs = (await runsOf(hub, repo)).map((state) => formatRef({ ...state.repo, revision: state.run }));
   return {
     ended,
     owners: ended.filter(({ stderr }) => OWNED.test(stderr)).length,
@@ -60,7 +65,7 @@ export function faultsOf({ ended, owners, twice, runs }: Contest, won: number): 
   if (twice.length > 0) faults.push(`${twice.length} calls paid twice`);
   for (const { code, stderr } of ended) {
     if (OWNED.test(stderr) ? code === won : code === 0) continue;
-    if (code === 6 && run !== undefined && stderr.includes(run.id) && stderr.includes('zephyr status')) continue;
+    if (code === 6 && run !== undefined && stderr.includes(run) && stderr.includes('zephyr status')) continue;
     faults.push(`exit ${code}: ${stderr.trim().split('\n').slice(-3).join(' | ')}`);
   }
   return faults;

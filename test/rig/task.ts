@@ -65,6 +65,8 @@ export async function openWorkshop(misbehave?: string): Promise<Workshop> {
         files: join(import.meta.dirname, '../../scripts/train'),
         journal: join(folder, 'journal', name),
         flush: async () => {},
+        flushBound: { calls: 1000, usd: 10, everyMs: 60_000 },
+        sure: undefined,
         earlier: [],
         budgetUsd: undefined,
         maxUnanswered: undefined,

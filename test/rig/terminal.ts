@@ -9,6 +9,8 @@ export interface Terminal {
   /** Resolves when the whole of what was printed so far matches; throws when the command ends before. */
   readonly shows: (what: RegExp) => Promise<void>;
   readonly printed: () => string;
+  /** Closes the terminal, as when its window is closed: the command gets SIGHUP, and nobody reads what it prints. */
+  readonly hangUp: () => void;
   readonly ended: Promise<number | null>;
 }
 
@@ -31,6 +33,7 @@ export async function onTerminal(place: Place, columns: number, args: readonly s
   return {
     type: (text) => child.stdin.write(text),
     printed: () => printed,
+    hangUp: () => child.kill('SIGKILL'),
     ended,
     shows: (what) =>
       new Promise((resolve, reject) => {

@@ -34,14 +34,17 @@ test("a day's limit under the name of a minute's is left out", () => {
   assert.deepEqual(requests('100', '99', '59s'), { limit: 100, remaining: 99, resetMs: 59_000 });
 });
 
-test('a time to wait is read in milliseconds, seconds or as a date, however long', () => {
+test('a time to wait is read in milliseconds, in seconds however long, or as a date', () => {
   const now = Date.parse('2026-01-02T03:04:05Z');
   const wait = (headers: Record<string, string>) => retryAfterMs(from(headers), now);
   assert.equal(wait({ 'retry-after-ms': '1234.5', 'retry-after': '9' }), 1234.5);
   assert.equal(wait({ 'retry-after': '0.25' }), 250);
   assert.equal(wait({ 'retry-after': '604800' }), 604_800_000);
   assert.equal(wait({ 'retry-after': 'Fri, 02 Jan 2026 04:04:05 GMT' }), 3_600_000);
-  assert.equal(wait({ 'retry-after': 'Thu, 01 Jan 2026 00:00:00 GMT' }), 0);
+  assert.equal(wait({ 'retry-after': 'Fri, 02 Jan 2026 23:04:05 GMT' }), 3_600_000, 'a clock may be wrong');
+  for (const text of ['Thu, 01 Jan 2026 00:00:00 GMT', '0', '0.0']) assert.equal(wait({ 'retry-after': text }), undefined);
+  const ahead = { 'retry-after': 'Fri, 02 Jan 2026 04:04:15 GMT', date: 'Fri, 02 Jan 2026 04:04:05 GMT' };
+  assert.equal(wait(ahead), 10_000, "by the server's own clock");
   for (const text of ['', 'later', '-']) assert.equal(wait({ 'retry-after': text }), undefined);
   assert.equal(wait({}), undefined);
 });
