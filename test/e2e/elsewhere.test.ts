@@ -34,7 +34,7 @@ describe('a run over HTTP that is stopped and goes on under another home', { ski
     const target = await writeBound(bound);
     for (const [name, at] of [
       ['early', 20],
-      ['late', 150],
+      ['late', 90],
     ] as const) {
       const { ended, again, before: answered } = await moved(place, url, provider, [...aif(name), '--on', target], at, 'SIGKILL');
       assert.equal(ended.code, 0, ended.stderr);
