@@ -107,7 +107,7 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       claim = await budget.claim(most, estimator.trust(call));
       stop.check();
       const est = teacher.price === undefined ? null : claim.usd;
-      sent = await floor.admit(est ?? 0);
+      sent = await floor.admit(dollarsOf(estimator.estimate(call), teacher.price) ?? 0);
       stop.check();
       const sentAt = Date.now();
       course.attempt += 1;
