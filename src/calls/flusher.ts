@@ -59,6 +59,9 @@ export class Flusher {
   /** when the oldest record came that is not in a copy */
   #touchedAt: number | undefined;
   #underway: Promise<boolean> | undefined;
+  /** copies so far; the last of them that landed */
+  #begun = 0;
+  #landed = 0;
   #fails = 0;
   #retryAt = 0;
   #credit = BURST;
@@ -124,10 +127,15 @@ export class Flusher {
   async takeAlong(): Promise<void> {
     const { flush, signal } = this.#options;
     if (flush === undefined) return;
-    await this.#underway;
-    while (!(await this.#copy()) && !signal.aborted) {
-      this.#say();
-      await pause(this.#retryAt - performance.now(), signal);
+    // one that is under way already may lack the newest
+    const goal = this.#begun + 1;
+    for (;;) {
+      await this.#underway;
+      if (this.#landed >= goal || signal.aborted) return;
+      if (!(await this.#copy())) {
+        this.#say();
+        await pause(this.#retryAt - performance.now(), signal);
+      }
     }
   }
 
@@ -204,6 +212,7 @@ export class Flusher {
 
   async #once(): Promise<boolean> {
     const { log, flush, note } = this.#options;
+    this.#begun += 1;
     const touchedAt = this.#touchedAt;
     this.#touchedAt = undefined;
     this.#copying = this.#fresh;
@@ -213,6 +222,7 @@ export class Flusher {
       await log.roll();
       await flush?.();
       if (this.#hasSaid) note('The call log is on the Hub again; asking goes on');
+      this.#landed = this.#begun;
       this.#fails = 0;
       this.#hasSaid = false;
       this.#copying = { calls: 0, usd: 0 };

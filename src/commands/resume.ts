@@ -1,6 +1,7 @@
 import { EXIT, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import { costsTheSame } from '../plan/asked.ts';
+import { refuseOtherRuns } from '../plan/same-runs.ts';
 import { changeRecipe } from '../recipe/load.ts';
 import { loadTarget } from '../recipe/load-target.ts';
 import type { Recipe } from '../recipe/recipe.ts';
@@ -34,6 +35,7 @@ export async function resume([id]: string[], options: Options): Promise<number> 
     options.set === undefined || options.set.length === 0
       ? (state.recipe as Recipe)
       : await changeRecipe(state.recipe, `the recipe of ${state.run}`, options.set);
+  refuseOtherRuns(formatRef({ ...state.repo, revision: state.run }), state.recipe as Recipe, recipe, state.goal as StageName[]);
   return await detached(context, async () => {
     const outcomes = await work(context, options, {
       recipe,

@@ -12,7 +12,12 @@ import { work } from './work.ts';
 export const stage =
   (name: 'dsft' | 'aif' | 'ddpo') =>
   async ([file]: string[], options: Options): Promise<number> => {
-    if (options.resume !== undefined) return await resume([options.resume], options);
+    if (options.resume !== undefined) {
+      if (file === undefined) return await resume([options.resume], options);
+      throw new ZephyrError(`Cannot resume ${options.resume} with the recipe "${file}": a run keeps its own`, {
+        hint: `zephyr resume ${options.resume}`,
+      });
+    }
     if (file === undefined)
       throw new ZephyrError(`Cannot run ${name}: no recipe, expected a file`, { hint: `zephyr ${name} configs/zephyr-7b.yaml` });
     await using context = await openContext(options);

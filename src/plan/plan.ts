@@ -76,7 +76,8 @@ function refuseBase(recipe: Recipe, dsft: Artifact | undefined): void {
   });
 }
 
-function stepsOf(recipe: Recipe, goal: readonly StageName[]): Step[] {
+/** The steps of these stages, in the order in which they run. */
+export function stepsOf(recipe: Recipe, goal: readonly StageName[]): Step[] {
   return STAGE_NAMES.filter((stage) => goal.includes(stage)).flatMap((stage) => {
     const steps = STAGE_STEPS[stage](recipe);
     if (steps.length === 0) {

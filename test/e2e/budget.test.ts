@@ -83,11 +83,14 @@ describe('what resume may change of a recipe', { skip, concurrency: false }, () 
     const stopped = await stoppedWhen(place, ['aif', recipe], provider, (calls) => calls.length > 0, 'SIGINT');
     const [, id = ''] = /zephyr resume (hf:\S+)/.exec(stopped.stderr) ?? [];
     const before = (await provider.paid()).length;
-    assertMistake(
-      await zephyr(place, 'resume', id, '--set', 'aif.answersPerPrompt=2'),
-      6,
-      /generate\.config\.answers_per_prompt: 3 -> 2 is not what it began with/,
-    );
+    for (const [set, why] of [
+      ['aif.answersPerPrompt=2', /aif\/generate\.config\.answers_per_prompt: 3 -> 2 makes it another run/],
+      ['name=another', /aif\/prompts\.output\.name: "test\/feedback-prompts" -> "test\/another-prompts" makes it/],
+      ['namespace=elsewhere', /"test\/feedback-prompts" -> "elsewhere\/feedback-prompts" makes it another run/],
+      ['seed=8', /seed: 7 -> 8 makes it another run/],
+    ] as const)
+      assertMistake(await zephyr(place, 'resume', id, '--set', set), 6, why);
+    assertMistake(await zephyr(place, 'aif', recipe, '--resume', id), 2, /a run keeps its own/);
     assertMistake(
       await zephyr(place, 'resume', id, '--set', 'aif.budgetUds=2'),
       2,

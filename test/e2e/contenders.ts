@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runsOf } from '../../src/commands/runs-of.ts';
+import { readRun } from '../../src/engine/stage-run.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
-import { formatRef } from '../../src/model/artifact.ts';
+import { formatRef, type RepoId } from '../../src/model/artifact.ts';
 import { type Ended, type Place, start } from '../rig/zephyr.ts';
 import { keysOf, type Provider, paidTwice } from './feedback.ts';
 
@@ -30,7 +30,7 @@ export async function contest(
   provider: Provider,
   hubPlace: Place,
   contenders: readonly Contender[],
-  repo: Parameters<typeof runsOf>[1],
+  repo: RepoId,
 ): Promise<Contest> {
   const before = (await provider.paid()).length;
   const ended = await Promise.all(
@@ -41,7 +41,9 @@ export async function contest(
   );
   const paid = (await provider.paid()).slice(before);
   const hub = await openLocalHub(join(hubPlace.home, 'hub'));
-  const runs = (await runsOf(hub, repo)).map((state) => formatRef({ ...state.repo, revision: state.run }));
+  const runs: string[] = [];
+  for (const branch of Object.keys((await hub.refs(repo))?.branches ?? {}))
+    if ((await readRun(hub, repo, branch)) !== undefined) runs.push(formatRef({ ...repo, revision: branch }));
   return {
     ended,
     owners: ended.filter(({ stderr }) => OWNED.test(stderr)).length,

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { markCancelled } from '../../src/engine/mark-cancelled.ts';
 import { runTask } from '../../src/engine/run-task.ts';
 import { adoptRun, readRun, StageRun } from '../../src/engine/stage-run.ts';
+import { watchRun } from '../../src/engine/watch-run.ts';
+import { ZephyrError } from '../../src/errors.ts';
 import type { Task } from '../../src/stages/stage.ts';
 import { openRig, type Rig, taskStep } from './engine-rig.ts';
 
@@ -60,4 +62,66 @@ test('a run is ours as long as nobody else goes on with it, whoever else writes 
   await same.check();
   await takeOver(rig, same);
   await assert.rejects(same.check(), { exit: 'conflict' });
+});
+
+/** A run of which the Hub says in turn what it is told to; of one that is gone on with elsewhere it says so for good. */
+function saying(t: TestContext, ...answers: readonly ('ours' | 'lost' | 'away')[]) {
+  const left = [...answers];
+  const clock = { steady: 0, wall: 1_000_000 };
+  const heard = { looks: 0, lost: 0, notes: [] as string[] };
+  const check = async (): Promise<void> => {
+    heard.looks += 1;
+    const answer = left.length > 1 ? left.shift() : left[0];
+    if (answer === 'lost') throw new ZephyrError('Cannot go on', { exit: 'conflict' });
+    if (answer === 'away') throw new ZephyrError('The Hub does not answer', { exit: 'temporary' });
+  };
+  const clocks = { steady: () => clock.steady, wall: () => clock.wall };
+  const hour = 3_600_000;
+  const watch = watchRun(
+    { check },
+    hour,
+    () => {
+      heard.lost += 1;
+    },
+    (note) => heard.notes.push(note),
+    clocks,
+  );
+  t.after(watch.end);
+  const pass = (steady: number, wall = steady): void => {
+    clock.steady += steady;
+    clock.wall += wall;
+  };
+  return { heard, watch, pass };
+}
+
+test('nothing waits for the Hub as long as time goes by as it should', (t) => {
+  const { heard, watch, pass } = saying(t, 'ours');
+  for (let second = 0; second < 60; second += 1) {
+    pass(1000);
+    assert.equal(watch.sure(), undefined);
+  }
+  assert.equal(heard.looks, 0);
+});
+
+for (const [what, steady, wall] of [
+  ['was frozen', 20_000, 20_000],
+  ['slept with its machine', 10, 3_600_000],
+  ['had its clock set back', 10, -3_600_000],
+] as const)
+  test(`a process that ${what} asks whose the run is before it sends anything, once`, async (t) => {
+    const { heard, watch, pass } = saying(t, 'lost', 'ours');
+    pass(steady, wall);
+    const both = [watch.sure(), watch.sure()];
+    assert.ok(both.every((wait) => wait !== undefined));
+    await Promise.all(both);
+    assert.deepEqual([heard.looks, heard.lost], [1, 1]);
+    assert.equal(watch.sure(), undefined);
+  });
+
+test('after it stood still, a process waits for a Hub that is away, and says so', async (t) => {
+  const { heard, watch, pass } = saying(t, 'away', 'ours');
+  pass(60_000);
+  await watch.sure();
+  assert.deepEqual([heard.looks, heard.lost, heard.notes.length], [2, 0, 1]);
+  assert.match(heard.notes[0] ?? '', /stood still/);
 });

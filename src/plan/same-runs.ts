@@ -1,0 +1,28 @@
+import { ZephyrError } from '../errors.ts';
+import type { Recipe } from '../recipe/recipe.ts';
+import type { StageName } from '../stages/stage.ts';
+import { stepsOf } from './plan.ts';
+import { diffRecords } from './why.ts';
+
+/**
+ * Throws when a changed recipe would make other runs than the one to be resumed and those that follow it: when it plans
+ * other steps, other settings, other inputs or other repos. All else may change, such as a budget, a price or a server.
+ */
+export function refuseOtherRuns(id: string, before: Recipe, after: Recipe, goal: readonly StageName[]): void {
+  const difference = diffRecords(identityOf(before, goal), identityOf(after, goal));
+  if (difference === undefined) return;
+  throw new ZephyrError(`Cannot resume ${id} with a changed recipe: ${difference} makes it another run`, {
+    exit: 'conflict',
+    hint: 'what changes no result may be changed, such as a budget, a price or a server; for all else run the changed recipe anew, which uses again what is made and paid',
+  });
+}
+
+/** What the steps of a recipe are and where they go, by their names. */
+function identityOf(recipe: Recipe, goal: readonly StageName[]): unknown {
+  return Object.fromEntries(
+    stepsOf(recipe, goal).map(({ stage, name, output, inputs, config, files, work }) => {
+      const does = work.kind === 'job' ? { program: work.program, globalBatch: work.globalBatch ?? null } : { task: work.task };
+      return [`${stage}/${name}`, { output, inputs, config, files, work: does }];
+    }),
+  );
+}
