@@ -81,14 +81,19 @@ export class ServerAway extends ZephyrError {}
 /** No server will answer, whatever is asked: no access, no money, no such model; or none is there. */
 export function unanswered(servers: readonly { readonly teacher: Teacher; readonly failure: ChatFailure }[]): ZephyrError {
   const reasons = servers.map(({ teacher, failure }) => `"${teacher.name}": ${failure.message}`).join('; ');
+  const ids = servers.flatMap(({ teacher: { id } }) => (id === undefined ? [] : [`teachers.${id}`])).join(' and ');
+  const of =
+    ids === ''
+      ? 'its address, its key, its credit and the name of the model'
+      : `address, key, credit and model of ${ids} in the recipe`;
   if (servers.every(({ failure }) => failure.kind === 'stop' || failure.kind === 'quota'))
     return new ZephyrError(`Cannot ask teacher ${reasons}`, {
       exit: 'preflight',
-      hint: 'check its address, its key, its credit and the name of the model; every answer that arrived is kept',
+      hint: `check ${of}; every answer that arrived is kept`,
     });
   return new ServerAway(`Cannot reach teacher ${reasons}`, {
     exit: 'temporary',
-    hint: 'nothing was lost: every answer that arrived is kept',
+    hint: `nothing was lost: every answer that arrived is kept${ids === '' ? '' : `; the recipe names it in ${ids}`}`,
   });
 }
 

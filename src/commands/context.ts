@@ -205,12 +205,13 @@ async function openTeachers(context: Context, recipe: Recipe, id: string): Promi
   const { keyName } = await import('../teachers/terms.ts');
   const { serversOf } = await import('../teachers/servers.ts');
   return await Promise.all(
-    serversOf(spec).map(async (server) => {
+    serversOf(spec).map(async (server, index) => {
+      const name = index === 0 ? id : `${id}.failover.${index - 1}`;
       const key = server.provider === 'practice' ? undefined : keyName(server);
       const secret = key === undefined ? undefined : secretOf(context.env, key);
-      if (server.provider !== 'practice') return openTeacher(server, secret);
+      if (server.provider !== 'practice') return { ...openTeacher(server, secret), id: name };
       const baseUrl = server.baseUrl ?? context.env.ZEPHYR_PRACTICE_URL ?? (await practiceUrl(context, recipe.seed));
-      return openTeacher({ ...server, baseUrl }, 'practice');
+      return { ...openTeacher({ ...server, baseUrl }, 'practice'), id: name };
     }),
   );
 }

@@ -157,6 +157,8 @@ export interface BatchApi {
 export interface Teacher {
   /** `gpt-4 at https://...`: for messages, never with a key */
   readonly name: string;
+  /** What the recipe calls it, for messages: `judge`, `judge.failover.0`. */
+  readonly id?: string;
   /** its address, or in words: for messages */
   readonly where: string;
   /** Names address and key: what is the same here is one server with one account, whose slots all share. */

@@ -9,6 +9,7 @@ import { startChatServer } from '../rig/chat-server.ts';
 import { assertMistake } from '../rig/mistake.ts';
 import { CTRL_C, onTerminal } from '../rig/terminal.ts';
 import { type Ended, missing, newPlace, type Place, zephyr } from '../rig/zephyr.ts';
+import { importFolder } from './early-stop.ts';
 import { idOf, startProvider, writeFeedback } from './feedback.ts';
 
 const skip = missing();
@@ -57,6 +58,20 @@ describe('before anything is paid', { skip, concurrency: false }, () => {
     idOf(await zephyr(place, 'aif', recipe, '--yes', ...own));
     const again = await zephyr(bare, 'aif', recipe, ...own);
     assert.equal(again.code, 0, `what is used again needs neither a key nor a word: ${again.stderr}`);
+  });
+
+  test('run looks for the keys of aif before it trains dsft', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'zephyr-inputs-'));
+    await writeFile(join(folder, 'README.md'), 'nothing that could be trained on');
+    const place = await newPlace();
+    await importFolder(place, folder, 'hf://models/test/base');
+    await importFolder(place, folder, 'hf://datasets/test/none');
+    const recipe = await paidRecipe('http://127.0.0.1:9/v1');
+    const batch = ['--set', 'dsft.train.globalBatch=16', '--set', 'ddpo.train.globalBatch=16'];
+    assertMistake(await zephyr(place, 'run', recipe, ...batch, '--yes'), 3, /no key, expected one in SHOP_KEY/);
+    const keyed = { ...place, env: { SHOP_KEY: KEY } };
+    assertMistake(await zephyr(keyed, 'run', recipe, ...batch), 2, /Cannot begin stage "aif" unasked/);
+    assert.deepEqual(await runsOf(place), []);
   });
 
   test('a key in the place of its name is refused and shown nowhere', async () => {

@@ -71,7 +71,7 @@ describe('a secret is nowhere but in the environment of zephyr itself', { skip, 
     const own = await keyed(`http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`);
     const place = await newPlace({ TEACHER_KEY: KEY });
     const ended = await zephyr(place, ...(await stopStage(place, own)), '--yes');
-    assertMistake(ended, 3, /Unknown key Bearer \[redacted\]/, /its key/);
+    assertMistake(ended, 3, /Unknown key Bearer \[redacted\]/, /key, credit and model of teachers\.\S+ in the recipe/);
     assert.deepEqual(await filesWith(place.home, SECRETS), []);
   });
 });
