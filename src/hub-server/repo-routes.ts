@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import * as z from 'zod';
 import type { RepoId } from '../model/artifact.ts';
+import { ATTRIBUTES } from '../store/large-file.ts';
 import { readCommit } from '../store/objects.ts';
 import { reclaim } from '../store/reclaim.ts';
 import { resolveRevision } from '../store/refs.ts';
@@ -41,9 +42,9 @@ const creation = named.extend({
   files: z.array(z.object({ path: z.string(), content: z.string(), encoding: z.enum(['base64', 'utf-8']).nullish() })).nullish(),
 });
 
-/** What a repo holds from the beginning: the files that are given, and a card with the license. */
+/** What a repo holds from the beginning: the files that are given, else which are large ones; and a card with the license. */
 function firstFiles({ license, files }: z.infer<typeof creation>): Map<string, Uint8Array> {
-  const first = new Map<string, Uint8Array>();
+  const first = new Map<string, Uint8Array>(files == null ? [['.gitattributes', Buffer.from(ATTRIBUTES)]] : []);
   if (license != null && license !== '') first.set('README.md', Buffer.from(`---\n${stringify({ license })}---\n`));
   for (const { path, content, encoding } of files ?? [])
     first.set(path, Buffer.from(content, encoding === 'utf-8' ? 'utf8' : 'base64'));

@@ -126,7 +126,8 @@ export function openRemoteHub(options: RemoteHubOptions): RemoteHub {
     list,
     createRepo: async (repo) => {
       try {
-        await createRepo({ ...common, repo: repoOf(repo), visibility: 'private' });
+        // without first files, where a Hub can do that: as in the embedded one
+        await createRepo({ ...common, repo: repoOf(repo), visibility: 'private', files: [] });
         return 'created';
       } catch (error) {
         if (statusOf(error) === 409) return 'exists';

@@ -1,13 +1,23 @@
 /** Above this a file is never kept inside a commit. The Hub's own limit, bytes. */
 const MAX_REGULAR_BYTES = 10_000_000;
 
-/** The `.gitattributes` that the Hub gives to a new repo, models and datasets together. */
+/** What a new repo keeps with Git LFS by name, models and datasets together: the Hub's own list. */
+const GLOBS = [
+  ...'7z arrow avro bin bz2 ckpt ftz gz gguf h5 joblib lz4 mds mlmodel model msgpack npy npz onnx ot parquet pb pickle pkl'.split(
+    ' ',
+  ),
+  ...'pt pth rar safetensors tar.* tar tflite tgz wasm xz zip zst pcm sam raw aac flac mp3 ogg wav bmp gif png tiff'.split(' '),
+  ...'jpg jpeg webp mp4 webm'.split(' '),
+].map((extension) => `*.${extension}`);
+
 const LARGE = new RegExp(
-  `\\.(?:${[
-    '7z|arrow|avro|bin|bz2|ckpt|ftz|gz|gguf|h5|joblib|lz4|mds|mlmodel|model|msgpack|npy|npz|onnx|ot|parquet|pb|pickle|pkl|pt|pth',
-    'rar|safetensors|tar\\..*|tar|tflite|tgz|wasm|xz|zip|zst|pcm|sam|raw|aac|flac|mp3|ogg|wav|bmp|gif|png|tiff|jpg|jpeg|webp|mp4|webm',
-  ].join('|')})$|tfevents|(?:^|/)saved_model/`,
+  `(?:${GLOBS.map((glob) => glob.slice(1).replaceAll('.', '\\.').replaceAll('*', '.*')).join('|')})$|tfevents|(?:^|/)saved_model/`,
 );
+
+/** The same as the `.gitattributes` of a repo. */
+export const ATTRIBUTES = [...GLOBS, '*tfevents*', '**/saved_model/**']
+  .map((glob) => `${glob} filter=lfs diff=lfs merge=lfs -text\n`)
+  .join('');
 
 /** How many bytes of a file `isLarge` wants to see. */
 export const SAMPLE_BYTES = 512;

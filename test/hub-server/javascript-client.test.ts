@@ -28,6 +28,7 @@ import {
   whoAmI,
 } from '@huggingface/hub';
 import { startHubServer } from '../../src/hub-server/server.ts';
+import { ATTRIBUTES } from '../../src/store/large-file.ts';
 import { openStore } from '../../src/store/store.ts';
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
@@ -93,6 +94,7 @@ describe('The JavaScript client works against the Hub server, unmodified', async
     assert.deepEqual(
       (await all(listFiles({ ...common, recursive: true }))).map(({ type, path, size }) => [type, path, size]),
       [
+        ['file', '.gitattributes', Buffer.byteLength(ATTRIBUTES)],
         ['file', 'config.json', 7],
         ['file', 'empty.txt', 0],
         ['directory', 'w', 0],

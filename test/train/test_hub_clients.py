@@ -110,13 +110,13 @@ def test_files_go_up_and_come_down_as_they_were(client):
                    same=same.oid == folder.oid, lfs=info["model.safetensors"].lfs.size, by=info["sub"].last_commit.oid == folder.oid, paths=len(info),
                    mismatches=len(verified.mismatches), checked=verified.checked_count)
     """)
-    assert out["names"] == ["README.md", "empty.txt", "model.safetensors", "one.txt", "sub/config.json"]
+    assert out["names"] == [".gitattributes", "README.md", "empty.txt", "model.safetensors", "one.txt", "sub/config.json"]
     assert out["equal"]
     assert out["same"]
     assert out["commits"] == 3
     assert out["errors"] == ["RemoteEntryNotFoundError", "RevisionNotFoundError"]
     assert (out["lfs"], out["by"], out["paths"]) == (12_000_000, True, 2)
-    assert (out["mismatches"], out["checked"]) == (0, 5)
+    assert (out["mismatches"], out["checked"]) == (0, 6)
 
 
 def test_six_hundred_files_are_one_commit(client):
@@ -128,7 +128,7 @@ def test_six_hundred_files_are_one_commit(client):
         api.upload_folder(folder_path="many", repo_id="org/many")
         out = dict(files=len(api.list_repo_files("org/many")), commits=len(list(api.list_repo_commits("org/many"))))
     """)
-    assert out == {"files": 600, "commits": 2}
+    assert out == {"files": 601, "commits": 2}
 
 
 def test_branches_and_tags_are_made_listed_and_removed(client):
@@ -151,7 +151,7 @@ def test_branches_and_tags_are_made_listed_and_removed(client):
                    tagged=tagged, after=[b.name for b in after.branches] + [t.name for t in after.tags], commits=len(list(api.list_repo_commits("org/refs"))))
     """)
     assert out == {
-        "branches": ["feat/y", "main"], "tags": [["v1", True]], "text": "y", "kept": "y", "tagged": ["dir/y.txt"], "after": ["main"], "commits": 1,
+        "branches": ["feat/y", "main"], "tags": [["v1", True]], "text": "y", "kept": "y", "tagged": [".gitattributes", "dir/y.txt"], "after": ["main"], "commits": 1,
     }
 
 
@@ -170,7 +170,7 @@ def test_a_commit_on_a_stale_parent_is_refused_and_a_copy_needs_no_bytes(client)
         api.create_commit("org/cas", [CommitOperationCopy("w.safetensors", "copy/w.safetensors"), CommitOperationDelete("a.txt")], commit_message="Copy")
         out = dict(status=status, files=sorted(api.list_repo_files("org/cas")))
     """)
-    assert out == {"status": 412, "files": ["copy/w.safetensors", "w.safetensors"]}
+    assert out == {"status": 412, "files": [".gitattributes", "copy/w.safetensors", "w.safetensors"]}
 
 
 def test_a_dataset_is_pushed_and_loaded(client):
@@ -227,7 +227,7 @@ def test_what_a_client_asks_for_is_done(client):
                    anonymous=HfApi(token=False).repo_exists("org/answered"))
     """)
     assert out == {
-        "files": [".gitignore", "a.txt"],
+        "files": [".gitattributes", ".gitignore", "a.txt"],
         "gated": "auto",
         "name": "org/answered",
         "tag": True,

@@ -39,6 +39,8 @@ def own_places(monkeypatch, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     for name, below in PLACES.items():
         monkeypatch.setattr(constants, name, str(home / below))
+    # the tests read public repos without a token, which this Hub asks for always
+    (home / "token").write_text(testing_constants.TOKEN)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_EXPERIMENTAL_WARNING", True)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
