@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,18 +21,23 @@ SPLIT = "rows"
 LFS_POINTER = b"version https://git-lfs.github.com/"
 
 
-def load_split(folder: Path, name: str, config: str | None, split: str, scratch: Path) -> Dataset:
+# of the columns that there are those to read; throws a `JobError` where they will not do
+Choice = Callable[[list[str]], list[str]]
+
+
+def load_split(folder: Path, name: str, config: str | None, split: str, scratch: Path, choose: Choice = list) -> Dataset:
     """
     The rows of a split, in Arrow files under `scratch` that are mapped into memory, so that many rows need little of it. Only
-    this split is read, whatever the others hold. Faults are `JobError`s (65) that name file, row and column.
+    this split is read, whatever the others hold, and of its columns those that `choose` gives. Faults are `JobError`s (65)
+    that name file, row and column.
     """
     # what is prepared for one split must not be taken for the other
     own = Path(tempfile.mkdtemp(dir=scratch))
     found = find_split(folder, name, config, split, own)
-    rows = read_files(found, own)
+    rows = read_files(found, own, choose)
     if found.promised is not None and found.promised != len(rows):
         raise JobError(f'Cannot use the split "{split}" of the dataset "{name}": found {len(rows)} rows, its card says {found.promised}', BAD_DATA)
-    return rows
+    return rows.select_columns(choose(rows.column_names))
 
 
 def load_files(folder: Path, name: str, scratch: Path) -> Iterator[Dataset]:
@@ -43,7 +48,7 @@ def load_files(folder: Path, name: str, scratch: Path) -> Iterator[Dataset]:
         yield read_files(by_name(root, name, path.name, [path], own), own)
 
 
-def read_files(found: Found, scratch: Path) -> Dataset:
+def read_files(found: Found, scratch: Path, choose: Choice = list) -> Dataset:
     import datasets
 
     datasets.disable_progress_bars()
@@ -51,9 +56,13 @@ def read_files(found: Found, scratch: Path) -> Dataset:
         refuse_what_is_no_data(path, found)
     try:
         found.builder.config.data_files = {SPLIT: [str(unpacked(path, scratch)) for path in found.files]}
+        if all(path.suffix == ".parquet" for path in found.files):
+            narrow(found, choose)
         # a card may list splits that are not read here
         found.builder.download_and_prepare(verification_mode="no_checks")
         return found.builder.as_dataset(split=SPLIT)
+    except JobError:
+        raise
     except Exception as error:
         if is_disk_full(error):
             raise
@@ -65,6 +74,23 @@ def read_files(found: Found, scratch: Path) -> Dataset:
             except Exception as fault_of_file:
                 raise fault(path, found, last_line(fault_of_file)) from error
         raise disagreement(found, error) from error
+
+
+def narrow(found: Found, choose: Choice) -> None:
+    """Parquet is read column by column: others cost nothing then, and may be of types that `datasets` does not have."""
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    from datasets import Features
+
+    schema = parquet.read_schema(found.files[0])
+    names = choose(schema.names)
+    if set(names) == set(schema.names):
+        return
+    found.builder.config.columns = names
+    if found.builder.info.features is None:
+        read = pyarrow.schema([schema.field(name) for name in names], schema.metadata)
+        found.builder.info.features = Features.from_arrow_schema(read)
 
 
 def refuse_what_is_no_data(path: Path, found: Found) -> None:

@@ -44,16 +44,19 @@ class Row:
 
 
 def read_split(folder: Path, source: Source, split: str, kind: str, scratch: Path) -> list[Row]:
-    dataset = load_split(folder, source.input, source.config, split, scratch)
     of = f'the split "{split}" of the dataset "{source.input}"'
-    columns = columns_of(kind, dataset.column_names)
-    if not columns:
-        raise JobError(f"Cannot use {of}: found the columns {', '.join(dataset.column_names) or 'none'}, {WANTED[kind]}", BAD_DATA)
+
+    def choose(names: list[str]) -> list[str]:
+        columns = columns_of(kind, names)
+        if not columns:
+            raise JobError(f"Cannot use {of}: found the columns {', '.join(names) or 'none'}, {WANTED[kind]}", BAD_DATA)
+        return [*columns, *(["prompt_id"] if "prompt_id" in names else [])]
+
+    rows = load_split(folder, source.input, source.config, split, scratch, choose)
     wanted = None if source.rows is None else source.rows.get(split)
-    if wanted is not None and wanted != len(dataset):
-        raise JobError(f"Cannot use {of}: found {len(dataset)} rows, expected {wanted}", BAD_DATA)
-    ids = ["prompt_id"] if "prompt_id" in dataset.column_names else []
-    held = Split(source, split, columns, dataset.select_columns([*columns, *ids]))
+    if wanted is not None and wanted != len(rows):
+        raise JobError(f"Cannot use {of}: found {len(rows)} rows, expected {wanted}", BAD_DATA)
+    held = Split(source, split, columns_of(kind, rows.column_names), rows)
     return [Row(id, held, index) for index, id in enumerate(row_ids(held, kind))]
 
 

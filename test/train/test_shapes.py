@@ -187,10 +187,36 @@ def test_ids_are_those_of_what_is_read_whatever_the_other_columns_and_the_way_it
         assert ids(tmp_path / other, tmp_path) == expected, other
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        pyarrow.array([[("a", 1)], []], pyarrow.map_(pyarrow.string(), pyarrow.int64())),
+        pyarrow.array([b"ab", b"cd"], pyarrow.binary(2)),
+        pyarrow.array([1, None], pyarrow.duration("s")),
+        pyarrow.array([2**30, 1], pyarrow.date32()),
+        pyarrow.nulls(2),
+    ],
+    ids=str,
+)
+def test_a_column_that_is_not_read_may_be_of_any_type(tmp_path: Path, extra: Any) -> None:
+    (tmp_path / "beds").mkdir()
+    parquet.write_table(pyarrow.table({"messages": [PLAIN, LONG], "extra": extra}), tmp_path / "beds" / "train.parquet")
+    found = read_split(tmp_path / "beds", source(), "train", "sft", tmp_path)
+    assert [row_dialogue(content) for content in contents(found)] == [PLAIN, LONG]
+
+
 def test_a_message_with_one_key_more_changes_no_other_row(tmp_path: Path) -> None:
     rows: list[Json] = [{"messages": PLAIN}, {"messages": [{**PLAIN[0], "name": "Ann"}, PLAIN[1]]}]
     write_rows(tmp_path / "in" / "train.jsonl", rows)
     found = read_split(tmp_path / "in", source(), "train", "sft", tmp_path)
+    assert [row_dialogue(content) for content in contents(found)] == [PLAIN, PLAIN]
+    # and as datasets writes such a column to Parquet
+    write_rows(tmp_path / "wide" / "train.jsonl", [{**row, "unused": 1} for row in rows])
+    table = load_split(tmp_path / "wide", "wide", None, "train", tmp_path)
+    assert "Json" in str(table.features["messages"])
+    (tmp_path / "parquet").mkdir()
+    table.to_parquet(tmp_path / "parquet" / "train.parquet")
+    found = read_split(tmp_path / "parquet", source(), "train", "sft", tmp_path)
     assert [row_dialogue(content) for content in contents(found)] == [PLAIN, PLAIN]
 
 
