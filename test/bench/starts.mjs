@@ -1,5 +1,5 @@
 // Zephyrs that are started at once on one recipe: of each round exactly one may own the run, and no call may be paid twice.
-// `node test/bench/starts.mjs [ROUNDS]`, after `npm run build`: so many pairs beside the embedded Hub, as many over HTTP from
+// `node test/bench/starts.mjs [ROUNDS [KIND]]`, after `npm run build`: so many pairs beside the embedded Hub, as many over HTTP from
 // two homes; a tenth of that for each of the others. A figure to read, not a test: test/e2e/at-once.test.ts is one.
 import { rm } from 'node:fs/promises';
 import { contest, faultsOf } from '../e2e/contenders.ts';
@@ -9,6 +9,7 @@ import { writeTiny } from '../e2e/tiny.ts';
 import { newPlace } from '../rig/zephyr.ts';
 
 const rounds = Number(process.argv[2] ?? 200);
+const only = process.argv[3] ?? '';
 const few = Math.max(1, Math.round(rounds / 10));
 const feedback = await writeFeedback({ prompts: 4, aspects: ['honesty'], binarize: { testPrompts: 1 } });
 const tiny = await writeTiny();
@@ -79,6 +80,7 @@ let bad = 0;
 try {
   console.log('kind                                  rounds  one owner  paid twice  seconds a round');
   for (const [index, [kind, times, stage, won, contenders]] of kinds.entries()) {
+    if (!kind.includes(only)) continue;
     const began = performance.now();
     let [right, twice] = [0, 0];
     for (let round = 0; round < times; round += 1) {
