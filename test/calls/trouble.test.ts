@@ -178,6 +178,34 @@ test('a call of a machine whose clock was ahead is looked for no longer than any
     { store: true },
   ));
 
+test('a call that a clock an hour behind ours wrote down is waited for as long as any other, and not bought twice', () =>
+  withServer(
+    () => ({}),
+    async (server, options) => {
+      await withSession(options, (session) => askAll(session, calls(1)));
+      const [opened] = await options.teacher('t');
+      assert.ok(opened);
+      let looks = 0;
+      const recover: typeof opened.recover = async (...asked) => {
+        looks += 1;
+        // its answer is on its way to the store still
+        return looks < 4 ? undefined : opened.recover(...asked);
+      };
+      const journal = `${options.journal}-later`;
+      const log = await openCallLog(journal);
+      const at = Date.now() - 3_600_000;
+      await log.append({ t: 'intent', k: callKey(call('q0')), a: 1, at, est: null, model: 'm', teacher: opened.name });
+      await log.close();
+      const teacher = { ...opened, settleMs: 60_000, recover };
+      const later = { ...options, journal, teacher: () => Promise.resolve([teacher]) };
+      const texts = await withSession(later, (session) => askAll(session, calls(1)));
+      await rm(journal, { recursive: true });
+      assert.equal(texts.get('q0'), 'echo: q0');
+      assert.deepEqual([...server.billed.values()], [1]);
+    },
+    { store: true },
+  ));
+
 test('a user who turns away gets back what was in flight, and the rest is asked later', () => {
   const controller = new AbortController();
   return withServer(
