@@ -4,7 +4,7 @@ import { readReply } from '../teachers/reply.ts';
 import type { ChatReply } from '../teachers/teacher.ts';
 import { batchList, type LoggedBatch } from './batches.ts';
 import { type Known, knownCalls, type Totals, type Usage } from './known-calls.ts';
-import { decodeRecord, encodeRecord, type FailRecord, type LogRecord, readHead } from './record.ts';
+import { decodeRecord, encodeRecord, type LogRecord, readHead } from './record.ts';
 import { findSegments, finishSegments, scanLines } from './segment-files.ts';
 import { segmentReader } from './segment-reader.ts';
 import { type SegmentLimits, segmentWriter } from './segments.ts';
@@ -16,8 +16,6 @@ export interface CallLog {
   usage(key: string): Usage | undefined;
   /** The reply to a call that is `done`. */
   reply(key: string): Promise<ChatReply | undefined>;
-  /** What the server said to a call that has `failed`. */
-  failure(key: string): Promise<Pick<FailRecord, 'message' | 'status'> | undefined>;
   /** The name of the server that a call which is `sent` went to. */
   sentTo(key: string): Promise<string | undefined>;
   /** Of this folder and the earlier ones, in the order in which they were first heard of. */
@@ -86,10 +84,6 @@ export async function openCallLog(folder: string, { earlier = [], limits = LIMIT
     async reply(key) {
       const record = await recordOf(key, 'done');
       return record?.t === 'done' ? readReply(record.raw, record.rid ?? undefined) : undefined;
-    },
-    async failure(key) {
-      const record = await recordOf(key, 'failed');
-      return record?.t === 'fail' ? { message: record.message, status: record.status } : undefined;
     },
     async sentTo(key) {
       const record = await recordOf(key, 'sent');

@@ -1,6 +1,6 @@
 /** What the log knows of a call, as numbers. */
 export interface Entry {
-  readonly state: 'sent' | 'rejected' | 'failed' | 'done';
+  readonly state: 'sent' | 'rejected' | 'done';
   /** It comes from the run's own folder. */
   readonly own: boolean;
   readonly attempt: number;
@@ -29,7 +29,7 @@ export interface KeyIndex {
   set(key: string, entry: Entry): void;
 }
 
-const STATES = ['sent', 'rejected', 'failed', 'done'] as const;
+const STATES = ['sent', 'rejected', 'done'] as const;
 const OWN = 8;
 const WORDS = 4;
 

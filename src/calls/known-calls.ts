@@ -7,7 +7,6 @@ import type { BatchRecord, RecordHead } from './record.ts';
  */
 export type Known =
   | { readonly state: 'done'; readonly attempt: number }
-  | { readonly state: 'failed'; readonly attempt: number }
   | {
       readonly state: 'sent';
       readonly attempt: number;
@@ -97,7 +96,7 @@ export function knownCalls(): KnownCalls {
   function entryOf(head: CallHead, place: Place): Entry {
     const fields = { ...place, attempt: head.a, sentAt: 0, usd: null, promptTokens: 0, completionTokens: 0, batch: 0 };
     if (head.t === 'done') return { ...fields, state: 'done', usd: head.usd, promptTokens: head.in, completionTokens: head.out };
-    if (head.t === 'fail') return { ...fields, state: head.kind === 'final' ? 'failed' : 'rejected' };
+    if (head.t === 'fail') return { ...fields, state: 'rejected' };
     return { ...fields, state: 'sent', sentAt: head.at, usd: head.est, batch: numberOf(head.b) };
   }
 

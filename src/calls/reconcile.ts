@@ -47,7 +47,7 @@ export function reconciler({ halt, patience }: Pick<Floor, 'halt' | 'patience'>)
       stop.check();
       const found = await looks.add(() => teacher.recover(key, model, halt.hard));
       if (found?.ok === true) return found.reply;
-      if (found !== undefined && found.failure.kind !== 'final') {
+      if (found !== undefined && found.failure.kind !== 'final' && found.failure.kind !== 'refused') {
         fails += 1;
         failingSince ??= performance.now();
         const { failure } = found;

@@ -58,7 +58,7 @@ const logRecord = z.discriminatedUnion('t', [
 export type LogRecord = z.infer<typeof logRecord>;
 type Kind<T extends LogRecord['t']> = Extract<LogRecord, { t: T }>;
 export type BatchRecord = Kind<'batch'>;
-export type FailRecord = Kind<'fail'>;
+type FailRecord = Kind<'fail'>;
 
 /** What the index wants to know of a record; the raw reply and the texts stay on the disk. */
 export type RecordHead =

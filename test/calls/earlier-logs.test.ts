@@ -34,7 +34,7 @@ test('what an earlier run knows is known but not spent, and its folder stays as 
   const log = await openCallLog(own, { earlier: [first, second, join(root, 'gone'), own, first], limits });
   const texts = await Promise.all([1, 2, 4, 6].map(async (n) => (await log.reply(keyOf(n)))?.text));
   assert.deepEqual(texts, ['reply 1', 'reply 2', 'reply 4', 'own']);
-  assert.deepEqual(await log.failure(keyOf(3)), { message: 'no', status: 400 });
+  assert.deepEqual(log.known(keyOf(3)), { state: 'rejected', attempt: 1 });
   assert.deepEqual(log.known(keyOf(5)), { state: 'sent', attempt: 1, sentAt: 1000, est: 0.25, batch });
   assert.deepEqual(log.known(keyOf(7)), { state: 'rejected', attempt: 1 }, 'the run itself knows better');
   assert.deepEqual(log.usage(keyOf(1)), { usd: 0.5, promptTokens: 3, completionTokens: 2 });
@@ -126,7 +126,7 @@ function wanted(
   const heard = own.length > 0 ? own : others;
   const last = heard.filter(({ a }) => a === Math.max(...heard.map((each) => each.a)));
   const no = last.findLast((each) => each.t === 'fail');
-  if (no?.t === 'fail') return { state: no.kind === 'final' ? 'failed' : 'rejected' };
+  if (no?.t === 'fail') return { state: 'rejected' };
   const intent = last.find((each) => each.t === 'intent');
   return intent?.t === 'intent' ? { state: 'sent', est: intent.est } : { state: undefined };
 }
