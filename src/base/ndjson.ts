@@ -64,10 +64,14 @@ export async function* linesIn(pieces: AsyncIterable<Uint8Array>): AsyncGenerato
 /** Ends of lines to other readers, and in a JSON string nothing but characters: U+0085, U+2028, U+2029. */
 const LINE_ENDS = /[\u0085\u2028\u2029]/g;
 
-/** A value as a line of JSON Lines, with its newline; as one line, whatever ends a line for who reads it. */
+/** A value as JSON that is one line, whatever ends a line for who reads it. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value).replace(LINE_ENDS, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** A value as a line of JSON Lines, with its newline. */
 export function jsonLine(value: unknown): string {
-  const text = JSON.stringify(value).replace(LINE_ENDS, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`);
-  return `${text}\n`;
+  return `${jsonText(value)}\n`;
 }
 
 /** The object that a line of JSON Lines holds; undefined when it holds something else, or is no JSON. */

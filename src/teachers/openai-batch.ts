@@ -2,7 +2,7 @@ import { openAsBlob } from 'node:fs';
 import { Readable } from 'node:stream';
 import { APIError } from 'openai';
 import * as z from 'zod';
-import { linesIn } from '../base/ndjson.ts';
+import { jsonText, linesIn } from '../base/ndjson.ts';
 import { readBatchLine } from './batch-line.ts';
 import { chatBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
@@ -51,7 +51,7 @@ export function openaiBatch(
     queuedTokens,
     pollMs: pollSeconds * 1000,
     settleMs: timeoutMs,
-    body: (request) => JSON.stringify(chatBody(request, spec)),
+    body: (request) => jsonText(chatBody(request, spec)),
     line: (customId, body) => `{"custom_id":"${customId}","method":"POST","url":"/v1/chat/completions","body":${body}}`,
 
     upload: (path, name, signal) =>
