@@ -19,6 +19,8 @@ ENDINGS = {
     ".parquet": "parquet", ".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv",
 }  # fmt: skip
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+# words in the names of files and folders by which `datasets` tells splits apart
+WORDS = {"train": ("train", "training"), "validation": ("validation", "valid", "dev", "val"), "test": ("test", "testing", "eval", "evaluation")}
 # as the branch refs/convert/parquet of a dataset lays them: CONFIG/SPLIT/0000.parquet
 CONVERTED = re.compile(r"([^/]+)/([^/]+)/\d{4}\.\w+(\.\w+)?")
 # one level: a card's first lines between rulers
@@ -60,6 +62,8 @@ def find_split(folder: Path, name: str, config: str | None, split: str, scratch:
     splits = {str(key): [Path(file) for file in files] for key, files in builder.config.data_files.items()}
     files = splits.get(split)
     if files is None:
+        # train, validation and test are what `datasets` says they are
+        is_free = is_free and split not in WORDS
         own = own_files(root, split) or [path for splits_of in converted.values() for path in splits_of.get(split, [])] if is_free else []
         if not own:
             raise no_split(root, name, builder, split, list(splits))
@@ -134,8 +138,10 @@ def refuse_mixing(
     if len(set(files)) != len(files):
         twice = next(path for path in files if files.count(path) > 1)
         raise refuse(f'"{twice.relative_to(root)}" would be read twice, by two patterns')
+    meant = words_of(split)
     for other, theirs in splits.items():
-        shared = next((path for path in files if other != split and split in splits and path in theirs), None)
+        is_other = other != split and (split in splits or (bool(meant) and other in WORDS and other not in meant))
+        shared = next((path for path in files if is_other and path in theirs), None)
         if shared is not None:
             raise refuse(f'"{shared.relative_to(root)}" belongs to the split "{other}" as well')
     configs = [config for config, theirs in converted.items() if any(path in files for paths in theirs.values() for path in paths)]
@@ -144,6 +150,12 @@ def refuse_mixing(
     folders = sorted({path.parent.relative_to(root).as_posix() for path in files})
     if split not in splits and len(folders) > 1:
         raise refuse(f'its files lie in {", ".join(folders)}, expected one folder or a card that tells')
+
+
+def words_of(split: str) -> set[str]:
+    """The splits that the words in a name stand for: train for train_sft."""
+    beside = "[-._ 0-9]"
+    return {word for word, names in WORDS.items() if any(re.search(rf"(^|{beside}){name}({beside}|$)", split) for name in names)}
 
 
 def no_split(root: Path, name: str, builder: DatasetBuilder, split: str, splits: list[str]) -> JobError:

@@ -58,9 +58,10 @@ export function resolveSplit(unsorted: Tree, wanted: Wanted): Layout {
     return { files: readable(pick(own, split, `config "${config}"`)), promised: undefined };
   }
   const splits = formatted(byName(tree.paths));
-  const files = splits.get(split) ?? ownFiles(tree.paths, converted, split);
+  const files = splits.get(split) ?? (WORDS.has(split) ? undefined : ownFiles(tree.paths, converted, split));
   if (files === undefined) throw noSplit(split, '', [...splits.keys()], tree.paths);
   refuseMixing(split, files, splits);
+  refuseOther(split, files, splits);
   const taken = new Set(files);
   const mixed = [...converted].filter(([, theirs]) => [...theirs.values()].flat().some((path) => taken.has(path)));
   if (mixed.length > 1)
@@ -244,6 +245,18 @@ function refuseMixing(split: string, files: readonly string[], splits: Splits): 
     throw new ZephyrError(`Cannot read split "${split}": "${shared}" belongs to split "${other}" as well`, {
       hint: 'rename the file, or tell the splits apart in a card with `configs`',
     });
+  }
+}
+
+/** A split by the name of its files must not be of another one by the words in their folders: `test/train_sft.jsonl`. */
+function refuseOther(split: string, files: readonly string[], splits: Splits): void {
+  const isWord = (words: readonly string[]) => words.some((word) => new RegExp(`(^|${BESIDE})${word}(${BESIDE}|$)`).test(split));
+  if (splits.has(split) || ![...WORDS.values()].some(isWord)) return;
+  const own = new Set(files);
+  for (const [other, theirs] of splits) {
+    const shared = isWord(WORDS.get(other) ?? []) ? undefined : theirs.find((path) => WORDS.has(other) && own.has(path));
+    if (shared !== undefined)
+      throw new ZephyrError(`Cannot read split "${split}": "${shared}" belongs to split "${other}" by the name of its folder`);
   }
 }
 
