@@ -1,7 +1,8 @@
-import { mkdir, readlink, rm, symlink } from 'node:fs/promises';
+import { readlink, rm, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ZephyrError } from '../errors.ts';
+import { makeFolder } from './durable.ts';
 import { isAlive, ownMark } from './process-mark.ts';
 
 /** Nothing slow is done under a lock; who waits longer than this waits for a process that hangs. */
@@ -29,7 +30,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
 }
 
 async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const deadline = performance.now() + PATIENCE_MS;
   while (!(await tryTake(path))) {
     await breakStale(path);

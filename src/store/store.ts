@@ -1,6 +1,7 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { RepoId } from '../model/artifact.ts';
+import { makeFolder } from './durable.ts';
 import type { GitTreeEntry } from './git-object.ts';
 import type { LfsPointer } from './lfs-pointer.ts';
 
@@ -32,7 +33,7 @@ const ABANDONED_MS = 24 * 3600 * 1000;
 
 export async function openStore(folder: string): Promise<Store> {
   const store = { root: resolve(folder), blobs: new Map(), trees: new Map(), counts: new Map() };
-  for (const name of ['tmp', 'wanted', 'dropped']) await mkdir(join(store.root, name), { recursive: true, mode: 0o700 });
+  for (const name of ['tmp', 'wanted', 'dropped']) await makeFolder(join(store.root, name), 0o700);
   await sweepOld(join(store.root, 'tmp'), (path) => rm(path, { recursive: true, force: true }));
   // what was wanted and never came into a commit is looked at as what was dropped is
   await sweepOld(join(store.root, 'wanted'), (path, name) => rename(path, join(store.root, 'dropped', name)));
