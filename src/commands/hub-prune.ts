@@ -19,7 +19,7 @@ export async function pruneHub(options: Options & { readonly yes?: boolean }): P
         `${formatBytes(heldBytes)} more are in use outside of the Hub (job folders, caches, what was imported)\n`,
       );
     if (unfinished.files > 0) {
-      const begun = `${unfinished.files} unfinished upload${unfinished.files === 1 ? '' : 's'}`;
+      const begun = `${unfinished.files} unfinished transfer${unfinished.files === 1 ? '' : 's'}`;
       process.stdout.write(`${isLook ? begun : `deleted ${begun}`}: ${formatBytes(unfinished.bytes)}\n`);
     }
     if (isLook && files + unfinished.files > 0) process.stderr.write('delete them with: zephyr hub prune --yes\n');

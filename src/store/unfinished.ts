@@ -1,4 +1,4 @@
-import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive } from './process-mark.ts';
@@ -16,29 +16,44 @@ const IDLE_MS = 10_000;
 const COMMIT_MS = 10 * 60_000;
 
 /**
- * Deletes what was on its way into the store and is not any more, or with `dry` only counts it. What is written to just now
- * is looked at once more a little later.
+ * Deletes what was on its way into the store and is not any more (uploads in `tmp`, pulls in `pulls`), or with `dry` only
+ * counts it. What is written to just now is looked at once more a little later.
  */
 export async function giveBackUnfinished(store: Store, { dry = false, idleMs = IDLE_MS } = {}): Promise<Unfinished> {
-  const folder = join(store.root, 'tmp');
   let [files, bytes] = [0, 0];
-  let newest = Date.now();
-  for (const name of await readdir(folder)) {
-    const path = join(folder, name);
-    let info = await stat(path).catch(() => undefined);
-    const wait = info === undefined ? 0 : info.mtimeMs + idleMs - newest;
+  let now = Date.now();
+  for (const path of [...(await namesIn(store, 'tmp')), ...(await namesIn(store, 'pulls'))]) {
+    let found = await factsOf(path);
+    const wait = found === undefined ? 0 : found.newest + idleMs - now;
     if (wait > 0) {
       await sleep(Math.min(wait, idleMs));
-      newest = Date.now();
-      info = await stat(path).catch(() => undefined);
+      now = Date.now();
+      found = await factsOf(path);
     }
-    if (info === undefined || newest - info.mtimeMs < idleMs) continue;
-    // a folder is a repo that was being deleted
+    if (found === undefined || now - found.newest < idleMs) continue;
     files += 1;
-    bytes += info.isDirectory() ? 0 : info.blocks * 512;
+    bytes += found.bytes;
     if (!dry) await rm(path, { recursive: true, force: true });
   }
   return { files, bytes };
+}
+
+async function namesIn(store: Store, folder: string): Promise<string[]> {
+  const names = await readdir(join(store.root, folder)).catch(() => []);
+  return names.map((name) => join(store.root, folder, name));
+}
+
+/** When something was last written there (ms), and the bytes of files that have no other name. */
+async function factsOf(path: string): Promise<{ newest: number; bytes: number } | undefined> {
+  const info = await lstat(path).catch(() => undefined);
+  if (info === undefined) return undefined;
+  let [newest, bytes] = [info.mtimeMs, info.isFile() && info.nlink === 1 ? info.blocks * 512 : 0];
+  for (const name of info.isDirectory() ? await readdir(path).catch(() => []) : []) {
+    const below = await factsOf(join(path, name));
+    newest = Math.max(newest, below?.newest ?? 0);
+    bytes += below?.bytes ?? 0;
+  }
+  return { newest, bytes };
 }
 
 /**

@@ -48,9 +48,9 @@ test('what killed uploads left is counted, and given back', { skip: missing() },
   const { sha256 } = await ingestBytes(store, Buffer.alloc(300_000, 2));
   await writeFile(join(store.root, 'wanted', sha256), '999999999:1:gone:none');
   const look = await zephyr(place, 'hub', 'prune');
-  assert.match(look.stdout, /^1 large file .*: 293 KiB\n1 unfinished upload: 3\.0 MiB\n$/);
+  assert.match(look.stdout, /^1 large file .*: 293 KiB\n1 unfinished transfer: 3\.0 MiB\n$/);
   assert.match(look.stderr, /zephyr hub prune --yes/);
-  assert.match((await zephyr(place, 'hub', 'prune', '--yes')).stdout, /deleted 1 unfinished upload: 3\.0 MiB\n$/);
+  assert.match((await zephyr(place, 'hub', 'prune', '--yes')).stdout, /deleted 1 unfinished transfer: 3\.0 MiB\n$/);
   assert.deepEqual(await readdir(join(store.root, 'tmp')), []);
   assert.match((await zephyr(place, 'hub', 'prune')).stdout, /^0 large files [^\n]*\n$/);
 });

@@ -191,6 +191,24 @@ export function hubContract(name: string, open: OpenHub): void {
     );
 
     it(
+      'deletes branches, tags and repos, and says whether there was one',
+      withHub(open, async (hub) => {
+        await hub.createRepo(repo);
+        const first = await head(hub);
+        await hub.createBranch(repo, 'feat/y', first);
+        await hub.createTag(repo, 'v1', first);
+        assert.equal(await hub.deleteRef(repo, 'branch', 'feat/y'), true);
+        assert.equal(await hub.deleteRef(repo, 'branch', 'feat/y'), false);
+        assert.equal(await hub.deleteRef(repo, 'tag', 'v1'), true);
+        assert.equal(await hub.deleteRef(repo, 'tag', 'v1'), false);
+        assert.deepEqual(await hub.refs(repo), { branches: { main: first }, tags: {} });
+        assert.equal(await hub.deleteRepo(repo), true);
+        assert.equal(await hub.deleteRepo(repo), false);
+        assert.equal(await hub.refs(repo), undefined);
+      }),
+    );
+
+    it(
       'lists a tree of 1,001 files',
       withHub(open, async (hub) => {
         await hub.createRepo(repo);
