@@ -22,7 +22,7 @@ const TOLD_AT: readonly number[] = [5, 20, 60];
 /** A request that is not answered for so many seconds is told as waiting; until then it may merely be slow. */
 const HANGS_S = 10;
 /** After the user has turned away: what is on its way to a Hub that answers, and what is still to be written there. */
-const GRACE_MS = 5000;
+const GRACE_MS = 3000;
 /** As above, where the Hub did not answer before either. */
 const SHORT_GRACE_MS = 1000;
 
@@ -197,6 +197,7 @@ export class Patience {
     if (!isDue || seconds < toldAt(trouble.told) || this.#signal?.aborted === true) return;
     while (seconds >= toldAt(trouble.told)) trouble.told += 1;
     this.#troubles.add(trouble);
+    this.#ailing = true;
     const [first] = this.#troubles;
     if (first !== trouble) return;
     trouble.spoke = true;
