@@ -78,6 +78,7 @@ test('batches are known by what was planned, opened and ended last, whatever the
     teacher: 't',
     keys: 1,
     file: 'f2',
+    upload: undefined,
     id: undefined,
     ended: false,
     status: undefined,
