@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncFolder } from '../base/atomic-write.ts';
 import type { RepoId, RepoType } from '../model/artifact.ts';
@@ -31,7 +32,8 @@ const TYPES: readonly RepoType[] = ['model', 'dataset'];
 export async function readRepo(store: Store, id: RepoId): Promise<RepoRecord | undefined> {
   if (!isRepoName(id.name)) return undefined;
   try {
-    return JSON.parse(await readFile(join(repoFolder(store, id), RECORD), 'utf8')) as RepoRecord;
+    // asked with each read of a file; a line is read sooner than a thread is asked for it
+    return JSON.parse(readFileSync(join(repoFolder(store, id), RECORD), 'utf8')) as RepoRecord;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
