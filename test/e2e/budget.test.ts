@@ -85,8 +85,8 @@ describe('what resume may change of a recipe', { skip, concurrency: false }, () 
     const before = (await provider.paid()).length;
     for (const [set, why] of [
       ['aif.answersPerPrompt=2', /aif\/generate\.config\.answers_per_prompt: 3 -> 2 makes it another run/],
-      ['name=another', /aif\/prompts\.output\.name: "test\/feedback-prompts" -> "test\/another-prompts" makes it/],
-      ['namespace=elsewhere', /"test\/feedback-prompts" -> "elsewhere\/feedback-prompts" makes it another run/],
+      ['name=another', /output\.name: "test\/feedback-\w+" -> "test\/another-\w+" makes it another run/],
+      ['namespace=elsewhere', /"test\/feedback-\w+" -> "elsewhere\/feedback-\w+" makes it another run/],
       ['seed=8', /seed: 7 -> 8 makes it another run/],
     ] as const)
       assertMistake(await zephyr(place, 'resume', id, '--set', set), 6, why);
