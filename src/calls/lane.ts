@@ -22,12 +22,12 @@ export interface Lane {
   readonly now: () => number;
   /** Resolves when a call of so many tokens may be sent; `undefined`: try elsewhere. `again`: before those that are new. */
   enter(tokens: number, again: boolean, stop: Stop): Promise<Ticket | undefined>;
-  /** What the server answered to the call; `used`: tokens of its reply. */
+  /** What the server answered to the call; `used`: tokens of its reply. Another may go, while this one is written down. */
   heard(ticket: Ticket, answer: ChatAnswer, used: number): void;
   /** The call was not sent after all. */
   withdraw(ticket: Ticket): void;
-  /** Nothing of the call is on its way any more, not to the server and not to the disk: another may go. */
-  leave(): void;
+  /** Nothing of the call is on its way any more, not to the server and not to the disk. */
+  leave(wasHeard: boolean): void;
   /** One call has failed so often, with nothing answered in between, that the server is left alone for a while. */
   trip(): void;
   /** Calls whose stop has come leave. */
@@ -42,6 +42,10 @@ interface Waiter {
   readonly resolve: (ticket: Ticket | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
+
+/** Answers that are on their way to the disk while others are asked for, of the teacher's slots: a crash loses them, paid. */
+const MOST_UNWRITTEN = 1 / 2;
+const LEAST_UNWRITTEN = 8;
 
 /** For so long a call may be late, or a server silent, before that is worth a word. */
 const WORTH_SAYING_MS = 3000;
@@ -62,6 +66,8 @@ export function openLane(
   let head = 0;
   let returning: Waiter[] = [];
   let inFlight = 0;
+  let unwritten = 0;
+  const mostUnwritten = Math.max(LEAST_UNWRITTEN, MOST_UNWRITTEN * teacher.concurrency);
 
   const next = (): Waiter | undefined => returning[0] ?? waiting[head];
   function shift(): void {
@@ -96,7 +102,7 @@ export function openLane(
     },
     waitMs(at) {
       const first = next();
-      if (first === undefined || inFlight >= teacher.concurrency) return undefined;
+      if (first === undefined || inFlight >= teacher.concurrency || unwritten >= mostUnwritten) return undefined;
       const wait = endpoint.waitMs(first.tokens, at);
       // Looked at sooner than it may go: meanwhile another server may have opened, and no timer runs longer than 24 days.
       return Number.isFinite(wait) && wait > 0 ? Math.min(wait, Math.max(1, patience.capMs)) : wait;
@@ -111,6 +117,11 @@ export function openLane(
     },
   };
   const pump = () => slots.pump();
+  function free(): void {
+    inFlight -= 1;
+    endpoint.inFlight -= 1;
+    slots.free();
+  }
   slots.join(user, teacher.concurrency);
   halt.signal.addEventListener('abort', pump, { once: true });
 
@@ -144,16 +155,17 @@ export function openLane(
       endpoint.heard(ticket, answer, used, at, (minutes) =>
         note(`"${teacher.name}" is busy and takes no call for ${minutes} min`),
       );
-      pump();
+      unwritten += 1;
+      free();
     },
     withdraw(ticket) {
       meters.tokens.add(-ticket.tokens, now());
       endpoint.withdraw(ticket);
     },
-    leave() {
-      inFlight -= 1;
-      endpoint.inFlight -= 1;
-      slots.free();
+    leave(wasHeard) {
+      if (!wasHeard) return free();
+      unwritten -= 1;
+      pump();
     },
     trip() {
       endpoint.trip(now());

@@ -142,7 +142,7 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       if (answer === undefined) lane.withdraw(ticket);
       claim?.settled();
       sent?.withdrawn();
-      lane.leave();
+      lane.leave(answer !== undefined);
     }
   }
 

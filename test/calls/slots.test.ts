@@ -9,7 +9,7 @@ import { withSession } from '../../src/calls/run-calls.ts';
 import { openServers } from '../../src/calls/servers.ts';
 import { Slots, type SlotUser } from '../../src/calls/slots.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
-import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
+import { teacherSpec } from '../../src/teachers/spec.ts';
 import { call } from '../rig/asking.ts';
 import { startChatServer } from '../rig/chat-server.ts';
 
@@ -81,59 +81,42 @@ test('while one waits for room under a limit that it shares, no other takes that
   assert.deepEqual([small.inFlight, other.inFlight], [0, 2]);
 });
 
-/** Runs `use` with a session of two teachers at one server; `most`: calls that it had at once. */
-async function atOneServer(
-  specs: Readonly<Record<'answers' | 'judge', Partial<TeacherSpec>>>,
-  use: (ask: (teacher: 'answers' | 'judge', question: string) => Promise<string>, most: () => number) => Promise<void>,
-): Promise<void> {
+test('a pool and a judge at one server have its slots together, and a judge that does not answer leaves the answers theirs', async () => {
   let now = 0;
   let most = 0;
+  const answered = Promise.withResolvers<void>();
+  const full = Promise.withResolvers<void>();
   const server = await startChatServer(({ body }) => {
     now += 1;
     most = Math.max(most, now);
-    const isJudge = body.messages[0]?.content.startsWith('judge') === true;
-    const after = new Promise<void>((resolve) => setTimeout(resolve, isJudge ? 40 : 4)).then(() => {
+    if (now === 8) full.resolve();
+    const free = body.model === 'judge' ? Promise.all([answered.promise, full.promise]) : Promise.resolve();
+    const after = free.finally(() => {
       now -= 1;
     });
     return { after };
   });
   const journal = await mkdtemp(join(tmpdir(), 'zephyr-slots-'));
-  const teacherOf = (id: 'answers' | 'judge') =>
-    openTeacher(teacherSpec.parse({ provider: 'openai', model: id, baseUrl: server.url, ...specs[id] }), 'key');
-  const teachers = { answers: teacherOf('answers'), judge: teacherOf('judge') };
+  const teacherOf = (model: string, concurrency: number) =>
+    openTeacher(teacherSpec.parse({ provider: 'openai', model, baseUrl: server.url, concurrency }), 'key');
+  const [pool, judge] = [teacherOf('pool', 6), teacherOf('judge', 8)];
   try {
-    const signal = new AbortController().signal;
-    const options = { journal, signal, teacher: async (id: string) => [teachers[id === 'judge' ? 'judge' : 'answers']] };
-    await withSession(options, (session) =>
-      use(
-        async (teacher, question) => {
-          const outcome = await session.ask({ ...call(question), teacher, model: teacher });
-          return outcome.ok ? outcome.reply.text : outcome.failure.message;
-        },
-        () => most,
-      ),
-    );
+    const teacher = async (id: string) => [id === 'judge' ? judge : pool];
+    await withSession({ journal, teacher, signal: new AbortController().signal }, async (session) => {
+      const ask = (id: string, count: number) =>
+        Promise.all(Array.from({ length: count }, (_, n) => session.ask({ ...call(`${id} ${n}`), teacher: id, model: id })));
+      const answers = ask('pool', 60);
+      const judgements = ask('judge', 60);
+      assert.ok((await answers).every(({ ok }) => ok));
+      answered.resolve();
+      assert.ok((await judgements).every(({ ok }) => ok));
+    });
+    assert.equal(most, 8);
   } finally {
     await server.close();
     await rm(journal, { recursive: true });
   }
-}
-const many = (count: number, work: (n: number) => Promise<string>) =>
-  Promise.all(Array.from({ length: count }, (_, n) => work(n)));
-
-test('a pool and a judge at one server have its slots together, and a slow judge does not hold up the answers', () =>
-  atOneServer({ answers: { concurrency: 6 }, judge: { concurrency: 8 } }, async (ask, most) => {
-    let judged = 0;
-    const judging = many(60, async (n) => {
-      const text = await ask('judge', `judge ${n}`);
-      judged += 1;
-      return text;
-    });
-    await many(60, (n) => ask('answers', `answer ${n}`));
-    assert.ok(judged < 60, 'quick answers do not wait for all that is slow');
-    await judging;
-    assert.equal(most(), 8);
-  }));
+});
 
 test('limits a minute are one for all teachers that are the same model at a server under the same key, the least that is said', () => {
   const servers = openServers();

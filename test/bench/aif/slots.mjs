@@ -1,7 +1,7 @@
 // A pool and a judge at one server, beside a plain client under the same limits: `node test/bench/aif/slots.mjs [PROMPTS] [CASE]` asks a
 // load server in a process of its own for answers of four models to each prompt and, as soon as these are in, for four
-// judgements; once through the whole engine, once with nothing but a semaphore (and a bucket), turn by turn. `slots`: 64 calls
-// at once and no limit; `limits`: one model for pool and judge, 3,000 requests a minute, answered 429 beyond a burst of one
+// judgements; once through the whole engine, once with nothing but a semaphore (and a bucket), turn by turn. `one`: all
+// calls are one teacher's, `slots`: those of five, 64 at once and no limit; `limits`: one model for pool and judge, 3,000 requests a minute, answered 429 beyond a burst of one
 // second. The rate is of the time from the first request to the last answer. Figures to read, not a test.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +18,7 @@ const CONCURRENCY = 64;
 const POOL = ['answers-1', 'answers-2', 'answers-3', 'answers-4'];
 const ASPECTS = ['a', 'b', 'c', 'd'];
 const CASES = {
+  one: { perMinute: undefined, isOne: true, server: ['--latencyMs', '300', '--jitterMs', '400'] },
   slots: { perMinute: undefined, server: ['--latencyMs', '300', '--jitterMs', '400'] },
   limits: {
     perMinute: 3000,
@@ -46,10 +47,10 @@ for (const [name, each] of Object.entries(CASES).filter(([name]) => (process.arg
   );
 }
 
-async function measured({ perMinute, server: args }, ask) {
+async function measured({ perMinute, isOne = false, server: args }, ask) {
   const server = await startServer(fileURLToPath(new URL('../../rig/load-server.ts', import.meta.url)), args);
   try {
-    await ask(server.url, perMinute);
+    await ask(server.url, perMinute, isOne ? () => 'judge' : (teacher) => teacher);
     const { contents, firstMs, lastMs, refused, requests, mostInFlight } = await server.tally();
     return { perSecond: contents / ((lastMs - firstMs) / 1000), refused: refused / requests, mostInFlight };
   } finally {
@@ -69,7 +70,7 @@ async function eachCall(atOnce, ask) {
   });
 }
 
-async function zephyr(url, perMinute) {
+async function zephyr(url, perMinute, asked) {
   const journal = mkdtempSync(join(tmpdir(), 'zephyr-slots-'));
   const limits = perMinute === undefined ? {} : { requestsPerMinute: perMinute };
   const opened = Object.fromEntries(
@@ -83,7 +84,8 @@ async function zephyr(url, perMinute) {
     await withSession({ journal, teacher: async (id) => [opened[id]], signal: new AbortController().signal }, (session) =>
       eachCall(
         () => session.inHand,
-        async (teacher, content) => {
+        async (named, content) => {
+          const teacher = asked(named);
           const call = {
             teacher,
             purpose: 'bench',
@@ -101,7 +103,7 @@ async function zephyr(url, perMinute) {
   }
 }
 
-async function plain(url, perMinute) {
+async function plain(url, perMinute, asked) {
   let free = CONCURRENCY;
   const waiting = [];
   let nextAt = 0;
@@ -118,7 +120,8 @@ async function plain(url, perMinute) {
     if (next === undefined) free += 1;
     else next();
   }
-  await eachCall(prompts, async (teacher, content) => {
+  await eachCall(prompts, async (named, content) => {
+    const teacher = asked(named);
     await enter();
     try {
       const body = { model: modelOf(teacher, perMinute), messages: [{ role: 'user', content }], max_tokens: 200 };
