@@ -66,14 +66,20 @@ const UNUSABLE: Readonly<Record<string, string>> = {
   ENFILE: 'too many files are open',
 };
 
+/** Why a folder could not be made. */
+const UNMADE: Readonly<Record<string, string>> = {
+  ENOENT: 'the file system takes no folders',
+  EEXIST: 'a file is in the way',
+};
+
 /**
  * A folder or a file that cannot be used, wherever among an error's causes it was met, as the circumstance that it is.
  * `action` completes "Cannot". Undefined for every other error.
  */
 function unusablePath(thrown: unknown, action: string): ZephyrError | undefined {
   for (let cause = thrown; cause instanceof Error; cause = cause.cause) {
-    const { code = '', path, dest } = cause as NodeJS.ErrnoException & { readonly dest?: string };
-    const why = UNUSABLE[code];
+    const { code = '', syscall, path, dest } = cause as NodeJS.ErrnoException & { readonly dest?: string };
+    const why = UNUSABLE[code] ?? (syscall === 'mkdir' ? UNMADE[code] : undefined);
     if (cause instanceof ZephyrError || why === undefined || path === undefined) continue;
     return new ZephyrError(`Cannot ${action}: ${why} at "${dest ?? path}"`, {
       exit: 'preflight',

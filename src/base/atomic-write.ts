@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 
 /**
  * Replaces a file as a whole, durably: temporary file in the same folder, fsync, rename, fsync of the folder. After a
@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
  */
 export async function atomicWrite(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     const file = await open(temporary, 'wx', mode);
@@ -34,4 +34,27 @@ export async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * Makes a folder and those above it; returns the topmost that was missing. Throws what `mkdir` throws. Node's own `recursive`
+ * never ends where a file system takes no folders (Node 24.21 in /proc), and says of a read-only one that the folder above is
+ * missing.
+ */
+export async function makeFolder(folder: string, mode = 0o777): Promise<string | undefined> {
+  const path = resolve(folder);
+  try {
+    await mkdir(path, { mode });
+    return path;
+  } catch (error) {
+    if (await isFolder(path)) return undefined;
+    const above = dirname(path);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || (await isFolder(above))) throw error;
+    const first = await makeFolder(above, mode);
+    return (await makeFolder(path, mode)) === undefined ? first : (first ?? path);
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }

@@ -1,8 +1,9 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { makeFolder } from '../base/atomic-write.ts';
 import { hmacUniform } from '../base/hmac-choice.ts';
 import { ZephyrError } from '../errors.ts';
 import { argillaDataset, argillaSettings } from './argilla-settings.ts';
@@ -24,7 +25,7 @@ const NOT_RATED = ['overall', 'comparison', 'reward'];
 export async function exportToArgilla(to: string, { folder, name, id }: FeedbackFolder): Promise<number> {
   if ((await readdir(to).catch(nothing)).length > 0)
     throw new ZephyrError(`Cannot export to "${to}": expected a folder that is empty, or not there yet`);
-  await mkdir(join(to, '.argilla'), { recursive: true });
+  await makeFolder(join(to, '.argilla'));
   const aspects = new Set<string>();
   let count = 0;
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncFolder } from '../base/atomic-write.ts';
-import { diskFull, ZephyrError } from '../errors.ts';
+import { makeFolder, syncFolder } from '../base/atomic-write.ts';
+import { diskFull } from '../errors.ts';
 import type { Store } from './store.ts';
 
 /** A path in the store's own `tmp`: on the store's disk, and out of sight of git, which reads what lies in a repo. */
@@ -37,35 +37,6 @@ export async function placeDurably(store: Store, path: string, data: string | Ui
 export async function moveInto(from: string, path: string): Promise<void> {
   await mkdirDurably(dirname(path));
   await rename(from, path);
-}
-
-/**
- * Makes a folder and those above it; returns the first that was missing. Node's own `recursive` never ends where a file system
- * takes no folders (/proc), and says of a read-only one that the folder above is missing.
- */
-export async function makeFolder(path: string, mode?: number): Promise<string | undefined> {
-  try {
-    await mkdir(path, mode);
-    return path;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const there = await stat(path).catch(() => undefined);
-    if (there?.isDirectory() === true) return undefined;
-    if (code !== 'ENOENT') throw error;
-    const above = dirname(path);
-    if (above === path || (await stat(above).catch(() => undefined)) !== undefined) {
-      throw new ZephyrError(`Cannot make the folder "${path}": its file system takes none`, {
-        exit: 'preflight',
-        hint: 'ZEPHYR_HOME names the folder for the Hub and for jobs',
-        cause: error,
-      });
-    }
-    const first = await makeFolder(above, mode);
-    await mkdir(path, mode).catch((thrown: NodeJS.ErrnoException) => {
-      if (thrown.code !== 'EEXIST') throw thrown;
-    });
-    return first ?? path;
-  }
 }
 
 /** A new folder is durable only when the one above it is synced. */

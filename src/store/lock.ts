@@ -1,8 +1,8 @@
 import { readlink, rm, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeFolder } from '../base/atomic-write.ts';
 import { ZephyrError } from '../errors.ts';
-import { makeFolder } from './durable.ts';
 import { isAlive, ownMark } from './process-mark.ts';
 
 /** Nothing slow is done under a lock; who waits longer than this waits for a process that hangs. */

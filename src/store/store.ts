@@ -1,7 +1,7 @@
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { makeFolder } from '../base/atomic-write.ts';
 import type { RepoId } from '../model/artifact.ts';
-import { makeFolder } from './durable.ts';
 import type { GitTreeEntry } from './git-object.ts';
 import type { LfsPointer } from './lfs-pointer.ts';
 
