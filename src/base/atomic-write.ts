@@ -36,6 +36,9 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** So often a folder is made below one that is there, before the file system is said to take none. */
+const TRIES = 5;
+
 /**
  * Makes a folder and those above it; returns the topmost that was missing. Throws what `mkdir` throws. Node's own `recursive`
  * never ends where a file system takes no folders (Node 24.21 in /proc), and says of a read-only one that the folder above is
@@ -43,15 +46,19 @@ export async function syncFolder(folder: string): Promise<void> {
  */
 export async function makeFolder(folder: string, mode = 0o777): Promise<string | undefined> {
   const path = resolve(folder);
-  try {
-    await mkdir(path, { mode });
-    return path;
-  } catch (error) {
-    if (await isFolder(path)) return undefined;
-    const above = dirname(path);
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || (await isFolder(above))) throw error;
-    const first = await makeFolder(above, mode);
-    return (await makeFolder(path, mode)) === undefined ? first : (first ?? path);
+  let first: string | undefined;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await mkdir(path, { mode });
+      return first ?? path;
+    } catch (error) {
+      if (await isFolder(path)) return first;
+      const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      const isAbove = await isFolder(dirname(path));
+      // the one above may be made, or swept away as empty, by somebody else at the same time
+      if (!isMissing || (isAbove && tries > TRIES)) throw error;
+      if (!isAbove) first = (await makeFolder(dirname(path), mode)) ?? first;
+    }
   }
 }
 
