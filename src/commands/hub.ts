@@ -1,5 +1,6 @@
 import { EXIT, ZephyrError } from '../errors.ts';
 import { formatRepo } from '../model/artifact.ts';
+import { isRunId } from '../model/run-id.ts';
 import { openQuietContext } from './context.ts';
 import { importToHub } from './hub-import.ts';
 import { pruneHub } from './hub-prune.ts';
@@ -33,7 +34,7 @@ async function list(options: HubOptions): Promise<number> {
   for (const repo of await context.hub.list()) {
     const refs = await context.hub.refs(repo);
     const main = refs?.branches.main ?? '';
-    const runs = Object.keys(refs?.branches ?? {}).filter((name) => name.startsWith('run-')).length;
+    const runs = Object.keys(refs?.branches ?? {}).filter((name) => isRunId(name)).length;
     rows.push([formatRepo(repo), main, String(runs)]);
   }
   if (options.json === true)

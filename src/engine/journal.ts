@@ -9,6 +9,7 @@ import type { FlushBound } from '../calls/flusher.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Addition } from '../hub/hub.ts';
 import type { RepoId } from '../model/artifact.ts';
+import { isRunId } from '../model/run-id.ts';
 import type { Engine } from './engine.ts';
 import type { StageRun } from './stage-run.ts';
 
@@ -46,7 +47,7 @@ export async function openJournal(
   const branches = asks ? ((await engine.hub.refs(repo))?.branches ?? {}) : {};
   const earlier: string[] = [];
   for (const [name, commit] of Object.entries(branches)) {
-    if (!name.startsWith('run-') || name === own) continue;
+    if (!isRunId(name) || name === own) continue;
     const folder = folderOf(engine, repo, name);
     await bringBack(engine, repo, commit, folder);
     earlier.push(folder);

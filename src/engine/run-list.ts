@@ -5,6 +5,7 @@ import { atomicWrite } from '../base/atomic-write.ts';
 import { sha256 } from '../base/sha256.ts';
 import type { Hub } from '../hub/hub.ts';
 import { commitId, type RepoId } from '../model/artifact.ts';
+import { isRunId } from '../model/run-id.ts';
 import { runState } from '../runs/run-state.ts';
 import { readRunIfReadable } from './stage-run.ts';
 
@@ -55,7 +56,7 @@ export async function listRuns(hub: Hub, home: string): Promise<ListedRun[]> {
 
 async function branchesOf(hub: Hub, repo: RepoId): Promise<{ repo: RepoId; run: string; head: string }[]> {
   const branches = Object.entries((await hub.refs(repo))?.branches ?? {});
-  return branches.filter(([name]) => name.startsWith('run-')).map(([run, head]) => ({ repo, run, head }));
+  return branches.filter(([name]) => isRunId(name)).map(([run, head]) => ({ repo, run, head }));
 }
 
 async function readKnown(file: string): Promise<Known> {

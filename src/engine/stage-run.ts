@@ -3,6 +3,7 @@ import { ulid } from '../base/ulid.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Addition, Hub } from '../hub/hub.ts';
 import { formatRef, formatRepo, type RepoId } from '../model/artifact.ts';
+import { isRunId } from '../model/run-id.ts';
 import { type Owner, ownerLiveness, thisProcess } from '../runs/owner.ts';
 import { type RunState, runState, STATE_FILE } from '../runs/run-state.ts';
 
@@ -199,7 +200,7 @@ export async function findUnfinished(
   repo: RepoId,
   key: string,
 ): Promise<{ state: RunState; head: string } | undefined> {
-  const branches = Object.entries((await hub.refs(repo))?.branches ?? {}).filter(([name]) => name.startsWith('run-'));
+  const branches = Object.entries((await hub.refs(repo))?.branches ?? {}).filter(([name]) => isRunId(name));
   for (const [branch, head] of branches.sort().reverse().slice(0, RUNS_LOOKED_AT)) {
     const found = await readRunIfReadable(hub, repo, branch, head);
     if (found !== undefined && found.state.key === key && found.state.phase !== 'done') return found;
