@@ -1,6 +1,6 @@
 import type { StageOutcome } from '../engine/execute.ts';
+import { readManifest } from '../hub/read-manifest.ts';
 import { formatRef } from '../model/artifact.ts';
-import { readManifest } from '../plan/read-manifest.ts';
 import { examReport } from '../stages/exam/report.ts';
 import type { Context, Options } from './context.ts';
 import { printTable } from './output.ts';

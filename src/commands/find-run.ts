@@ -1,9 +1,10 @@
 import { readRun } from '../engine/stage-run.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
+import { readManifest } from '../hub/read-manifest.ts';
 import { resolveRef } from '../hub/resolve.ts';
 import type { RepoId } from '../model/artifact.ts';
-import { MANIFEST_FILE, manifest } from '../model/manifest.ts';
+import { MANIFEST_FILE } from '../model/manifest.ts';
 import { isRunId } from '../model/run-id.ts';
 import type { RunState } from '../runs/run-state.ts';
 import { readId } from './read-id.ts';
@@ -37,14 +38,13 @@ export async function findRun(hub: Hub, id: string): Promise<Found> {
   }
   const commit = await resolveRef(hub, ref);
   if (commit === undefined) throw unknown(id, hub, 'there is no such artifact');
-  const bytes = await hub.read({ type: ref.type, name: ref.name, commit }, MANIFEST_FILE);
-  const made = bytes === undefined ? undefined : manifest.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')));
-  if (made?.success !== true) throw unknown(id, hub, `it has no ${MANIFEST_FILE}, so no run of zephyr made it`);
+  const made = await readManifest(hub, { type: ref.type, name: ref.name, commit });
+  if (made === undefined) throw unknown(id, hub, `it has no ${MANIFEST_FILE}, so no run of zephyr made it`);
   for (const repo of [ref, ...(await hub.list())] as RepoId[]) {
-    const found = await readRun(hub, { type: repo.type, name: repo.name }, made.data.run);
+    const found = await readRun(hub, { type: repo.type, name: repo.name }, made.run);
     if (found !== undefined) return found;
   }
-  throw unknown(id, hub, `its run ${made.data.run} is not on this Hub`);
+  throw unknown(id, hub, `its run ${made.run} is not on this Hub`);
 }
 
 function unknown(id: string, hub: Hub, why: string): ZephyrError {

@@ -1,7 +1,7 @@
 import { EXIT } from '../errors.ts';
+import { readManifest } from '../hub/read-manifest.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Manifest } from '../model/manifest.ts';
-import { readManifest } from '../plan/read-manifest.ts';
 import { formatBytes } from '../render/format.ts';
 import { type Options, openQuietContext } from './context.ts';
 import { plainText, printTable } from './output.ts';

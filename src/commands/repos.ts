@@ -1,5 +1,5 @@
+import type { Output } from '../hub/output.ts';
 import { formatRef, formatRepo } from '../model/artifact.ts';
-import type { Output } from '../plan/outputs.ts';
 import type { Plan } from '../plan/plan.ts';
 
 type Reads = Pick<Plan, 'pins' | 'stageInputs'>;

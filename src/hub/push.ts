@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { ZephyrError } from '../errors.ts';
 import { type ArtifactRef, formatRef, formatRepo, type RepoId } from '../model/artifact.ts';
 import { fingerprintTag } from '../model/fingerprint.ts';
-import { MANIFEST_FILE, type Manifest, manifest } from '../model/manifest.ts';
 import type { Hub } from './hub.ts';
+import { outputAt } from './output.ts';
+import { readManifest } from './read-manifest.ts';
 
 export interface PushRequest {
   readonly from: Hub;
@@ -37,10 +38,11 @@ export async function push({
   const parent = await to.resolve({ ...as, revision: 'main' });
   if (parent === undefined)
     throw new ZephyrError(`Cannot push to "${formatRepo(as)}", it has no branch "main"`, { exit: 'preflight' });
-  const made = await manifestOf(from, ref);
+  const made = await readManifest(from, ref);
   const there = (await to.tree({ ...as, commit: parent })).filter(({ path }) => path !== '.gitattributes');
-  const isOurs =
-    there.every(({ path }) => path === 'README.md') || (await manifestOf(to, { ...as, commit: parent })) !== undefined;
+  const { holds, others } = await outputAt(to, { ...as, commit: parent });
+  // a card alone is what the page that creates a repo may lay into it
+  const isOurs = holds !== 'other files' || others.every((path) => path === 'README.md');
   if (!isOurs && !replaces && !(await isSame(to, { ...as, commit: parent }, files))) {
     throw new ZephyrError(
       `Cannot push to "${formatRepo(as)}" at ${to.name}, its main branch holds what zephyr did not put there`,
@@ -76,15 +78,6 @@ export async function push({
   }
   await rm(scratch, { recursive: true, force: true });
   return { ref: { ...as, commit }, isNew: commit !== parent };
-}
-
-async function manifestOf(hub: Hub, ref: ArtifactRef): Promise<Manifest | undefined> {
-  const bytes = await hub.read(ref, MANIFEST_FILE);
-  try {
-    return bytes === undefined ? undefined : manifest.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8'))).data;
-  } catch {
-    return undefined;
-  }
 }
 
 /** A push that landed and whose end was never seen. */

@@ -1,9 +1,9 @@
 import type { Hub } from '../hub/hub.ts';
+import { readManifest } from '../hub/read-manifest.ts';
 import type { RepoId } from '../model/artifact.ts';
 import { fingerprintTag } from '../model/fingerprint.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { Artifact } from '../model/outcome.ts';
-import { readManifest } from './read-manifest.ts';
 
 /** What an equal step has published before. */
 export interface Candidate {

@@ -1,13 +1,14 @@
 import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Hub, TreeEntry } from '../hub/hub.ts';
+import { readManifest } from '../hub/read-manifest.ts';
 import { resolveRef } from '../hub/resolve.ts';
 import { type ArtifactRef, type FloatingRef, formatRef, formatRepo, parseRef } from '../model/artifact.ts';
 import { contentDigest, type FileDigest } from '../model/content-digest.ts';
 import type { Artifact } from '../model/outcome.ts';
 import { isRunId } from '../model/run-id.ts';
 import { runState, STATE_FILE } from '../runs/run-state.ts';
-import { readManifest } from './read-manifest.ts';
+import { isRunBranch } from '../store/names.ts';
 
 /** Requests to the Hub at a time: what a free account may send without being told to wait. */
 const AT_ONCE = 8;
@@ -92,7 +93,9 @@ async function unknown(ref: FloatingRef, hub: Hub): Promise<ZephyrError> {
       hint: isRemote(hub) ? 'check the name, and whether HF_TOKEN may see it' : pullHint(ref),
     });
   }
-  const known = [...Object.keys(refs.branches), ...Object.keys(refs.tags)].filter((name) => !/^(run-|zk-)/.test(name));
+  const known = [...Object.keys(refs.branches), ...Object.keys(refs.tags)].filter(
+    (name) => !isRunBranch(name) && !name.startsWith('zk-'),
+  );
   return new ZephyrError(`Cannot find revision "${ref.revision}" of "${formatRepo(ref)}" on ${hub.name}`, {
     exit: 'preflight',
     hint: `${known.length === 0 ? 'the repo has no branch and no tag' : `it has ${known.slice(0, 8).join(', ')}`}${isRemote(hub) ? '' : `; or ${pullHint(ref)}`}`,

@@ -1,6 +1,7 @@
 import type { Hub } from '../hub/hub.ts';
+import type { Output } from '../hub/output.ts';
 import { explain, type Fate } from './explain.ts';
-import { type Output, outputsOf } from './outputs.ts';
+import { outputsOf } from './outputs.ts';
 import { pairsOf } from './pairs-of.ts';
 import type { Plan } from './plan.ts';
 import { type PlanPrice, pricePlan } from './price.ts';

@@ -1,10 +1,10 @@
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
+import { readManifest } from '../hub/read-manifest.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Artifact } from '../model/outcome.ts';
 import { STAGE_STEPS, type StagedRecipe } from '../stages/registry.ts';
 import type { StageName } from '../stages/stage.ts';
-import { readManifest } from './read-manifest.ts';
 
 /**
  * Throws a `ZephyrError` (usage) for an artifact that cannot be what its stage makes: a dataset for a model, another

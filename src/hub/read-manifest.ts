@@ -1,6 +1,6 @@
-import type { Hub } from '../hub/hub.ts';
 import type { ArtifactRef } from '../model/artifact.ts';
 import { MANIFEST_FILE, type Manifest, manifest } from '../model/manifest.ts';
+import type { Hub } from './hub.ts';
 
 /** `zephyr.json` of a commit; `undefined` when there is none, or none that this version can read. */
 export async function readManifest(hub: Hub, ref: ArtifactRef): Promise<Manifest | undefined> {
