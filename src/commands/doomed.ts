@@ -2,6 +2,7 @@ import { listRuns } from '../engine/run-list.ts';
 import { ZephyrError } from '../errors.ts';
 import { formatRef, formatRepo, sameRepo } from '../model/artifact.ts';
 import { isRunId } from '../model/run-id.ts';
+import { isRunBranch } from '../store/names.ts';
 import type { Context } from './context.ts';
 import { refOf } from './hub-ref.ts';
 import { phaseOf } from './runs-of.ts';
@@ -40,7 +41,8 @@ export async function doomedOf({ hub, home }: Context, text: string): Promise<Do
   if (!isWhole && kind !== undefined)
     return { about: `${kind} ${formatRef(ref)}`, remove: () => hub.deleteRef(repo, kind, revision) };
   const branches = Object.keys(refs.branches);
-  const runs = branches.filter((branch) => isRunId(branch)).length;
-  const about = `${formatRepo(repo)} with ${branches.length - runs} branches, ${Object.keys(refs.tags).length} tags and ${runs} runs`;
+  const runs = branches.filter(isRunId).length;
+  const own = branches.filter((branch) => !isRunBranch(branch)).length;
+  const about = `${formatRepo(repo)} with ${own} branches, ${Object.keys(refs.tags).length} tags and ${runs} runs`;
   return { about, remove: () => hub.deleteRepo(repo) };
 }

@@ -34,7 +34,7 @@ async function list(options: HubOptions): Promise<number> {
   for (const repo of await context.hub.list()) {
     const refs = await context.hub.refs(repo);
     const main = refs?.branches.main ?? '';
-    const runs = Object.keys(refs?.branches ?? {}).filter((name) => isRunId(name)).length;
+    const runs = Object.keys(refs?.branches ?? {}).filter(isRunId).length;
     rows.push([formatRepo(repo), main, String(runs)]);
   }
   if (options.json === true)

@@ -61,7 +61,7 @@ describe('a mistake gets one clear message and the documented status', { skip, c
     assertMistake(await zephyr(place, 'plan', tiny.recipe, '--stage', 'sft'), 2, /Allowed choices are dsft, aif, ddpo/);
     assertMistake(await zephyr(place, 'schema', 'model'), 2, /expected recipe or target/);
     assertMistake(await zephyr(place, 'completion', 'tcsh'), 2, /expected bash, zsh or fish/);
-    assertMistake(await zephyr(place, 'hub', 'push'), 2, /expected serve, ls, import FOLDER or prune/);
+    assertMistake(await zephyr(place, 'hub', 'sell'), 2, /expected serve, ls, import FOLDER, .*prune/);
   });
 
   test('IDs that mean nothing', async () => {
@@ -170,7 +170,7 @@ describe('a mistake gets one clear message and the documented status', { skip, c
       ended,
       75,
       /Cannot reach teacher "practice-user at the practice teacher": .*ECONNREFUSED/,
-      /^hint: [^;]*kept; go on with: zephyr resume hf:/,
+      /^hint: [^;]*kept; the recipe names it in teachers\.user; go on with: zephyr resume hf:/,
     );
     const id = /zephyr resume (\S+)/.exec(ended.stderr)?.[1] ?? '';
     const later = await zephyr(own, 'resume', id);
