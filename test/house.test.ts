@@ -99,9 +99,11 @@ test('zod is imported whole, which leaves its languages out of the bundle', () =
 
 test('the top level holds what the design names', () => {
   const allowed = [
+    'CHANGELOG.md',
     'LICENSE',
     'README.md',
     'configs',
+    'findings',
     'package-lock.json',
     'package.json',
     'scripts',

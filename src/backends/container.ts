@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
@@ -22,6 +23,10 @@ const imageInspected = z.looseObject({
   Id: z.string(),
   Config: z.looseObject({ Labels: z.record(z.string(), z.string()).nullish() }).nullish(),
 });
+
+/** Looks for a container whose name is taken, and milliseconds between two of them. */
+const NAME_LOOKS = 20;
+const NAME_PAUSE_MS = 250;
 
 /** Label of the image: sha256 of the requirements.txt that it was built from. */
 export const REQUIREMENTS_LABEL = 'org.zephyr.requirements';
@@ -54,6 +59,16 @@ export function containerBackend(options: ContainerBackendOptions): Backend {
     return { backend: options.binary, host: options.host, id, folder, labels, startedAt: created };
   }
 
+  /** An engine reserves a name before it shows the container of that name. */
+  async function findNamed(labels: JobLabels): Promise<JobHandle | undefined> {
+    for (let looks = 1; looks < NAME_LOOKS; looks += 1) {
+      const found = await find(labels);
+      if (found !== undefined) return found;
+      await sleep(NAME_PAUSE_MS);
+    }
+    return await find(labels);
+  }
+
   return {
     name: options.binary,
     find,
@@ -84,7 +99,7 @@ export function containerBackend(options: ContainerBackendOptions): Backend {
       const { exitCode, stdout, stderr } = await engine.run(argv);
       if (exitCode !== 0) {
         // lost the race for the name, or the answer came late: then there is a container
-        const other = /already in use/i.test(stderr) ? await find(request.labels) : undefined;
+        const other = /already in use/i.test(stderr) ? await findNamed(request.labels) : undefined;
         if (other !== undefined) return other;
         await removeUnstarted(engine, attemptName(request.labels));
         throw new ZephyrError(`Cannot start "${request.program}" in image "${options.image}": ${said(stderr)}`, {
