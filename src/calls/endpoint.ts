@@ -2,6 +2,7 @@ import type { ChatAnswer, ChatFailure, Teacher } from '../teachers/teacher.ts';
 import { aimd } from './aimd.ts';
 import { type Breaker, breaker } from './breaker.ts';
 import type { Patience } from './desk.ts';
+import { mostAwayMs } from './outage.ts';
 import { tokenBucket } from './token-bucket.ts';
 
 /** A call that was admitted and has not come back. */
@@ -82,8 +83,7 @@ export class Endpoint {
     // Between two tries alone: while one is on its way, or due, nobody knows.
     const rest = this.#fuse.waitMs(at);
     if (rest === 0 || !Number.isFinite(rest)) return undefined;
-    const { awayMs: seen, unseenMs } = this.#patience;
-    const most = awayMs ?? (this.#answeredAt === Number.NEGATIVE_INFINITY ? Math.min(seen, unseenMs) : seen);
+    const most = mostAwayMs(this.#patience, awayMs, this.#answeredAt !== Number.NEGATIVE_INFINITY);
     return this.#isTooBusy || (this.away(at)?.ms ?? 0) >= most ? this.#lastFailure : undefined;
   }
 

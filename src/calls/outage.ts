@@ -1,6 +1,11 @@
 import type { ChatFailure } from '../teachers/teacher.ts';
 import type { Patience } from './desk.ts';
 
+/** For so long a server may answer nothing: as the recipe says in `awayMs`, else less where it never has answered. */
+export function mostAwayMs({ awayMs: seen, unseenMs }: Patience, awayMs: number | undefined, hasAnswered: boolean): number {
+  return awayMs ?? (hasAnswered ? seen : Math.min(seen, unseenMs));
+}
+
 /** How long a server has answered nothing, by the requests of one desk. Times in milliseconds of the process's steady clock. */
 export class Outage {
   #hasAnswered = false;
@@ -16,8 +21,7 @@ export class Outage {
   failed(failure: ChatFailure, sentAt: number, patience: Patience, awayMs: number | undefined): boolean {
     this.#failure = failure;
     this.#since ??= sentAt;
-    const { awayMs: seen, unseenMs } = patience;
-    return performance.now() - this.#since >= (awayMs ?? (this.#hasAnswered ? seen : Math.min(seen, unseenMs)));
+    return performance.now() - this.#since >= mostAwayMs(patience, awayMs, this.#hasAnswered);
   }
 
   /** Why it is waited for, and for how many seconds it has been. */

@@ -66,10 +66,10 @@ export interface CallSession {
   /** Items that a step should have in hand at once: enough to keep every teacher busy, few enough to hold in memory. */
   readonly inHand: number;
   /**
-   * The answer to a call: from the log, else from its teacher. Two equal calls are one. `ahead`: for a later step, in
-   * whose figures it will be; it is dropped when the session ends first. Throws when the session has to stop: no money, no access or the budget (preflight), teacher
-   * out of reach (temporary, and then others can be asked still), disk full (temporary), calls of this kind bring
-   * no reply, turned away from (detached).
+   * The answer to a call: from the log, else from its teacher. Two equal calls are one. `ahead`: for a later step, in whose
+   * figures it will be; it is dropped when the session ends first. Throws when the session has to stop: no money, no access
+   * or the budget (preflight), teacher out of reach (temporary, and then others can be asked still), disk full (temporary),
+   * calls of this kind bring no reply, turned away from (detached).
    */
   ask(call: Call, options?: { readonly ahead?: boolean }): Promise<CallOutcome>;
   /** A reply that is in the log. */
