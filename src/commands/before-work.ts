@@ -1,5 +1,6 @@
 import { explain, type Fate } from '../plan/explain.ts';
 import type { Plan } from '../plan/plan.ts';
+import { checkSources } from '../plan/sources.ts';
 import { agreeToSpend } from './consent.ts';
 import type { Context } from './context.ts';
 import { keysOf, requireKeys } from './keys.ts';
@@ -11,12 +12,15 @@ export interface Terms {
   readonly check: ((plan: Plan, fates: readonly Fate[]) => void) | undefined;
 }
 
-/** What must hold before the first job starts, hours before a teacher is asked: its key is there, its cost is agreed to. */
+/**
+ * What must hold before the first job starts, hours before the last one: what steps read is there, a teacher's key is there,
+ * its cost is agreed to.
+ */
 export async function beforeWork(context: Context, plan: Plan, { agreed, check }: Terms): Promise<void> {
   const { recipe } = plan;
-  if (check === undefined && Object.values(recipe.teachers).every(({ provider }) => provider === 'practice')) return;
   const fates = await explain(plan, context.hub);
   check?.(plan, fates);
+  await checkSources(fates, plan, context.hub);
   requireKeys(keysOf(fates, recipe, context.env));
   if (!agreed) await agreeToSpend(context, plan, fates);
 }

@@ -1,9 +1,8 @@
 import { checkBatches } from '../engine/hardware.ts';
 import { EXIT } from '../errors.ts';
-import { refuseOthersFiles } from '../plan/outputs.ts';
 import { tryPins } from '../plan/pin.ts';
 import { hubRefs, planRecipe } from '../plan/plan.ts';
-import { previewPlan } from '../plan/preview.ts';
+import { previewPlan, refuseToRun } from '../plan/preview.ts';
 import { readStepFiles } from '../plan/read-files.ts';
 import { checkStageInputs } from '../plan/stage-inputs.ts';
 import { loadRecipe } from '../recipe/load.ts';
@@ -53,7 +52,7 @@ export async function plan([file]: string[], options: PlanOptions): Promise<numb
   if (options.json === true) printDocument(exit, [], { ...plainPreview(planned, preview, differences), keys });
   else printPreview(planned, preview, { differences, keys, why: options.why === true });
   if (missing !== undefined) throw missing;
-  refuseOthersFiles(preview.outputs, context.hub);
+  await refuseToRun(planned, preview, context.hub);
   await savePlan(context, options, { recipe: file as string, plan: planned, preview, target });
   return exit;
 }

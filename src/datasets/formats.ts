@@ -97,6 +97,30 @@ export function readerOf(path: string): { readonly reader: Reader; readonly comp
   return { reader: match[1] === undefined ? 'json' : 'parquet', compression };
 }
 
+/** Who reads a dataset: which files may be those of a split, and which are found by their names where no card says what they are. */
+export interface ReadBy {
+  /** Files of one split must be of one kind. */
+  readonly kindOf: (path: string) => string | undefined;
+  readonly findsByName: (path: string) => boolean;
+}
+
+export const HERE: ReadBy = {
+  kindOf: (path) => readerOf(path)?.reader,
+  findsByName: (path) => readerOf(path) !== undefined,
+};
+
+const FORMATS_IN_JOBS: readonly unknown[] = ['json', 'parquet', 'csv', 'text', 'arrow', 'zip'];
+
+/** As scripts/train/dataset_files.py has it; whether files of several kinds fit together is left to `datasets`. */
+export const IN_JOBS: ReadBy = {
+  kindOf: (path) =>
+    endingsOf(path).some((ending) => FORMATS_IN_JOBS.includes(FORMAT_OF.get(ending.toLowerCase()))) ? 'rows' : undefined,
+  findsByName: (path) => /\.(?:parquet|jsonl|ndjson|json|csv|tsv)(?:\.(?:gz|bz2|xz|zst))*$/.test(basename(path)),
+};
+
+/** Git LFS leaves a text of three lines in place of a file that was not fetched. */
+export const LFS_POINTER = 'version https://git-lfs.github.com/spec/v1\n';
+
 /** A file's name without the endings that say how it is written: `train_sft` of `train_sft.jsonl.gz`. */
 export function stemOf(path: string): string {
   return basename(path)

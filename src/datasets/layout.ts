@@ -1,6 +1,6 @@
 import { ZephyrError } from '../errors.ts';
 import { type Card, type CardConfig, readCard } from './card.ts';
-import { type Format, formatOf, isData, isOf, NO_DATA, READ, readerOf, stemOf } from './formats.ts';
+import { type Format, formatOf, HERE, isData, isOf, NO_DATA, READ, type ReadBy, stemOf } from './formats.ts';
 import { hasMagic, matching } from './glob.ts';
 
 /** What is asked of a dataset; without a config its default one. */
@@ -44,21 +44,21 @@ const CONVERTED = /^([^/]+)\/([^/]+)\/\d{4}\.\w+(\.\w+)?$/;
  * name that files carry (`train_sft.jsonl`) and a config by its folder in the layout of refs/convert/parquet. Throws a
  * `ZephyrError` (usage) that names what there is for anything else, and for rows that would be read twice or mixed.
  */
-export function resolveSplit(unsorted: Tree, wanted: Wanted): Layout {
+export function resolveSplit(unsorted: Tree, wanted: Wanted, by: ReadBy = HERE): Layout {
   const tree = { ...unsorted, paths: [...unsorted.paths].sort(byCodePoint) };
   refuseSaved(tree);
   const card = readCard(tree.readme, tree.standalone);
-  if (card.configs.length > 0) return ofCard(tree.paths, card, wanted);
-  const converted = convertedFiles(tree.paths);
+  if (card.configs.length > 0) return ofCard(tree.paths, card, wanted, by);
+  const converted = convertedFiles(tree.paths, by);
   const { config = 'default', split } = wanted;
   if (config !== 'default') {
     const own = converted.get(config);
     if (own === undefined)
       throw noConfig(config, converted.size === 0 ? ['default'] : [...new Set(['default', ...converted.keys()])]);
-    return { files: readable(pick(own, split, `config "${config}"`)), promised: undefined };
+    return { files: readable(pick(own, split, `config "${config}"`), by), promised: undefined };
   }
   const splits = formatted(byName(tree.paths));
-  const files = splits.get(split) ?? (WORDS.has(split) ? undefined : ownFiles(tree.paths, converted, split));
+  const files = splits.get(split) ?? (WORDS.has(split) ? undefined : ownFiles(everyFile(tree, by), converted, split));
   if (files === undefined) throw noSplit(split, '', [...splits.keys()], tree.paths);
   refuseMixing(split, files, splits);
   refuseOther(split, files, splits);
@@ -72,14 +72,14 @@ export function resolveSplit(unsorted: Tree, wanted: Wanted): Layout {
       },
     );
   const promised = card.infos.get('default')?.get(split);
-  return { files: readable(files), promised: splits.has(split) ? promised : undefined };
+  return { files: readable(files, by), promised: splits.has(split) ? promised : undefined };
 }
 
 /** All files of data that are no hidden ones, whatever config and split they belong to. */
-export function everyFile(tree: Tree): string[] {
+export function everyFile(tree: Tree, by: ReadBy = HERE): string[] {
   refuseSaved(tree);
   const all = matching(tree.paths, '**').filter((path) => !NO_DATA.has(baseOf(path)));
-  const data = all.filter((path) => readerOf(path) !== undefined).sort(byCodePoint);
+  const data = all.filter(by.findsByName).sort(byCodePoint);
   // beside data a .json is most often a report or a manifest
   const rows = data.filter((path) => !path.endsWith('.json'));
   return rows.length > 0 ? rows : data;
@@ -92,7 +92,7 @@ function refuseSaved({ paths }: Tree): void {
   });
 }
 
-function ofCard(paths: readonly string[], card: Card, { config, split }: Wanted): Layout {
+function ofCard(paths: readonly string[], card: Card, { config, split }: Wanted, by: ReadBy): Layout {
   const chosen = chosenConfig(card, config);
   const { folder, files: patterns, name } = chosen;
   const base = folder === '' ? '' : `${folder.replace(/^(\.\/)+/, '').replace(/\/+$/, '')}/`;
@@ -106,7 +106,8 @@ function ofCard(paths: readonly string[], card: Card, { config, split }: Wanted)
   const data = files.filter(isData);
   if (data.length === 0)
     throw new ZephyrError(`Cannot read split "${split}"${whose}: its card names no file that is there`, { hint: holds(paths) });
-  return { files: readable(data.map((path) => `${base}${path}`)), promised: card.infos.get(name)?.get(split) };
+  const own = data.map((path) => `${base}${path}`);
+  return { files: readable(own, by), promised: card.infos.get(name)?.get(split) };
 }
 
 function chosenConfig({ configs, infos }: Card, wanted: string | undefined): CardConfig {
@@ -200,9 +201,9 @@ function formatted(splits: Splits): Map<string, string[]> {
   return new Map(data.map(([split, paths]) => [split, paths.filter((path) => isOf(first as Format, path))]));
 }
 
-function convertedFiles(paths: readonly string[]): Map<string, Map<string, string[]>> {
+function convertedFiles(paths: readonly string[], by: ReadBy): Map<string, Map<string, string[]>> {
   const found = new Map<string, Map<string, string[]>>();
-  for (const path of everyFile({ paths })) {
+  for (const path of everyFile({ paths }, by)) {
     const [, config = '', split = ''] = CONVERTED.exec(path) ?? [];
     if (config === '') continue;
     const splits = found.get(config) ?? new Map<string, string[]>();
@@ -214,11 +215,11 @@ function convertedFiles(paths: readonly string[]): Map<string, Map<string, strin
 
 /** A split that `datasets` does not know by this name, all of it in one folder. */
 function ownFiles(
-  paths: readonly string[],
+  every: readonly string[],
   converted: ReadonlyMap<string, Splits>,
   split: string,
 ): readonly string[] | undefined {
-  const named = everyFile({ paths }).filter((path) => {
+  const named = every.filter((path) => {
     const stem = stemOf(path);
     return stem.startsWith(split) && /^([-.]\d.*)?$/.test(stem.slice(split.length));
   });
@@ -260,10 +261,10 @@ function refuseOther(split: string, files: readonly string[], splits: Splits): v
   }
 }
 
-function readable(files: readonly string[]): readonly string[] {
-  const strange = files.find((path) => readerOf(path) === undefined);
+function readable(files: readonly string[], { kindOf }: ReadBy): readonly string[] {
+  const strange = files.find((path) => kindOf(path) === undefined);
   if (strange !== undefined) throw new ZephyrError(`Cannot read "${strange}", expected ${READ}`);
-  const readers = new Set(files.map((path) => readerOf(path)?.reader));
+  const readers = new Set(files.map(kindOf));
   if (readers.size > 1) throw new ZephyrError(`Cannot read ${listed(files)} as one split: expected files of one format`);
   return files;
 }

@@ -3,6 +3,7 @@ import type { Hub, TreeEntry } from '../hub/hub.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Artifact } from '../model/outcome.ts';
 import type { Fate } from './explain.ts';
+import { layoutOf, treeOf } from './known-trees.ts';
 
 /** Pairs with human labels that a judge is calibrated with. */
 export interface Pairs {
@@ -31,12 +32,15 @@ export async function pairsOf(fates: readonly Fate[], pins: ReadonlyMap<string, 
     import('../datasets/layout.ts'),
   ]);
   const { config, split = 'train' } = teachersConfig.parse(asks.step.config).calibration ?? {};
-  const tree = await hub.tree(pin.ref);
-  const paths = tree.map(({ path }) => path);
-  const text = async (path: string) =>
-    paths.includes(path) ? Buffer.from((await hub.read(pin.ref, path)) ?? '').toString('utf8') : undefined;
-  const layout = { paths, readme: await text('README.md'), standalone: await text('.huggingface.yaml') };
-  const wanted = new Set(resolveSplit(layout, { config, split }).files);
+  const [tree, layout] = await Promise.all([treeOf(hub, pin.ref), layoutOf(hub, pin.ref)]);
+  let wanted: ReadonlySet<string>;
+  try {
+    wanted = new Set(resolveSplit(layout, { config, split }).files);
+  } catch (error) {
+    // what is wrong with it, `checkSources` says beside all other sources
+    if (!(error instanceof ZephyrError)) throw error;
+    return { count: ENOUGH, guess: `the pairs that calibrate the judge are not in their dataset: ${ENOUGH} are assumed` };
+  }
   const files = tree.filter(({ path }) => wanted.has(path));
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   if (bytes > MOST_BYTES) {

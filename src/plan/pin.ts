@@ -9,6 +9,7 @@ import type { Artifact } from '../model/outcome.ts';
 import { isRunId } from '../model/run-id.ts';
 import { runState, STATE_FILE } from '../runs/run-state.ts';
 import { isRunBranch } from '../store/names.ts';
+import { smallFile, treeOf } from './known-trees.ts';
 
 /** Requests to the Hub at a time: what a free account may send without being told to wait. */
 const AT_ONCE = 8;
@@ -116,13 +117,13 @@ function pullHint(ref: FloatingRef): string {
 async function digestOf(ref: ArtifactRef, hub: Hub): Promise<string> {
   const { default: PQueue } = await import('p-queue');
   const queue = new PQueue({ concurrency: AT_ONCE });
-  const tree = await hub.tree(ref);
+  const tree = await treeOf(hub, ref);
   return contentDigest(await Promise.all(tree.map((entry) => queue.add(() => fileDigest(entry, ref, hub)))));
 }
 
 async function fileDigest({ path, size, sha256: known }: TreeEntry, ref: ArtifactRef, hub: Hub): Promise<FileDigest> {
   if (known !== undefined) return { path, size, sha256: known };
-  const bytes = await hub.read(ref, path);
+  const bytes = await smallFile(hub, ref, path);
   if (bytes === undefined)
     throw new ZephyrError(`Cannot read "${path}" of ${formatRef(ref)}: its tree lists it`, { exit: 'temporary' });
   return { path, size: bytes.length, sha256: sha256(bytes) };

@@ -1,11 +1,12 @@
 import type { Hub } from '../hub/hub.ts';
 import type { Output } from '../hub/output.ts';
 import { explain, type Fate } from './explain.ts';
-import { outputsOf } from './outputs.ts';
+import { outputsOf, refuseOthersFiles } from './outputs.ts';
 import { pairsOf } from './pairs-of.ts';
 import type { Plan } from './plan.ts';
 import { type PlanPrice, pricePlan } from './price.ts';
 import { promptsOf } from './prompts-of.ts';
+import { checkSources } from './sources.ts';
 
 /** What carrying out a plan would do to the Hub, and ask of teachers. */
 export interface Preview {
@@ -19,4 +20,10 @@ export async function previewPlan(plan: Plan, hub: Hub): Promise<Preview> {
   const [fates, outputs] = await Promise.all([explain(plan, hub), outputsOf(plan.steps, hub)]);
   const [prompts, pairs] = await Promise.all([promptsOf(fates, hub), pairsOf(fates, plan.pins, hub)]);
   return { fates, outputs, price: pricePlan(fates, plan.recipe.teachers, { prompts, pairs }) };
+}
+
+/** Throws a `ZephyrError` (usage) for a plan that would be refused before its first job. */
+export async function refuseToRun(plan: Plan, { fates, outputs }: Preview, hub: Hub): Promise<void> {
+  refuseOthersFiles(outputs, hub);
+  await checkSources(fates, plan, hub);
 }

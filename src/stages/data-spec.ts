@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { datasetText } from './setting.ts';
+import type { Reading } from './stage.ts';
 
 const splitName = z.string().min(1);
 
@@ -63,6 +64,11 @@ export function sourceConfig(dataset: Omit<DatasetSpec, 'ref'>, index: number) {
     fraction: dataset.fraction,
     rows: dataset.rows ?? null,
   };
+}
+
+/** What a source of `sourceConfig` reads. */
+export function sourceReading({ input, config, train, test }: ReturnType<typeof sourceConfig>): Reading {
+  return { input, ...configOf({ config }), splits: test === null ? [train] : [train, test] };
 }
 
 /** The member `config` of a step's config, where the recipe names one: without it the fingerprint is what it was. */

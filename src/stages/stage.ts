@@ -33,6 +33,14 @@ export interface CallForecast {
   readonly maxTokens: number;
 }
 
+/** The rows that a step reads of an input: those of splits of one config, or of every file that has rows. */
+export interface Reading {
+  readonly input: string;
+  /** without it the default one */
+  readonly config?: string;
+  readonly splits: readonly string[] | 'all';
+}
+
 /** A step as planned: data, no function; two equal steps give equal artifacts. */
 export interface Step {
   readonly stage: StageName;
@@ -45,6 +53,8 @@ export interface Step {
   /** The files that do the work, relative to scripts/train; their digests are part of the fingerprint. */
   readonly files: readonly string[];
   readonly output: RepoId;
+  /** What it reads of datasets that it did not get from an earlier step, as `config` says it; no part of the fingerprint. */
+  readonly reads?: readonly Reading[];
   /** What it will ask of teachers, for the price in a plan; no part of the fingerprint. */
   readonly calls?: readonly CallForecast[];
   /** Teachers that it asks only where those of `calls` fail, by the recipe's names; no part of the fingerprint. */

@@ -135,6 +135,22 @@ describe('a mistake gets one clear message and the documented status', { skip, c
     assertMistake(await zephyr(own, ...reads), 2, /would publish in "hf:\/\/models\/test\/tiny-dsft", which the recipe reads/);
   });
 
+  test('a split of the feedback that is not there, before dSFT is trained', async () => {
+    const own = await newPlace();
+    const args = await stopStage(own, tiny);
+    const folder = await mkdtemp(join(tmpdir(), 'zephyr-splits-'));
+    await writeFile(join(folder, 'train.jsonl'), '{"prompt": "Hello", "chosen": "Hi", "rejected": "No"}\n');
+    await importFolder(own, folder, 'hf://datasets/test/pairs');
+    const pairs = join(folder, 'pairs.yaml');
+    const text = await readFile(tiny.recipe, 'utf8');
+    await writeFile(pairs, text.replace(/^aif:[\s\S]*?^ddpo:/m, 'aif: {source: pairs, ref: hf://datasets/test/pairs}\nddpo:'));
+    const refusal =
+      /Cannot take "hf:\/\/datasets\/test\/pairs" for aif\/binarize: cannot find split "train_prefs": expected train; cannot find split "test_prefs": expected train/;
+    for (const verb of ['run', 'plan'])
+      assertMistake(await zephyr(own, verb, pairs, ...args.slice(2)), 2, refusal, /the dataset holds train\.jsonl/);
+    assert.deepEqual(await runsAt(own), [], 'no run was begun');
+  });
+
   test('a global batch that does not divide is refused before anything is started or paid', async () => {
     const args = ['dsft', tiny.recipe, '--on', on, '--set', 'base=hf://models/test/hollow', '--set', 'dsft.train.globalBatch=12'];
     assertMistake(

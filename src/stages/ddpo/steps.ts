@@ -1,4 +1,4 @@
-import { droppedOf, sourceConfig } from '../data-spec.ts';
+import { droppedOf, sourceConfig, sourceReading } from '../data-spec.ts';
 import { jobStep } from '../programs.ts';
 import { datasetRepo, modelRepo, type Setting } from '../setting.ts';
 import type { Step } from '../stage.ts';
@@ -8,6 +8,7 @@ import type { DdpoSpec } from './spec.ts';
 /** prepare -> train -> merge (only with LoRA) */
 export function ddpoSteps(setting: Setting, spec: DdpoSpec): Step[] {
   const { prepare, train, lora } = spec;
+  const source = sourceConfig({ train: 'train_prefs', test: 'test_prefs', fraction: 1 }, 0);
   const prepared = jobStep('prepare', {
     stage: 'ddpo',
     name: 'prepare',
@@ -21,8 +22,9 @@ export function ddpoSteps(setting: Setting, spec: DdpoSpec): Step[] {
       max_prompt_length: prepare.maxPromptLength,
       seed: setting.seed,
       ...droppedOf(prepare),
-      sources: [sourceConfig({ train: 'train_prefs', test: 'test_prefs', fraction: 1 }, 0)],
+      sources: [source],
     },
+    reads: [sourceReading(source)],
     output: datasetRepo(setting, 'dpo-data'),
   });
   const trained = jobStep('ddpo', {

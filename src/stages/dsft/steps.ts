@@ -1,4 +1,4 @@
-import { type DatasetSpec, droppedOf, sourceConfig } from '../data-spec.ts';
+import { type DatasetSpec, droppedOf, sourceConfig, sourceReading } from '../data-spec.ts';
 import { jobStep } from '../programs.ts';
 import { datasetRepo, inputOf, modelRepo, type Setting } from '../setting.ts';
 import type { Step, StepInput } from '../stage.ts';
@@ -33,6 +33,7 @@ function prepareStep(setting: Setting, spec: DsftSpec): Step {
     ...Object.fromEntries(sources.map(({ input }, index) => [`data${index}`, input])),
     ...(prepare.decontaminate === undefined ? {} : { decontaminate: inputOf(prepare.decontaminate) }),
   };
+  const configs = sources.map(({ dataset }, index) => sourceConfig(dataset, index));
   return jobStep('prepare', {
     stage: 'dsft',
     name: 'prepare',
@@ -47,10 +48,14 @@ function prepareStep(setting: Setting, spec: DsftSpec): Step {
       loss_tokens: prepare.lossTokens,
       seed: setting.seed,
       filters: { truecase: prepare.truecase, drop_refusals: prepare.dropRefusals },
-      sources: sources.map(({ dataset }, index) => sourceConfig(dataset, index)),
+      sources: configs,
       test_rows: prepare.testRows,
       ...droppedOf(prepare),
     },
+    reads: [
+      ...configs.map(sourceReading),
+      ...(prepare.decontaminate === undefined ? [] : [{ input: 'decontaminate', splits: 'all' as const }]),
+    ],
     output: datasetRepo(setting, 'sft-data'),
   });
 }

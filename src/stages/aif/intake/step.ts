@@ -79,6 +79,9 @@ export function promptsStep(setting: Setting, prompts: PromptsSpec): Step {
     summary: `${most === null ? 'all prompts' : `at most ${most} prompts`} of ${config.sources.map(({ name }) => name).join(', ')}`,
     inputs: Object.fromEntries([...refs, ...benchmarks]),
     config,
+    reads: [...config.sources, ...config.benchmarks].flatMap(({ input, config: name, split }) =>
+      input === null ? [] : [{ input, ...configOf({ config: name }), splits: split === null ? ('all' as const) : [split] }],
+    ),
     output: datasetRepo(setting, 'prompts'),
   });
 }

@@ -51,6 +51,9 @@ function teachersStep(setting: Setting, spec: AifTeachers, judge: TeachersJudgeS
       ...(judge.calibration === undefined ? {} : { calibration: inputOf(judge.calibration.ref) }),
     },
     config,
+    ...(judge.calibration === undefined
+      ? {}
+      : { reads: [{ input: 'calibration', ...configOf(judge.calibration), splits: [judge.calibration.split] }] }),
     files: judgeFiles(judge),
     calls: forecast(judge, spec),
     ...(judge.fallback === undefined ? {} : { spare: [judge.fallback] }),

@@ -96,6 +96,10 @@ export function rebinarizeStep(setting: Setting, spec: AifRatings): Step {
       ...(spec.decontaminate === undefined ? {} : { decontaminate: inputOf(spec.decontaminate) }),
     },
     config,
+    reads: [
+      { input: 'ratings', ...configOf(spec), splits: [spec.split] },
+      ...(spec.decontaminate === undefined ? [] : [{ input: 'decontaminate', splits: 'all' as const }]),
+    ],
     output: datasetRepo(setting, 'aif'),
   });
 }
@@ -129,6 +133,7 @@ export function passPairsStep(setting: Setting, spec: AifPairs): Step {
     summary: `published pairs of ${spec.ref}`,
     inputs: { pairs: inputOf(spec.ref) },
     config,
+    reads: [{ input: 'pairs', ...configOf(spec), splits: spec.test === null ? [spec.train] : [spec.train, spec.test] }],
     output: datasetRepo(setting, 'aif'),
   });
 }

@@ -96,6 +96,7 @@ export function constructStep(setting: Setting, data: DsftTeacher): Step {
       inputs: material === undefined ? {} : { material: inputOf(material.ref) },
       config,
       files: templates.map((name) => `templates/user-${name}.md`),
+      ...(material === undefined ? {} : { reads: [{ input: 'material', ...configOf(material), splits: [material.split] }] }),
       output: datasetRepo(setting, 'dialogues'),
     }),
     calls: forecast(data),
