@@ -1,18 +1,12 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ZephyrError } from '../errors.ts';
 import { type ArtifactRef, formatRef } from '../model/artifact.ts';
 import type { Context } from './context.ts';
 import { findArtifact } from './read-id.ts';
 
 /** A dataset that a user names, its files in a folder that is gone when the command ends. */
 export async function feedbackOf(context: Context, id: string): Promise<{ ref: ArtifactRef; id: string; folder: string }> {
-  const ref = await findArtifact(context.hub, id);
-  if (ref.type !== 'dataset') {
-    throw new ZephyrError(`Cannot read pairs of "${id}": it is a model, expected hf://datasets/ORG/NAME@COMMIT`, {
-      hint: 'zephyr aif prints the ID of the feedback that it made',
-    });
-  }
+  const ref = await findArtifact(context.hub, id, ['dataset']);
   await mkdir(context.home, { recursive: true });
   // beside the Hub, so that its files come by hard link
   const cache = await mkdtemp(join(context.home, 'reading-'));

@@ -1,7 +1,7 @@
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { resolveRef } from '../hub/resolve.ts';
-import { type ArtifactRef, type FloatingRef, formatRef, parseRef } from '../model/artifact.ts';
+import { type ArtifactRef, type FloatingRef, formatRef, parseRef, type RepoType } from '../model/artifact.ts';
 
 /** `ORG/NAME@1a2b3c4`, as progress prints it. */
 const SHORT_REF = /^[^/@\s]+\/[^/@\s]+@[^\s@]+$/;
@@ -22,11 +22,18 @@ export async function readId(hub: Hub, text: string): Promise<FloatingRef | unde
   });
 }
 
-/** The artifact that a user means, at its commit. Throws a `ZephyrError` where the text is no ID or the Hub has none of it. */
-export async function findArtifact(hub: Hub, text: string): Promise<ArtifactRef> {
+/** The artifact that a user means, at its commit. Throws a `ZephyrError` where the text is no such ID or the Hub has none of it. */
+export async function findArtifact(
+  hub: Hub,
+  text: string,
+  types: readonly RepoType[] = ['model', 'dataset'],
+): Promise<ArtifactRef> {
   const ref = await readId(hub, text);
-  if (ref === undefined) {
-    throw new ZephyrError(`Cannot read the ID "${text}": expected hf://models/ORG/NAME@COMMIT or hf://datasets/ORG/NAME@COMMIT`);
+  if (ref === undefined || !types.includes(ref.type)) {
+    const forms = types.map((type) => `hf://${type}s/ORG/NAME@COMMIT`);
+    throw new ZephyrError(`Cannot read the ID "${text}": expected ${forms.join(' or ')}`, {
+      hint: 'every stage prints the ID of what it made; zephyr hub ls lists what is there',
+    });
   }
   const commit = await resolveRef(hub, ref);
   if (commit !== undefined) return { type: ref.type, name: ref.name, commit };

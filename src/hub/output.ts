@@ -1,3 +1,4 @@
+import { ZephyrError } from '../errors.ts';
 import type { ArtifactRef, RepoId } from '../model/artifact.ts';
 import { MANIFEST_FILE } from '../model/manifest.ts';
 import type { Hub } from './hub.ts';
@@ -15,10 +16,11 @@ export interface Output {
 const BESIDE: ReadonlySet<string> = new Set(['.gitattributes', MANIFEST_FILE, 'README.md']);
 const SHOWN = 3;
 
-/** What one commit of a repo to publish in holds. */
+/** What one commit of a repo to publish in holds. An artifact whose own record is damaged is one: it may be made again. */
 export async function outputAt(hub: Hub, ref: ArtifactRef): Promise<Output> {
   const repo = { type: ref.type, name: ref.name };
-  const [manifest, tree] = await Promise.all([readManifest(hub, ref), hub.tree(ref)]);
+  const [manifest, tree] = await Promise.all([readManifest(hub, ref).catch(damaged), hub.tree(ref)]);
+  if (manifest === 'damaged') return { repo, holds: 'artifact', others: [] };
   const made = new Set(manifest?.files.map(({ path }) => path));
   const paths = tree.map(({ path }) => path);
   const others =
@@ -27,4 +29,9 @@ export async function outputAt(hub: Hub, ref: ArtifactRef): Promise<Output> {
       : paths.filter((path) => !made.has(path) && !BESIDE.has(path));
   if (others.length > 0) return { repo, holds: 'other files', others: others.slice(0, SHOWN) };
   return { repo, holds: manifest === undefined ? 'nothing' : 'artifact', others: [] };
+}
+
+function damaged(error: unknown): 'damaged' {
+  if (error instanceof ZephyrError && error.exit === 'preflight') return 'damaged';
+  throw error;
 }

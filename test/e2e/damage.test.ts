@@ -162,12 +162,12 @@ describe('damaged data is never used, and nothing is lost by refusing it', { ski
     assertMistake(
       await from('train: other'),
       2,
-      new RegExp(`^error: .*${name}.* found the columns answer, question, expected messages`, 'm'),
+      new RegExp(`^error: .*${name}.* found the columns question, answer, expected messages`, 'm'),
     );
     assertMistake(
       await from('train: none'),
       2,
-      new RegExp(`^error: .*split "none" .*${name}, found other\\.jsonl, right\\.jsonl`, 'm'),
+      new RegExp(`^error: .*split "none" .*${name}: .*found other\\.jsonl, right\\.jsonl`, 'm'),
     );
     assertMistake(
       await from('train: right, rows: {right: 5}'),

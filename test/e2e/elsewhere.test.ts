@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { onTerminal } from '../rig/terminal.ts';
-import { missing, newPlace, type Place, zephyr } from '../rig/zephyr.ts';
+import { missing, newPlace, type Place, runsAt, zephyr } from '../rig/zephyr.ts';
 import { startHub } from './early-stop.ts';
 import { moved, writeBound } from './elsewhere.ts';
 import { clientOf, type Provider, startProvider, writeFeedback } from './feedback.ts';
@@ -62,8 +62,7 @@ describe('a run over HTTP that is stopped and goes on under another home', { ski
     terminal.hangUp();
     provider.open();
     for (;;) {
-      const { stdout } = await zephyr(place, 'status', '--json');
-      const run = (JSON.parse(stdout) as { id: string; phase: string }[]).find(({ id }) => id.includes('window-aif'));
+      const run = (await runsAt(place)).find(({ id }) => id.includes('window-aif'));
       if (run?.phase !== 'detached') continue;
       const before = (await provider.paid()).map(({ key }) => key).slice(already);
       assert.equal((await zephyr(await clientOf(place, provider), 'resume', run.id, '--hub', url)).code, 0);
