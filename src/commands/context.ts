@@ -203,11 +203,10 @@ async function openTeachers(context: Context, recipe: Recipe, id: string): Promi
   if (spec === undefined) throw new Error(`Cannot open teacher "${id}": the recipe has none of that name`);
   const { openTeacher } = await import('../teachers/registry.ts');
   const { keyName } = await import('../teachers/terms.ts');
-  const { serversOf } = await import('../teachers/servers.ts');
+  const { namedServers } = await import('../teachers/servers.ts');
   return await Promise.all(
-    serversOf(spec).map(async (server, index) => {
-      const name = index === 0 ? id : `${id}.failover.${index - 1}`;
-      const key = server.provider === 'practice' ? undefined : keyName(server);
+    namedServers(id, spec).map(async ({ name, server }) => {
+      const key = keyName(server);
       const secret = key === undefined ? undefined : secretOf(context.env, key);
       if (server.provider !== 'practice') return { ...openTeacher(server, secret), id: name };
       const baseUrl = server.baseUrl ?? context.env.ZEPHYR_PRACTICE_URL ?? (await practiceUrl(context, recipe.seed));

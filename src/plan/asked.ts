@@ -2,7 +2,7 @@ import { canonicalJson } from '../base/canonical-json.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { StageName } from '../stages/stage.ts';
-import { serversOf } from '../teachers/servers.ts';
+import { namedServers, serversOf } from '../teachers/servers.ts';
 import type { TeacherSpec } from '../teachers/spec.ts';
 import { keyName, priceOf } from '../teachers/terms.ts';
 import type { Fate } from './explain.ts';
@@ -34,9 +34,8 @@ function askedTeachers(fates: readonly Fate[]): Set<string> {
 export function wantedKeys(fates: readonly Fate[], teachers: Teachers): Map<string, string[]> {
   const wanted = new Map<string, string[]>();
   for (const id of askedTeachers(fates)) {
-    for (const [index, server] of serversOf(specOf(teachers, id)).entries()) {
-      const name = server.provider === 'practice' ? undefined : keyName(server);
-      const whose = index === 0 ? id : `${id}.failover.${index - 1}`;
+    for (const { name: whose, server } of namedServers(id, specOf(teachers, id))) {
+      const name = keyName(server);
       if (name !== undefined) wanted.set(name, [...(wanted.get(name) ?? []), whose]);
     }
   }

@@ -1,4 +1,4 @@
-import { serversOf } from '../teachers/servers.ts';
+import { namedServers } from '../teachers/servers.ts';
 import { priceOf } from '../teachers/terms.ts';
 import type { Mistake } from './mistakes.ts';
 import type { Recipe } from './recipe.ts';
@@ -9,14 +9,13 @@ export function checkBudget(recipe: Recipe, path: Path, budgetUsd: number | unde
   if (budgetUsd === undefined) return [];
   return [...asked].flatMap((id) => {
     const spec = recipe.teachers[id];
-    const at = spec === undefined ? -1 : serversOf(spec).findIndex((server) => priceOf(server) === undefined);
-    if (at === -1) return [];
-    const where = at === 0 ? `teachers.${id}` : `teachers.${id}.failover.${at - 1}`;
+    const unpriced = spec && namedServers(id, spec).find(({ server }) => priceOf(server) === undefined);
+    if (unpriced === undefined) return [];
     return [
       {
         path,
         part: 'value',
-        message: `${path.join('.')}: expected ${where}.price, without which its calls would not be counted`,
+        message: `${path.join('.')}: expected teachers.${unpriced.name}.price, without which its calls would not be counted`,
       },
     ];
   });

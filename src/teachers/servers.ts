@@ -14,3 +14,8 @@ export function serversOf(spec: TeacherSpec): readonly TeacherSpec[] {
   );
   return [spec, ...others];
 }
+
+/** The same under the names that the recipe has for them: `judge`, `judge.failover.0`. */
+export function namedServers(id: string, spec: TeacherSpec): { readonly name: string; readonly server: TeacherSpec }[] {
+  return serversOf(spec).map((server, index) => ({ name: index === 0 ? id : `${id}.failover.${index - 1}`, server }));
+}

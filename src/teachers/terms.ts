@@ -34,8 +34,8 @@ export function priceOf(spec: TeacherSpec): Price | undefined {
  * The environment variable that holds a teacher's key, if it needs one: without a word in the recipe the provider's usual
  * one, but never for an address that the recipe names.
  */
-export function keyName(spec: TeacherSpec): string | undefined {
-  if (spec.keyFrom !== undefined || spec.baseUrl !== undefined) return spec.keyFrom;
-  if (spec.provider === 'practice' || spec.provider === 'self-hosted') return undefined;
-  return spec.provider === 'openai' ? 'OPENAI_API_KEY' : 'HF_TOKEN';
+export function keyName({ provider, keyFrom, baseUrl }: TeacherSpec): string | undefined {
+  if (provider === 'practice') return undefined;
+  if (keyFrom !== undefined || baseUrl !== undefined || provider === 'self-hosted') return keyFrom;
+  return provider === 'openai' ? 'OPENAI_API_KEY' : 'HF_TOKEN';
 }
