@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { parseJobEvent } from '../backends/follow.ts';
 import { readLinesFrom } from '../base/ndjson.ts';
+import { formatRef } from '../model/artifact.ts';
 import type { JobEvent, JobState } from '../model/job.ts';
 import type { Target } from '../recipe/target.ts';
 import type { RunState } from '../runs/run-state.ts';
@@ -20,7 +21,7 @@ export interface RunLook {
 /** Looks at one run again and again, each time going on in the job's events where the last look ended. */
 export class RunWatch {
   readonly #context: Context;
-  readonly #id: string;
+  #id: string;
   #folder = '';
   #offset = 0;
 
@@ -31,6 +32,8 @@ export class RunWatch {
 
   async look(): Promise<RunLook> {
     const { state } = await findRun(this.#context.hub, this.#id);
+    // the next look need not search all repos for it
+    this.#id = formatRef({ ...state.repo, revision: state.run });
     const handle = state.job?.handle;
     if (handle == null) return { state, job: undefined, events: [] };
     const job = await openTargetBackend(this.#context, state.target as Target).state(handle);
