@@ -84,8 +84,9 @@ function jobWording(event: JobEvent, say: (mark: Wording['mark'], text: string) 
 
 function leftOut({ input, split, read, reasons }: Extract<JobEvent, { type: 'dropped' }>): string {
   const lost = Object.values(reasons).reduce((sum, count) => sum + count, 0);
-  const why = Object.entries(reasons).map(([reason, count]) => `${reason}: ${formatNumber(count)}`);
-  return `left out ${formatNumber(lost)} of ${formatNumber(read)} rows of "${split}" of ${input} (${why.join(', ')})`;
+  const why = Object.entries(reasons).map(([reason, count]) => `${formatNumber(count)} ${reason}`);
+  // in the words of `Dropped`
+  return `${formatNumber(lost)} of ${formatNumber(read)} rows of split "${split}" of ${input} cannot be used and are left out: ${why.join(', ')}`;
 }
 
 /** At most three figures of a step: its loss as a curve where there was one, then its own metrics. */
