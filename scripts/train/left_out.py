@@ -49,7 +49,7 @@ class LeftOut:
 
     def _too_many(self, split: Split, lost: int, config: Config) -> str:
         reasons = [(reason, count) for reason, count in by_count(self.dropped[split]) if reason not in ASKED_FOR]
-        told = ", ".join(f"{reason}: {count}" for reason, count in reasons)
+        told = ", ".join(f"{count} {reason}" for reason, count in reasons)
         row = self._first[split, reasons[0][0]]
         [content] = contents([row])
         wanted = f"; {WANTED[config.kind]}" if lost == self.read[split] else ""

@@ -78,17 +78,19 @@ describe('dialogues of users in zephyr dsft', { skip, concurrency: false }, () =
 
   test('that cannot be used are told by reason, and are a mistake above the share of the recipe', async () => {
     await bring('dropped', { 'train_sft.jsonl': await readFile(join(cases, 'dropped-dialogues.jsonl')) });
-    const lost = 'ends with a user turn: 4, two user turns in a row: 4';
+    const lost = '4 ends with a user turn, 4 two user turns in a row';
     const ended = await dsft([source('dropped')]);
     assertMistake(ended, 2, /8 of 16 rows would be left out, more than the share of 0\.05 that maxDropped allows/);
     assert.match(ended.stderr, new RegExp(`\\(${lost}\\), for example row 1\\d: \\{"messages"`));
     assert.match(
       ended.stderr,
-      new RegExp(`left out 8 of 16 rows of "train_sft" of hf://datasets/test/dropped@\\w{40} \\(${lost}\\)`),
+      new RegExp(
+        `8 of 16 rows of split "train_sft" of hf://datasets/test/dropped@\\w{40} cannot be used and are left out: ${lost}`,
+      ),
     );
     const allowed = await dsft([source('dropped')], '--set', 'dsft.prepare.maxDropped=0.5');
     assert.equal(allowed.code, 0, allowed.stderr);
-    assert.match(allowed.stderr, /left out 8 of 16 rows of "train_sft"/);
+    assert.match(allowed.stderr, /8 of 16 rows of split "train_sft" .* are left out/);
   });
 
   test('in a broken file are a mistake that names file, line and column', async () => {
