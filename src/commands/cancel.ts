@@ -6,6 +6,7 @@ import { ownerLiveness } from '../runs/owner.ts';
 import { openTargetBackend } from './backend.ts';
 import { type Context, type Options, openContext } from './context.ts';
 import { findRun } from './find-run.ts';
+import { hubOption } from './same-hub.ts';
 import { noteRun } from './verdict.ts';
 
 /** `zephyr cancel ID`: the job gets SIGTERM, saves, and ends; the run can be resumed later. */
@@ -35,6 +36,6 @@ export async function cancelRun(context: Context, id: string): Promise<number> {
     // it asks teachers, and would not look at its branch before the last of them has answered
     process.kill(owner.pid, 'SIGTERM');
   }
-  process.stderr.write(`cancelled ${name}\n  resume: zephyr resume ${name}\n`);
+  process.stderr.write(`cancelled ${name}\n  resume: zephyr resume ${name}${hubOption()}\n`);
   return EXIT.cancelled;
 }

@@ -13,6 +13,7 @@ import { redactor } from '../render/redact.ts';
 import type { Renderer } from '../render/renderer.ts';
 import type { Teacher } from '../teachers/teacher.ts';
 import { type Signals, watchSignals } from './interrupt.ts';
+import { noteHub } from './same-hub.ts';
 import { knownSecrets, secretOf } from './secrets.ts';
 import { noteIds } from './verdict.ts';
 
@@ -81,6 +82,7 @@ interface Asking {
 }
 
 async function openHub(env: Readonly<Record<string, string>>, url: string | undefined, asking: Asking): Promise<Hub> {
+  noteHub(url);
   if (url !== undefined) return await openRemote(env, url, asking);
   const { openLocalHub } = await import('../hub/local-hub.ts');
   return await openLocalHub(join(zephyrHome(env), 'hub'));

@@ -3,6 +3,7 @@ import { cancelRun } from './cancel.ts';
 import type { Context } from './context.ts';
 import { findRun } from './find-run.ts';
 import { wantsToCancel } from './interrupt.ts';
+import { hubOption } from './same-hub.ts';
 
 /**
  * Runs a command's work; when the user turned away, says how to come back. A job that goes on is offered to be watched and,
@@ -19,7 +20,7 @@ export async function detached(context: Context, body: () => Promise<number>): P
     if (id === undefined) return EXIT.detached;
     const hasJob = await jobGoesOn(context, id);
     const ways = hasJob ? ['watch:  zephyr status', 'resume: zephyr resume', 'cancel: zephyr cancel'] : ['resume: zephyr resume'];
-    process.stderr.write(ways.map((way) => `  ${way} ${id}\n`).join(''));
+    process.stderr.write(ways.map((way) => `  ${way} ${id}${hubOption()}\n`).join(''));
     if (!hasJob || !(await wantsToCancel(context.interrupted))) return EXIT.detached;
     return await cancelRun(context, id);
   }

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { shellWord } from '../base/shell-word.ts';
 import { ZephyrError } from '../errors.ts';
+import { formatRef } from '../model/artifact.ts';
 import { differencesFrom, isSavedPlan, readSavedPlan, type SavedPlan } from '../plan/saved-plan.ts';
 import { diffRecords } from '../plan/why.ts';
 import { loadTarget } from '../recipe/load-target.ts';
@@ -47,12 +49,21 @@ export async function plannedWork(context: Context, file: string, options: Optio
   };
 }
 
-function holdsNoMore(file: string, { source }: SavedPlan, differences: readonly string[]): ZephyrError {
+function holdsNoMore(file: string, saved: SavedPlan, differences: readonly string[]): ZephyrError {
   return new ZephyrError(
     `Cannot run plan "${file}": it does not hold any more\n${differences.map((line) => `  ${line}`).join('\n')}`,
-    {
-      exit: 'conflict',
-      hint: `nothing was started; look again, and save anew: zephyr plan ${source.file} --out ${file}`,
-    },
+    { exit: 'conflict', hint: `nothing was started; look again, and save anew: ${planAgain(saved)} --out ${shellWord(file)}` },
   );
+}
+
+/** The command that a plan was made by. */
+function planAgain({ source, hub, goal, stageInputs }: SavedPlan): string {
+  const options = [
+    ...(source.on === undefined ? [] : ['--on', source.on]),
+    ...(hub === null ? [] : ['--hub', hub]),
+    ...(goal.length === 1 ? ['--stage', ...goal] : []),
+    ...Object.entries(stageInputs).flatMap(([stage, { ref }]) => [`--${stage}`, formatRef(ref)]),
+    ...source.set.flatMap((one) => ['--set', one]),
+  ];
+  return ['zephyr plan', ...[source.file, ...options].map(shellWord)].join(' ');
 }

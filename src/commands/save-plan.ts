@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { atomicWrite } from '../base/atomic-write.ts';
+import { shellWord } from '../base/shell-word.ts';
 import { ZephyrError } from '../errors.ts';
 import { isSavedPlan, type ToSave, writeSavedPlan } from '../plan/saved-plan.ts';
 import { recipeSource } from '../recipe/load.ts';
@@ -15,7 +16,7 @@ export function refuseToSave({ out, rehearsal }: { readonly out?: string; readon
 /** Writes a plan where there is nothing yet, or an older plan: never over a recipe. */
 export async function savePlan(
   context: Context,
-  { set = [], hub, out: file }: Options & { readonly out?: string },
+  { set = [], hub, on, out: file }: Options & { readonly out?: string },
   { recipe, ...made }: Pick<ToSave, 'plan' | 'preview' | 'target'> & { readonly recipe: string },
 ): Promise<void> {
   if (file === undefined) return;
@@ -27,7 +28,7 @@ export async function savePlan(
     throw new ZephyrError(`Cannot save the plan in "${file}": it holds something else, expected a new file or an older plan`);
   const folder = dirname(resolve(file));
   if (!existsSync(folder)) throw new ZephyrError(`Cannot save the plan in "${file}": there is no folder "${folder}"`);
-  const from = { hub, source: recipeSource(recipe, set, context), version: context.version, now: new Date() };
+  const from = { hub, source: recipeSource(recipe, { set, on }, context), version: context.version, now: new Date() };
   try {
     await atomicWrite(resolve(file), writeSavedPlan({ ...made, ...from }));
   } catch (error) {
@@ -35,5 +36,5 @@ export async function savePlan(
     if (code === undefined) throw error;
     throw new ZephyrError(`Cannot save the plan in "${file}": ${code}`, { exit: 'preflight', cause: error });
   }
-  process.stderr.write(`Saved; carried out without a question by: zephyr run ${file}\n`);
+  process.stderr.write(`Saved; carried out without a question by: zephyr run ${shellWord(file)}\n`);
 }

@@ -21,6 +21,8 @@ const source = z.strictObject({
   /** absolute path */
   file: z.string(),
   set: z.array(z.string()),
+  /** name or file of the target, as it was given */
+  on: z.string().optional(),
   /** the variables that change a recipe */
   env: z.record(z.string(), z.string()),
 });

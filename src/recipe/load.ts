@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, parse, resolve } from 'node:path';
 import type * as z from 'zod';
+import { shellWord } from '../base/shell-word.ts';
 import { ZephyrError } from '../errors.ts';
 import { promptLines } from '../stages/aif/intake/prompt-lines.ts';
 import type { PromptSource, PromptsSpec } from '../stages/aif/intake/spec.ts';
@@ -26,7 +27,9 @@ export async function loadRecipe(
 ): Promise<Recipe> {
   const yaml = await readYaml(recipeFile(fileOrName, options.root), 'recipe');
   if (String((yaml.data as { format?: unknown }).format).startsWith('zephyr-plan/'))
-    throw new ZephyrError(`Cannot read recipe "${fileOrName}": it is a saved plan`, { hint: `zephyr run ${fileOrName}` });
+    throw new ZephyrError(`Cannot read recipe "${fileOrName}": it is a saved plan`, {
+      hint: `zephyr run ${shellWord(fileOrName)}`,
+    });
   const overrides = readOverrides(options.set, options.env);
   const data = applyOverrides(yaml.data, overrides, recipeSpec);
   const recipe = parsed(recipeSpec, data, yaml, overrides);
@@ -47,11 +50,12 @@ export async function changeRecipe(recipe: unknown, name: string, set: readonly 
 /** What a recipe is loaded from, so that another process finds out whether it is still the same. */
 export function recipeSource(
   fileOrName: string,
-  set: readonly string[],
+  { set, on }: { readonly set: readonly string[]; readonly on?: string | undefined },
   { env, root }: { readonly env: Readonly<Record<string, string>>; readonly root: string },
-): { file: string; set: string[]; env: Record<string, string> } {
+): { file: string; set: string[]; on?: string; env: Record<string, string> } {
   const own = Object.entries(env).filter(([name]) => RECIPE_VARIABLES.includes(name));
-  return { file: resolve(recipeFile(fileOrName, root)), set: [...set], env: Object.fromEntries(own) };
+  const target = on === undefined ? {} : { on: /[/.]/.test(on) ? resolve(on) : on };
+  return { file: resolve(recipeFile(fileOrName, root)), set: [...set], ...target, env: Object.fromEntries(own) };
 }
 
 function recipeFile(fileOrName: string, root: string | undefined): string {
