@@ -16,6 +16,8 @@ const NEW_RUN = new Option('--new-run', 'begin again instead of going on with an
 const YES = new Option('--yes', 'agree to what teachers cost where no budget limits it');
 const RESUME = new Option('--resume <id>', 'go on with this run instead of reading a recipe');
 
+const OTHER = 'HF_ENDPOINT or https://huggingface.co without it';
+
 const PHASES = ['running', 'detached', 'stopped', 'failed', 'cancelled', 'done'];
 
 /** What every verb gets: the options as commander read them. Each returns its exit status. */
@@ -106,7 +108,7 @@ async function main(): Promise<number> {
   verb('status [id]', 'the runs on the Hub, or one of them', async () => (await import('./commands/status.ts')).status, [
     HUB,
     JSON_OUT,
-    new Option('--stage <name>', 'runs of this stage only'),
+    new Option('--stage <name>', 'runs of this stage only').choices(['setup', 'dsft', 'aif', 'ddpo', 'exam']),
     new Option('--phase <name>', 'runs in this phase only').choices(PHASES),
     new Option('--repo <text>', 'runs of repos with this in their name only'),
     new Option('--limit <number>', 'the newest so many'),
@@ -165,8 +167,8 @@ async function main(): Promise<number> {
       JSON_OUT,
       new Option('--port <number>', 'serve: the port on 127.0.0.1').default('7600'),
       new Option('--as <ref>', 'import, pull, push: the repo to bring it to, hf://models/ORG/NAME'),
-      new Option('--from <url>', 'pull: the Hub to pull from').default('https://huggingface.co'),
-      new Option('--to <url>', 'push: the Hub to push to').default('https://huggingface.co'),
+      new Option('--from <url>', `pull: the Hub to pull from, ${OTHER}`),
+      new Option('--to <url>', `push: the Hub to push to, ${OTHER}`),
       listOption('--include <glob>', 'pull: only files that fit; may be repeated'),
       listOption('--exclude <glob>', 'pull: no files that fit; may be repeated'),
       new Option('--yes', 'prune, rm, push: do what was only told or asked without it'),

@@ -5,7 +5,8 @@ import { EXIT } from '../errors.ts';
 import { formatBytes } from '../render/format.ts';
 import type { Context } from './context.ts';
 import { printTable } from './output.ts';
-import { printDocument } from './verdict.ts';
+import { hubOption } from './same-hub.ts';
+import { setDocument } from './verdict.ts';
 
 /** `zephyr status --clean`: what ended runs have left; with `--yes` it is deleted. */
 export async function clean(
@@ -20,13 +21,13 @@ export async function clean(
   if (deleted) await hub.reclaim();
   if (options.json === true) {
     const left = items.map(({ id, what, bytes }) => ({ id, what, bytes }));
-    printDocument(EXIT.done, [], { items: left, keptForCalls: kept, deleted });
+    setDocument([], { items: left, keptForCalls: kept, deleted });
     return EXIT.done;
   }
   const rows = items.map(({ id, what, bytes }) => [id, what, bytes === 0 ? '' : formatBytes(bytes)]);
   if (rows.length > 0) printTable([{ title: 'run' }, { title: deleted ? 'deleted' : 'would go' }, { title: 'size' }], rows);
   if (items.length === 0) process.stderr.write('nothing to clean\n');
-  else if (!deleted) process.stderr.write('delete them with: zephyr status --clean --yes\n');
+  else if (!deleted) process.stderr.write(`delete them with: zephyr status --clean --yes${hubOption()}\n`);
   if (kept > 0) process.stderr.write(`branches that stay for their paid calls, which later runs use: ${kept}\n`);
   return EXIT.done;
 }

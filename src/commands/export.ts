@@ -3,7 +3,7 @@ import { EXIT, ZephyrError } from '../errors.ts';
 import { exportToArgilla } from '../report/argilla.ts';
 import { type Options, openQuietContext } from './context.ts';
 import { feedbackOf } from './feedback-of.ts';
-import { printDocument } from './verdict.ts';
+import { setDocument } from './verdict.ts';
 
 type ExportOptions = Options & { readonly to?: string; readonly as?: string };
 
@@ -17,7 +17,7 @@ export async function exportFeedback([id]: string[], options: ExportOptions): Pr
   const found = await feedbackOf(context, id as string);
   const folder = resolve(options.to);
   const records = await exportToArgilla(folder, { ...found, name: found.ref.name });
-  if (options.json === true) printDocument(EXIT.done, [found.id], { as: options.as ?? 'argilla', folder, records });
+  if (options.json === true) setDocument([found.id], { as: options.as ?? 'argilla', folder, records });
   else process.stdout.write(`${folder}\n`);
   return EXIT.done;
 }

@@ -1,7 +1,7 @@
 import { EXIT, ZephyrError } from '../errors.ts';
 import { formatBytes } from '../render/format.ts';
 import { type Options, openQuietContext } from './context.ts';
-import { printDocument } from './verdict.ts';
+import { setDocument } from './verdict.ts';
 
 /** `zephyr hub prune`: what large files nothing holds any more, and what killed uploads left; with `--yes` it is deleted. */
 export async function pruneHub(options: Options & { readonly yes?: boolean }): Promise<number> {
@@ -9,7 +9,7 @@ export async function pruneHub(options: Options & { readonly yes?: boolean }): P
   const isLook = options.yes !== true;
   const found = await context.hub.prune({ dry: isLook });
   if (found === undefined) throw new ZephyrError(`Cannot prune "${context.hub.name}": a Hub over HTTP keeps its own house`);
-  if (options.json === true) printDocument(EXIT.done, [], { ...found, deleted: !isLook });
+  if (options.json === true) setDocument([], { ...found, deleted: !isLook });
   else {
     const { files, bytes, heldBytes, unfinished } = found;
     const large = `${files} large file${files === 1 ? '' : 's'} that no branch and no tag leads to`;

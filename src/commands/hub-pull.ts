@@ -4,7 +4,7 @@ import { openQuietContext } from './context.ts';
 import { refOf } from './hub-ref.ts';
 import { watchSignals } from './interrupt.ts';
 import { type PullOptions, pullOne } from './pull-one.ts';
-import { printDocument } from './verdict.ts';
+import { setDocument } from './verdict.ts';
 
 const EXAMPLE = 'zephyr hub pull hf://models/mistralai/Mistral-7B-v0.1';
 
@@ -30,8 +30,7 @@ export async function pullToHub(texts: readonly string[], options: PullOptions):
     if (options.json !== true) process.stdout.write(`${formatRef(here)}\n`);
   }
   if (options.json === true)
-    printDocument(
-      EXIT.done,
+    setDocument(
       pulled.map(({ id }) => id),
       { pulled },
     );

@@ -6,8 +6,9 @@ import { formatBytes } from '../render/format.ts';
 import { type Options, openQuietContext, openRemote } from './context.ts';
 import { refOf } from './hub-ref.ts';
 import { watchSignals } from './interrupt.ts';
+import { otherHub } from './pull-one.ts';
 import { beside, transferProgress } from './transfer-progress.ts';
-import { printDocument } from './verdict.ts';
+import { setDocument } from './verdict.ts';
 
 const EXAMPLE = 'zephyr hub push hf://models/local/zephyr-7b-ddpo --as hf://models/my-org/zephyr-7b';
 
@@ -34,7 +35,7 @@ export async function pushFromHub(
     });
   const progress = transferProgress(process.stderr);
   const emit = beside(progress, context.emit);
-  const to = await openRemote(env, options.to ?? 'https://huggingface.co', { signal, emit, moved: progress.moved });
+  const to = await openRemote(env, otherHub(options.to, env), { signal, emit, moved: progress.moved });
   try {
     const { ref, isNew } = await push({
       from: hub,
@@ -49,7 +50,7 @@ export async function pushFromHub(
       },
     });
     if (!isNew) process.stderr.write(`${formatRepo(as)} holds that already\n`);
-    if (options.json === true) printDocument(EXIT.done, [formatRef(ref)], { isNew });
+    if (options.json === true) setDocument([formatRef(ref)], { isNew });
     else process.stdout.write(`${formatRef(ref)}\n`);
     return EXIT.done;
   } finally {

@@ -10,7 +10,7 @@ import { removeFromHub } from './hub-rm.ts';
 import { serveHub } from './hub-serve.ts';
 import { printTable } from './output.ts';
 import type { PullOptions } from './pull-one.ts';
-import { printDocument } from './verdict.ts';
+import { setDocument } from './verdict.ts';
 
 type HubOptions = PullOptions & { readonly port?: string; readonly to?: string; readonly yes?: boolean };
 
@@ -37,8 +37,7 @@ async function list(options: HubOptions): Promise<number> {
     const runs = Object.keys(refs?.branches ?? {}).filter(isRunId).length;
     rows.push([formatRepo(repo), main, String(runs)]);
   }
-  if (options.json === true)
-    printDocument(EXIT.done, [], { repos: rows.map(([repo, main, runs]) => ({ repo, main, runs: Number(runs) })) });
+  if (options.json === true) setDocument([], { repos: rows.map(([repo, main, runs]) => ({ repo, main, runs: Number(runs) })) });
   else printTable([{ title: 'repo' }, { title: 'main' }, { title: 'runs', align: 'right' }], rows);
   return EXIT.done;
 }

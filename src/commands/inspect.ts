@@ -6,7 +6,7 @@ import { formatBytes } from '../render/format.ts';
 import { type Options, openQuietContext } from './context.ts';
 import { plainText, printTable } from './output.ts';
 import { findArtifact } from './read-id.ts';
-import { printDocument } from './verdict.ts';
+import { setDocument } from './verdict.ts';
 
 /** `zephyr inspect ID`: what an artifact is, what it was made of, and that its bytes are still those. */
 export async function inspect([id]: string[], options: Options): Promise<number> {
@@ -15,7 +15,7 @@ export async function inspect([id]: string[], options: Options): Promise<number>
   const manifest = await readManifest(context.hub, artifact);
   if (manifest === undefined) {
     const files = await context.hub.tree(artifact);
-    if (options.json === true) printDocument(EXIT.done, [formatRef(artifact)], { files });
+    if (options.json === true) setDocument([formatRef(artifact)], { files });
     else
       printTable(
         [
@@ -27,7 +27,7 @@ export async function inspect([id]: string[], options: Options): Promise<number>
     return EXIT.done;
   }
   await context.hub.verify(artifact, manifest.files);
-  if (options.json === true) printDocument(EXIT.done, [formatRef(artifact)], { manifest });
+  if (options.json === true) setDocument([formatRef(artifact)], { manifest });
   else show(formatRef(artifact), manifest);
   return EXIT.done;
 }

@@ -15,7 +15,7 @@ import { givenInputs } from './given-inputs.ts';
 import { keysOf } from './keys.ts';
 import { plainPreview, printPreview } from './preview.ts';
 import { refuseToSave, savePlan } from './save-plan.ts';
-import { printDocument } from './verdict.ts';
+import { setDocument } from './verdict.ts';
 
 type PlanOptions = Options & {
   readonly stage?: StageName;
@@ -49,7 +49,7 @@ export async function plan([file]: string[], options: PlanOptions): Promise<numb
   const keys = keysOf(preview.fates, recipe, context.env);
   const changes = preview.fates.some(({ fate }) => fate === 'run');
   const exit = options.detailedExitcode === true && changes ? EXIT.planChanged : EXIT.done;
-  if (options.json === true) printDocument(exit, [], { ...plainPreview(planned, preview, differences), keys });
+  if (options.json === true) setDocument([], { ...plainPreview(planned, preview, differences), keys });
   else printPreview(planned, preview, { differences, keys, why: options.why === true });
   if (missing !== undefined) throw missing;
   await refuseToRun(planned, preview, context.hub);

@@ -12,12 +12,17 @@ export interface PullOptions extends Options {
   readonly exclude?: readonly string[];
 }
 
+/** The Hub that is pulled from and pushed to, as `huggingface_hub` finds it, unless an option names another. */
+export function otherHub(option: string | undefined, env: Readonly<Record<string, string>>): string {
+  return option ?? (env.HF_ENDPOINT || 'https://huggingface.co');
+}
+
 /** Pulls one repo, and says on stderr what comes and how far it is. */
 export async function pullOne(context: Context, ref: FloatingRef, as: RepoId, options: PullOptions): ReturnType<typeof pull> {
   const progress = transferProgress(process.stderr);
   const { env, signal, hub } = context;
   const emit = beside(progress, context.emit);
-  const url = options.from ?? 'https://huggingface.co';
+  const url = otherHub(options.from, env);
   const from = await openRemote(env, url, { signal, emit, moved: progress.moved, isPublic: true });
   const begins: PullRequest['begins'] = ({ commit, files, bytes, left }) => {
     const rest = left.filter(({ path }) => !path.startsWith('.'));

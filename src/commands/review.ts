@@ -3,7 +3,7 @@ import { EXIT, ZephyrError } from '../errors.ts';
 import { writeReview } from '../report/write-review.ts';
 import { type Options, openQuietContext } from './context.ts';
 import { feedbackOf } from './feedback-of.ts';
-import { printDocument } from './verdict.ts';
+import { setDocument } from './verdict.ts';
 
 type ReviewOptions = Options & { readonly out?: string; readonly rows?: string; readonly seed?: string };
 
@@ -18,7 +18,7 @@ export async function review([id]: string[], options: ReviewOptions): Promise<nu
   const found = await feedbackOf(context, id as string);
   const file = resolve(options.out ?? `${found.ref.name.split('/').at(-1)}-review.html`);
   const shown = await writeReview(file, { ...found, name: found.ref.name }, rows, seed);
-  if (options.json === true) printDocument(EXIT.done, [found.id], { file, ...shown });
+  if (options.json === true) setDocument([found.id], { file, ...shown });
   else process.stdout.write(`${file}\n`);
   return EXIT.done;
 }

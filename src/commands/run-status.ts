@@ -7,7 +7,7 @@ import { RunWatch } from './look-at-run.ts';
 import { printTable } from './output.ts';
 import { idsOf, runExit } from './run-exit.ts';
 import { phaseOf, summary } from './runs-of.ts';
-import { printDocument } from './verdict.ts';
+import { setDocument } from './verdict.ts';
 
 /** `zephyr status ID`: where a run stands and how far its job is; the exit status says it too. */
 export async function runStatus(context: Context, id: string, options: Options): Promise<number> {
@@ -16,7 +16,7 @@ export async function runStatus(context: Context, id: string, options: Options):
   const exit = runExit(state, job);
   const progress = progressOf(look);
   if (options.json === true) {
-    printDocument(exit, idsOf(state), { ...summary(state, job), job: job ?? null, progress: progress ?? null });
+    setDocument(idsOf(state), { ...summary(state, job), job: job ?? null, progress: progress ?? null });
     return exit;
   }
   process.stdout.write(`${formatRef({ ...state.repo, revision: state.run })}\n${state.stage}  ${phaseOf(state, job)}\n`);

@@ -5,7 +5,7 @@ import { type Context, type Options, openQuietContext } from './context.ts';
 import { printTable } from './output.ts';
 import { idsOf } from './run-exit.ts';
 import { phaseOf, summary } from './runs-of.ts';
-import { printDocument } from './verdict.ts';
+import { setDocument } from './verdict.ts';
 
 type StatusOptions = Options & {
   readonly stage?: string;
@@ -22,7 +22,7 @@ export async function status([id]: string[], options: StatusOptions): Promise<nu
   if (id !== undefined) return await (await import('./run-status.ts')).runStatus(context, id, options);
   const runs = await chosen(context, options);
   if (options.clean === true) return await (await import('./clean.ts')).clean(context, runs, options);
-  if (options.json === true) printDocument(EXIT.done, runs.flatMap(idsOf), { runs: runs.map((state) => summary(state)) });
+  if (options.json === true) setDocument(runs.flatMap(idsOf), { runs: runs.map((state) => summary(state)) });
   else if (runs.length === 0) process.stderr.write(`No ${isFiltered(options) ? 'such ' : ''}runs on ${context.hub.name}\n`);
   else
     printTable(

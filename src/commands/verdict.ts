@@ -3,6 +3,7 @@ import { EXIT, type ExitName, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { RunEvent } from '../model/event.ts';
 import { redactor } from '../render/redact.ts';
+import { onSameHub } from './same-hub.ts';
 import { knownSecrets } from './secrets.ts';
 
 /** How a command ended, for a program that called it with `--json`. */
@@ -17,7 +18,11 @@ export interface Verdict {
 const ID = /hf:\/\/(?:models|datasets)\/[^\s"/@]+\/[^\s"/@]+@(?:run-[0-9a-z]{26}|[0-9a-f]{40})/g;
 
 /** What the events of this command named so far, and whether a document was its answer. One command a process. */
-const told = { made: new Set<string>(), run: undefined as string | undefined, document: false };
+const told: {
+  readonly made: Set<string>;
+  run: string | undefined;
+  document: { readonly ids: readonly string[]; readonly members: Readonly<Record<string, unknown>> } | undefined;
+} = { made: new Set(), run: undefined, document: undefined };
 
 /** Remembers what an event names, for the verdict. */
 export function noteIds(event: RunEvent): void {
@@ -35,22 +40,27 @@ export function verdictOf(exit: number, ids: readonly string[]): Verdict {
   return { kind: name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), exit, ids };
 }
 
-/** The one document of a command that looks something up: its members and the verdict, on one line. */
-export function printDocument(exit: number, ids: readonly string[], members: Readonly<Record<string, unknown>>): void {
-  told.document = true;
-  process.stdout.write(`${JSON.stringify({ ...verdictOf(exit, ids), ...members })}\n`);
+/** The answer of a command that looks something up, printed as its one line when its exit status is known. */
+export function setDocument(ids: readonly string[], members: Readonly<Record<string, unknown>>): void {
+  told.document = { ids, members };
 }
 
-/** The last line of a command with `--json`: nothing where a document has said it already and no error came after. */
+/** The last line of a command with `--json`: its document, which is the only one then, or a verdict alone. */
 export function lastLine(exit: number, error?: unknown): string {
-  if (error === undefined) {
-    if (told.document) return '';
-    const ids = exit === EXIT.done ? [...told.made] : told.run === undefined ? [] : [told.run];
-    return `${JSON.stringify({ v: 1, type: 'verdict', ...verdictOf(exit, ids) })}\n`;
-  }
+  const verdict = error === undefined ? ending(exit) : failure(exit, error);
+  const line = told.document === undefined ? { v: 1, type: 'verdict', ...verdict } : { ...verdict, ...told.document.members };
+  return `${JSON.stringify(line)}\n`;
+}
+
+function ending(exit: number): Verdict {
+  if (told.document !== undefined) return verdictOf(exit, told.document.ids);
+  return verdictOf(exit, exit === EXIT.done ? [...told.made] : told.run === undefined ? [] : [told.run]);
+}
+
+function failure(exit: number, error: unknown): Verdict & { readonly message: string; readonly hint?: string } {
   const redact = redactor(knownSecrets);
   const message = redact(error instanceof Error ? error.message : String(error));
-  const hint = error instanceof ZephyrError && error.hint !== undefined ? redact(error.hint) : undefined;
+  const hint = error instanceof ZephyrError && error.hint !== undefined ? onSameHub(redact(error.hint)) : undefined;
   const ids = told.run === undefined ? [...new Set(`${message} ${hint ?? ''}`.match(ID))] : [told.run];
-  return `${JSON.stringify({ v: 1, type: 'verdict', ...verdictOf(exit, ids), message, ...(hint === undefined ? {} : { hint }) })}\n`;
+  return { ...verdictOf(exit, ids), message, ...(hint === undefined ? {} : { hint }) };
 }
