@@ -17,14 +17,18 @@ export async function askYes(question: string, signal?: AbortSignal): Promise<An
   const { createInterface } = await import('node:readline');
   const line = createInterface({ input: process.stdin, output: process.stderr });
   return await new Promise((resolve) => {
-    const end = (answer: Answer): void => {
-      resolve(answer);
+    let answer: Answer | undefined;
+    const end = (said: Answer): void => {
+      answer ??= said;
       line.close();
     };
-    // a promise is resolved once: what comes first counts
-    line.once('close', () => resolve('no'));
+    line.once('close', () => {
+      // nobody has ended the line of the question
+      if (answer !== 'yes' && answer !== 'no') process.stderr.write('\n');
+      resolve(answer ?? 'no');
+    });
     line.once('SIGINT', () => end('interrupted'));
     signal?.addEventListener('abort', () => end('interrupted'), { once: true });
-    line.question(question, (answer) => end(/^y(es)?$/i.test(answer.trim()) ? 'yes' : 'no'));
+    line.question(question, (text) => end(/^y(es)?$/i.test(text.trim()) ? 'yes' : 'no'));
   });
 }

@@ -21,7 +21,6 @@ export async function agreeToSpend(context: Context, plan: Plan, fates: readonly
   if (answer === 'yes') return;
   if (answer === 'no')
     throw new ZephyrError('Nothing was started: the answer was not yes', { exit: 'cancelled', hint: `a limit: ${caps}` });
-  process.stderr.write('\n');
   throw new ZephyrError('Nothing was started, nothing was paid', { exit: 'detached' });
 }
 

@@ -21,16 +21,15 @@ export function printCosts({ rows, dollars, perThousandPrompts, unpriced, warnin
     ]),
   );
   process.stdout.write(
-    `\n${costInWords({ rows, dollars, perThousandPrompts, unpriced })}; answers that were paid before are not paid again\n`,
+    `\n${costInWords({ dollars, perThousandPrompts, unpriced })}; answers that were paid before are not paid again\n`,
   );
   for (const warning of warnings) process.stdout.write(`warning: ${warning}\n`);
 }
 
 /** `$12.00 likely, $6.00 to $24.00; and what mistral-7b costs, which has no price` */
-export function costInWords({ rows, dollars, perThousandPrompts, unpriced }: Omit<PlanPrice, 'warnings'>): string {
-  const isKnown = rows.some(({ dollars }) => dollars !== null);
+export function costInWords({ dollars, perThousandPrompts, unpriced }: Omit<PlanPrice, 'rows' | 'warnings'>): string {
   const parts = [
-    ...(isKnown || (perThousandPrompts === null && unpriced.length === 0) ? [inWords(dollars)] : []),
+    ...(dollars.high > 0 || (perThousandPrompts === null && unpriced.length === 0) ? [inWords(dollars)] : []),
     ...(perThousandPrompts === null
       ? []
       : [`${inWords(perThousandPrompts)}, for each 1,000 prompts, counted once they are read`]),

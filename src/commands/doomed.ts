@@ -43,6 +43,11 @@ export async function doomedOf({ hub, home }: Context, text: string): Promise<Do
   const branches = Object.keys(refs.branches);
   const runs = branches.filter(isRunId).length;
   const own = branches.filter((branch) => !isRunBranch(branch)).length;
-  const about = `${formatRepo(repo)} with ${own} branches, ${Object.keys(refs.tags).length} tags and ${runs} runs`;
+  const tags = Object.keys(refs.tags).length;
+  const about = `${formatRepo(repo)} with ${counted(own, 'branch', 'es')}, ${counted(tags, 'tag')} and ${counted(runs, 'run')}`;
   return { about, remove: () => hub.deleteRepo(repo) };
+}
+
+function counted(count: number, noun: string, plural = 's'): string {
+  return `${count} ${noun}${count === 1 ? '' : plural}`;
 }

@@ -25,14 +25,13 @@ export function keysOf(fates: readonly Fate[], { teachers }: Recipe, env: Readon
 /** Throws a `ZephyrError` (preflight) that names every key that is missing, and whose it is. */
 export function requireKeys(keys: readonly Key[]): void {
   const missing = keys.filter(({ from }) => from === null);
-  const [first] = missing;
-  if (first === undefined) return;
+  if (missing.length === 0) return;
   const lines = missing.map(
     ({ name, teachers, why }) => `Cannot ask ${inWords(teachers)}: no key, expected one in ${name}; ${why}`,
   );
   throw new ZephyrError(lines.join('\n'), {
     exit: 'preflight',
-    hint: `nothing was started; set ${first.name} in the environment, or ${first.name}_PATH to a file that holds it`,
+    hint: `nothing was started; ${missing.map(({ name }) => `set ${name} in the environment, or ${name}_PATH to a file that holds it`).join('; ')}`,
   });
 }
 

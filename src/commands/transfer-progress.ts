@@ -21,7 +21,14 @@ export function transferProgress(stream: NodeJS.WriteStream, now = (): number =>
     const first = samples[0] ?? { at: now(), done };
     const rate = (done - first.done) / Math.max(0.001, now() - first.at);
     const speed = rate < 1 ? '' : `  ${formatBytes(rate)}/s  ETA ${formatDuration((total - done) / rate)}`;
-    return `${label}  ${formatPercent(done, total)}  ${formatBytes(done)} of ${formatBytes(total)}${speed}`;
+    return `${formatPercent(done, total)}  ${formatBytes(done)} of ${formatBytes(total)}${speed}`;
+  }
+
+  /** On a terminal: how far it is, and of what where that fits; what is pulled stands whole in a line above. */
+  function changing(): string {
+    const far = line();
+    const whole = `${label}  ${far}`;
+    return (whole.length <= width() ? whole : far).slice(0, width());
   }
 
   return {
@@ -36,7 +43,7 @@ export function transferProgress(stream: NodeJS.WriteStream, now = (): number =>
       samples = samples.filter((sample, index) => at - sample.at < RATE_S || index === samples.length - 1);
       if (total === 0 || at - printed < (stream.isTTY ? 0.2 : LINE_S)) return;
       printed = at;
-      stream.write(stream.isTTY ? `\r\x1b[K${line().slice(0, width())}` : `${line()}\n`);
+      stream.write(stream.isTTY ? `\r\x1b[K${changing()}` : `${label}  ${line()}\n`);
     },
     end: () => {
       if (stream.isTTY && total > 0) stream.write('\r\x1b[K');

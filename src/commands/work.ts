@@ -2,7 +2,6 @@ import { executePlan, type StageOutcome } from '../engine/execute.ts';
 import { checkBatches } from '../engine/hardware.ts';
 import type { Artifact } from '../model/outcome.ts';
 import { outputsOf, refuseOthersFiles } from '../plan/outputs.ts';
-import { pinRefs } from '../plan/pin.ts';
 import { hubRefs, planRecipe } from '../plan/plan.ts';
 import { readStepFiles } from '../plan/read-files.ts';
 import { checkStageInputs } from '../plan/stage-inputs.ts';
@@ -11,6 +10,7 @@ import type { Target } from '../recipe/target.ts';
 import type { StageName } from '../stages/stage.ts';
 import { beforeWork, type Terms } from './before-work.ts';
 import { type Context, type Options, openEngine } from './context.ts';
+import { pinsOrPull } from './missing-inputs.ts';
 
 export interface Work extends Partial<Terms> {
   readonly recipe: Recipe;
@@ -30,7 +30,7 @@ export async function work(context: Context, options: Options, asked: Work): Pro
   const [environment, fileDigests, pins] = await Promise.all([
     engine.backend.environment(),
     readStepFiles(engine.codeFolder),
-    asked.pins ?? pinRefs(hubRefs(recipe, goal), context.hub),
+    asked.pins ?? pinsOrPull(hubRefs(recipe, goal), context),
   ]);
   await checkStageInputs(stageInputs, recipe, context.hub);
   const plan = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment });

@@ -24,11 +24,15 @@ export async function pinRefs(refs: Iterable<string>, hub: Hub): Promise<Map<str
   return pins;
 }
 
-/** As `pinRefs`, with what has a meaning and the error about what the Hub does not have side by side. */
-export async function tryPins(
-  refs: Iterable<string>,
-  hub: Hub,
-): Promise<{ readonly pins: Map<string, Artifact>; readonly missing: ZephyrError | undefined }> {
+export interface Pins {
+  readonly pins: Map<string, Artifact>;
+  /** what the Hub does not have, and the error that says so */
+  readonly absent: readonly FloatingRef[];
+  readonly missing: ZephyrError | undefined;
+}
+
+/** As `pinRefs`, with what has a meaning and what the Hub does not have side by side. */
+export async function tryPins(refs: Iterable<string>, hub: Hub): Promise<Pins> {
   const texts = [...new Set(refs)];
   const settled = await Promise.allSettled(texts.map((text) => pinRef(text, hub)));
   const failures = settled.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
@@ -37,13 +41,35 @@ export async function tryPins(
   const refused = asOne(failures as ZephyrError[]);
   if (refused !== undefined) throw refused;
   const pins = new Map<string, Artifact>();
-  const unknown: ZephyrError[] = [];
+  const absent: Absent[] = [];
   for (const [index, outcome] of settled.entries()) {
     if (outcome.status === 'rejected') continue;
-    if (outcome.value instanceof ZephyrError) unknown.push(outcome.value);
+    if ('message' in outcome.value) absent.push(outcome.value);
     else pins.set(texts[index] as string, outcome.value);
   }
-  return { pins, missing: asOne(unknown) };
+  return { pins, absent: absent.map(({ ref }) => ref), missing: missingOf(absent, hub) };
+}
+
+/** What is not on a Hub: in words, and what the Hub has in its place. */
+interface Absent {
+  readonly ref: FloatingRef;
+  readonly message: string;
+  readonly instead: string | undefined;
+}
+
+/** One error about all that is absent, with the one command that brings all of it. */
+function missingOf(absent: readonly Absent[], hub: Hub): ZephyrError | undefined {
+  if (absent.length === 0) return undefined;
+  const instead = absent.flatMap((one) => one.instead ?? []);
+  const ways = isRemote(hub)
+    ? instead.length < absent.length
+      ? ['check the name, and whether HF_TOKEN may see it']
+      : []
+    : [pullHint(absent.map(({ ref }) => ref))];
+  return new ZephyrError(absent.map(({ message }) => message).join('\n'), {
+    exit: 'preflight',
+    hint: [...instead, ...ways].join('; or '),
+  });
 }
 
 function asOne([first, ...rest]: readonly ZephyrError[]): ZephyrError | undefined {
@@ -54,8 +80,8 @@ function asOne([first, ...rest]: readonly ZephyrError[]): ZephyrError | undefine
   });
 }
 
-/** What the reference means, or the error that says that the Hub has nothing of that name. */
-async function pinRef(text: string, hub: Hub): Promise<Artifact | ZephyrError> {
+/** What the reference means, or that the Hub has nothing of that name. */
+async function pinRef(text: string, hub: Hub): Promise<Artifact | Absent> {
   const floating = parseRef(text);
   if (floating === undefined) {
     throw new ZephyrError(
@@ -86,31 +112,29 @@ async function madeBy(head: ArtifactRef, run: string, hub: Hub): Promise<Artifac
   );
 }
 
-async function unknown(ref: FloatingRef, hub: Hub): Promise<ZephyrError> {
+async function unknown(ref: FloatingRef, hub: Hub): Promise<Absent> {
   const refs = await hub.refs(ref);
-  if (refs === undefined) {
-    return new ZephyrError(`Cannot find "${formatRepo(ref)}" on ${hub.name}`, {
-      exit: 'preflight',
-      hint: isRemote(hub) ? 'check the name, and whether HF_TOKEN may see it' : pullHint(ref),
-    });
-  }
+  if (refs === undefined) return { ref, message: `Cannot find "${formatRepo(ref)}" on ${hub.name}`, instead: undefined };
   const known = [...Object.keys(refs.branches), ...Object.keys(refs.tags)].filter(
     (name) => !isRunBranch(name) && !name.startsWith('zk-'),
   );
-  return new ZephyrError(`Cannot find revision "${ref.revision}" of "${formatRepo(ref)}" on ${hub.name}`, {
-    exit: 'preflight',
-    hint: `${known.length === 0 ? 'the repo has no branch and no tag' : `it has ${known.slice(0, 8).join(', ')}`}${isRemote(hub) ? '' : `; or ${pullHint(ref)}`}`,
-  });
+  return {
+    ref,
+    message: `Cannot find revision "${ref.revision}" of "${formatRepo(ref)}" on ${hub.name}`,
+    instead: known.length === 0 ? `${formatRepo(ref)} has no branch and no tag` : `it has ${known.slice(0, 8).join(', ')}`,
+  };
 }
 
-function isRemote({ name }: Hub): boolean {
+/** Over HTTP: what a remote Hub does not have is not brought there by a pull. */
+export function isRemote({ name }: Hub): boolean {
   return /^https?:/.test(name);
 }
 
 /** The one command that brings what a recipe names to the embedded Hub. */
-function pullHint(ref: FloatingRef): string {
-  const named = ref.revision === 'main' ? formatRepo(ref) : formatRef(ref);
-  return `bring it here with: zephyr hub pull ${named} (or, from a folder: zephyr hub import FOLDER --as ${formatRepo(ref)})`;
+function pullHint(absent: readonly FloatingRef[]): string {
+  const named = absent.map((ref) => (ref.revision === 'main' ? formatRepo(ref) : formatRef(ref)));
+  const folder = `zephyr hub import FOLDER --as ${formatRepo(absent[0] as FloatingRef)}`;
+  return `bring ${absent.length === 1 ? 'it' : 'them'} here with: zephyr hub pull ${named.join(' ')} (or, from a folder: ${folder})`;
 }
 
 /** Of a repo that zephyr did not publish: the Hub knows the sha256 of large files, small ones are read. */
