@@ -94,3 +94,8 @@ function unusablePath(thrown: unknown, action: string): ZephyrError | undefined 
 export function diskFault(thrown: unknown, action: string): ZephyrError | undefined {
   return diskFull(thrown, action) ?? (thrown instanceof ZephyrError ? undefined : unusablePath(thrown, action));
 }
+
+/** For a hint: a word of a command as a POSIX shell reads it: quoted where it holds more than the characters that no shell takes apart. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { shellWord } from '../base/shell-word.ts';
-import { ZephyrError } from '../errors.ts';
-import { formatRef } from '../model/artifact.ts';
+import { shellWord, ZephyrError } from '../errors.ts';
 import { differencesFrom, isSavedPlan, readSavedPlan, type SavedPlan } from '../plan/saved-plan.ts';
 import { diffRecords } from '../plan/why.ts';
 import { loadTarget } from '../recipe/load-target.ts';
 import type { Context, Options } from './context.ts';
+import { planAgain } from './plan-again.ts';
 import { recipeChange } from './recipe-change.ts';
 import type { Work } from './work.ts';
 
@@ -54,16 +53,4 @@ function holdsNoMore(file: string, saved: SavedPlan, differences: readonly strin
     `Cannot run plan "${file}": it does not hold any more\n${differences.map((line) => `  ${line}`).join('\n')}`,
     { exit: 'conflict', hint: `nothing was started; look again, and save anew: ${planAgain(saved)} --out ${shellWord(file)}` },
   );
-}
-
-/** The command that a plan was made by. */
-function planAgain({ source, hub, goal, stageInputs }: SavedPlan): string {
-  const options = [
-    ...(source.on === undefined ? [] : ['--on', source.on]),
-    ...(hub === null ? [] : ['--hub', hub]),
-    ...(goal.length === 1 ? ['--stage', ...goal] : []),
-    ...Object.entries(stageInputs).flatMap(([stage, { ref }]) => [`--${stage}`, formatRef(ref)]),
-    ...source.set.flatMap((one) => ['--set', one]),
-  ];
-  return ['zephyr plan', ...[source.file, ...options].map(shellWord)].join(' ');
 }

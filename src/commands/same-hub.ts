@@ -1,4 +1,4 @@
-import { shellWord } from '../base/shell-word.ts';
+import { shellWord } from '../errors.ts';
 
 /** The Hub over HTTP that this command was given; the embedded one needs no word. One command a process. */
 let given: string | undefined;

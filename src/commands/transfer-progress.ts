@@ -26,9 +26,8 @@ export function transferProgress(stream: NodeJS.WriteStream, now = (): number =>
 
   /** On a terminal: how far it is, and of what where that fits; what is pulled stands whole in a line above. */
   function changing(): string {
-    const far = line();
-    const whole = `${label}  ${far}`;
-    return (whole.length <= width() ? whole : far).slice(0, width());
+    const whole = `${label}  ${line()}`;
+    return (whole.length <= width() ? whole : line()).slice(0, width());
   }
 
   return {

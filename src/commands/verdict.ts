@@ -6,23 +6,12 @@ import { redactor } from '../render/redact.ts';
 import { onSameHub } from './same-hub.ts';
 import { knownSecrets } from './secrets.ts';
 
-/** How a command ended, for a program that called it with `--json`. */
-export interface Verdict {
-  /** the exit status by name, such as `done` or `job-failed` */
-  readonly kind: string;
-  readonly exit: number;
-  /** whole references: what was made, else the run to go on with */
-  readonly ids: readonly string[];
-}
-
 const ID = /hf:\/\/(?:models|datasets)\/[^\s"/@]+\/[^\s"/@]+@(?:run-[0-9a-z]{26}|[0-9a-f]{40})/g;
 
-/** What the events of this command named so far, and whether a document was its answer. One command a process. */
-const told: {
-  readonly made: Set<string>;
-  run: string | undefined;
-  document: { readonly ids: readonly string[]; readonly members: Readonly<Record<string, unknown>> } | undefined;
-} = { made: new Set(), run: undefined, document: undefined };
+type Document = { readonly ids: readonly string[]; readonly members: Readonly<Record<string, unknown>> };
+
+/** What the events of this command named so far, and what its answer is. One command a process. */
+const told = { made: new Set<string>(), run: undefined as string | undefined, document: undefined as Document | undefined };
 
 /** Remembers what an event names, for the verdict. */
 export function noteIds(event: RunEvent): void {
@@ -35,7 +24,11 @@ export function noteRun({ repo, run }: ListedRun): void {
   told.run = formatRef({ ...repo, revision: run });
 }
 
-export function verdictOf(exit: number, ids: readonly string[]): Verdict {
+/**
+ * How a command ended, for a program that called it with `--json`: the exit status by name, such as `job-failed`, and whole
+ * references, of what was made or of the run to go on with.
+ */
+function verdictOf(exit: number, ids: readonly string[]) {
   const name = (Object.keys(EXIT) as ExitName[]).find((one) => EXIT[one] === exit) ?? 'bug';
   return { kind: name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), exit, ids };
 }
@@ -52,15 +45,15 @@ export function lastLine(exit: number, error?: unknown): string {
   return `${JSON.stringify(line)}\n`;
 }
 
-function ending(exit: number): Verdict {
+function ending(exit: number) {
   if (told.document !== undefined) return verdictOf(exit, told.document.ids);
   return verdictOf(exit, exit === EXIT.done ? [...told.made] : told.run === undefined ? [] : [told.run]);
 }
 
-function failure(exit: number, error: unknown): Verdict & { readonly message: string; readonly hint?: string } {
+function failure(exit: number, error: unknown) {
   const redact = redactor(knownSecrets);
   const message = redact(error instanceof Error ? error.message : String(error));
   const hint = error instanceof ZephyrError && error.hint !== undefined ? onSameHub(redact(error.hint)) : undefined;
   const ids = told.run === undefined ? [...new Set(`${message} ${hint ?? ''}`.match(ID))] : [told.run];
-  return { ...verdictOf(exit, ids), message, ...(hint === undefined ? {} : { hint }) };
+  return { ...verdictOf(exit, ids), message, hint };
 }
