@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { ZephyrError } from '../errors.ts';
 
 /** What files hold, as `datasets` tells by their endings; of these zephyr reads the first two. */
 export type Format = string;
@@ -119,7 +120,11 @@ export const IN_JOBS: ReadBy = {
 };
 
 /** Git LFS leaves a text of three lines in place of a file that was not fetched. */
-export const LFS_POINTER = 'version https://git-lfs.github.com/spec/v1\n';
+export function pointerFound(name: string): ZephyrError {
+  return new ZephyrError(`Cannot read "${name}": it is a Git LFS pointer, not the file`, {
+    hint: 'git lfs pull fetches the file; then bring the dataset to the Hub again',
+  });
+}
 
 /** A file's name without the endings that say how it is written: `train_sft` of `train_sft.jsonl.gz`. */
 export function stemOf(path: string): string {

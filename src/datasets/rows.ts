@@ -2,7 +2,8 @@ import { createReadStream, type Dirent, readdirSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
 import { ZephyrError } from '../errors.ts';
-import { LFS_POINTER, READ, readerOf } from './formats.ts';
+import { LFS_POINTER } from '../store/lfs-pointer.ts';
+import { pointerFound, READ, readerOf } from './formats.ts';
 import { jsonLinesIn } from './json-lines.ts';
 import { everyFile, resolveSplit, type Tree, type Wanted } from './layout.ts';
 import { parquetShape, type Row, readParquet } from './parquet.ts';
@@ -126,10 +127,7 @@ async function requireColumn({ path, name }: DataFile, column: string): Promise<
 async function refusePointer({ path, name }: DataFile): Promise<void> {
   await using file = await open(path);
   const { buffer, bytesRead } = await file.read(Buffer.alloc(LFS_POINTER.length), 0, LFS_POINTER.length, 0);
-  if (buffer.toString('latin1', 0, bytesRead) !== LFS_POINTER) return;
-  throw new ZephyrError(`Cannot read "${name}": it is a Git LFS pointer, not the file`, {
-    hint: 'git lfs pull fetches the file; then import the folder again',
-  });
+  if (buffer.toString('latin1', 0, bytesRead) === LFS_POINTER) throw pointerFound(name);
 }
 
 /** Whatever a reader throws is a fault of the data. */

@@ -1,7 +1,6 @@
 import { open } from 'node:fs/promises';
+import { LFS_POINTER } from '../store/lfs-pointer.ts';
 
-/** The first line of what Git LFS leaves in place of a file (github.com/git-lfs/git-lfs, docs/spec.md). */
-const POINTER = 'version https://git-lfs.github.com/spec/v1\n';
 /** Both ends of a Parquet file (parquet.apache.org/docs/file-format). */
 const PARQUET = 'PAR1';
 
@@ -16,8 +15,8 @@ export async function dataFault(path: string): Promise<string | undefined> {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, at);
     return buffer.subarray(0, bytesRead);
   };
-  const head = (await read(0, POINTER.length)).toString('latin1');
-  if (head === POINTER) return 'it is a Git LFS pointer, not the file: git lfs pull';
+  const head = (await read(0, LFS_POINTER.length)).toString('latin1');
+  if (head === LFS_POINTER) return 'it is a Git LFS pointer, not the file: git lfs pull';
   if (!path.endsWith('.parquet')) return undefined;
   if (!head.startsWith(PARQUET)) return size === 0 ? 'it is empty, and no Parquet file' : 'it is no Parquet file';
   const tail = size < 12 ? Buffer.alloc(0) : await read(size - 8, 8);

@@ -4,6 +4,7 @@ import type { Hub } from '../hub/hub.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Artifact } from '../model/outcome.ts';
 import type { Reading } from '../stages/stage.ts';
+import { LFS_POINTER } from '../store/lfs-pointer.ts';
 import type { Fate } from './explain.ts';
 import { layoutOf, smallFile, treeOf } from './known-trees.ts';
 import type { Plan, PlannedStep } from './plan.ts';
@@ -84,16 +85,13 @@ async function mistakesIn(
 
 /** A pointer is as small as few files of data are: these are read. */
 async function refusePointers(files: readonly string[], ref: Artifact['ref'], hub: Hub): Promise<void> {
-  const { LFS_POINTER } = await import('../datasets/formats.ts');
+  const { pointerFound } = await import('../datasets/formats.ts');
   const wanted = new Set(files);
   const small = (await treeOf(hub, ref)).filter(
     ({ path, size }) => wanted.has(path) && size >= LFS_POINTER.length && size <= POINTER_BYTES,
   );
   for (const { path } of small) {
     const bytes = await smallFile(hub, ref, path);
-    if (bytes === undefined || !Buffer.from(bytes).toString('latin1').startsWith(LFS_POINTER)) continue;
-    throw new ZephyrError(`Cannot read "${path}": it is a Git LFS pointer, not the file`, {
-      hint: 'git lfs pull fetches the file; then bring the dataset to the Hub again',
-    });
+    if (bytes !== undefined && Buffer.from(bytes).toString('latin1').startsWith(LFS_POINTER)) throw pointerFound(path);
   }
 }
