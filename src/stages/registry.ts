@@ -25,6 +25,11 @@ export const STAGE_STEPS = {
   setup: (recipe) => (recipe.setup === undefined ? [] : setupSteps(recipe, recipe.setup)),
   dsft: (recipe) => dsftSteps(recipe, recipe.dsft),
   aif: (recipe) => aifSteps(recipe, recipe.aif),
-  ddpo: (recipe) => ddpoSteps(recipe, recipe.ddpo),
+  ddpo: (recipe) => ddpoSteps(recipe, recipe.ddpo, heldOut(recipe.aif)),
   exam: (recipe) => (recipe.exam === undefined ? [] : examSteps(recipe, recipe.exam)),
 } satisfies Record<StageName, (recipe: StagedRecipe) => Step[]>;
+
+/** The split that stage aif publishes beside its training split; published pairs may have none. */
+function heldOut(aif: AifSpec): string | null {
+  return aif.source === 'pairs' && aif.test === null ? null : 'test_prefs';
+}

@@ -25,6 +25,15 @@ describe('A plan', () => {
     assert.deepEqual(made.steps[0]?.ingredients?.inputs, { tokenizer: 'a'.repeat(64), data0: 'b'.repeat(64) });
   });
 
+  it('of pairs without a held-out split reads none in ddpo', () => {
+    const recipe = minimalRecipe((data) => {
+      data.aif = { ...(data.aif as object), test: null };
+    });
+    const reads = (made: ReturnType<typeof plan>) => made.steps.find(({ stage }) => stage === 'ddpo')?.reads;
+    assert.deepEqual(reads(plan(recipe, MAIN)), [{ input: 'data0', splits: ['train_prefs'] }]);
+    assert.deepEqual(reads(plan(minimalRecipe(), MAIN)), [{ input: 'data0', splits: ['train_prefs', 'test_prefs'] }]);
+  });
+
   it('is refused where a stage has nothing to start from, with the option that names it', () => {
     assert.throws(
       () => plan(minimalRecipe(), ['ddpo'], { stageInputs: { dsft: artifact('model', 'a') } }),

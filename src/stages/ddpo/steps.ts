@@ -5,10 +5,10 @@ import type { Step } from '../stage.ts';
 import { trainingConfig, trainingSummary } from '../training-spec.ts';
 import type { DdpoSpec } from './spec.ts';
 
-/** prepare -> train -> merge (only with LoRA) */
-export function ddpoSteps(setting: Setting, spec: DdpoSpec): Step[] {
+/** prepare -> train -> merge (only with LoRA). `test`: the held-out split that stage aif publishes, null for none. */
+export function ddpoSteps(setting: Setting, spec: DdpoSpec, test: string | null): Step[] {
   const { prepare, train, lora } = spec;
-  const source = sourceConfig({ train: 'train_prefs', test: 'test_prefs', fraction: 1 }, 0);
+  const source = sourceConfig({ train: 'train_prefs', test, fraction: 1 }, 0);
   const prepared = jobStep('prepare', {
     stage: 'ddpo',
     name: 'prepare',
