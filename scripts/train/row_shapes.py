@@ -9,9 +9,12 @@ from messages import Message, Unusable, decoded, dialogue, turns_of, without_emp
 
 # the columns that are read, the first that is there; and what a message says of them
 DIALOGUES = ("messages", "conversations", "conversation")
+PROMPTS = ("prompt", "conversations", "question")
+# beside a dialogue, its system prompt
+SYSTEMS = ("system", "system_prompt")
 WANTED = {
     "sft": "expected messages, conversations, or prompt and completion",
-    "prefs": "expected chosen and rejected, as dialogues or as answers to prompt",
+    "prefs": "expected chosen and rejected, as dialogues or as answers to prompt or question",
 }
 
 
@@ -20,19 +23,30 @@ def columns_of(kind: str, names: Iterable[str]) -> list[str]:
     names = list(names)
     if kind == "sft":
         found = [name for name in DIALOGUES if name in names][:1]
-        return found or [name for name in ("prompt", "completion") if {"prompt", "completion"} <= set(names)]
-    if not {"chosen", "rejected"} <= set(names):
-        return []
-    asked = [name for name in ("prompt", "conversations") if name in names][:1]
-    return [*asked, "chosen", "rejected"]
+        found = found or [name for name in ("prompt", "completion") if {"prompt", "completion"} <= set(names)]
+    else:
+        found = [*[name for name in PROMPTS if name in names][:1], "chosen", "rejected"] if {"chosen", "rejected"} <= set(names) else []
+    return [*found, *[name for name in SYSTEMS if found and name in names][:1]]
 
 
 def row_dialogue(row: dict[str, Any]) -> list[Message]:
     """Throws `Unusable`."""
     if "completion" in row:
-        return dialogue([*as_turns(row["prompt"], "user"), *as_turns(row["completion"], "assistant")])
-    [value] = row.values()
-    return dialogue(value)
+        turns = [*as_turns(row["prompt"], "user"), *as_turns(row["completion"], "assistant")]
+    else:
+        turns = turns_of(next(row[name] for name in DIALOGUES if name in row))
+    return dialogue(with_system_of(row, turns))
+
+
+def with_system_of(row: dict[str, Any], turns: list[Message]) -> list[Message]:
+    """A system prompt in a column of its own begins a dialogue that has none. Throws `Unusable`."""
+    text = next((row[name] for name in SYSTEMS if row.get(name) is not None), "")
+    if not isinstance(text, str):
+        raise Unusable("a system prompt that is no text")
+    turns = without_empty_system(turns)
+    if not text.strip() or not turns or turns[0]["role"] == "system":
+        return turns
+    return [{"role": "system", "content": text}, *turns]
 
 
 def row_pair(row: dict[str, Any]) -> tuple[list[Message], list[Message]]:
@@ -41,9 +55,9 @@ def row_pair(row: dict[str, Any]) -> tuple[list[Message], list[Message]]:
     an explicit prompt, or both as whole dialogues; then a `prompt` beside them repeats their opening and is left out. A
     difference before the last message would have what the user said scored as a part of the answer. Throws `Unusable`.
     """
-    asked = row.get("prompt", row.get("conversations"))
+    asked = next((row[name] for name in PROMPTS if row.get(name) is not None), None)
     prompt = None if asked is None else without_empty_system(as_turns(asked, "user"))
-    chosen, rejected = (dialogue(whole(row[name], prompt, isinstance(asked, str))) for name in ("chosen", "rejected"))
+    chosen, rejected = (dialogue(with_system_of(row, whole(row[name], prompt, isinstance(asked, str)))) for name in ("chosen", "rejected"))
     if chosen == rejected:
         raise Unusable("equal answers")
     common = 0

@@ -9,6 +9,8 @@ export interface Wording {
   readonly expected: string;
   /** the key of the recipe that allows more */
   readonly key: string;
+  /** the columns of the data, for a message about rows of which none can be used */
+  readonly columns?: readonly string[];
 }
 
 /** Rows that a step cannot use, counted by reason. */
@@ -40,11 +42,16 @@ export class Dropped {
   }
 
   /** Throws a `ZephyrError` (usage) where a larger share than `most` was dropped, or all rows were. */
-  refuseAbove(most: number, { what, expected, key }: Wording): void {
+  refuseAbove(most: number, { what, expected, key, columns }: Wording): void {
     if (this.#dropped === 0 || (this.#dropped < this.#rows && this.#dropped / this.#rows <= most)) return;
     throw new ZephyrError(
       `Cannot take ${what}: ${this.#dropped} of ${this.#rows} rows cannot be used (${countsInWords(this.counts)}), the first is ${this.#first}; expected ${expected}`,
-      { hint: `At most ${most} of the rows may be left out; ${key} in the recipe sets another share.` },
+      {
+        hint:
+          this.#dropped === this.#rows && columns !== undefined
+            ? `its columns are ${columns.join(', ')}`
+            : `at most ${most} of the rows may be left out; ${key} in the recipe sets another share`,
+      },
     );
   }
 

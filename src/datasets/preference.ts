@@ -2,11 +2,19 @@ import { type Conversation, conversationOf, decoded, type Turn } from './convers
 import type { Row } from './parquet.ts';
 
 /** The columns that are read of a row with a better and a worse answer. */
-export const PREFERENCE_COLUMNS = ['prompt', 'conversations', 'chosen', 'rejected'] as const;
+export const PREFERENCE_COLUMNS = [
+  'prompt',
+  'conversations',
+  'question',
+  'chosen',
+  'rejected',
+  'system',
+  'system_prompt',
+] as const;
 
 /** What a row of pairs may look like, for messages. */
 export const PREFERENCE_SHAPES =
-  'prompt, chosen and rejected as texts or conversations ({role, content} or {from, value}), or chosen and rejected as whole conversations';
+  'prompt (or question), chosen and rejected as texts or conversations ({role, content} or {from, value}), or chosen and rejected as whole conversations';
 
 /** Two dialogues that differ in their last turn alone, or why a row has none, in words that rows are counted by. */
 export type Preference =
@@ -19,10 +27,14 @@ export type Preference =
  * turn would have what the user said scored as a part of the answer. scripts/train/row_shapes.py reads the same.
  */
 export function preferenceOf(row: Row): Preference {
-  const asked = decoded(row.prompt ?? row.conversations ?? undefined);
+  const asked = decoded(row.prompt ?? row.conversations ?? row.question ?? undefined);
   const prompt = asked === undefined ? undefined : asTurns(asked, 'user');
   if (prompt?.ok === false) return prompt;
-  const [chosen, rejected] = [row.chosen, row.rejected].map((side) => whole(side, prompt?.turns, typeof asked === 'string'));
+  const system = row.system ?? row.system_prompt ?? '';
+  if (typeof system !== 'string') return { ok: false, reason: 'a system prompt that is no text' };
+  const [chosen, rejected] = [row.chosen, row.rejected].map((side) =>
+    withSystem(system, whole(side, prompt?.turns, typeof asked === 'string')),
+  );
   if (chosen?.ok !== true) return chosen ?? NO_PAIR;
   if (rejected?.ok !== true) return rejected ?? NO_PAIR;
   const common = chosen.turns.findIndex((turn, index) => !isSame(turn, rejected.turns[index]));
@@ -35,6 +47,12 @@ export function preferenceOf(row: Row): Preference {
 }
 
 const NO_PAIR = { ok: false, reason: 'no pair of answers' } as const;
+
+/** A system prompt in a column of its own begins a dialogue that has none. */
+function withSystem(content: string, said: Conversation): Conversation {
+  if (!said.ok || content.trim() === '' || said.turns[0]?.role === 'system') return said;
+  return { ok: true, turns: [{ role: 'system', content }, ...said.turns] };
+}
 
 /** Prompt and answer as one dialogue that could be trained on. */
 function whole(value: unknown, prompt: readonly Turn[] | undefined, isText: boolean): Conversation {

@@ -118,6 +118,13 @@ async function* fileRows(file: DataFile, { columns, required }: Columns): AsyncG
   }
 }
 
+/** The columns of a file that was read; of JSON Lines those of its first row. */
+export async function columnsOf({ path, name }: DataFile): Promise<readonly string[]> {
+  if (readerOf(path)?.reader === 'parquet') return (await parquetShape(path, name)).columns;
+  for await (const { row } of fileRows({ path, name }, {})) if (row !== undefined) return Object.keys(row);
+  return [];
+}
+
 async function requireColumn({ path, name }: DataFile, column: string): Promise<void> {
   const { columns } = await parquetShape(path, name);
   if (columns.includes(column)) return;

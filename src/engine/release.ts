@@ -32,7 +32,7 @@ export async function release(run: StageRun, step: PlannedStep, thrown: unknown)
       : `go on with: zephyr resume ${id}`;
   throw new ZephyrError(error.message, {
     exit: error.exit,
-    hint: error.hint === undefined ? way : `${error.hint}; ${way}`,
+    hint: error.hint === undefined ? way : `${error.hint.replace(/\.$/, '')}; ${way}`,
     cause: error,
   });
 }

@@ -52,6 +52,12 @@ def parts(text: str) -> list[Json]:
         ({"prompt": "Tea?", "completion": "Yes."}, PLAIN),
         ({"prompt": "Tea?", "completion": '[{"answer": 1}]'}, [user("Tea?"), assistant('[{"answer": 1}]')]),
         ({"prompt": LONG[:-1], "completion": LONG[-1:]}, LONG),
+        # a system prompt in a column of its own
+        ({"system": "Be brief.", "conversations": shared(PLAIN)}, [SYSTEM, *PLAIN]),
+        ({"system_prompt": "Be brief.", "prompt": "Tea?", "completion": "Yes."}, [SYSTEM, *PLAIN]),
+        ({"system": "Be long.", "messages": [SYSTEM, *PLAIN]}, [SYSTEM, *PLAIN]),
+        ({"system": None, "messages": PLAIN}, PLAIN),
+        ({"system": " ", "messages": PLAIN}, PLAIN),
     ],
 )
 def test_a_dialogue_is_read_whatever_its_shape(row: Json, expected: list[Json]) -> None:
@@ -116,6 +122,18 @@ def test_a_pair_is_read_whatever_its_shape(row: Json) -> None:
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        {"system": "Be brief.", "question": "Tea?", "chosen": "Yes.", "rejected": "No."},
+        {"system_prompt": "Be brief.", "prompt": "Tea?", "chosen": YES, "rejected": NO},
+        {"system": "Be long.", "chosen": [SYSTEM, *YES], "rejected": [SYSTEM, *NO]},
+    ],
+)
+def test_a_system_prompt_in_a_column_of_its_own_begins_both_dialogues(row: Json) -> None:
+    assert row_pair({name: row[name] for name in columns_of("prefs", row)}) == ([SYSTEM, *YES], [SYSTEM, *NO])
+
+
+@pytest.mark.parametrize(
     ("row", "reason"),
     [
         ({"chosen": YES, "rejected": YES}, "equal answers"),
@@ -128,6 +146,7 @@ def test_a_pair_is_read_whatever_its_shape(row: Json) -> None:
         ({"prompt": [user("Milk?")], "chosen": YES, "rejected": NO}, "a prompt that does not begin the answers"),
         ({"prompt": "Tea?", "chosen": None, "rejected": "No."}, "no list of messages"),
         ({"chosen": YES[1:], "rejected": NO[1:]}, "begins with an assistant turn"),
+        ({"system": ["Be brief."], "chosen": YES, "rejected": NO}, "a system prompt that is no text"),
     ],
 )
 def test_a_pair_that_cannot_be_trained_on_has_a_reason(row: Json, reason: str) -> None:

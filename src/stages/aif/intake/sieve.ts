@@ -93,7 +93,7 @@ export function openSieve(config: PromptsConfig, benchmarks: Contamination, out:
     const most = config.max_dropped ?? MAX_DROPPED;
     if (unusable === read || unusable <= most * read) return;
     throw new ZephyrError(`Cannot take the prompts: ${unusable} of ${read} rows hold none (${countsInWords(counts)})`, {
-      hint: `At most ${most} of the rows may be left out; aif.prompts.maxDropped sets another share.`,
+      hint: `at most ${most} of the rows may be left out; aif.prompts.maxDropped sets another share`,
     });
   }
 

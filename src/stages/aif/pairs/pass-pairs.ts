@@ -7,7 +7,7 @@ import { MESSAGES, type Turn } from '../../../datasets/conversation.ts';
 import { Dropped } from '../../../datasets/dropped.ts';
 import { type Columns, type Row, writeParquet } from '../../../datasets/parquet.ts';
 import { PREFERENCE_COLUMNS, PREFERENCE_SHAPES, preferenceOf } from '../../../datasets/preference.ts';
-import { openSplit, placedRows, type Split } from '../../../datasets/rows.ts';
+import { columnsOf, openSplit, placedRows, type Split } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { MAX_DROPPED } from '../../data-spec.ts';
 import { datasetCard, markdownTable } from '../../dataset-card.ts';
@@ -80,15 +80,19 @@ async function lookThrough(context: TaskContext, settings: Config, split: string
   const dropped = new Dropped();
   const oddities = counter();
   let isAsPublished = found.files.every(({ path }) => /\.(parquet|jsonl)$/.test(path));
+  let isAnyKept = false;
   for await (const { at, row } of placedRows(found, { columns: PREFERENCE_COLUMNS })) {
     const looked = row === undefined ? { use: false, reason: 'no JSON object' } : look(row);
+    isAnyKept ||= looked.use;
     if (looked.use) dropped.keep();
     else dropped.drop(looked.reason ?? '', at);
     if (looked.use && looked.reason !== undefined) oddities.add(looked.reason);
     isAsPublished &&= looked.asPublished === true;
   }
   const what = `split "${split}" of the pairs`;
-  dropped.refuseAbove(settings.max_dropped, { what, expected: PREFERENCE_SHAPES, key: 'aif.maxDropped' });
+  const [first] = found.files;
+  const columns = isAnyKept || first === undefined ? [] : await columnsOf(first);
+  dropped.refuseAbove(settings.max_dropped, { what, expected: PREFERENCE_SHAPES, key: 'aif.maxDropped', columns });
   const expected = settings.rows?.[split];
   if (expected !== undefined && expected !== dropped.rows) {
     throw new ZephyrError(`Cannot take split "${split}": it has ${dropped.rows} rows, expected ${expected}`, {

@@ -23,7 +23,7 @@ export type RebinarizeConfig = BinarizeConfig & {
 
 /** Task `pass-pairs`: reads the input `pairs`, writes its splits as `train_prefs` and `test_prefs`. */
 export type PassPairsConfig = {
-  readonly version: 2;
+  readonly version: 3;
   readonly config?: string;
   readonly train: string;
   readonly test: string | null;
@@ -120,7 +120,7 @@ function licencesOf(setting: Setting, { pool }: AifTeachers): Record<string, str
 
 export function passPairsStep(setting: Setting, spec: AifPairs): Step {
   const config: PassPairsConfig = {
-    version: 2,
+    version: 3,
     ...configOf(spec),
     train: spec.train,
     test: spec.test,

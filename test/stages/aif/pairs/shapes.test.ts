@@ -9,7 +9,7 @@ import { openWorkshop } from '../../../rig/task.ts';
 
 const shop = await openWorkshop();
 after(() => shop.close());
-const PASS = { version: 2, train: 'train', test: null, rows: null };
+const PASS = { version: 3, train: 'train', test: null, rows: null };
 
 const turns = (asked: string, said: string) => [
   { role: 'user', content: asked },
@@ -24,6 +24,7 @@ const beds = Array.from({ length: 8 }, (_, bed) => ({
 /** Pairs as people have them; each holds the same eight. */
 const SHAPES: Readonly<Record<string, readonly unknown[]>> = {
   'texts beside a prompt': beds.map(({ asked, good, bad }) => ({ prompt: asked, chosen: good, rejected: bad })),
+  'texts beside a question': beds.map(({ asked, good, bad }) => ({ system: '', question: asked, chosen: good, rejected: bad })),
   'whole dialogues without a prompt': beds.map(({ asked, good, bad }) => ({
     chosen: turns(asked, good),
     rejected: turns(asked, bad),
@@ -47,6 +48,33 @@ const SHAPES: Readonly<Record<string, readonly unknown[]>> = {
     rejected: [{ role: 'system', content: null }, ...turns(asked, bad)],
   })),
 };
+
+test('a system prompt in a column of its own begins both dialogues, where they have none', async () => {
+  const brief = { role: 'system', content: 'Be brief.' };
+  const rows = beds.flatMap(({ asked, good, bad }, bed) =>
+    [
+      { system: 'Be brief.', question: asked, chosen: good, rejected: bad },
+      { system_prompt: 'Be brief.', chosen: turns(asked, good), rejected: turns(asked, bad) },
+      { system: 'Be long.', chosen: [brief, ...turns(asked, good)], rejected: [brief, ...turns(asked, bad)] },
+    ].slice(bed % 3, (bed % 3) + 1),
+  );
+  const { out } = await shop.run('system', passPairs, PASS, { pairs: await folderOf(lines(rows)) });
+  const made: unknown[] = [];
+  for await (const { chosen, rejected } of readSplit(out, { split: 'train_prefs' })) made.push([chosen, rejected]);
+  const expected = beds.map(({ asked, good, bad }) => [
+    [brief, ...turns(asked, good)],
+    [brief, ...turns(asked, bad)],
+  ]);
+  assert.deepEqual(made, expected);
+});
+
+test('data without pairs is refused with the columns that it has', async () => {
+  const rows = beds.map(({ asked, good, bad }) => ({ history: asked, answer_a: good, answer_b: bad }));
+  await assert.rejects(shop.run('none', passPairs, PASS, { pairs: await folderOf(lines(rows)) }), {
+    message: /8 of 8 rows cannot be used \(8 no pair of answers\).*expected prompt \(or question\), chosen and rejected/,
+    hint: 'its columns are history, answer_a, answer_b',
+  });
+});
 
 let folders = 0;
 async function folderOf(text: string): Promise<string> {
@@ -95,7 +123,7 @@ const USELESS: Readonly<Record<string, readonly [row: unknown, reason: string]>>
   'no list': [{ prompt: 'a', chosen: 7, rejected: 'y' }, 'no list of messages'],
   'unequal columns': [
     { chosen: { role: ['user'], content: ['a', 'x'] }, rejected: turns('a', 'y') },
-    'as many roles as texts are missing',
+    'roles and texts of different numbers',
   ],
 };
 for (const [name, [row, reason]] of Object.entries(USELESS))
