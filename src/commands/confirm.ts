@@ -1,14 +1,19 @@
 /** What a user says to a question. Ctrl-C, a signal or a terminal that closes interrupt it; Ctrl-D is no yes. */
 export type Answer = 'yes' | 'no' | 'interrupted';
 
+/** Whether somebody may read a question and answer it. */
+export function hasTerminal(): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
 /** Whether the user says yes; without a terminal nobody is asked, and nobody has. */
 export async function confirms(question: string): Promise<boolean> {
-  return process.stdin.isTTY && process.stderr.isTTY && (await askYes(question)) === 'yes';
+  return hasTerminal() && (await askYes(question)) === 'yes';
 }
 
 /** Whether there is somebody to ask: a terminal on both ends, and no CI that only looks like one. */
 export function canAsk(env: Readonly<Record<string, string>>): boolean {
-  return process.stdin.isTTY === true && process.stderr.isTTY === true && env.CI === undefined;
+  return hasTerminal() && env.CI === undefined;
 }
 
 /** Asks on the terminal, whatever stdout is. */

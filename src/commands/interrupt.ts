@@ -1,4 +1,4 @@
-import { confirms } from './confirm.ts';
+import { confirms, hasTerminal } from './confirm.ts';
 
 export interface Signals {
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP (the terminal was closed). */
@@ -33,7 +33,7 @@ const WINDOW_SECONDS = 3;
 
 /** Whether the user, having turned away, presses Ctrl-C once more and confirms. Without a terminal nobody is asked. */
 export async function wantsToCancel(interrupted: Promise<void>): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) return false;
+  if (!hasTerminal()) return false;
   process.stderr.write(`  or press Ctrl-C again within ${WINDOW_SECONDS} s to cancel now\n`);
   // the timer keeps the process alive: nothing else does any more
   const late = Promise.withResolvers<void>();

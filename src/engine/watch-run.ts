@@ -23,7 +23,7 @@ export interface Clocks {
 
 const CLOCKS: Clocks = { steady: () => performance.now(), wall: () => Date.now() };
 
-export interface RunWatch {
+export interface OwnerWatch {
   /**
    * Nothing to wait for while this process has been awake all the time. After it stood still (frozen, a machine that slept,
    * a clock that was set) somebody else may have the run: resolves once the Hub has said, and `lost` has been told.
@@ -39,7 +39,7 @@ export function watchRun(
   lost: (error: unknown) => void,
   note: (message: string) => void = () => {},
   clocks: Clocks = CLOCKS,
-): RunWatch {
+): OwnerWatch {
   const ended = new AbortController();
   let steady = clocks.steady();
   let wall = clocks.wall();
