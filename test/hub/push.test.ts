@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -37,8 +37,9 @@ async function holding(folder: string, add: readonly Addition[]): Promise<{ hub:
   return { hub, ref: { ...REPO, commit: outcome.commit } };
 }
 
-test('what a user put beside an artifact is replaced with a yes alone', async () => {
+test('what a user put beside an artifact is replaced with a yes alone', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-push-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
   const manifest = { path: 'zephyr.json', content: JSON.stringify(MADE) };
   const from = await holding(join(folder, 'here'), [manifest, { path: 'config.json', content: '{}' }]);
   const to = await holding(join(folder, 'there'), [manifest, { path: 'notes.txt', content: 'of a user' }]);
