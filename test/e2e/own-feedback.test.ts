@@ -49,13 +49,13 @@ describe('data of users in zephyr aif', { skip, concurrency: false }, () => {
     assertMistake(
       await asked([{ ...source, config: 'fish' }]),
       2,
-      /Cannot find config "fish" of the dataset, expected all, birds/,
+      /cannot find config "fish" of the dataset, expected all, birds/,
     );
     await bring('no-default', { ...files, 'README.md': (files['README.md'] ?? '').replace('  default: true\n', '') });
     assertMistake(
       await asked([{ ...source, ref: 'hf://datasets/test/no-default' }]),
       2,
-      /Cannot choose a config of the dataset: it has all, birds, and none is the default/,
+      /cannot choose a config of the dataset: it has all, birds, and none is the default/,
     );
   });
 
@@ -66,7 +66,7 @@ describe('data of users in zephyr aif', { skip, concurrency: false }, () => {
     assert.equal((await made(await pairs({ ...whole, test: null }))).train_prefs, 8);
     const both = await made(await pairs({ ...whole, test: 'test' }));
     assert.deepEqual([both.train_prefs, both.test_prefs], [8, 3]);
-    assertMistake(await pairs({ ...whole, train: 'nope', test: null }), 2, /Cannot find split "nope": expected train, test/);
+    assertMistake(await pairs({ ...whole, train: 'nope', test: null }), 2, /cannot find split "nope": expected train, test/);
   });
 
   test('pairs are texts beside a prompt, compressed, and begin with a byte order mark', async () => {
@@ -83,7 +83,7 @@ describe('data of users in zephyr aif', { skip, concurrency: false }, () => {
     assertMistake(
       await pairs(source),
       2,
-      /1 of 9 rows cannot be used \(1 no pair of answers\), the first is train\.jsonl, line 9; expected prompt, chosen and rejected/,
+      /1 of 9 rows cannot be used \(1 no pair of answers\), the first is train\.jsonl, line 9; expected prompt \(or question\), chosen and rejected/,
       /aif\.maxDropped/,
     );
     const ended = await pairs({ ...source, maxDropped: 0.2 });
@@ -102,7 +102,7 @@ describe('data of users in zephyr aif', { skip, concurrency: false }, () => {
         { 'state.json': '{}', 'data-00000-of-00001.arrow': 'ARROW1' },
         /as save_to_disk writes it, expected Parquet or JSON Lines/,
       ],
-      table: [{ 'train.csv': 'prompt,chosen,rejected\n' }, /Cannot read "train\.csv", expected Parquet or JSON Lines/],
+      table: [{ 'train.csv': 'prompt,chosen,rejected\n' }, /cannot read "train\.csv", expected Parquet or JSON Lines/],
       broken: [
         { 'train.jsonl.gz': gzipSync(lines(beds)).subarray(0, 60) },
         /Cannot read "train\.jsonl\.gz".*: unexpected end of file/,
