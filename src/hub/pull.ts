@@ -7,6 +7,7 @@ import { lfsFile, openStore, type Store } from '../store/store.ts';
 import type { Addition, Hub } from './hub.ts';
 import type { RemoteEntry } from './remote-file.ts';
 import type { RemoteHub } from './remote-hub.ts';
+import { resolveRef } from './resolve.ts';
 import { PICKLED, selectFiles } from './select-files.ts';
 
 export interface PullRequest {
@@ -42,7 +43,7 @@ export async function pull({
   exclude,
   begins,
 }: PullRequest): Promise<{ ref: ArtifactRef; isNew: boolean }> {
-  const commit = await from.resolve(ref);
+  const commit = await resolveRef(from, ref);
   if (commit === undefined) throw notThere(ref, from);
   const there: ArtifactRef = { type: ref.type, name: ref.name, commit };
   const { kept, left } = selectFiles(ref.type, await from.entries(there), { include, exclude });
