@@ -62,7 +62,7 @@ describe('before anything is paid', { skip, concurrency: false }, () => {
 
   test('run looks for the keys of aif before it trains dsft', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'zephyr-inputs-'));
-    await writeFile(join(folder, 'README.md'), 'nothing that could be trained on');
+    for (const split of ['train_sft', 'test_sft']) await writeFile(join(folder, `${split}.jsonl`), '{"messages": []}\n');
     const place = await newPlace();
     await importFolder(place, folder, 'hf://models/test/base');
     await importFolder(place, folder, 'hf://datasets/test/none');
