@@ -117,7 +117,7 @@ async function main(): Promise<number> {
   ]);
   verb(
     'wait <id>',
-    'until a run ends, whoever works on it; exits as it did',
+    'until a run ends, whoever works on it; exits as status does',
     async () => (await import('./commands/wait.ts')).wait,
     [HUB, JSON_OUT, new Option('--timeout <seconds>', 'give up waiting; exits with 7')],
   );

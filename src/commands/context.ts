@@ -64,7 +64,8 @@ export function packageRoot(): string {
 }
 
 export function zephyrHome(env: Readonly<Record<string, string>>): string {
-  return resolve(env.ZEPHYR_HOME ?? join(env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), 'zephyr'));
+  // a variable that is set to nothing names no folder: what is meant is never the one that the command is called in
+  return resolve(env.ZEPHYR_HOME || join(env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'zephyr'));
 }
 
 /** The programs that jobs run. */

@@ -14,8 +14,16 @@ import { setDocument } from './verdict.ts';
 
 type HubOptions = PullOptions & { readonly port?: string; readonly to?: string; readonly yes?: boolean };
 
+/** What an action takes at most, where it is not as many as are given. */
+const MOST_NAMES: Readonly<Record<string, number>> = { serve: 0, ls: 0, prune: 0, import: 1 };
+
 /** `zephyr hub ACTION ...`: the embedded Hub for notebooks, what it holds, and what goes in and out. */
 export async function hub([action, ...names]: string[], options: HubOptions): Promise<number> {
+  const most = MOST_NAMES[action ?? ''];
+  if (most !== undefined && names.length > most)
+    throw new ZephyrError(
+      `Cannot do "hub ${action}" with "${names.slice(most).join(' ')}": expected ${most === 0 ? 'no name' : 'one folder'}`,
+    );
   if (action === 'serve') return await serveHub(options);
   if (action === 'ls') return await list(options);
   if (action === 'import') return await importToHub(names[0], options);

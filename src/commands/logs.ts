@@ -34,5 +34,5 @@ export async function logs([id]: string[], options: Options & { readonly follow?
     } else await copy();
     await sleep(POLL_MS, undefined, { signal: context.signal }).catch(() => undefined);
   }
-  return EXIT.done;
+  return context.signal.aborted ? EXIT.detached : EXIT.done;
 }

@@ -58,7 +58,7 @@ export function recipeSource(
 }
 
 function recipeFile(fileOrName: string, root: string | undefined): string {
-  if (root === undefined || /[/.]/.test(fileOrName) || existsSync(fileOrName)) return fileOrName;
+  if (root === undefined || fileOrName === '' || /[/.]/.test(fileOrName) || existsSync(fileOrName)) return fileOrName;
   return join(root, 'configs', `${fileOrName}.yaml`);
 }
 

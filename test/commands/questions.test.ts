@@ -116,4 +116,15 @@ describe('what is asked on a terminal', { skip: missing() }, async () => {
     assert.match(String(document.message), /Cannot find "hf:\/\/models\/test\/base"/);
     assert.ok(Array.isArray(document.steps));
   });
+
+  it('is not what a name too many is for: it is refused, and so is what names no repo', async () => {
+    const place = await open();
+    for (const [args, message] of [
+      [['ls', 'all'], /Cannot do "hub ls" with "all": expected no name/],
+      [['prune', BASE, '--yes'], /Cannot do "hub prune" with "hf:\S+": expected no name/],
+      [['import', folder, folder, '--as', BASE], /expected one folder/],
+      [['import', folder, '--as', 'a/b/c'], /Cannot import into "a\/b\/c": expected hf:/],
+    ] as const)
+      assertMistake(await zephyr(place, 'hub', ...args), 2, message);
+  });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { assertMistake } from '../rig/mistake.ts';
@@ -14,4 +15,11 @@ test('a home that takes no folders is told in one sentence', { skip: missing() }
   const ended = await zephyr({ home: '/proc/zephyr' }, 'hub', 'ls');
   assert.equal(ended.signal, null);
   assertMistake(ended, 3, /the file system takes no folders at "\/proc\/zephyr"/, /ZEPHYR_HOME/);
+});
+
+test('a home that is set to nothing is the usual one, never the folder of the command', { skip: missing() }, async () => {
+  const data = await mkdtemp(join(tmpdir(), 'zephyr-data-'));
+  const { code, stderr } = await zephyr({ home: '', env: { XDG_DATA_HOME: data } }, 'status');
+  assert.equal(code, 0, stderr);
+  assert.equal(stderr, `No runs on ${join(data, 'zephyr', 'hub')}\n`);
 });
