@@ -8,6 +8,9 @@ export interface FlushBound {
   readonly everyMs: number;
 }
 
+/** Where a target says nothing. */
+export const FLUSH_BOUND: FlushBound = { calls: 2000, usd: 5, everyMs: 60_000 };
+
 /** A call on its way. It counts as long as another machine would ask it again. */
 export interface Sent {
   /** Its answer, or that it got lost, is in the log. */

@@ -8,7 +8,7 @@ import { type CallKind, callKinds } from './call-kind.ts';
 import { openCallLog } from './call-log.ts';
 import { makeCounts } from './counts.ts';
 import { type Desk, type Floor, PATIENCE, type Patience } from './desk.ts';
-import { type FlushBound, Flusher } from './flusher.ts';
+import { FLUSH_BOUND, type FlushBound, Flusher } from './flusher.ts';
 import { logUnwritable, makeHalt, NotNeeded, ServerAway, type Stop, stopBefore } from './halt.ts';
 import { InVain } from './in-vain.ts';
 import type { Usage } from './known-calls.ts';
@@ -84,7 +84,6 @@ export interface CallSession {
 }
 
 const PROGRESS_MS = 500;
-const FLUSH_BOUND: FlushBound = { calls: 2000, usd: 5, everyMs: 60_000 };
 const DRAIN_MS = 30_000;
 const LEAST_IN_HAND = 256;
 

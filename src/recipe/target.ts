@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { targetOptions } from '../backends/target-options.ts';
+import { FLUSH_BOUND } from '../calls/flusher.ts';
 
 const microBatch = (v03: number) =>
   z.int().positive().default(1).describe(`Rows that one process takes at once; v0.3 on 80 GB: ${v03}`);
@@ -25,10 +26,18 @@ const common = {
       flushCalls: z
         .int()
         .positive()
-        .default(2000)
+        .default(FLUSH_BOUND.calls)
         .describe('Calls to teachers that may be on this disk and not yet on the Hub; so many another machine may ask again'),
-      flushUsd: z.number().positive().default(5).describe('The same in US dollars; at either bound sending waits for the Hub'),
-      flushSeconds: z.number().positive().default(60).describe('Seconds until an answer is taken to the Hub, at the latest'),
+      flushUsd: z
+        .number()
+        .positive()
+        .default(FLUSH_BOUND.usd)
+        .describe('The same in US dollars; at either bound sending waits for the Hub'),
+      flushSeconds: z
+        .number()
+        .positive()
+        .default(FLUSH_BOUND.everyMs / 1000)
+        .describe('Seconds until an answer is taken to the Hub, at the latest'),
     })
     .prefault({}),
 };
