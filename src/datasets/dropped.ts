@@ -41,6 +41,11 @@ export class Dropped {
     return this.#rows;
   }
 
+  /** There are rows, and none can be used. */
+  get isAll(): boolean {
+    return this.#rows > 0 && this.#dropped === this.#rows;
+  }
+
   /** Throws a `ZephyrError` (usage) where a larger share than `most` was dropped, or all rows were. */
   refuseAbove(most: number, { what, expected, key, columns }: Wording): void {
     if (this.#dropped === 0 || (this.#dropped < this.#rows && this.#dropped / this.#rows <= most)) return;
@@ -48,7 +53,7 @@ export class Dropped {
       `Cannot take ${what}: ${this.#dropped} of ${this.#rows} rows cannot be used (${countsInWords(this.counts)}), the first is ${this.#first}; expected ${expected}`,
       {
         hint:
-          this.#dropped === this.#rows && columns !== undefined
+          this.isAll && columns !== undefined
             ? `its columns are ${columns.join(', ')}`
             : `at most ${most} of the rows may be left out; ${key} in the recipe sets another share`,
       },

@@ -103,11 +103,14 @@ export interface ReadBy {
   /** Files of one split must be of one kind. */
   readonly kindOf: (path: string) => string | undefined;
   readonly findsByName: (path: string) => boolean;
+  /** for messages */
+  readonly expected: string;
 }
 
 export const HERE: ReadBy = {
   kindOf: (path) => readerOf(path)?.reader,
   findsByName: (path) => readerOf(path) !== undefined,
+  expected: READ,
 };
 
 const FORMATS_IN_JOBS: readonly unknown[] = ['json', 'parquet', 'csv', 'text', 'arrow', 'zip'];
@@ -117,6 +120,7 @@ export const IN_JOBS: ReadBy = {
   kindOf: (path) =>
     endingsOf(path).some((ending) => FORMATS_IN_JOBS.includes(FORMAT_OF.get(ending.toLowerCase()))) ? 'rows' : undefined,
   findsByName: (path) => /\.(?:parquet|jsonl|ndjson|json|csv|tsv)(?:\.(?:gz|bz2|xz|zst))*$/.test(basename(path)),
+  expected: 'Parquet, JSON Lines (.jsonl, .ndjson, .json), CSV, Arrow or text, also .gz, .zst, .bz2 and .xz',
 };
 
 /** Git LFS leaves a text of three lines in place of a file that was not fetched. */

@@ -261,9 +261,9 @@ function refuseOther(split: string, files: readonly string[], splits: Splits): v
   }
 }
 
-function readable(files: readonly string[], { kindOf }: ReadBy): readonly string[] {
+function readable(files: readonly string[], { kindOf, expected }: ReadBy): readonly string[] {
   const strange = files.find((path) => kindOf(path) === undefined);
-  if (strange !== undefined) throw new ZephyrError(`Cannot read "${strange}", expected ${READ}`);
+  if (strange !== undefined) throw new ZephyrError(`Cannot read "${strange}", expected ${expected}`);
   const readers = new Set(files.map(kindOf));
   if (readers.size > 1) throw new ZephyrError(`Cannot read ${listed(files)} as one split: expected files of one format`);
   return files;

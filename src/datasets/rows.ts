@@ -118,10 +118,11 @@ async function* fileRows(file: DataFile, { columns, required }: Columns): AsyncG
   }
 }
 
-/** The columns of a file that was read; of JSON Lines those of its first row. */
-export async function columnsOf({ path, name }: DataFile): Promise<readonly string[]> {
-  if (readerOf(path)?.reader === 'parquet') return (await parquetShape(path, name)).columns;
-  for await (const { row } of fileRows({ path, name }, {})) if (row !== undefined) return Object.keys(row);
+/** The columns of a split that was read, by its first file; of JSON Lines those of its first row. */
+export async function columnsOf({ files: [file] }: Split): Promise<readonly string[]> {
+  if (file === undefined) return [];
+  if (readerOf(file.path)?.reader === 'parquet') return (await parquetShape(file.path, file.name)).columns;
+  for await (const { row } of fileRows(file, {})) if (row !== undefined) return Object.keys(row);
   return [];
 }
 

@@ -62,7 +62,7 @@ async function mistakesIn(
   kind: PlannedStep['work']['kind'],
   hub: Hub,
 ): Promise<ZephyrError[]> {
-  const [{ everyFile, resolveSplit }, { HERE, IN_JOBS, READ }, tree] = await Promise.all([
+  const [{ everyFile, resolveSplit }, { HERE, IN_JOBS }, tree] = await Promise.all([
     import('../datasets/layout.ts'),
     import('../datasets/formats.ts'),
     layoutOf(hub, ref),
@@ -74,7 +74,7 @@ async function mistakesIn(
   for (const files of readers)
     try {
       const found = files();
-      if (found.length === 0) throw new ZephyrError(`Cannot find rows in it, expected ${READ}`);
+      if (found.length === 0) throw new ZephyrError(`Cannot find rows in it, expected ${by.expected}`);
       await refusePointers(found, ref, hub);
     } catch (error) {
       if (!(error instanceof ZephyrError) || error.exit !== 'usage') throw error;

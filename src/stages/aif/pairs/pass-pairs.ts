@@ -80,18 +80,15 @@ async function lookThrough(context: TaskContext, settings: Config, split: string
   const dropped = new Dropped();
   const oddities = counter();
   let isAsPublished = found.files.every(({ path }) => /\.(parquet|jsonl)$/.test(path));
-  let isAnyKept = false;
   for await (const { at, row } of placedRows(found, { columns: PREFERENCE_COLUMNS })) {
     const looked = row === undefined ? { use: false, reason: 'no JSON object' } : look(row);
-    isAnyKept ||= looked.use;
     if (looked.use) dropped.keep();
     else dropped.drop(looked.reason ?? '', at);
     if (looked.use && looked.reason !== undefined) oddities.add(looked.reason);
     isAsPublished &&= looked.asPublished === true;
   }
   const what = `split "${split}" of the pairs`;
-  const [first] = found.files;
-  const columns = isAnyKept || first === undefined ? [] : await columnsOf(first);
+  const columns = dropped.isAll ? await columnsOf(found) : [];
   dropped.refuseAbove(settings.max_dropped, { what, expected: PREFERENCE_SHAPES, key: 'aif.maxDropped', columns });
   const expected = settings.rows?.[split];
   if (expected !== undefined && expected !== dropped.rows) {

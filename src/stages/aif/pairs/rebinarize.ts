@@ -4,7 +4,7 @@ import { counter } from '../../../base/counter.ts';
 import { Dropped } from '../../../datasets/dropped.ts';
 import { listedPrompts, normalise } from '../../../datasets/listed.ts';
 import { writeParquet } from '../../../datasets/parquet.ts';
-import { openSplit, placedRows } from '../../../datasets/rows.ts';
+import { columnsOf, openSplit, placedRows } from '../../../datasets/rows.ts';
 import { MAX_DROPPED } from '../../data-spec.ts';
 import type { Task } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
@@ -67,7 +67,8 @@ export const rebinarize: Task = async (context) => {
       }
     }
     // before anything is made of a part of them
-    if (isCounted) unusable.refuseAbove(max_dropped, RATINGS);
+    const columns = isCounted && unusable.isAll ? await columnsOf(files) : [];
+    if (isCounted) unusable.refuseAbove(max_dropped, { ...RATINGS, columns });
   }
   async function* prompts(): AsyncGenerator<RatedPrompt> {
     for await (const { ratings, source, ...rated } of kept())
