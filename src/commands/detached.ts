@@ -17,7 +17,10 @@ export async function detached(context: Context, body: () => Promise<number>): P
     const id = /hf:\/\/\S+/.exec(error.hint ?? '')?.[0];
     context.renderer.close();
     process.stderr.write(`${error.message}\n`);
-    if (id === undefined) return EXIT.detached;
+    if (id === undefined) {
+      if (error.hint !== undefined) process.stderr.write(`hint: ${error.hint}\n`);
+      return EXIT.detached;
+    }
     const hasJob = await jobGoesOn(context, id);
     const ways = hasJob ? ['watch:  zephyr status', 'resume: zephyr resume', 'cancel: zephyr cancel'] : ['resume: zephyr resume'];
     process.stderr.write(ways.map((way) => `  ${way} ${id}${hubOption()}\n`).join(''));

@@ -14,7 +14,10 @@ export async function removeFromHub(texts: readonly string[], options: Options &
   if (options.yes !== true) await agreeToDelete(all, context);
   for (const { about, remove } of doomed) if (await remove()) process.stderr.write(`deleted ${about}\n`);
   const given = await context.hub.reclaim();
-  if (given !== undefined && given.files > 0) process.stderr.write(`${formatBytes(given.bytes)} were given back\n`);
+  if (given !== undefined && given.files > 0) {
+    const held = given.heldBytes > 0 ? `, ${formatBytes(given.heldBytes)} more are in use outside of the Hub` : '';
+    process.stderr.write(`${formatBytes(given.bytes)} were given back${held}\n`);
+  }
   return EXIT.done;
 }
 
