@@ -106,6 +106,14 @@ export async function openRemote(
       hint: `set ${TOKEN} in the environment, or ${TOKEN}_PATH to a file that holds it`,
     });
   }
+  if (token !== undefined && !token.startsWith('hf_'))
+    throw new ZephyrError(
+      `Cannot open the Hub at "${url}": ${TOKEN} holds no token of a Hub, expected one that begins with hf_`,
+      {
+        exit: 'preflight',
+        hint: `its value is not shown; look at ${TOKEN}, or at the file that ${TOKEN}_PATH names`,
+      },
+    );
   const { openRemoteHub } = await import('../hub/remote-hub.ts');
   return openRemoteHub({
     url,

@@ -127,4 +127,17 @@ describe('what is asked on a terminal', { skip: missing() }, async () => {
     ] as const)
       assertMistake(await zephyr(place, 'hub', ...args), 2, message);
   });
+
+  it('is no bug where a token is none: whatever speaks to a Hub says so and does not show it', async () => {
+    const place = await newPlace({ HF_TOKEN: 'sesame-open' });
+    for (const args of [
+      ['status', '--hub', server.url],
+      ['hub', 'pull', BASE, '--from', server.url],
+      [...run, '--hub', server.url],
+    ]) {
+      const ended = await zephyr(place, ...args);
+      assertMistake(ended, 3, /HF_TOKEN holds no token of a Hub, expected one that begins with hf_/);
+      assert.doesNotMatch(ended.stderr, /sesame/);
+    }
+  });
 });
