@@ -35,6 +35,7 @@ export async function runStatus(context: Context, id: string, options: Options):
       [progress?.text ?? '', checkpoint].filter((part) => part !== '').join(' · '),
     ]);
   }
-  if (steps.length > 0) printTable([{ title: 'step' }, { title: 'state' }, { title: 'artifact or progress' }], steps);
+  if (steps.length > 0)
+    printTable([{ title: 'step' }, { title: 'state' }, { title: 'artifact or progress', cut: 'under' }], steps);
   return exit;
 }

@@ -5,8 +5,8 @@ import { oneLine, pad, textWidth, truncate, truncateMiddle, wrap } from './text-
 export interface Column {
   readonly title: string;
   readonly align?: 'left' | 'right';
-  /** How a cell that is too wide is cut; `never` keeps it whole, for what is copied. Default: end. */
-  readonly cut?: 'end' | 'middle' | 'never';
+  /** How a cell that is too wide is cut; `never` keeps it whole, for what is copied, `under` puts it under its row. Default: end. */
+  readonly cut?: 'end' | 'middle' | 'never' | 'under';
 }
 
 export interface TableOptions {
@@ -42,7 +42,7 @@ export function tableLines(columns: readonly Column[], rows: readonly (readonly 
     width,
   );
   const goes = (row: readonly string[], index: number) =>
-    holdsId(row[index] ?? '') && textWidth(row[index] ?? '') > (staying[index] ?? 0);
+    (columns[index]?.cut === 'under' || holdsId(row[index] ?? '')) && textWidth(row[index] ?? '') > (staying[index] ?? 0);
   // a column of which nothing stays needs no place
   const kept = columns.flatMap((column, index) =>
     cells.some((row) => row[index] !== '' && !goes(row, index)) ? [{ column, index, width: staying[index] ?? 0 }] : [],

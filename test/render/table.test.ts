@@ -91,3 +91,10 @@ test('cutting keeps a text that fits and fills the width of one that does not', 
     }),
   );
 });
+
+test('what may go under its row is whole there, where it would be cut in it', () => {
+  const progress = '11 % · 228/2,000 · loss 2.08 · checkpoint 500';
+  const columns = [{ title: 'step' }, { title: 'progress', cut: 'under' }] as const;
+  assert.deepEqual(tableLines(columns, [['train', progress]], { width: 60 }).slice(1), [`train  ${progress}`]);
+  assert.deepEqual(tableLines(columns, [['train', progress]], { width: 50 }).slice(1), ['train', `  ${progress}`]);
+});
