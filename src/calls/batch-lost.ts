@@ -13,12 +13,12 @@ import { reconciler } from './reconcile.ts';
 export function lostCalls(
   floor: BatchFloor,
 ): (call: Call, key: string, sent: Known & { state: 'sent' }, stop: Stop) => Promise<ChatReply | undefined> {
-  const { log, teacher, estimates, append, doubt } = floor;
+  const { log, teacher, estimates, append, doubt, outage } = floor;
   const reconcile = reconciler(floor);
 
   return async (call, key, { attempt, batch, sentAt, est }, stop) => {
     const mayBeStored = batch === undefined && teacher.settleMs > 0 && (await log.sentTo(key)) === teacher.name;
-    const reply = mayBeStored ? await reconcile(teacher, { model: call.model, key, sentAt, stop }) : undefined;
+    const reply = mayBeStored ? await reconcile(teacher, { model: call.model, key, sentAt, stop, outage }) : undefined;
     if (reply === undefined) {
       doubt({ key, attempt, est });
       return undefined;

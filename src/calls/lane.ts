@@ -48,7 +48,7 @@ const MOST_UNWRITTEN = 1 / 2;
 const LEAST_UNWRITTEN = 8;
 
 /** For so long a call may be late, or a server silent, before that is worth a word. */
-const WORTH_SAYING_MS = 3000;
+export const WORTH_SAYING_MS = 3000;
 
 /** `hasElsewhere`: whether another server would take the calls that wait here. */
 export function openLane(

@@ -6,7 +6,8 @@ import type { Ticket } from './endpoint.ts';
 import { dollarsOf, type Tokens, type Used } from './estimate.ts';
 import type { Sent } from './flusher.ts';
 import { NotNeeded, type Stop, tooLarge, unanswered } from './halt.ts';
-import { type Lane, openLane } from './lane.ts';
+import { type Lane, openLane, WORTH_SAYING_MS } from './lane.ts';
+import { Outage } from './outage.ts';
 import { reconciler } from './reconcile.ts';
 import { backoffMs, pause } from './wait.ts';
 
@@ -29,6 +30,8 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
   const { halt, patience, log, append, budget } = floor;
   const lanes: readonly Lane[] = servers.map((teacher) => openLane(teacher, floor, () => lanes.some(isOpen)));
   const reconcile = reconciler(floor);
+  /** of the servers whose stores are looked into */
+  const lookUps = new Map(lanes.map((lane) => [lane, new Outage()]));
   const used = new Set<Lane>();
   let unsettled = 0;
 
@@ -87,7 +90,16 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
     course.lost = undefined;
     const lane = lanes.find(({ teacher }) => teacher.name === lost.teacher);
     const hasElsewhere = () => lanes.some((other) => other !== lane && isOpen(other));
-    const reply = lane && (await reconcile(lane.teacher, { model: call.model, key, sentAt: lost.sentAt, stop, hasElsewhere }));
+    const reply =
+      lane &&
+      (await reconcile(lane.teacher, {
+        model: call.model,
+        key,
+        sentAt: lost.sentAt,
+        stop,
+        outage: lookUps.get(lane) as Outage,
+        hasElsewhere,
+      }));
     if (lane === undefined || reply === undefined) floor.doubt({ key, attempt: course.attempt, est: lost.est });
     else if (reply === 'not stored')
       await refusal(course, { kind: 'again', status: undefined, message: 'not in the store of the server' });
@@ -209,8 +221,12 @@ export function openLiveDesk(floor: Floor, servers: readonly Teacher[]): Desk {
       const [first, ...others] = states as [ReturnType<Lane['state']>, ...ReturnType<Lane['state']>[]];
       const { waitsFor, ...sum } = others.reduce(addUp, { ...first, batches: 0 });
       // Of servers that can take each other's place it is only waited for all.
-      const isWaiting = unsettled > 0 && waitsFor !== undefined && !lanes.some(isOpen);
-      return isWaiting ? { ...sum, waitsFor } : sum;
+      if (unsettled === 0) return sum;
+      if (waitsFor !== undefined && !lanes.some(isOpen)) return { ...sum, waitsFor };
+      for (const [{ teacher }, { now }] of lookUps)
+        if (now !== undefined && now.seconds * 1000 >= WORTH_SAYING_MS)
+          return { ...sum, waitsFor: { server: teacher.where, ...now } };
+      return sum;
     },
     async close() {
       for (const lane of lanes) lane.close();

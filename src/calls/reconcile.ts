@@ -2,6 +2,7 @@ import PQueue from 'p-queue';
 import type { ChatReply, Teacher } from '../teachers/teacher.ts';
 import type { Floor } from './desk.ts';
 import { type Stop, unanswered } from './halt.ts';
+import type { Outage } from './outage.ts';
 import { backoffMs, pause } from './wait.ts';
 
 /** Looks at once, after a crash with many calls in flight. */
@@ -21,6 +22,8 @@ export interface LostCall {
   /** milliseconds since 1970, of a clock that may have been another machine's */
   readonly sentAt: number;
   readonly stop: Stop;
+  /** Where it is kept how long the server that is looked into has answered nothing. */
+  readonly outage?: Outage;
   /** Whether another server takes the call. */
   readonly hasElsewhere?: () => boolean;
 }
@@ -35,7 +38,7 @@ const CLOCKS_DIFFER_MS = 86_400_000;
 export function reconciler({ halt, patience }: Pick<Floor, 'halt' | 'patience'>): Reconcile {
   const looks = new PQueue({ concurrency: AT_ONCE });
 
-  return async (teacher, { model, key, sentAt, stop, hasElsewhere = () => false }) => {
+  return async (teacher, { model, key, sentAt, stop, outage, hasElsewhere = () => false }) => {
     const { settleMs } = teacher;
     if (settleMs === 0) return undefined;
     const isOld = Date.now() - sentAt > CLOCKS_DIFFER_MS + settleMs;
@@ -45,7 +48,10 @@ export function reconciler({ halt, patience }: Pick<Floor, 'halt' | 'patience'>)
     for (let wait = patience.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, patience.lookMs))) {
       const isLast = performance.now() >= until;
       stop.check();
+      const lookedAt = performance.now();
       const found = await looks.add(() => teacher.recover(key, model, halt.hard));
+      if (found === undefined || found.ok || found.failure.kind !== 'again') outage?.answered();
+      else outage?.failed(found.failure, lookedAt, patience, teacher.awayMs);
       if (found?.ok === true) return found.reply;
       if (found !== undefined && found.failure.kind !== 'final' && found.failure.kind !== 'refused') {
         fails += 1;

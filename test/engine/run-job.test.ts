@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend } from '../../src/backends/backend.ts';
 import { hostId } from '../../src/base/host-id.ts';
 import { markCancelled } from '../../src/engine/mark-cancelled.ts';
@@ -126,7 +127,11 @@ test('a job is stopped when its run is gone on with where it cannot be seen', as
     await until('the program is up', () => isThere(join(folder, 'ready')));
     void (async () => {
       let found = await readRun(rig.beside, run.state.repo, run.state.run);
-      while (found?.state.job?.handle == null) found = await readRun(rig.beside, run.state.repo, run.state.run);
+      while (found?.state.job?.handle == null) {
+        // what is known of a commit is read without waiting, and whoever writes needs a turn
+        await sleep(1);
+        found = await readRun(rig.beside, run.state.repo, run.state.run);
+      }
       const owner = { host: 'far-away/12345678', pid: 1, started: '1' };
       await new StageRun(rig.beside, rig.engine.now, found.state, found.head).advance({ ...found.state, owner }, 'own');
     })();
@@ -219,7 +224,7 @@ test('a run that is cancelled from out of sight of its job: whoever follows the 
   const run = await rig.begin();
   const { backend, handles } = submittingThen(rig, async ({ folder }) => {
     void (async () => {
-      while ((await readRun(rig.beside, run.state.repo, run.state.run))?.state.job?.handle == null);
+      while ((await readRun(rig.beside, run.state.repo, run.state.run))?.state.job?.handle == null) await sleep(1);
       await markCancelled(rig.beside, () => new Date(), run.state);
       await writeFile(join(folder, 'go'), '');
     })();

@@ -161,7 +161,7 @@ def test_rows_that_all_are_of_another_shape_are_refused_with_what_is_read(lay: L
     write_rows(tmp_path / "train_prefs.jsonl", [{"chosen": f"Yes {number}.", "rejected": "No."} for number in range(4)])
     job = lay("prepare", {**PREFS_DATA, "sources": [{**PREFS_DATA["sources"][0], "test": None}]}, {"tokenizer": base, "data0": tmp_path})
     assert job.run() == BAD_DATA
-    assert "4 of 4 rows would be left out" in job.error() and "answers of text without a prompt: 4" in job.error()
+    assert "4 of 4 rows would be left out" in job.error() and "4 answers of text without a prompt" in job.error()
     assert job.error().endswith("; expected chosen and rejected, as dialogues or as answers to prompt or question")
     assert not list(job.folder.glob("rows-*")), "what was read is gone with the job"
 
