@@ -1,6 +1,6 @@
-import { ZephyrError } from '../errors.ts';
 import type { ArtifactRef, RepoId } from '../model/artifact.ts';
 import { MANIFEST_FILE } from '../model/manifest.ts';
+import { isDamage } from './damage.ts';
 import type { Hub } from './hub.ts';
 import { readManifest } from './read-manifest.ts';
 
@@ -32,6 +32,6 @@ export async function outputAt(hub: Hub, ref: ArtifactRef): Promise<Output> {
 }
 
 function damaged(error: unknown): 'damaged' {
-  if (error instanceof ZephyrError && error.exit === 'preflight') return 'damaged';
+  if (isDamage(error)) return 'damaged';
   throw error;
 }

@@ -1,6 +1,7 @@
+import { isDamage } from '../hub/damage.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Artifact } from '../model/outcome.ts';
-import { bind, producedKey } from './bind.ts';
+import { type Bound, bind, producedKey } from './bind.ts';
 import { findCandidate, nearestCandidate } from './find.ts';
 import type { Plan, PlannedStep } from './plan.ts';
 import { diffIngredients, formatDifference } from './why.ts';
@@ -33,7 +34,15 @@ export async function explain(plan: Plan, hub: Hub): Promise<Fate[]> {
 async function fateOf(plan: Plan, step: PlannedStep, produced: ReadonlyMap<string, Artifact>, hub: Hub): Promise<Fate> {
   const bound = bind(plan, step, produced);
   if (bound === undefined) return { step, fate: 'run', fingerprint: undefined, why: unbound(plan, step, produced) };
-  const { fingerprint, ingredients } = bound;
+  try {
+    return await publishedFate(step, bound, hub);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return { step, fate: 'run', fingerprint: bound.fingerprint, why: 'what is published is damaged' };
+  }
+}
+
+async function publishedFate(step: PlannedStep, { fingerprint, ingredients }: Bound, hub: Hub): Promise<Fate> {
   const candidate = await findCandidate(hub, step.output, fingerprint);
   if (candidate !== undefined)
     return { step, fate: 'reuse', artifact: candidate.artifact, fingerprint, why: 'an equal step published it' };
