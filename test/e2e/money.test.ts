@@ -8,7 +8,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { startChatServer } from '../rig/chat-server.ts';
 import { assertMistake } from '../rig/mistake.ts';
 import { CTRL_C, onTerminal } from '../rig/terminal.ts';
-import { type Ended, missing, newPlace, type Place, zephyr } from '../rig/zephyr.ts';
+import { type Ended, missing, newPlace, runsAt, zephyr } from '../rig/zephyr.ts';
 import { importFolder } from './early-stop.ts';
 import { idOf, startProvider, writeFeedback } from './feedback.ts';
 
@@ -19,12 +19,6 @@ const KEY = 'swordfish.0123456789';
 /** A recipe of which every teacher is asked at this address, and wants a key. */
 function paidRecipe(baseUrl: string, more: Readonly<Record<string, unknown>> = {}): Promise<string> {
   return writeFeedback({ prompts: 6, teacher: { provider: 'openai', baseUrl, keyFrom: 'SHOP_KEY', price: PRICE, ...more } });
-}
-
-async function runsOf(place: Place): Promise<unknown[]> {
-  const { stdout, stderr } = await zephyr(place, 'status', '--json');
-  const told = JSON.parse(stdout) as { runs?: unknown[] } | unknown[];
-  return Array.isArray(told) ? told : (told.runs ?? assert.fail(stderr));
 }
 
 describe('before anything is paid', { skip, concurrency: false }, () => {
@@ -47,7 +41,7 @@ describe('before anything is paid', { skip, concurrency: false }, () => {
     const two = await zephyr(place, 'aif', recipe, '--yes', ...own);
     assertMistake(two, 3, /the file of SHOP_KEY_PATH holds a blank, a line break/);
     assert.ok(!two.stderr.includes(KEY));
-    assert.deepEqual(await runsOf(bare), []);
+    assert.deepEqual(await runsAt(bare), []);
 
     await writeFile(file, `${KEY}\n`);
     const plan = await zephyr(place, 'plan', recipe, '--stage', 'aif', ...own);
@@ -71,7 +65,7 @@ describe('before anything is paid', { skip, concurrency: false }, () => {
     assertMistake(await zephyr(place, 'run', recipe, ...batch, '--yes'), 3, /no key, expected one in SHOP_KEY/);
     const keyed = { ...place, env: { SHOP_KEY: KEY } };
     assertMistake(await zephyr(keyed, 'run', recipe, ...batch), 2, /Cannot begin stage "aif" unasked/);
-    assert.deepEqual(await runsOf(place), []);
+    assert.deepEqual(await runsAt(place), []);
   });
 
   test('a key in the place of its name is refused and shown nowhere', async () => {
@@ -118,7 +112,7 @@ describe('before anything is paid', { skip, concurrency: false }, () => {
       `teachers.${id}.price={input: 0, output: 0, date: 2026-01-01, source: ours}`,
     ]);
     assertMistake(await zephyr(place, 'aif', recipe, ...free, '--set', `teachers.judge.failover=${spare}`), 2, why);
-    assert.deepEqual(await runsOf(place), []);
+    assert.deepEqual(await runsAt(place), []);
     assert.deepEqual(await provider.paid(), []);
 
     idOf(await zephyr(place, 'aif', recipe, ...free));
@@ -149,7 +143,7 @@ describe('before anything is paid', { skip, concurrency: false }, () => {
       assert.equal(await terminal.ended, code, terminal.printed());
       assert.match(terminal.printed(), /Nothing was started/);
     }
-    assert.deepEqual(await runsOf(place), []);
+    assert.deepEqual(await runsAt(place), []);
     assert.deepEqual(await provider.paid(), []);
     const terminal = await onTerminal(place, 80, ['aif', recipe]);
     await terminal.shows(/\[y\/N\]/);
@@ -201,7 +195,7 @@ describe('a saved plan', { skip, concurrency: false }, () => {
     await refused(2, /it is no whole JSON/);
     assertMistake(await zephyr(place, 'plan', recipe, '--stage', 'aif', '--out', recipe), 2, /it holds something else/);
     assert.equal(await readFile(recipe, 'utf8'), text);
-    assert.deepEqual(await runsOf(place), []);
+    assert.deepEqual(await runsAt(place), []);
     assert.ok(existsSync(file));
   });
 });
