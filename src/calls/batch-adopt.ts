@@ -1,7 +1,7 @@
 import type { Batch, Member } from './batch.ts';
 import { sentCalls } from './batch-keys.ts';
 import type { CallLog } from './call-log.ts';
-import type { Floor } from './desk.ts';
+import type { Floor } from './dispatcher.ts';
 
 /** Batches that this process has begun: two desks of one log may ask one server. */
 const begun = new WeakMap<CallLog, Set<string>>();

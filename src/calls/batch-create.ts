@@ -1,6 +1,6 @@
 import type { ChatFailure, ServerBatch, ServerFile } from '../teachers/teacher.ts';
 import { type Batch, type BatchFloor, bear, forGood, insist, isGone } from './batch.ts';
-import { fileNeverReady, unanswered } from './halt.ts';
+import { fileNeverReady, unanswered } from './shutdown.ts';
 import { pause } from './wait.ts';
 
 /** Under these names the server keeps what a batch is found again by. */

@@ -1,6 +1,6 @@
 import type { ServerBatch } from '../teachers/teacher.ts';
 import { type BatchFloor, bear } from './batch.ts';
-import { neverOver } from './halt.ts';
+import { neverOver } from './shutdown.ts';
 import { pause } from './wait.ts';
 
 const FINAL: ReadonlySet<string> = new Set(['completed', 'failed', 'expired', 'cancelled']);

@@ -2,9 +2,9 @@ import type { ChatReply } from '../teachers/teacher.ts';
 import type { BatchFloor } from './batch.ts';
 import type { Call } from './call.ts';
 import { dollarsOf } from './estimate.ts';
-import type { Stop } from './halt.ts';
 import type { Known } from './known-calls.ts';
 import { reconciler } from './reconcile.ts';
+import type { Stop } from './shutdown.ts';
 
 /**
  * The answer to a call that was sent and got lost, but not with a batch that is still waited for. One that was sent live

@@ -1,5 +1,5 @@
 import type { Batch, Waiting } from './batch.ts';
-import type { Tray } from './batch-tray.ts';
+import type { Tray } from './batch-buffer.ts';
 
 /** Tells whoever waits for a call what came of it; its money is free again. */
 export function give(waiting: Waiting | undefined, tell: (waiting: Waiting) => void): void {

@@ -1,11 +1,11 @@
 import type { BatchApi, BatchSaid, ChatFailure, Price, Teacher } from '../teachers/teacher.ts';
-import type { Place } from './batch-shelf.ts';
 import type { Claim } from './budget.ts';
 import type { CallOutcome } from './call.ts';
-import type { Floor } from './desk.ts';
+import type { Floor } from './dispatcher.ts';
 import type { CallSize, Estimator } from './estimate.ts';
-import { type Stop, unanswered } from './halt.ts';
 import type { Outage } from './outage.ts';
+import { type Stop, unanswered } from './shutdown.ts';
+import type { Place } from './spill-files.ts';
 import { backoffMs, pause } from './wait.ts';
 
 /** A call that somebody waits for. */

@@ -1,7 +1,7 @@
 import type { CallOutcome } from './call.ts';
-import type { Stop } from './halt.ts';
-import { type Asked, InVain } from './in-vain.ts';
-import { stopRule } from './stop-rule.ts';
+import { type Asked, InVain } from './gave-up.ts';
+import { stopRule } from './give-up-rule.ts';
+import type { Stop } from './shutdown.ts';
 
 /** Calls that are on their way at once before the first of their kind is answered. */
 const PROBES = 4;

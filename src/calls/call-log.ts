@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { readReply } from '../teachers/reply.ts';
 import type { ChatReply } from '../teachers/teacher.ts';
-import { batchList, type LoggedBatch } from './batches.ts';
+import { batchList, type LoggedBatch } from './batch-list.ts';
 import { type Known, knownCalls, type Totals, type Usage } from './known-calls.ts';
 import { decodeRecord, encodeRecord, type LogRecord, readHead } from './record.ts';
 import { findSegments, finishSegments, scanLines } from './segment-files.ts';

@@ -1,7 +1,7 @@
 import type { ChatAnswer, ChatFailure, Teacher } from '../teachers/teacher.ts';
 import { aimd } from './aimd.ts';
 import { type Breaker, breaker } from './breaker.ts';
-import type { Patience } from './desk.ts';
+import type { Patience } from './dispatcher.ts';
 import { mostAwayMs } from './outage.ts';
 import { tokenBucket } from './token-bucket.ts';
 

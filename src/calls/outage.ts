@@ -1,5 +1,5 @@
 import type { ChatFailure } from '../teachers/teacher.ts';
-import type { Patience } from './desk.ts';
+import type { Patience } from './dispatcher.ts';
 
 /** For so long a server may answer nothing: as the recipe says in `awayMs`, else less where it never has answered. */
 export function mostAwayMs({ awayMs: seen, unseenMs }: Patience, awayMs: number | undefined, hasAnswered: boolean): number {

@@ -1,8 +1,8 @@
 import PQueue from 'p-queue';
 import type { ChatReply, Teacher } from '../teachers/teacher.ts';
-import type { Floor } from './desk.ts';
-import { type Stop, unanswered } from './halt.ts';
+import type { Floor } from './dispatcher.ts';
 import type { Outage } from './outage.ts';
+import { type Stop, unanswered } from './shutdown.ts';
 import { backoffMs, pause } from './wait.ts';
 
 /** Looks at once, after a crash with many calls in flight. */

@@ -1,5 +1,5 @@
 import type { Teacher } from '../teachers/teacher.ts';
-import type { Patience } from './desk.ts';
+import type { Patience } from './dispatcher.ts';
 import { Endpoint } from './endpoint.ts';
 import { Slots } from './slots.ts';
 

@@ -1,19 +1,19 @@
 import type { CallsProgress } from '../model/event.ts';
 import type { ChatReply, Teacher } from '../teachers/teacher.ts';
-import { openBatchDesk } from './batch-desk.ts';
+import { openBatchDesk } from './batch-dispatcher.ts';
 import { tokenQueues } from './batch-queue.ts';
 import { makeBudget } from './budget.ts';
 import { type Call, type CallOutcome, callKey } from './call.ts';
 import { type CallKind, callKinds } from './call-kind.ts';
 import { openCallLog } from './call-log.ts';
 import { makeCounts } from './counts.ts';
-import { type Desk, type Floor, PATIENCE, type Patience } from './desk.ts';
+import { type Desk, type Floor, PATIENCE, type Patience } from './dispatcher.ts';
 import { FLUSH_BOUND, type FlushBound, Flusher } from './flusher.ts';
-import { logUnwritable, makeHalt, NotNeeded, ServerAway, type Stop, stopBefore } from './halt.ts';
-import { InVain } from './in-vain.ts';
+import { InVain } from './gave-up.ts';
 import type { Usage } from './known-calls.ts';
-import { openLiveDesk } from './live-desk.ts';
+import { openLiveDesk } from './live-dispatcher.ts';
 import { openServers, type Servers } from './servers.ts';
+import { logUnwritable, makeHalt, NotNeeded, ServerAway, type Stop, stopBefore } from './shutdown.ts';
 
 export interface SessionOptions {
   /** What the calls are for, `aif/judge`, for messages. */

@@ -1,5 +1,5 @@
 import type { CallOutcome } from '../calls/call.ts';
-import { type Asked, exitOf, remedy } from '../calls/in-vain.ts';
+import { type Asked, exitOf, remedy } from '../calls/gave-up.ts';
 import type { CallSession } from '../calls/session.ts';
 import { ZephyrError } from '../errors.ts';
 import type { ChatReply } from '../teachers/teacher.ts';

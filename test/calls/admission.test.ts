@@ -3,10 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { aimd } from '../../src/calls/aimd.ts';
 import { breaker } from '../../src/calls/breaker.ts';
+import { stopRule } from '../../src/calls/give-up-rule.ts';
 import { keySet } from '../../src/calls/key-set.ts';
 import { quantileWindow } from '../../src/calls/quantile-window.ts';
 import { rateMeter } from '../../src/calls/rate-meter.ts';
-import { stopRule } from '../../src/calls/stop-rule.ts';
 
 const answers = (many: ReturnType<typeof aimd>, count: number, now: number) => {
   for (let n = 0; n < count; n += 1) many.answered(now);

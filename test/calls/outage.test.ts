@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ServerAway } from '../../src/calls/halt.ts';
 import { withSession } from '../../src/calls/run-calls.ts';
 import { openServers } from '../../src/calls/servers.ts';
 import type { SessionOptions } from '../../src/calls/session.ts';
+import { ServerAway } from '../../src/calls/shutdown.ts';
 import type { CallsProgress } from '../../src/model/event.ts';
 import { askAll, call, calls, withServer } from '../rig/asking.ts';
 import type { Asked, Doing } from '../rig/chat-server.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { PATIENCE } from '../../src/calls/desk.ts';
+import { PATIENCE } from '../../src/calls/dispatcher.ts';
 import { withSession } from '../../src/calls/run-calls.ts';
 import { openServers } from '../../src/calls/servers.ts';
 import { Slots, type SlotUser } from '../../src/calls/slots.ts';

@@ -1,10 +1,10 @@
 import type { TeacherProgress } from '../model/event.ts';
 import type { ChatAnswer, ChatFailure, Teacher } from '../teachers/teacher.ts';
-import type { Floor } from './desk.ts';
+import type { Floor } from './dispatcher.ts';
 import type { Ticket } from './endpoint.ts';
 import { type Estimator, estimator } from './estimate.ts';
-import type { Stop } from './halt.ts';
 import { rateMeter } from './rate-meter.ts';
+import type { Stop } from './shutdown.ts';
 import type { SlotUser } from './slots.ts';
 
 /** The way of one teacher's calls to one server: it lets them through as fast as the server takes them, in the order in which they came. */

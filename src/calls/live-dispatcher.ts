@@ -1,14 +1,14 @@
 import type { ChatAnswer, ChatFailure, ChatReply, Teacher } from '../teachers/teacher.ts';
+import { type Lane, openLane, WORTH_SAYING_MS } from './admission-queue.ts';
 import type { Claim } from './budget.ts';
 import { type Call, type CallOutcome, MOST_UNREAD, requestOf } from './call.ts';
-import type { Desk, Floor } from './desk.ts';
+import type { Desk, Floor } from './dispatcher.ts';
 import type { Ticket } from './endpoint.ts';
 import { dollarsOf, type Tokens, type Used } from './estimate.ts';
 import type { Sent } from './flusher.ts';
-import { NotNeeded, type Stop, tooLarge, unanswered } from './halt.ts';
-import { type Lane, openLane, WORTH_SAYING_MS } from './lane.ts';
 import { Outage } from './outage.ts';
 import { reconciler } from './reconcile.ts';
+import { NotNeeded, type Stop, tooLarge, unanswered } from './shutdown.ts';
 import { backoffMs, pause } from './wait.ts';
 
 /** What is known of a call between two attempts. */

@@ -3,21 +3,21 @@ import { ulid } from '../base/ulid.ts';
 import type { BatchApi, ChatFailure, Teacher } from '../teachers/teacher.ts';
 import { type Batch, type BatchFloor, type Member, mayBeBilled, newBatch, type Waiting } from './batch.ts';
 import { begin, leftBatches } from './batch-adopt.ts';
+import { openTray } from './batch-buffer.ts';
 import { requestFile, requestPath } from './batch-file.ts';
 import { customIdOf } from './batch-keys.ts';
 import { lostCalls } from './batch-lost.ts';
 import { carry, type Verdict } from './batch-run.ts';
-import { openShelf } from './batch-shelf.ts';
 import { dropStopped, give, isWaitedFor } from './batch-stops.ts';
 import { findAgain, submit } from './batch-submit.ts';
-import { openTray } from './batch-tray.ts';
 import type { Claim } from './budget.ts';
 import { type Call, type CallOutcome, MOST_UNREAD, requestOf } from './call.ts';
-import type { Desk, Floor } from './desk.ts';
+import type { Desk, Floor } from './dispatcher.ts';
 import { dollarsOf, estimator } from './estimate.ts';
-import { NotNeeded, ServerAway, type Stop, unanswered } from './halt.ts';
 import { Outage } from './outage.ts';
 import { rateMeter } from './rate-meter.ts';
+import { NotNeeded, ServerAway, type Stop, unanswered } from './shutdown.ts';
+import { openShelf } from './spill-files.ts';
 import { backoffMs } from './wait.ts';
 
 /** Calls in hand at least, so that several files are worked on at once. */

@@ -4,9 +4,9 @@ import type { Budget } from './budget.ts';
 import type { Call, CallOutcome } from './call.ts';
 import type { CallLog } from './call-log.ts';
 import type { Sent } from './flusher.ts';
-import type { Halt, Stop } from './halt.ts';
 import type { LogRecord } from './record.ts';
 import type { Servers } from './servers.ts';
+import type { Halt, Stop } from './shutdown.ts';
 
 /** What the desks of a session share. */
 export interface Floor {

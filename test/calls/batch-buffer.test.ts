@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Waiting } from '../../src/calls/batch.ts';
+import { openTray } from '../../src/calls/batch-buffer.ts';
 import { tokenQueue } from '../../src/calls/batch-queue.ts';
-import { openTray } from '../../src/calls/batch-tray.ts';
 
 const call = { place: { box: 1, offset: 0, length: 10 } } as Waiting;
 

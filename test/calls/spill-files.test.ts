@@ -6,8 +6,8 @@ import { after, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
-import { openShelf, type Place } from '../../src/calls/batch-shelf.ts';
 import { openSession } from '../../src/calls/session.ts';
+import { openShelf, type Place } from '../../src/calls/spill-files.ts';
 import { batchTeacher } from '../rig/batching.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'zephyr-shelf-'));
