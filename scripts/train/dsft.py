@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import TrainerCallback
 
 # These keep packed documents apart by an attention mask made from the position ids: rows stay rows.
-MASKED_ATTENTION = ("eager", "sdpa")
+MASKED_ATTENTION = ("sdpa", "eager")
 # These do so by the lengths of the documents, in a batch laid out as one long row.
 FLASH_ATTENTION = (
     "flash_attention_2", "flash_attention_3", "kernels-community/flash-attn2", "kernels-community/flash-attn3",

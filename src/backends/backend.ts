@@ -1,9 +1,9 @@
-import type { Hardware, JobHandle, JobLabels, JobProgram, JobState } from '../model/job.ts';
+import type { Hardware, JobHandle, JobLabels, JobState } from '../model/job.ts';
 
 export interface SubmitRequest {
   /** Absolute path of a laid-out job folder: job.json, code/, in/, out/, checkpoints/. */
   readonly folder: string;
-  readonly program: JobProgram;
+  readonly program: string;
   readonly labels: JobLabels;
   readonly hardware: Hardware;
 }

@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { atomicWrite } from '../base/atomic-write.ts';
-import type { JobHandle, JobLabels, JobProgram } from '../model/job.ts';
+import type { JobHandle, JobLabels } from '../model/job.ts';
 import type { SubmitRequest } from './backend.ts';
 
 /** One attempt's name, fit for a file and for a container. */
@@ -43,7 +43,7 @@ export async function readIfThere(path: string): Promise<string | undefined> {
 }
 
 /** What the program is started with, the same on every backend. The working folder is the job folder. */
-export function programArgv(python: string, program: JobProgram): string[] {
+export function programArgv(python: string, program: string): string[] {
   return [python, `code/${program}.py`, 'job.json'];
 }
 

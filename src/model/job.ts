@@ -1,10 +1,6 @@
 import * as z from 'zod';
 import type { Json } from '../base/canonical-json.ts';
 
-/** The programs of scripts/train, by file name without `.py`. */
-export const jobProgram = z.enum(['prepare', 'dsft', 'ddpo', 'merge', 'generate', 'reward', 'tiny_base']);
-export type JobProgram = z.infer<typeof jobProgram>;
-
 /** Names one attempt of one step; a backend finds a job again by these. */
 export const jobLabels = z.object({ run: z.string(), stage: z.string(), step: z.string(), epoch: z.int().positive() });
 export type JobLabels = z.infer<typeof jobLabels>;
@@ -25,7 +21,8 @@ export interface Hardware {
 /** `/job/job.json`. Paths are relative to the folder of job.json. */
 export interface JobFile {
   readonly version: 1;
-  readonly program: JobProgram;
+  /** a file of scripts/train, without `.py` */
+  readonly program: string;
   readonly labels: JobLabels;
   /** What changes the result; part of the fingerprint. */
   readonly config: Json;

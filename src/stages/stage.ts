@@ -3,7 +3,6 @@ import type { FlushBound } from '../calls/flusher.ts';
 import type { Servers } from '../calls/servers.ts';
 import type { RepoId } from '../model/artifact.ts';
 import type { CallsProgress } from '../model/event.ts';
-import type { JobProgram } from '../model/job.ts';
 import type { Teacher } from '../teachers/teacher.ts';
 
 /** In the order in which they run. `setup` and `exam` exist in a rehearsal only. */
@@ -66,7 +65,7 @@ export interface Step {
   /** Share of its calls that may stay without a reply, where the recipe says it; no part of the fingerprint. */
   readonly maxUnanswered?: number;
   readonly work:
-    | { readonly kind: 'job'; readonly program: JobProgram; readonly globalBatch: number | undefined; readonly saveSteps: number }
+    | { readonly kind: 'job'; readonly program: string; readonly globalBatch: number | undefined; readonly saveSteps: number }
     | { readonly kind: 'task'; readonly task: string };
 }
 

@@ -1,17 +1,10 @@
 import * as z from 'zod';
+import { FLASH_ATTENTION, MASKED_ATTENTION } from './generated/programs.ts';
 
 /** Every number below is part of the fingerprint unless its description says otherwise. */
 const SCHEDULES = ['cosine', 'linear', 'constant', 'constant_with_warmup'] as const;
 const OPTIMIZERS = ['adamw_torch', 'adamw_torch_fused', 'rmsprop', 'adafactor', 'paged_adamw_32bit', 'paged_adamw_8bit'] as const;
-const ATTENTION = [
-  'flash_attention_2',
-  'flash_attention_3',
-  'kernels-community/flash-attn2',
-  'kernels-community/flash-attn3',
-  'kernels-community/vllm-flash-attn3',
-  'sdpa',
-  'eager',
-] as const;
+const ATTENTION = [...FLASH_ATTENTION, ...MASKED_ATTENTION] as const;
 
 /** The seven linear projections of a Mistral or Llama block: what alignment-handbook v0.3 adapts. */
 export const ALL_LINEAR = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { formatRepo } from '../../src/model/artifact.ts';
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
 import { PRINCIPLES } from '../../src/stages/aif/answers/spec.ts';
 import { promptsSpec } from '../../src/stages/aif/intake/spec.ts';
 import { ASPECTS, judgeSpec } from '../../src/stages/aif/judging/spec.ts';
-import { PROGRAM_FILES } from '../../src/stages/programs.ts';
 import { STAGE_STEPS } from '../../src/stages/registry.ts';
 import { STAGE_NAMES, type Step } from '../../src/stages/stage.ts';
 import { minimalRecipe, taughtRecipe } from '../recipe/minimal.ts';
@@ -188,24 +187,8 @@ describe('The steps of a stage', () => {
   });
 });
 
-describe('The files of a program', () => {
-  it('are all that it imports from its folder, and the chat template where it renders with one', () => {
-    for (const [program, files] of Object.entries(PROGRAM_FILES)) {
-      const read = new Set<string>();
-      const visit = (module: string): void => {
-        const file = `${module}.py`;
-        if (read.has(file) || !existsSync(`scripts/train/${file}`)) return;
-        read.add(file);
-        const text = readFileSync(`scripts/train/${file}`, 'utf8');
-        for (const [, name] of text.matchAll(/^\s*(?:import|from) (\w+)/gm)) visit(name ?? '');
-        if (/\bconfig\.template\b/.test(text)) read.add('templates/zephyr.jinja');
-      };
-      visit(program);
-      assert.deepEqual([...files].sort(), [...read].sort(), program);
-    }
-  });
-
-  it('and of the tasks are all the templates that there are', () => {
+describe('The files of the tasks', () => {
+  it('are all the templates that there are', () => {
     const taught = (['per_aspect', 'joint', 'pairwise', 'expected'] as const).map((mode) =>
       taughtRecipe((aif) => ({
         ...aif,
