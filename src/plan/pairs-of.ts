@@ -28,7 +28,7 @@ export async function pairsOf(fates: readonly Fate[], pins: ReadonlyMap<string, 
   if (pin === undefined)
     return { count: ENOUGH, guess: `the pairs that calibrate the judge are not on the Hub yet: ${ENOUGH} are assumed` };
   const [{ teachersConfig }, { resolveSplit }] = await Promise.all([
-    import('../stages/aif/judging/config.ts'),
+    import('../stages/aif/judge/config.ts'),
     import('../datasets/layout.ts'),
   ]);
   const { config, split = 'train' } = teachersConfig.parse(asks.step.config).calibration ?? {};

@@ -1,5 +1,5 @@
 import type { MemberSpec, PoolSpec } from '../stages/aif/answers/spec.ts';
-import { nameOf, type PromptsSpec } from '../stages/aif/intake/spec.ts';
+import { nameOf, type PromptsSpec } from '../stages/aif/prompts/spec.ts';
 import type { AifDelta, AifTeachers } from '../stages/aif/spec.ts';
 import type { Mistake } from './mistakes.ts';
 import { didYouMean } from './nearest.ts';

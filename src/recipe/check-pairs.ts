@@ -1,7 +1,7 @@
-import type { PromptsSpec } from '../stages/aif/intake/spec.ts';
-import { promptsAtMost } from '../stages/aif/intake/step.ts';
 import { isOnFivePoints, type Score } from '../stages/aif/pairs/scores.ts';
 import type { BinarizeSpec } from '../stages/aif/pairs/spec.ts';
+import type { PromptsSpec } from '../stages/aif/prompts/spec.ts';
+import { promptsAtMost } from '../stages/aif/prompts/step.ts';
 import type { AifTeachers } from '../stages/aif/spec.ts';
 import type { Mistake } from './mistakes.ts';
 import type { Recipe } from './recipe.ts';

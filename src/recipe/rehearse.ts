@@ -1,4 +1,4 @@
-import { judgeSpec } from '../stages/aif/judging/spec.ts';
+import { judgeSpec } from '../stages/aif/judge/spec.ts';
 import type { AifDelta, AifSpec, AifTeachers } from '../stages/aif/spec.ts';
 import type { DdpoSpec } from '../stages/ddpo/spec.ts';
 import type { DsftSpec } from '../stages/dsft/spec.ts';

@@ -1,5 +1,5 @@
-import { agreementOfTwo, pairsAmong, type Said } from '../stages/aif/judging/orders.ts';
-import { verdictOf } from '../stages/aif/judging/verdict.ts';
+import { agreementOfTwo, pairsAmong, type Said } from '../judging/orders.ts';
+import { verdictOf } from '../judging/verdict.ts';
 import type { Rating } from '../stages/aif/tables.ts';
 
 /** What judges said of one answer in one aspect, and what it comes to. */

@@ -12,12 +12,12 @@ import { tryPins } from '../../src/plan/pin.ts';
 import { hubRefs } from '../../src/plan/plan.ts';
 import { pricePlan } from '../../src/plan/price.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
-import { judge } from '../../src/stages/aif/judging/judge.ts';
-import { judgeSpec } from '../../src/stages/aif/judging/spec.ts';
+import { judge } from '../../src/stages/aif/judge/judge.ts';
+import { judgeSpec } from '../../src/stages/aif/judge/spec.ts';
 import { STAGE_STEPS } from '../../src/stages/registry.ts';
 import { taughtRecipe } from '../recipe/minimal.ts';
 import { openWorkshop } from '../rig/task.ts';
-import { answered, practicePairs } from '../stages/aif/judging/answered.ts';
+import { answered, practicePairs } from '../stages/aif/judge/answered.ts';
 import { plan } from './planned.ts';
 
 /** Two prompts with three answers each, a judge that is calibrated first. */

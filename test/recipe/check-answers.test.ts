@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { checkRecipe } from '../../src/recipe/check.ts';
-import { promptsSpec } from '../../src/stages/aif/intake/spec.ts';
+import { promptsSpec } from '../../src/stages/aif/prompts/spec.ts';
 import type { AifTeachers } from '../../src/stages/aif/spec.ts';
 import { minimalRecipe, taughtRecipe } from './minimal.ts';
 

@@ -5,12 +5,12 @@ import { checkRecipe } from '../../src/recipe/check.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
 import { rehearsalDifferences } from '../../src/recipe/rehearsal-differences.ts';
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
-import { judge } from '../../src/stages/aif/judging/judge.ts';
-import { judgeSpec } from '../../src/stages/aif/judging/spec.ts';
+import { judge } from '../../src/stages/aif/judge/judge.ts';
+import { judgeSpec } from '../../src/stages/aif/judge/spec.ts';
 import { STAGE_STEPS } from '../../src/stages/registry.ts';
 import { world } from '../../src/stages/setup/world.ts';
 import { openWorkshop } from '../rig/task.ts';
-import { answered } from '../stages/aif/judging/answered.ts';
+import { answered } from '../stages/aif/judge/answered.ts';
 import { taughtRecipe } from './minimal.ts';
 
 const judged = (by: unknown, change: (recipe: Recipe) => Recipe = (recipe) => recipe): Recipe =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { checkRecipe } from '../../src/recipe/check.ts';
-import { judgeSpec } from '../../src/stages/aif/judging/spec.ts';
+import { judgeSpec } from '../../src/stages/aif/judge/spec.ts';
 import type { BinarizeRule } from '../../src/stages/aif/pairs/rule.ts';
 import { binarizeSpec } from '../../src/stages/aif/pairs/spec.ts';
 import { aifSpec } from '../../src/stages/aif/spec.ts';

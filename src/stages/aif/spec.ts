@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { maxUnanswered } from '../data-spec.ts';
 import { member, poolMember, principlesSpec, samplingFields } from './answers/spec.ts';
-import { promptsSpec } from './intake/spec.ts';
-import { judgeSpec } from './judging/spec.ts';
+import { judgeSpec } from './judge/spec.ts';
 import { aifPairs, aifRatings, binarizeSpec } from './pairs/spec.ts';
+import { promptsSpec } from './prompts/spec.ts';
 
 export const aifTeachers = z
   .strictObject({

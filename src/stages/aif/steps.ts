@@ -1,10 +1,10 @@
 import type { Setting } from '../setting.ts';
 import type { Step } from '../stage.ts';
-import { deltaAnswers, deltaStep } from './answers/delta-steps.ts';
 import { answersSteps } from './answers/steps.ts';
-import { promptsStep } from './intake/step.ts';
-import { judgeSteps } from './judging/step.ts';
+import { judgeSteps } from './judge/step.ts';
+import { deltaAnswers, deltaStep } from './pairs/delta-steps.ts';
 import { binarizeStep, passPairsStep, rebinarizeStep } from './pairs/steps.ts';
+import { promptsStep } from './prompts/step.ts';
 import type { AifDelta, AifSpec, AifTeachers } from './spec.ts';
 
 /**

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { bootstrap, wins } from './bootstrap.ts';
+import { bootstrap, wins } from '../../judging/bootstrap.ts';
 
 /** The models that sit the exam, each after the one that it was made from. */
 export const SITTERS = ['base', 'dsft', 'ddpo'] as const;

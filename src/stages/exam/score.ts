@@ -4,18 +4,18 @@ import * as z from 'zod';
 import { hmacOrder } from '../../base/hmac-choice.ts';
 import { type Call, callKey } from '../../calls/call.ts';
 import { runCalls, withSession } from '../../calls/run-calls.ts';
+import { Unanswered } from '../../calls/unanswered.ts';
+import { datasetCard } from '../../datasets/dataset-card.ts';
 import { writeLines } from '../../datasets/line-file.ts';
 import { readRows } from '../../datasets/rows.ts';
 import { ZephyrError } from '../../errors.ts';
+import { judgeCall } from '../../judging/form.ts';
+import { ratingsForm } from '../../judging/ratings.ts';
+import { judgeInstructions } from '../../judging/templates.ts';
 import { finishOf } from '../../teachers/finish.ts';
-import { judgeCall } from '../aif/judging/form.ts';
-import { ratingsForm } from '../aif/judging/ratings.ts';
-import { ASPECTS } from '../aif/judging/spec.ts';
-import { judgeInstructions } from '../aif/judging/templates.ts';
-import { datasetCard } from '../dataset-card.ts';
+import { ASPECTS } from '../aif/judge/spec.ts';
 import type { Task } from '../stage.ts';
 import { callFields, inputFolder, sessionOf } from '../step-config.ts';
-import { Unanswered } from '../unanswered.ts';
 import { makeReport, type Sat, SITTERS, type Sitter } from './report.ts';
 
 /** The teacher that grades, unless the config names another. */

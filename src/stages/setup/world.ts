@@ -4,13 +4,13 @@ import * as z from 'zod';
 import { hmacUniform } from '../../base/hmac-choice.ts';
 import { sha256 } from '../../base/sha256.ts';
 import { MESSAGES } from '../../datasets/conversation.ts';
+import { datasetCard } from '../../datasets/dataset-card.ts';
 import { writeLines } from '../../datasets/line-file.ts';
 import { type Columns, type Row, writeParquet } from '../../datasets/parquet.ts';
 import { dialogue, examQuestions, openings, type RatedAnswer, ratedAnswers } from '../../practice/lessons.ts';
 import type { Phrasing, Syllabus } from '../../practice/questions.ts';
 import { syllabusOf } from '../../practice/reply.ts';
 import { PAIR_COLUMNS } from '../aif/tables.ts';
-import { datasetCard } from '../dataset-card.ts';
 import type { Task } from '../stage.ts';
 import { promptId } from '../step-config.ts';
 

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { writeParquet } from '../../../src/datasets/parquet.ts';
 import { readSplit } from '../../../src/datasets/rows.ts';
-import { promptLines } from '../../../src/stages/aif/intake/prompt-lines.ts';
-import { prompts } from '../../../src/stages/aif/intake/prompts.ts';
-import type { PromptsConfig } from '../../../src/stages/aif/intake/step.ts';
 import { passPairs } from '../../../src/stages/aif/pairs/pass-pairs.ts';
 import { rebinarize } from '../../../src/stages/aif/pairs/rebinarize.ts';
 import { UF_ASPECTS } from '../../../src/stages/aif/pairs/ultrafeedback.ts';
+import { promptLines } from '../../../src/stages/aif/prompts/prompt-lines.ts';
+import { prompts } from '../../../src/stages/aif/prompts/prompts.ts';
+import type { PromptsConfig } from '../../../src/stages/aif/prompts/step.ts';
 import { readPrompts } from '../../../src/stages/aif/tables.ts';
 import { binarizeRule } from '../../rig/feedback.ts';
-import { INTAKE, SOURCE } from '../../rig/intake.ts';
+import { INTAKE, SOURCE } from '../../rig/prompts-config.ts';
 import { openWorkshop } from '../../rig/task.ts';
 
 /** Four prompts, in some of which stand U+2028 and U+2029 as they are. */

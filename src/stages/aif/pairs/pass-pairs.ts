@@ -4,13 +4,13 @@ import { basename, extname, join } from 'node:path';
 import * as z from 'zod';
 import { counter } from '../../../base/counter.ts';
 import { MESSAGES, type Turn } from '../../../datasets/conversation.ts';
+import { datasetCard, markdownTable } from '../../../datasets/dataset-card.ts';
 import { Dropped } from '../../../datasets/dropped.ts';
 import { type Columns, type Row, writeParquet } from '../../../datasets/parquet.ts';
 import { PREFERENCE_COLUMNS, PREFERENCE_SHAPES, preferenceOf } from '../../../datasets/preference.ts';
 import { columnsOf, openSplit, placedRows, type Split } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { MAX_DROPPED } from '../../data-spec.ts';
-import { datasetCard, markdownTable } from '../../dataset-card.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder, promptId } from '../../step-config.ts';
 

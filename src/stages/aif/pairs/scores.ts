@@ -1,4 +1,4 @@
-import { verdictOf } from '../judging/verdict.ts';
+import { verdictOf } from '../../../judging/verdict.ts';
 import type { Rating } from '../tables.ts';
 
 /** What ranks the answers of a prompt. */

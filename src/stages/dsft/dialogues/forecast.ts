@@ -1,5 +1,5 @@
+import { estimateTokens } from '../../../datasets/words.ts';
 import type { CallForecast } from '../../stage.ts';
-import { estimateTokens } from '../../words.ts';
 import { SHOWN } from './lists.ts';
 import type { DsftTeacher } from './spec.ts';
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallSession } from '../../../calls/session.ts';
-import type { Unanswered } from '../../unanswered.ts';
+import type { Unanswered } from '../../../calls/unanswered.ts';
 import { type Amount, type Lists, openLists } from './lists.ts';
 import { materialOpenings } from './material.ts';
 import type { Kind, Opening, Settings } from './settings.ts';

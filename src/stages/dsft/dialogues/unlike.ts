@@ -1,5 +1,5 @@
 import { hmacOrder } from '../../../base/hmac-choice.ts';
-import { nearDuplicates } from '../../near-duplicates.ts';
+import { nearDuplicates } from '../../../datasets/near-duplicates.ts';
 import type { Opening } from './settings.ts';
 
 /** Of openings the unlike ones, in their order, and how many others there are. */

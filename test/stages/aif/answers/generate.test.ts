@@ -5,7 +5,7 @@ import { sha256 } from '../../../../src/base/sha256.ts';
 import { readRows } from '../../../../src/datasets/rows.ts';
 import { draws } from '../../../../src/stages/aif/answers/draws.ts';
 import { type GenerateConfig, generate } from '../../../../src/stages/aif/answers/generate.ts';
-import { judge } from '../../../../src/stages/aif/judging/judge.ts';
+import { judge } from '../../../../src/stages/aif/judge/judge.ts';
 import type { Prompt } from '../../../../src/stages/aif/tables.ts';
 import { asked, completionsIn, folderWith, GENERATE, POOL, promptsFolder, promptsOf } from '../../../rig/answering.ts';
 import { callFields, digests, openWorkshop, type Workshop } from '../../../rig/task.ts';

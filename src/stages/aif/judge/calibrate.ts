@@ -1,0 +1,138 @@
+import { sha256 } from '../../../base/sha256.ts';
+import { forEachAtOnce } from '../../../calls/for-each.ts';
+import type { CallSession } from '../../../calls/session.ts';
+import { Unanswered } from '../../../calls/unanswered.ts';
+import { decoded, type Turn } from '../../../datasets/conversation.ts';
+import type { Row } from '../../../datasets/parquet.ts';
+import { PREFERENCE_COLUMNS, PREFERENCE_SHAPES, preferenceOf } from '../../../datasets/preference.ts';
+import { readSplit } from '../../../datasets/rows.ts';
+import { ZephyrError } from '../../../errors.ts';
+import { cohenKappa, type Interval, share } from '../../../judging/agreement.ts';
+import { askSheet } from '../../../judging/settle.ts';
+import type { Answer, Sheet } from '../../../judging/sheets.ts';
+import { scoreOfAnswer } from '../../../judging/verdict.ts';
+import type { TaskContext } from '../../stage.ts';
+import { inputFolder } from '../../step-config.ts';
+import type { TeachersConfig } from './config.ts';
+import { ratingRows } from './rating-rows.ts';
+
+/** A pair that people have decided. */
+interface LabelledPair {
+  readonly chosen: Answer;
+  readonly rejected: Answer;
+}
+
+/** How far the judge agrees with people, as the report has it. */
+export type Calibrated = {
+  readonly pairs: number;
+  /** pairs on which the judge could be read, those that it finds equal included */
+  readonly read: number;
+  readonly ties: number;
+  readonly agreement: Plain | null;
+  readonly kappa: Plain | null;
+};
+/** As plain data. */
+type Plain = { readonly [name in keyof Interval]: Interval[name] };
+
+/**
+ * Judges pairs that carry human labels in the very way in which answers are judged, and compares. Throws (usage) where
+ * the agreement is below a minimum of the config, so that nothing else is paid. `after`: calls that follow otherwise.
+ */
+export async function calibrate(
+  context: TaskContext,
+  config: TeachersConfig & { readonly calibration: NonNullable<TeachersConfig['calibration']> },
+  sheetsOf: (answers: readonly Answer[]) => Sheet[],
+  session: CallSession,
+  after: number,
+): Promise<Calibrated> {
+  const pairs = await readPairs(inputFolder(context, 'calibration'), config.calibration);
+  const unanswered = new Unanswered(context);
+  session.expect(pairs.reduce((sum, { chosen, rejected }) => sum + sheetsOf([chosen, rejected]).length, after));
+  const verdicts = new Array<readonly [human: string, judge: string] | undefined>(pairs.length);
+  const most = () => session.inHand;
+  await forEachAtOnce(pairs.entries(), most, async ([index, { chosen, rejected }]) => {
+    const sheets = sheetsOf([chosen, rejected]);
+    const rows = await Promise.all(
+      sheets.map(async (sheet) => {
+        const settled = await askSheet(sheet, (call) => session.ask(call), unanswered);
+        return ratingRows(sheet, settled, new Set());
+      }),
+    );
+    const [won, lost] = [chosen, rejected].map(({ completion_id }) =>
+      scoreOfAnswer(rows.flat().filter((row) => row.completion_id === completion_id)),
+    ) as [number | null, number | null];
+    if (won === null || lost === null) return;
+    // Told apart by their ids, which know nothing of the label: were people always to choose "the first", kappa would be 0.
+    const names = chosen.completion_id < rejected.completion_id ? (['first', 'second'] as const) : (['second', 'first'] as const);
+    verdicts[index] = [names[0], won === lost ? 'tie' : won > lost ? names[0] : names[1]];
+  });
+  unanswered.check(session);
+  const read = verdicts.filter((verdict) => verdict !== undefined);
+  const ties = read.filter(([, judge]) => judge === 'tie').length;
+  const agreed = read.filter(([human, judge]) => human === judge).length;
+  const found = { pairs: pairs.length, read: read.length, ties, agreement: share(agreed + ties / 2, read.length) };
+  const kappa = cohenKappa(read);
+  gate(config, read.length, found.agreement, kappa);
+  return { ...found, agreement: found.agreement, kappa };
+}
+
+export function agreementInWords({ pairs, read, agreement, kappa }: Calibrated): string {
+  const lost = read === pairs ? '' : `, ${pairs - read} of ${pairs} could not be read`;
+  const beyond = kappa === null ? '' : `, kappa ${round(kappa.value)}`;
+  if (agreement === null) return `Nothing that the judge said of ${pairs} human labels could be read`;
+  return `The judge agrees with ${round(100 * agreement.value, 0)} % of ${read} human labels${beyond}${lost}`;
+}
+
+function gate({ judges, calibration }: TeachersConfig, read: number, agreement: Interval | null, kappa: Interval | null): void {
+  const checks = [
+    ['agreement', agreement, calibration?.min_agreement ?? null],
+    ['kappa', kappa, calibration?.min_kappa ?? null],
+  ] as const;
+  for (const [name, found, least] of checks) {
+    if (least === null || (found !== null && found.value >= least)) continue;
+    const got = found === null ? 'none' : `${round(found.value)} (95 % interval ${round(found.low)} to ${round(found.high)})`;
+    const models = judges.map(({ model }) => `"${model}"`).join(', ');
+    throw new ZephyrError(
+      `Cannot trust the judge ${models}: expected ${name} with ${read} human labels of at least ${least}, got ${got}`,
+      {
+        hint: 'no answer was judged yet; take another judge, mode or aspects, or lower the minimum in aif.judge.calibration',
+      },
+    );
+  }
+}
+
+const round = (value: number, digits = 2) => value.toFixed(digits);
+
+async function readPairs(folder: string, wanted: { readonly config?: string; readonly split: string }): Promise<LabelledPair[]> {
+  const pairs: LabelledPair[] = [];
+  let row = 0;
+  for await (const each of readSplit(folder, wanted, { columns: PREFERENCE_COLUMNS })) {
+    row += 1;
+    const pair = pairOf(each);
+    if (typeof pair === 'string')
+      throw new ZephyrError(
+        `Cannot calibrate with row ${row} of "${wanted.split}" (${pair}): expected ${PREFERENCE_SHAPES}, and two different answers`,
+      );
+    pairs.push(pair);
+  }
+  if (pairs.length === 0) throw new ZephyrError(`Cannot calibrate with split "${wanted.split}": it has no row`);
+  return pairs;
+}
+
+/** The pair of a row, or why it has none. */
+function pairOf(row: Row): LabelledPair | string {
+  const found = preferenceOf(row);
+  if (!found.ok) return found.reason;
+  const prompt = typeof decoded(row.prompt) === 'string' ? String(row.prompt) : (conversation(found.chosen.slice(0, -1)) ?? '');
+  const [chosen = '', rejected = ''] = [found.chosen, found.rejected].map((side) => side.at(-1)?.content);
+  const prompt_id = sha256([prompt, ...[chosen, rejected].sort()].join('\0'));
+  const answer = (text: string): Answer => ({ completion_id: `${prompt_id}/${sha256(text)}`, prompt_id, prompt, text });
+  return { chosen: answer(chosen), rejected: answer(rejected) };
+}
+
+/** A question as it is, a longer conversation with its speakers. */
+function conversation(turns: readonly Turn[] | undefined): string | undefined {
+  if (turns === undefined || turns.length === 0) return undefined;
+  if (turns.length === 1) return turns[0]?.content;
+  return turns.map(({ role, content }) => `${role}: ${content}`).join('\n\n');
+}

@@ -1,0 +1,77 @@
+import type { CallForecast } from '../../stage.ts';
+import { promptsAtMost, promptTokens } from '../prompts/step.ts';
+import type { AifTeachers } from '../spec.ts';
+import type { TeachersJudgeSpec } from './spec.ts';
+
+/** Tokens in the mean: of an instruction and an answer in UltraFeedback; of our templates and of replies to them. */
+const LABELLED_PROMPT = 150;
+const ANSWER = 353;
+const TEMPLATE = 400;
+const ENTRY = 90;
+const CRITIQUE = 250;
+/** of a section of its own in a template for several aspects */
+const SECTION = 220;
+
+/**
+ * What the judges will be asked, as far as the recipe tells: two answers for each pair of the calibration, then all answers
+ * to each prompt. Re-asking and fallback are left out.
+ */
+export function forecast(
+  judge: TeachersJudgeSpec,
+  spec: Pick<AifTeachers, 'prompts' | 'answersPerPrompt' | 'answer'>,
+): CallForecast[] {
+  const labelled: Judged = { items: 'pairs', promptTokens: LABELLED_PROMPT, answers: 2, answerTokens: ANSWER };
+  const answered: Judged = {
+    items: promptsAtMost(spec.prompts) ?? 'prompts',
+    promptTokens: promptTokens(spec.prompts),
+    answers: spec.answersPerPrompt,
+    answerTokens: Math.min(ANSWER, spec.answer.maxTokens),
+  };
+  return [...(judge.calibration === undefined ? [] : judgements(judge, labelled)), ...judgements(judge, answered)];
+}
+
+/** What is judged: so many answers to each item. */
+interface Judged {
+  readonly items: CallForecast['items'];
+  readonly promptTokens: number;
+  readonly answers: number;
+  readonly answerTokens: number;
+}
+
+/** In the number of calls as `sheetMaker` asks. */
+function judgements(judge: TeachersJudgeSpec, { items, promptTokens, answers, answerTokens }: Judged): CallForecast[] {
+  const orders = ordersInTheMean(answers, judge.permutations);
+  const sections = TEMPLATE + SECTION * judge.aspects.length;
+
+  const kinds: [purpose: string, calls: number, template: number, texts: number, out: number][] = [];
+  if (judge.aspects.length > 0) {
+    if (judge.mode === 'joint') kinds.push(['judge joint', orders, sections, answers, answers * ENTRY]);
+    if (judge.mode === 'pairwise') {
+      const pairs = Math.min(judge.pairsPerPrompt, (answers * (answers - 1)) / 2);
+      kinds.push(['judge comparison', pairs * Math.min(2, judge.permutations), sections, 2, ENTRY]);
+    }
+    for (const aspect of judge.aspects) {
+      if (judge.mode === 'per_aspect') kinds.push([`judge ${aspect}`, orders, TEMPLATE, answers, answers * ENTRY]);
+      if (judge.mode === 'expected') kinds.push([`judge ${aspect}`, answers, TEMPLATE, 1, 1]);
+    }
+  }
+  if (judge.overall) kinds.push(['judge overall', answers, TEMPLATE, 1, CRITIQUE]);
+  return judge.teachers.flatMap((teacher) =>
+    kinds.map(([purpose, callsPerItem, template, texts, outputTokens]) => ({
+      teacher,
+      purpose,
+      items,
+      callsPerItem,
+      inputTokens: template + promptTokens + texts * answerTokens,
+      outputTokens,
+      maxTokens: judge.maxTokens,
+    })),
+  );
+}
+
+/** The third and the fourth order are drawn anew, and left out where they are the first two again. */
+function ordersInTheMean(answers: number, permutations: number): number {
+  let all = 1;
+  for (let count = 2; count <= answers; count += 1) all *= count;
+  return Math.min(2, permutations) + Math.max(0, permutations - 2) * (1 - 2 / all);
+}

@@ -1,0 +1,92 @@
+import { judgeFiles } from '../../../judging/templates.ts';
+import { configOf } from '../../data-spec.ts';
+import { jobStep, taskStep } from '../../programs.ts';
+import { callConfig, datasetRepo, inputOf, type Setting } from '../../setting.ts';
+import type { Step, StepInput } from '../../stage.ts';
+import type { AifTeachers } from '../spec.ts';
+import type { RewardConfig, TeachersConfig } from './config.ts';
+import { forecast } from './forecast.ts';
+import type { RewardJudgeSpec, TeachersJudgeSpec } from './spec.ts';
+
+const PROMPTS: StepInput = { from: 'step', step: 'prompts' };
+const COMPLETIONS: StepInput = { from: 'step', step: 'generate' };
+
+/** judge, or rewards -> judge where a reward model scores in a job. */
+export function judgeSteps(setting: Setting, spec: AifTeachers): Step[] {
+  const { judge } = spec;
+  return judge.by === 'teachers' ? [teachersStep(setting, spec, judge)] : rewardSteps(setting, judge);
+}
+
+function teachersStep(setting: Setting, spec: AifTeachers, judge: TeachersJudgeSpec): Step {
+  const config: TeachersConfig = {
+    version: 3,
+    by: 'teachers',
+    seed: setting.seed,
+    judges: judge.teachers.map((id) => callConfig(setting, id, judge)),
+    fallback: judge.fallback === undefined ? null : callConfig(setting, judge.fallback, judge),
+    mode: judge.mode,
+    aspects: judge.aspects,
+    overall: judge.overall,
+    permutations: judge.permutations,
+    pairs_per_prompt: judge.pairsPerPrompt,
+    min_mass: judge.minMass,
+    calibration:
+      judge.calibration === undefined
+        ? null
+        : {
+            ...configOf(judge.calibration),
+            split: judge.calibration.split,
+            min_agreement: judge.calibration.minAgreement ?? null,
+            min_kappa: judge.calibration.minKappa ?? null,
+          },
+  };
+  const models = config.judges.map(({ model }) => model).join(', ');
+  return taskStep('judge', {
+    stage: 'aif',
+    name: 'judge',
+    summary: summaryOf(models, judge),
+    inputs: {
+      prompts: PROMPTS,
+      completions: COMPLETIONS,
+      ...(judge.calibration === undefined ? {} : { calibration: inputOf(judge.calibration.ref) }),
+    },
+    config,
+    ...(judge.calibration === undefined
+      ? {}
+      : { reads: [{ input: 'calibration', ...configOf(judge.calibration), splits: [judge.calibration.split] }] }),
+    files: judgeFiles(judge),
+    calls: forecast(judge, spec),
+    ...(judge.fallback === undefined ? {} : { spare: [judge.fallback] }),
+    output: datasetRepo(setting, 'ratings'),
+  });
+}
+
+function summaryOf(models: string, { mode, aspects, overall }: TeachersJudgeSpec): string {
+  const what = [...aspects, ...(overall ? ['overall'] : [])].join(', ');
+  if (mode === 'pairwise') return `${models} compares two answers at a time by ${what}`;
+  const how = { per_aspect: '', joint: ' at once', expected: ' by log-probabilities' }[mode];
+  return `${models} rates ${what}${how}`;
+}
+
+function rewardSteps(setting: Setting, { model, batchSize, maxLength }: RewardJudgeSpec): Step[] {
+  const config: RewardConfig = { version: 2, by: 'reward_model', model };
+  return [
+    jobStep('reward', {
+      stage: 'aif',
+      name: 'rewards',
+      summary: `rewards of ${model}`,
+      inputs: { model: inputOf(model), completions: COMPLETIONS },
+      config: { batch_size: batchSize, max_length: maxLength },
+      output: datasetRepo(setting, 'rewards'),
+      saveSteps: 50,
+    }),
+    taskStep('judge', {
+      stage: 'aif',
+      name: 'judge',
+      summary: 'rewards as ratings',
+      inputs: { prompts: PROMPTS, completions: COMPLETIONS, rewards: { from: 'step', step: 'rewards' } },
+      config,
+      output: datasetRepo(setting, 'ratings'),
+    }),
+  ];
+}

@@ -1,0 +1,35 @@
+import { taskStep } from '../../programs.ts';
+import { datasetRepo, type Setting } from '../../setting.ts';
+import type { Step } from '../../stage.ts';
+import type { MemberSpec } from '../answers/spec.ts';
+import { type AnswersPlan, memberIds } from '../answers/steps.ts';
+import type { AifDelta } from '../spec.ts';
+
+/** Task `delta`: reads the inputs `prompts` and `completions`. */
+export type DeltaConfig = {
+  readonly version: 1;
+  readonly seed: number;
+  /** ids of the pool members */
+  readonly strong: string;
+  readonly weak: string;
+  readonly test_prompts: number;
+};
+
+/** Both answer every prompt, under no principle. */
+export function deltaAnswers({ prompts, strong, weak, answer }: AifDelta): AnswersPlan {
+  const always = (member: MemberSpec) => ({ ...member, weight: 1, share: 1 });
+  return { prompts, pool: [strong, weak].map(always), answersPerPrompt: 2, principles: [], answer };
+}
+
+export function deltaStep(setting: Setting, spec: AifDelta): Step {
+  const [strong = '', weak = ''] = memberIds([spec.strong, spec.weak]);
+  const config: DeltaConfig = { version: 1, seed: setting.seed, strong, weak, test_prompts: spec.testPrompts };
+  return taskStep('delta', {
+    stage: 'aif',
+    name: 'binarize',
+    summary: `${strong} over ${weak}`,
+    inputs: { prompts: { from: 'step', step: 'prompts' }, completions: { from: 'step', step: 'generate' } },
+    config,
+    output: datasetRepo(setting, 'aif'),
+  });
+}

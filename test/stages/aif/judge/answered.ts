@@ -1,0 +1,94 @@
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sha256 } from '../../../../src/base/sha256.ts';
+import { openSession } from '../../../../src/calls/session.ts';
+import { readParquet, writeParquet } from '../../../../src/datasets/parquet.ts';
+import { makeSyllabus } from '../../../../src/practice/questions.ts';
+import { replyText } from '../../../../src/practice/reply.ts';
+import { judgeAhead } from '../../../../src/stages/aif/judge/ahead.ts';
+import type { TeachersConfig } from '../../../../src/stages/aif/judge/config.ts';
+import {
+  COMPLETION_COLUMNS,
+  COMPLETIONS_FILE,
+  type Completion,
+  RATINGS_FILE,
+  type Rating,
+} from '../../../../src/stages/aif/tables.ts';
+import { callFields, type Workshop } from '../../../rig/task.ts';
+
+const FILES = join(import.meta.dirname, '../../../../scripts/train');
+
+/** The world of the workshop's practice server. */
+const syllabus = makeSyllabus(7);
+const questions = syllabus.phrasings.filter(({ heldOut }) => !heldOut).map(({ text }) => text);
+const MANNERS = ['direct', 'rambling', 'evasive'] as const;
+
+/** Pairs of a right and an evasive answer to practice questions. */
+export function practicePairs(count: number) {
+  return Array.from({ length: count }, (_, n) => {
+    const prompt = questions[n * 11 + 3] ?? '';
+    return { prompt, chosen: said(prompt, 'direct'), rejected: said(prompt, 'evasive') };
+  });
+}
+
+function said(prompt: string, manner: string): string {
+  return replyText(syllabus, `practice-${manner}`, { model: 'x', messages: [{ role: 'user', content: prompt }] }) ?? '';
+}
+
+/** Answers of three manners to each of `count` practice questions, as the step `generate` publishes them. */
+export async function answered(
+  folder: string,
+  count: number,
+  change: (completion: Completion, index: number) => Partial<Completion> = () => ({}),
+): Promise<{ readonly out: string; readonly completions: readonly Completion[] }> {
+  const out = await mkdtemp(join(folder, 'answered-'));
+  const prompts = Array.from({ length: count }, (_, n) => questions[n * 7] ?? '');
+  const byId = prompts
+    .map((prompt) => ({ prompt, prompt_id: sha256(prompt) }))
+    .sort((a, b) => (a.prompt_id < b.prompt_id ? -1 : 1));
+  const completions = byId
+    .flatMap(({ prompt, prompt_id }) =>
+      MANNERS.map((manner): Completion => {
+        const empty = Object.fromEntries(Object.keys(COMPLETION_COLUMNS).map((name) => [name, null]));
+        const own = { completion_id: `${prompt_id}/${manner}`, prompt_id, prompt, member: manner, model: `practice-${manner}` };
+        return { ...empty, ...own, text: said(prompt, manner), finish_reason: 'stop', flags: [] } as unknown as Completion;
+      }),
+    )
+    .map((completion, index) => ({ ...completion, ...change(completion, index) }));
+  await writeParquet(join(out, COMPLETIONS_FILE), COMPLETION_COLUMNS, completions);
+  return { out, completions };
+}
+
+/** Asks ahead, prompt by prompt, in a session whose call log the task `judge` of this workshop goes on with. */
+export async function askAhead(shop: Workshop, config: TeachersConfig, completions: readonly Completion[]): Promise<void> {
+  const ask = await judgeAhead(config, FILES);
+  const session = await openSession({
+    journal: join(shop.folder, 'journal', 'judge'),
+    teacher: () => Promise.resolve([shop.teacher]),
+    signal: new AbortController().signal,
+  });
+  for (const own of Map.groupBy(completions, ({ prompt_id }) => prompt_id).values()) await ask(own, session);
+  await session.close();
+}
+
+export async function ratingsIn(out: string): Promise<Rating[]> {
+  const rows: Rating[] = [];
+  for await (const row of readParquet(join(out, RATINGS_FILE))) rows.push(row as Rating);
+  return rows;
+}
+
+export const judging = (change: Partial<TeachersConfig> = {}): TeachersConfig => ({
+  version: 3,
+  by: 'teachers',
+  seed: 3,
+  judges: [callFields('practice-judge', 1024)],
+  fallback: null,
+  mode: 'per_aspect',
+  aspects: ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'],
+  overall: false,
+  permutations: 2,
+  pairs_per_prompt: 10,
+  min_mass: 0.5,
+  calibration: null,
+  ...change,
+});
