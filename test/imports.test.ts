@@ -10,7 +10,7 @@ const RANKS: Readonly<Record<string, number>> = Object.fromEntries(
     ['store'],
     ['hub', 'hub-server', 'backends', 'teachers', 'practice', 'runs', 'render'],
     ['calls'],
-    ['datasets'],
+    ['datasets', 'judging'],
     ['stages'],
     ['recipe'],
     ['plan'],

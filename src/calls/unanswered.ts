@@ -1,9 +1,17 @@
 import { ZephyrError } from '../errors.ts';
-import type { TaskContext } from '../stages/stage.ts';
 import type { ChatReply } from '../teachers/teacher.ts';
 import type { CallOutcome } from './call.ts';
 import { type Asked, exitOf, remedy } from './gave-up.ts';
 import type { CallSession } from './session.ts';
+
+/** The step that the calls are for. */
+interface AskingStep {
+  /** `STAGE/STEP`, for messages */
+  readonly step: string;
+  /** share of the calls that may stay without a reply; without it see `MAX_DECLINED` */
+  readonly maxUnanswered: number | undefined;
+  readonly note: (message: string) => void;
+}
 
 type Failure = Extract<CallOutcome, { readonly ok: false }>['failure'];
 
@@ -19,12 +27,12 @@ const SHOWN = 3;
  * call, too long or filtered, it would decline again: a small share of that is said and left out.
  */
 export class Unanswered {
-  readonly #context: Pick<TaskContext, 'step' | 'maxUnanswered' | 'note'>;
+  readonly #context: AskingStep;
   readonly #kinds = new Map<string, { readonly asked: Asked; readonly failure: Failure; count: number }>();
   #all = 0;
   #declined = 0;
 
-  constructor(context: Pick<TaskContext, 'step' | 'maxUnanswered' | 'note'>) {
+  constructor(context: AskingStep) {
     this.#context = context;
   }
 

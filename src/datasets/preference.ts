@@ -1,5 +1,5 @@
-import { type Conversation, conversationOf, decoded, type Turn } from './conversation.ts';
-import type { Row } from './parquet.ts';
+import { type Conversation, conversationOf, decoded, MESSAGES, type Turn } from './conversation.ts';
+import type { Columns, Row } from './parquet.ts';
 
 /** The columns that are read of a row with a better and a worse answer. */
 export const PREFERENCE_COLUMNS = [
@@ -15,6 +15,20 @@ export const PREFERENCE_COLUMNS = [
 /** What a row of pairs may look like, for messages. */
 export const PREFERENCE_SHAPES =
   'prompt (or question), chosen and rejected as texts or conversations ({role, content} or {from, value}), or chosen and rejected as whole conversations';
+
+/** The columns of HuggingFaceH4/ultrafeedback_binarized. */
+export const PAIR_COLUMNS: Columns = {
+  prompt: 'string',
+  prompt_id: 'string',
+  chosen: MESSAGES,
+  rejected: MESSAGES,
+  messages: MESSAGES,
+  score_chosen: 'double',
+  score_rejected: 'double',
+  chosen_model: 'string',
+  rejected_model: 'string',
+  margin: 'double',
+};
 
 /** Two dialogues that differ in their last turn alone, or why a row has none, in words that rows are counted by. */
 export type Preference =

@@ -1,5 +1,5 @@
 import type { Call } from '../calls/call.ts';
-import { type CallFields, callOf } from '../stages/step-config.ts';
+import { type CallFields, callOf } from '../calls/call-config.ts';
 import { labelsFor, questionText } from './question.ts';
 import type { JudgeReply, Reading } from './reading.ts';
 

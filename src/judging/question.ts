@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
 
+/** UltraFeedback's four aspects of an answer. */
+export const ASPECTS = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'] as const;
+
 /** How an aspect is rated: whole numbers from 1 to `top`, and "N/A" where it may not apply. */
 export interface Scale {
   readonly top: number;

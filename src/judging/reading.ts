@@ -1,8 +1,8 @@
 import type * as z from 'zod';
-import type { RatingStatus } from '../stages/aif/tables.ts';
 import { finishOf } from '../teachers/finish.ts';
 import { jsonIn } from '../teachers/json-reply.ts';
 import type { ChatReply } from '../teachers/teacher.ts';
+import type { RatingStatus } from './rating.ts';
 
 /** As much of a judge's reply as is read. */
 export type JudgeReply = Pick<ChatReply, 'text' | 'finishReason' | 'refusal'> & Partial<Pick<ChatReply, 'alternatives'>>;

@@ -1,16 +1,21 @@
 import { hmacOrder } from '../base/hmac-choice.ts';
 import type { Call } from '../calls/call.ts';
-import type { TeachersConfig } from '../stages/aif/judge/config.ts';
-import type { Completion } from '../stages/aif/tables.ts';
-import type { CallFields } from '../stages/step-config.ts';
+import type { CallFields } from '../calls/call-config.ts';
 import { comparisonForm } from './comparison.ts';
 import { expectedForm } from './expected.ts';
 import { type Form, judgeCall } from './form.ts';
 import { jointForm } from './joint.ts';
+import type { JudgePanel } from './panel.ts';
 import { ratingsForm } from './ratings.ts';
 import { allInstructions, type Instructions } from './templates.ts';
 
-export type Answer = Pick<Completion, 'completion_id' | 'prompt_id' | 'prompt' | 'text'>;
+/** An answer to be judged, beside the others to its prompt. */
+export interface Answer {
+  readonly completion_id: string;
+  readonly prompt_id: string;
+  readonly prompt: string;
+  readonly text: string;
+}
 
 /** One question to one judge. */
 export interface Sheet {
@@ -29,7 +34,7 @@ export interface Sheet {
 export const LEGIBLE_AFTER = 16;
 
 /** Answers that there is something to judge in. */
-export function isJudged({ flags }: Pick<Completion, 'flags'>): boolean {
+export function isJudged({ flags }: { readonly flags: readonly string[] }): boolean {
   return !flags.includes('missing') && !flags.includes('empty');
 }
 
@@ -37,7 +42,7 @@ export function isJudged({ flags }: Pick<Completion, 'flags'>): boolean {
  * Makes the questions about the answers to one prompt: which, in which orders and with which bytes depends on the config,
  * the answers and the seed alone, so that what is asked in advance is what is asked later. None for fewer than two answers.
  */
-export async function sheetMaker(config: TeachersConfig, files: string): Promise<(answers: readonly Answer[]) => Sheet[]> {
+export async function sheetMaker(config: JudgePanel, files: string): Promise<(answers: readonly Answer[]) => Sheet[]> {
   const { seed, judges, fallback, mode, aspects, overall, permutations, pairs_per_prompt, min_mass } = config;
   const instructions = await allInstructions(files, config);
 

@@ -1,13 +1,17 @@
 import type { Json } from '../base/canonical-json.ts';
 import { counter } from '../base/counter.ts';
-import type { Completion, Rating } from '../stages/aif/tables.ts';
 import { krippendorff } from './agreement.ts';
 import { spearman } from './correlation.ts';
 import { agreementOfTwo, pairsAmong, type Said } from './orders.ts';
+import type { Rating } from './rating.ts';
 import { hasMark, MARK_NAMES } from './style.ts';
 import { meanOf, scoreOfAnswer, verdictOf } from './verdict.ts';
 
-export type JudgedAnswer = Pick<Completion, 'completion_id' | 'model' | 'text'>;
+export interface JudgedAnswer {
+  readonly completion_id: string;
+  readonly model: string;
+  readonly text: string;
+}
 
 /**
  * Collects what ratings say of their judges, prompt by prompt: how the order of the texts, their length, their style and

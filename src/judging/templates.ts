@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '../base/sha256.ts';
-import type { TeachersConfig } from '../stages/aif/judge/config.ts';
+import type { JudgePanel } from './panel.ts';
 
 const fileOf = (name: string) => `templates/judge-${name}.md`;
 
@@ -25,7 +25,7 @@ function manyAspects(files: string, aspects: readonly string[], mode: string): P
   );
 }
 
-type Judged = Pick<TeachersConfig, 'mode' | 'aspects' | 'overall'>;
+type Judged = Pick<JudgePanel, 'mode' | 'aspects' | 'overall'>;
 
 /** The instructions of a judge by what a sheet is about: an aspect, `joint`, `comparison` or `overall`. */
 export async function allInstructions(files: string, { mode, aspects, overall }: Judged): Promise<Map<string, Instructions>> {

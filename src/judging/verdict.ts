@@ -1,4 +1,4 @@
-import type { Rating } from '../stages/aif/tables.ts';
+import type { Rating } from './rating.ts';
 
 /** What all judges together say of one answer in one aspect. */
 export interface Verdict {

@@ -5,9 +5,10 @@ import type { Row } from '../datasets/parquet.ts';
 import { preferenceOf } from '../datasets/preference.ts';
 import { openSplit, placedRows, type Split } from '../datasets/rows.ts';
 import { ZephyrError } from '../errors.ts';
+import type { Rating } from '../judging/rating.ts';
 import { type Pair, SPLITS } from '../stages/aif/pairs/pairs.ts';
 import { ratingsByPrompt } from '../stages/aif/pairs/rated-prompts.ts';
-import { byPrompt, COMPLETIONS_FILE, type Completion, RATING_COLUMNS, RATINGS_FILE, type Rating } from '../stages/aif/tables.ts';
+import { byPrompt, COMPLETIONS_FILE, type Completion, RATING_COLUMNS, RATINGS_FILE } from '../stages/aif/tables.ts';
 import { disagreement, type Judged, judgedOf } from './judged.ts';
 
 /** An answer as far as it is known; of published pairs there is only the text. */

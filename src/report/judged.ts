@@ -1,6 +1,6 @@
 import { agreementOfTwo, pairsAmong, type Said } from '../judging/orders.ts';
+import type { Rating } from '../judging/rating.ts';
 import { verdictOf } from '../judging/verdict.ts';
-import type { Rating } from '../stages/aif/tables.ts';
 
 /** What judges said of one answer in one aspect, and what it comes to. */
 export interface Judged {

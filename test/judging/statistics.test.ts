@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { familyOf, familyOverlap } from '../../src/judging/families.ts';
 import { injectionsIn } from '../../src/judging/injection.ts';
+import type { Rating } from '../../src/judging/rating.ts';
 import { judgeStatistics } from '../../src/judging/statistics.ts';
 import { hasMark } from '../../src/judging/style.ts';
 import { scoreOfAnswer, verdictOf } from '../../src/judging/verdict.ts';
-import type { Rating } from '../../src/stages/aif/tables.ts';
 import { ratingRow } from './replies.ts';
 
 const answer = (id: string, text: string, model = id) => ({ completion_id: `p/${id}`, model, text });

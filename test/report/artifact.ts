@@ -2,9 +2,10 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Json } from '../../src/base/canonical-json.ts';
+import type { Rating } from '../../src/judging/rating.ts';
 import { binarize } from '../../src/stages/aif/pairs/binarize.ts';
 import type { BinarizeRule } from '../../src/stages/aif/pairs/rule.ts';
-import type { Completion, Rating } from '../../src/stages/aif/tables.ts';
+import type { Completion } from '../../src/stages/aif/tables.ts';
 import type { TaskContext } from '../../src/stages/stage.ts';
 import { binarizeRule, completionRow, ratingRow, writeCompletions, writeRatings } from '../rig/feedback.ts';
 

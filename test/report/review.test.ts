@@ -4,9 +4,9 @@ import { readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { readParquet, writeParquet } from '../../src/datasets/parquet.ts';
+import { PAIR_COLUMNS } from '../../src/datasets/preference.ts';
 import { escapeHtml } from '../../src/report/html.ts';
 import { writeReview } from '../../src/report/write-review.ts';
-import { PAIR_COLUMNS } from '../../src/stages/aif/tables.ts';
 import { aifFolder, HOSTILE } from './artifact.ts';
 
 const { root, folder } = await aifFolder();

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { writeParquet } from '../../src/datasets/parquet.ts';
+import type { Rating } from '../../src/judging/rating.ts';
 import type { BinarizeRule } from '../../src/stages/aif/pairs/rule.ts';
 import {
   COMPLETION_COLUMNS,
@@ -7,7 +8,6 @@ import {
   type Completion,
   RATING_COLUMNS,
   RATINGS_FILE,
-  type Rating,
 } from '../../src/stages/aif/tables.ts';
 
 /** A rule that drops nothing that it need not. */

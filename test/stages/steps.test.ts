@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { ASPECTS } from '../../src/judging/question.ts';
 import { formatRepo } from '../../src/model/artifact.ts';
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
 import { PRINCIPLES } from '../../src/stages/aif/answers/spec.ts';
-import { ASPECTS, judgeSpec } from '../../src/stages/aif/judge/spec.ts';
+import { judgeSpec } from '../../src/stages/aif/judge/spec.ts';
 import { promptsSpec } from '../../src/stages/aif/prompts/spec.ts';
 import { STAGE_STEPS } from '../../src/stages/registry.ts';
 import { STAGE_NAMES, type Step } from '../../src/stages/stage.ts';

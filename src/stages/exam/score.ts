@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { hmacOrder } from '../../base/hmac-choice.ts';
 import { type Call, callKey } from '../../calls/call.ts';
+import { callFields } from '../../calls/call-config.ts';
 import { runCalls, withSession } from '../../calls/run-calls.ts';
 import { Unanswered } from '../../calls/unanswered.ts';
 import { datasetCard } from '../../datasets/dataset-card.ts';
@@ -10,12 +11,12 @@ import { writeLines } from '../../datasets/line-file.ts';
 import { readRows } from '../../datasets/rows.ts';
 import { ZephyrError } from '../../errors.ts';
 import { judgeCall } from '../../judging/form.ts';
+import { ASPECTS } from '../../judging/question.ts';
 import { ratingsForm } from '../../judging/ratings.ts';
 import { judgeInstructions } from '../../judging/templates.ts';
 import { finishOf } from '../../teachers/finish.ts';
-import { ASPECTS } from '../aif/judge/spec.ts';
 import type { Task } from '../stage.ts';
-import { callFields, inputFolder, sessionOf } from '../step-config.ts';
+import { inputFolder, sessionOf } from '../step-config.ts';
 import { makeReport, type Sat, SITTERS, type Sitter } from './report.ts';
 
 /** The teacher that grades, unless the config names another. */

@@ -7,10 +7,10 @@ import { MESSAGES } from '../../datasets/conversation.ts';
 import { datasetCard } from '../../datasets/dataset-card.ts';
 import { writeLines } from '../../datasets/line-file.ts';
 import { type Columns, type Row, writeParquet } from '../../datasets/parquet.ts';
+import { PAIR_COLUMNS } from '../../datasets/preference.ts';
 import { dialogue, examQuestions, openings, type RatedAnswer, ratedAnswers } from '../../practice/lessons.ts';
 import type { Phrasing, Syllabus } from '../../practice/questions.ts';
 import { syllabusOf } from '../../practice/reply.ts';
-import { PAIR_COLUMNS } from '../aif/tables.ts';
 import type { Task } from '../stage.ts';
 import { promptId } from '../step-config.ts';
 

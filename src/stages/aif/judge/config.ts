@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { callFields } from '../../step-config.ts';
+import { judgePanel } from '../../../judging/panel.ts';
 
 const calibration = z.object({
   config: z.string().exactOptional(),
@@ -12,18 +12,9 @@ const calibration = z.object({
  * Task `judge` by teachers: reads the inputs `prompts`, `completions` and, where it calibrates, `calibration`, and
  * `templates/judge-*.md` of scripts/train.
  */
-export const teachersConfig = z.object({
+export const teachersConfig = judgePanel.extend({
   version: z.literal(3),
   by: z.literal('teachers'),
-  seed: z.int(),
-  judges: z.array(callFields).min(1),
-  fallback: callFields.nullable(),
-  mode: z.enum(['per_aspect', 'joint', 'pairwise', 'expected']),
-  aspects: z.array(z.string()),
-  overall: z.boolean(),
-  permutations: z.int().min(1).max(4),
-  pairs_per_prompt: z.int().positive(),
-  min_mass: z.number(),
   calibration: calibration.nullable(),
 });
 export type TeachersConfig = z.infer<typeof teachersConfig>;

@@ -1,6 +1,6 @@
+import type { Rating } from '../../../judging/rating.ts';
 import type { Settled } from '../../../judging/settle.ts';
 import type { Sheet } from '../../../judging/sheets.ts';
-import type { Rating } from '../tables.ts';
 
 const NOTHING = { rating: null, value: null, mass: null, na: false, rationale: null };
 

@@ -2,10 +2,11 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { readRows } from '../../../datasets/rows.ts';
 import { injectionsIn } from '../../../judging/injection.ts';
+import type { Rating } from '../../../judging/rating.ts';
 import { isJudged } from '../../../judging/sheets.ts';
 import type { TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
-import type { Completion, Rating } from '../tables.ts';
+import type { Completion } from '../tables.ts';
 import type { RewardConfig } from './config.ts';
 
 /** A line of a reward job's `rewards.jsonl`; null: the answer is longer than the model was to read. */

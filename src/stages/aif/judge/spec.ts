@@ -1,8 +1,7 @@
 import * as z from 'zod';
+import { ASPECTS } from '../../../judging/question.ts';
 import { configName } from '../../data-spec.ts';
 import { datasetText, sourceText } from '../../setting.ts';
-
-export const ASPECTS = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'] as const;
 
 const calibrationSpec = z
   .strictObject({

@@ -5,8 +5,9 @@ import { counter } from '../../../base/counter.ts';
 import { datasetCard } from '../../../datasets/dataset-card.ts';
 import { writeParquet } from '../../../datasets/parquet.ts';
 import { injectionsIn } from '../../../judging/injection.ts';
+import type { Rating } from '../../../judging/rating.ts';
 import { judgeStatistics } from '../../../judging/statistics.ts';
-import { byPrompt, type Completion, RATING_COLUMNS, RATINGS_FILE, type Rating } from '../tables.ts';
+import { byPrompt, type Completion, RATING_COLUMNS, RATINGS_FILE } from '../tables.ts';
 
 /**
  * Writes the ratings of all completions in the file at `path`, what they say of their judges (`report.json`) and the card.

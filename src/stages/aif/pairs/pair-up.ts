@@ -1,5 +1,6 @@
 import { counter } from '../../../base/counter.ts';
-import type { Completion, Rating } from '../tables.ts';
+import type { Rating } from '../../../judging/rating.ts';
+import type { Completion } from '../tables.ts';
 import { type Contradiction, contradictions, type TwiceScored } from './cross-check.ts';
 import { obstacle, type PairFlag, type Pick } from './pairs.ts';
 import { type Candidate, pickPair } from './pick-pair.ts';

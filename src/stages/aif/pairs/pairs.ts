@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import { countsInWords } from '../../../base/counter.ts';
 import { hmacUniform } from '../../../base/hmac-choice.ts';
 import { type Columns, writeParquet } from '../../../datasets/parquet.ts';
+import { PAIR_COLUMNS } from '../../../datasets/preference.ts';
 import { ZephyrError } from '../../../errors.ts';
 import type { Flag } from '../../flags.ts';
-import { PAIR_COLUMNS as H4_COLUMNS, pairsFile } from '../tables.ts';
+import { pairsFile } from '../tables.ts';
 import type { AnsweredPrompt } from './rated-prompts.ts';
 
 /** What was decided about a prompt; its texts stay on the disk until they are written. */
@@ -47,8 +48,8 @@ export type Pair = {
 };
 
 /** The columns of HuggingFaceH4/ultrafeedback_binarized, then ours. */
-export const PAIR_COLUMNS: Columns = {
-  ...H4_COLUMNS,
+const COLUMNS: Columns = {
+  ...PAIR_COLUMNS,
   chosen_id: 'string',
   rejected_id: 'string',
   source: 'string',
@@ -101,8 +102,8 @@ export async function writePairs(
       else yield pair;
     }
   }
-  const train_prefs = await writeParquet(join(out, pairsFile('train_prefs')), PAIR_COLUMNS, training());
-  const test_prefs = await writeParquet(join(out, pairsFile('test_prefs')), PAIR_COLUMNS, heldPairs);
+  const train_prefs = await writeParquet(join(out, pairsFile('train_prefs')), COLUMNS, training());
+  const test_prefs = await writeParquet(join(out, pairsFile('test_prefs')), COLUMNS, heldPairs);
   return { train_prefs, test_prefs };
 }
 

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { parquetShape } from '../../../datasets/parquet.ts';
 import { readRows } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
-import { byPrompt, COMPLETIONS_FILE, type Completion, PROMPTS_FILE, RATINGS_FILE, type Rating } from '../tables.ts';
+import type { Rating } from '../../../judging/rating.ts';
+import { byPrompt, COMPLETIONS_FILE, type Completion, PROMPTS_FILE, RATINGS_FILE } from '../tables.ts';
 
 export interface AnsweredPrompt {
   readonly prompt_id: string;

@@ -1,5 +1,5 @@
 import { counter } from '../../../base/counter.ts';
-import type { Rating } from '../tables.ts';
+import type { Rating } from '../../../judging/rating.ts';
 import type { RatedPrompt } from './rated-prompts.ts';
 
 /** A judge in one aspect, under one template, and what became of its judgements. */

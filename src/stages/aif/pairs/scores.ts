@@ -1,5 +1,5 @@
+import type { Rating } from '../../../judging/rating.ts';
 import { verdictOf } from '../../../judging/verdict.ts';
-import type { Rating } from '../tables.ts';
 
 /** What ranks the answers of a prompt. */
 export const SCORES = ['mean_aspects', 'overall', 'weighted', 'expected', 'reward', 'pairwise'] as const;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
+import { ASPECTS } from '../../../judging/question.ts';
 import { configName, maxDropped } from '../../data-spec.ts';
 import { datasetText } from '../../setting.ts';
-import { ASPECTS } from '../judge/spec.ts';
 import { REJECTED } from './pick-pair.ts';
 import { SCORES } from './scores.ts';
 

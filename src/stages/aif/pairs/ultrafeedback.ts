@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import type { Row } from '../../../datasets/parquet.ts';
+import type { Rating } from '../../../judging/rating.ts';
 import { promptId } from '../../step-config.ts';
-import type { Completion, Rating } from '../tables.ts';
+import type { Completion } from '../tables.ts';
 
 export const UF_ASPECTS = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'] as const;
 

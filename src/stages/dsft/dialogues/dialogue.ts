@@ -1,8 +1,8 @@
 import type { Call } from '../../../calls/call.ts';
+import { callOf } from '../../../calls/call-config.ts';
 import { finishOf } from '../../../teachers/finish.ts';
 import type { ChatMessage, ChatReply } from '../../../teachers/teacher.ts';
 import { type Flag, flagsOf } from '../../flags.ts';
-import { callOf } from '../../step-config.ts';
 import { type Opening, roundsOf, type Settings } from './settings.ts';
 
 export interface Dialogue {

@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import type { Call } from '../../../calls/call.ts';
+import { type CallFields, callOf } from '../../../calls/call-config.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { folded } from '../../../datasets/words.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { jsonIn } from '../../../teachers/json-reply.ts';
-import { type CallFields, callOf } from '../../step-config.ts';
 import type { Workbench } from './openings.ts';
 
 /** Rounds in a row that bring nothing new, before the subjects are said to have run dry. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { hmacUniform } from '../../../base/hmac-choice.ts';
-import { callFields } from '../../step-config.ts';
+import { callFields } from '../../../calls/call-config.ts';
 
 const common = { share: z.number(), turns: z.object({ min: z.int(), max: z.int() }) };
 

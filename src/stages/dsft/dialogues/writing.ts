@@ -1,6 +1,6 @@
 import { hmacUniform } from '../../../base/hmac-choice.ts';
+import { callOf } from '../../../calls/call-config.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
-import { callOf } from '../../step-config.ts';
 import { isWhole } from './dialogue.ts';
 import type { Written } from './lists.ts';
 import type { Workbench } from './openings.ts';

@@ -3,17 +3,12 @@ import { join } from 'node:path';
 import { sha256 } from '../../../../src/base/sha256.ts';
 import { openSession } from '../../../../src/calls/session.ts';
 import { readParquet, writeParquet } from '../../../../src/datasets/parquet.ts';
+import type { Rating } from '../../../../src/judging/rating.ts';
 import { makeSyllabus } from '../../../../src/practice/questions.ts';
 import { replyText } from '../../../../src/practice/reply.ts';
 import { judgeAhead } from '../../../../src/stages/aif/judge/ahead.ts';
 import type { TeachersConfig } from '../../../../src/stages/aif/judge/config.ts';
-import {
-  COMPLETION_COLUMNS,
-  COMPLETIONS_FILE,
-  type Completion,
-  RATINGS_FILE,
-  type Rating,
-} from '../../../../src/stages/aif/tables.ts';
+import { COMPLETION_COLUMNS, COMPLETIONS_FILE, type Completion, RATINGS_FILE } from '../../../../src/stages/aif/tables.ts';
 import { callFields, type Workshop } from '../../../rig/task.ts';
 
 const FILES = join(import.meta.dirname, '../../../../scripts/train');

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { Rating } from '../../../../src/judging/rating.ts';
 import { type Score, scoreOf } from '../../../../src/stages/aif/pairs/scores.ts';
-import type { Rating } from '../../../../src/stages/aif/tables.ts';
 import { ratingRow } from '../../../rig/feedback.ts';
 
 const rated = (aspect: string, rating: number | null, more: Partial<Rating> = {}) =>

@@ -1,0 +1,40 @@
+/** `invalid`: the judge's reply cannot be read; `missing`: there is none. Neither has a value, and none is ever made up. */
+export type RatingStatus = 'ok' | 'invalid' | 'refused' | 'missing';
+
+/**
+ * What one judge made of one answer in one aspect, seeing the answers in one order. What is aggregated is `value` and
+ * nothing else: first the mean over a seat's rows (orders of the texts, opponents), then the median over the seats; see
+ * `verdictOf`.
+ */
+export type Rating = {
+  readonly completion_id: string;
+  readonly prompt_id: string;
+  /** One of the recipe's, rated 1 to 5; `overall`, 1 to 10; `comparison`, 0 to 1; `reward`, any number. */
+  readonly aspect: string;
+  /** The model that gave the reply; the fallback's where the judge's could not be read. */
+  readonly judge: string;
+  /** Which judge of the panel this is, from 0; a fallback takes the seat of the judge that it stands in for. */
+  readonly seat: number;
+  /** The template files that the judge's instructions are made of, and the sha256 of the instructions; null for a reward. */
+  readonly template_id: string | null;
+  readonly template_sha256: string | null;
+  readonly permutation: number;
+  /** from 0, as the judge saw the answers */
+  readonly position: number;
+  /** The answer that it was compared with, in a comparison of two. */
+  readonly against: string | null;
+  /** The number that the judge wrote; null where it wrote none: comparisons, rewards, "does not apply", status not ok. */
+  readonly rating: number | null;
+  /** The rating; the expected rating; the reward; 1, 0.5 or 0 for an answer that won, tied or lost a comparison. */
+  readonly value: number | null;
+  /** Probability that the judge gave to the digits of the scale, where the value is an expected rating. */
+  readonly mass: number | null;
+  /** The judge says that the aspect does not apply. */
+  readonly na: boolean;
+  readonly rationale: string | null;
+  /** The answer tries to speak to the judge; counted, not dropped. */
+  readonly injection: boolean;
+  readonly status: RatingStatus;
+  /** of the last call; null for a reward */
+  readonly call_key: string | null;
+};
