@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { type Hashes, hasher } from './hashes.ts';
 import { authorization, type Remote, refusal, tryOnce } from './hub-request.ts';
-import { AwayError } from './patience.ts';
+import { AwayError } from './retry-policy.ts';
 
 /** Milliseconds without a byte after which a connection is given up and the rest asked for over another. */
 const LIMIT = { ms: 60_000, isTransfer: true };
@@ -37,7 +37,7 @@ export async function download(remote: Remote, what: Download, part: string, isS
     const state: State = { hash: await hashBeginning(part, what.size), tag: undefined, furthest: 0 };
     remote.moved(state.hash.length());
     if (state.hash.length() > what.size) await restart(file, state, what);
-    return await remote.patience.insist(async () => {
+    return await remote.retries.insist(async () => {
       const before = state.hash.length();
       try {
         const isThere = (before === what.size && before > 0) || (await more(remote, what, file, state, isSecond));
@@ -79,7 +79,7 @@ async function more(remote: Remote, what: Download, file: FileHandle, state: Sta
     ...(from === 0 || state.tag === undefined ? {} : { 'If-Range': state.tag }),
     ...(isSecond ? { 'Cache-Control': 'no-cache' } : {}),
   };
-  return await tryOnce(remote.plain, remote.patience, LIMIT, what.address, { headers }, async (response, alive) => {
+  return await tryOnce(remote.plain, remote.retries, LIMIT, what.address, { headers }, async (response, alive) => {
     if (what.isNoEntry(response)) return false;
     if (response.status === 416) return await endsThere(what, file, state, response);
     if (!response.ok) throw await refusal(remote, what.action, response);

@@ -1,7 +1,7 @@
 import { HubApiError } from '@huggingface/hub';
 import { ZephyrError } from '../errors.ts';
 import type { RepoId } from '../model/artifact.ts';
-import { AwayError, HubAwayError, type Patience } from './patience.ts';
+import { AwayError, HubAwayError, type RetryPolicy } from './retry-policy.ts';
 
 /** A Hub over HTTP and how to speak to it. */
 export interface Remote {
@@ -13,7 +13,7 @@ export interface Remote {
   readonly fetch: typeof fetch;
   /** Sends it once. */
   readonly plain: typeof fetch;
-  readonly patience: Patience;
+  readonly retries: RetryPolicy;
   /** The folder where it is written down what was sent of large files; none: an upload that is killed begins anew. */
   readonly uploads: string | undefined;
   /** Told how many bytes of files went to or came from the Hub. */
@@ -26,7 +26,7 @@ const TRANSFER_MS = 120_000;
 /** A Hub checks what a commit or an upload consists of before it answers. */
 const SLOW_ANSWER_MS = 300_000;
 
-/** Not Implemented, Insufficient Storage: no patience helps. */
+/** Not Implemented, Insufficient Storage: no retry helps. */
 const LASTING: ReadonlySet<number> = new Set([501, 507]);
 /** Request Timeout, Too Early, Too Many Requests: the request was not looked at. */
 const NOT_LOOKED_AT: ReadonlySet<number> = new Set([408, 425, 429]);
@@ -59,7 +59,7 @@ const EXPIRED: ReadonlySet<number> = new Set([400, 401, 403, 404, 410]);
  * Repeats a request while the Hub is away, unless it is a commit: one that may have landed ends in an `UnclearError`. Hubs
  * and the stores behind signed addresses answer everything else here to who asks twice.
  */
-export function patientFetch(plain: typeof fetch, patience: Patience): typeof fetch {
+export function patientFetch(plain: typeof fetch, retries: RetryPolicy): typeof fetch {
   return async (input, init) => {
     const method = init?.method ?? 'GET';
     const isCommit = method === 'POST' && /\/commit\/[^/?]*$/.test(String(input));
@@ -69,14 +69,14 @@ export function patientFetch(plain: typeof fetch, patience: Patience): typeof fe
     const limit = { ms: isTransfer ? TRANSFER_MS : isSlow ? SLOW_ANSWER_MS : ANSWER_MS, isTransfer };
     const attempt = async (): Promise<Response> => {
       try {
-        const response = await tryOnce(plain, patience, limit, input, init, wholeAnswer);
+        const response = await tryOnce(plain, retries, limit, input, init, wholeAnswer);
         if (isSigned && EXPIRED.has(response.status)) throw new AddressError(response.status, saidIn(await response.text()));
         return response;
       } catch (error) {
         throw isCommit && error instanceof AwayError && !error.untouched ? new UnclearError(error) : error;
       }
     };
-    return await patience.insist(attempt, !isTransfer);
+    return await retries.insist(attempt, !isTransfer);
   };
 }
 
@@ -88,14 +88,14 @@ function isOwnAddress(address: string): boolean {
 /** One try: what may pass is thrown as an `AwayError`, every other answer is given to `use`, which may take its time. */
 export async function tryOnce<T>(
   plain: typeof fetch,
-  patience: Patience,
+  retries: RetryPolicy,
   limit: { readonly ms: number; readonly isTransfer: boolean },
   input: Parameters<typeof fetch>[0],
   init: RequestInit | undefined,
   use: (response: Response, alive: () => void) => Promise<T>,
 ): Promise<T> {
   try {
-    return await patience.limited(limit, async (own, alive) => {
+    return await retries.limited(limit, async (own, alive) => {
       const signal = init?.signal == null ? own : AbortSignal.any([own, init.signal]);
       const response = await plain(input, { ...init, ...streamed(init, alive), signal });
       alive();

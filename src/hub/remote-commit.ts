@@ -6,8 +6,8 @@ import { ZephyrError } from '../errors.ts';
 import { formatRepo } from '../model/artifact.ts';
 import type { Addition, CommitOutcome, CommitRequest } from './hub.ts';
 import { AddressError, apiPath, ask, explain, type Remote, statusOf, UnclearError, withoutSecrets } from './hub-request.ts';
-import { uploadLarge } from './large-upload.ts';
-import { AwayError } from './patience.ts';
+import { AwayError } from './retry-policy.ts';
+import { uploadLarge } from './upload.ts';
 
 /** Above this, all files of a commit together, a commit is left to huggingface_hub with its own transfer. Bytes. */
 const MAX_COMMIT_BYTES = 64 * 2 ** 30;
@@ -66,7 +66,7 @@ export async function commitRemotely(remote: Remote, request: CommitRequest, rem
       throw explain(remote, action, error);
     }
   };
-  return await remote.patience.insist(attempt).catch((error: unknown) => {
+  return await remote.retries.insist(attempt).catch((error: unknown) => {
     throw explain(remote, action, error);
   });
 }

@@ -33,9 +33,9 @@ export async function readRemote(remote: Remote, ref: ArtifactRef, path: string)
   const action = `read "${path}" of "${formatRef(ref)}"`;
   const init = { headers: { ...authorization(remote), 'Accept-Encoding': 'identity' } };
   const once = async (): Promise<{ bytes: Uint8Array; wrong: { expected: string; actual: string } | undefined } | undefined> =>
-    await remote.patience.insist(
+    await remote.retries.insist(
       () =>
-        tryOnce(remote.plain, remote.patience, SMALL_FILE_LIMIT, addressOf(remote, ref, path), init, async (response, alive) => {
+        tryOnce(remote.plain, remote.retries, SMALL_FILE_LIMIT, addressOf(remote, ref, path), init, async (response, alive) => {
           if (isNoEntry(response)) return undefined;
           if (!response.ok) throw await refusal(remote, action, response);
           const pieces: Uint8Array[] = [];

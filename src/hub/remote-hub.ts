@@ -6,12 +6,12 @@ import { differs, noCommit } from './damage.ts';
 import { type CommitRequest, type Hub, isUnder, type Refs } from './hub.ts';
 import { apiPath, ask, explain, patientFetch, type Remote, refusal, statusOf } from './hub-request.ts';
 import { partOf } from './part-file.ts';
-import { Patience, type PatienceOptions } from './patience.ts';
 import { commitRemotely } from './remote-commit.ts';
 import { fetchBlob, type RemoteEntry, readRemote } from './remote-file.ts';
+import { RetryPolicy, type RetryPolicyOptions } from './retry-policy.ts';
 import { laySnapshot } from './snapshot.ts';
 
-interface RemoteHubOptions extends PatienceOptions {
+interface RemoteHubOptions extends RetryPolicyOptions {
   /** Address of the Hub, for instance that of a `zephyr hub serve`. */
   readonly url: string;
   /** none: only what everybody may read */
@@ -39,8 +39,8 @@ const listedRefs = z.object({
 export function openRemoteHub(options: RemoteHubOptions): RemoteHub {
   const { token, fetch: plain = fetch, uploads, moved = () => {} } = options;
   const url = options.url.replace(/\/+$/, '');
-  const patience = new Patience({ ...options, url });
-  const remote: Remote = { url, token, fetch: patientFetch(plain, patience), plain, patience, uploads, moved };
+  const retries = new RetryPolicy({ ...options, url });
+  const remote: Remote = { url, token, fetch: patientFetch(plain, retries), plain, retries, uploads, moved };
   const common = { hubUrl: url, ...(token === undefined ? {} : { accessToken: token }), fetch: remote.fetch };
 
   async function refs(repo: RepoId): Promise<Refs | undefined> {

@@ -16,7 +16,7 @@ const PORTAL_TRIES = 4;
 /** A Hub that says how long to wait is believed up to this, milliseconds. */
 const LONGEST_WAIT_MS = 10 * 60_000;
 /** All waits of one request together, milliseconds. */
-const LONGEST_PATIENCE_MS = 20 * 60_000;
+const LONGEST_WAITING_MS = 20 * 60_000;
 /** Seconds of waiting at which it is said what is waited for; then every minute. */
 const TOLD_AT: readonly number[] = [5, 20, 60];
 /** A request that is not answered for so many seconds is told as waiting; until then it may merely be slow. */
@@ -35,7 +35,7 @@ interface AwayOptions {
   /** What the server said of it, for the last message. */
   readonly said?: string | undefined;
   readonly waitMs?: number | undefined;
-  /** The try came further than the one before it: patience begins anew. */
+  /** The try came further than the one before it: the waiting begins anew. */
   readonly advanced?: boolean | undefined;
   /** The server says that it has not looked at the request. */
   readonly untouched?: boolean | undefined;
@@ -100,7 +100,7 @@ interface Trouble {
   spoke: boolean;
 }
 
-export interface PatienceOptions {
+export interface RetryPolicyOptions {
   readonly url: string;
   readonly pause?: Pause | undefined;
   /** milliseconds that only grow */
@@ -122,7 +122,7 @@ interface Limit {
  * The one place where requests to a Hub are tried again. Each request is under exactly one `insist`; what that gives up is
  * thrown as a `HubAwayError`, which no caller tries again.
  */
-export class Patience {
+export class RetryPolicy {
   readonly #url: string;
   readonly #pause: Pause;
   readonly #now: () => number;
@@ -134,7 +134,7 @@ export class Patience {
   /** The last that was tried failed. */
   #ailing = false;
 
-  constructor({ url, pause = realPause, now = () => performance.now(), signal, say = () => {} }: PatienceOptions) {
+  constructor({ url, pause = realPause, now = () => performance.now(), signal, say = () => {} }: RetryPolicyOptions) {
     this.#url = url;
     this.#pause = pause;
     this.#now = now;
@@ -143,7 +143,7 @@ export class Patience {
   }
 
   /**
-   * Tries until an attempt ends other than with an `AwayError`, or until patience is over. `isExchange`: an attempt takes
+   * Tries until an attempt ends other than with an `AwayError`, or until the waiting is over. `isExchange`: an attempt takes
    * no longer than its answer, so that one which hangs is told as well.
    */
   async insist<T>(attempt: () => Promise<T>, isExchange = false): Promise<T> {
@@ -175,7 +175,7 @@ export class Patience {
     if (this.#signal?.aborted === true) throw this.#turnedAway();
     const wait = error.waitMs ?? backoff(trouble.tries);
     const waited = this.#now() - trouble.since;
-    if (trouble.tries >= this.#mostTries(error) || waited + wait > LONGEST_PATIENCE_MS)
+    if (trouble.tries >= this.#mostTries(error) || waited + wait > LONGEST_WAITING_MS)
       throw gaveUp(this.#url, error, waited / 1000);
     this.#troubles.add(trouble);
     this.#tell(trouble);
