@@ -14,9 +14,10 @@ import { ZephyrError } from '../../../errors.ts';
 import type { Task } from '../../stage.ts';
 import { promptId, sessionOf } from '../../step-config.ts';
 import { type Dialogue, dialogue } from './dialogue.ts';
-import { openOpenings, templatesOf, type Workbench } from './openings.ts';
+import { openOpenings } from './openings.ts';
 import { countsByKind, type Kind, type Opening, roundsOf, type Settings, settings } from './settings.ts';
 import { type UnlikeOnes, watchUnlike } from './unlike.ts';
+import { templatesOf, type Workbench } from './workbench.ts';
 
 const COLUMNS: Columns = { prompt: 'string', prompt_id: 'string', kind: 'string', subject: 'string', messages: MESSAGES };
 const file = (split: string) => `data/${split}-00000-of-00001.parquet`;

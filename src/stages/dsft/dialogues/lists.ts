@@ -5,7 +5,7 @@ import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { folded } from '../../../datasets/words.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { jsonIn } from '../../../teachers/json-reply.ts';
-import type { Workbench } from './openings.ts';
+import type { Amount, Workbench } from './workbench.ts';
 
 /** Rounds in a row that bring nothing new, before the subjects are said to have run dry. */
 const DRY_ROUNDS = 3;
@@ -32,14 +32,6 @@ export interface ListRequest {
 export interface Written {
   readonly subject: string;
   readonly text: string;
-}
-
-/** How many different texts are asked for, and how many there must be when no more can be found. */
-export interface Amount {
-  readonly least: number;
-  readonly wanted: number;
-  /** calls that follow once they are there, as far as is known: for the progress */
-  readonly after: number;
 }
 
 /** Different texts, those from before first: at least `wanted`, or what there is when that is at least `least`. */

@@ -4,8 +4,8 @@ import { textOf } from '../../../datasets/conversation.ts';
 import { readSplit } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { openLists } from './lists.ts';
-import type { Openings, Workbench } from './openings.ts';
 import type { Opening } from './settings.ts';
+import type { Openings, Workbench } from './workbench.ts';
 
 /** Instructions that ask something of a text that exists; the text stands before or after them, drawn by the seed. */
 export async function materialOpenings(bench: Workbench): Promise<Openings> {

@@ -1,32 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { CallSession } from '../../../calls/session.ts';
-import type { Unanswered } from '../../../calls/unanswered.ts';
-import { type Amount, type Lists, openLists } from './lists.ts';
+import { type Lists, openLists } from './lists.ts';
 import { materialOpenings } from './material.ts';
-import type { Kind, Opening, Settings } from './settings.ts';
+import type { Kind, Opening } from './settings.ts';
+import type { Amount, Openings, Workbench } from './workbench.ts';
 import { elaborate } from './writing.ts';
-
-/** How openings are made: the session to ask with, and the texts of the step. */
-export interface Workbench {
-  readonly session: CallSession;
-  readonly settings: Settings;
-  readonly template: (name: string) => Promise<string>;
-  /** folder of the texts that exist, with material */
-  readonly material: string | undefined;
-  readonly count: (what: string, by?: number) => void;
-  readonly unanswered: Unanswered;
-}
-
-export function templatesOf(files: string): Workbench['template'] {
-  return async (name) => (await readFile(join(files, `templates/user-${name}.md`), 'utf8')).trim();
-}
-
-/**
- * Different openings of a kind, those from before first: so many as `Amount` says, in an order that does not depend on
- * which reply came first.
- */
-export type Openings = (amount: Amount) => Promise<readonly Opening[]>;
 
 export async function openOpenings(bench: Workbench, kind: Kind): Promise<Openings> {
   switch (kind) {

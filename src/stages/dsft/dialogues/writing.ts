@@ -3,8 +3,8 @@ import { callOf } from '../../../calls/call-config.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { isWhole } from './dialogue.ts';
 import type { Written } from './lists.ts';
-import type { Workbench } from './openings.ts';
 import type { Opening } from './settings.ts';
+import type { Workbench } from './workbench.ts';
 
 /** The user's teacher makes a part of the instructions, drawn by the seed, more detailed; one that it does not stays as it is. */
 export async function elaborate(bench: Workbench, instructions: readonly Written[], after: number): Promise<Opening[]> {
