@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import type { Form } from './form.ts';
 import { strictSchema } from './question.ts';
 import { cutRationale, readJson } from './reading.ts';
+import type { Form } from './response-format.ts';
 
 /** The aspect of rows that say which of two answers is better. */
 export const COMPARISON = 'comparison';

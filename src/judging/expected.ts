@@ -1,6 +1,6 @@
-import type { Form, Found } from './form.ts';
 import { type Scale, scaleOf } from './question.ts';
 import { invalid, type JudgeReply, type Reading, unreadable } from './reading.ts';
+import type { Form, Found } from './response-format.ts';
 
 /** Alternatives of the first token that are asked for: what OpenAI gives at most. */
 const TOP_LOGPROBS = 20;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import type { Form, Found } from './form.ts';
 import { labelsFor, ratingSchema, readRating, scaleOf, strictSchema } from './question.ts';
 import { cutRationale, invalid, type JudgeReply, type Reading, readJson } from './reading.ts';
+import type { Form, Found } from './response-format.ts';
 
 /** All texts side by side, rated in all aspects at once. */
 export function jointForm(aspects: readonly string[], texts: number): Form {

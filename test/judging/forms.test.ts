@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { comparisonForm } from '../../src/judging/comparison.ts';
 import { expectedForm } from '../../src/judging/expected.ts';
-import { judgeCall } from '../../src/judging/form.ts';
 import { jointForm } from '../../src/judging/joint.ts';
 import { ratingsForm } from '../../src/judging/ratings.ts';
+import { judgeCall } from '../../src/judging/response-format.ts';
 import { digit, entry, LABELS, replied, saying, valuesOf } from './replies.ts';
 
 const FIELDS = { teacher: 't', model: 'm', temperature: 0, top_p: 1, max_tokens: 900 };

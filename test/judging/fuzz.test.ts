@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { comparisonForm } from '../../src/judging/comparison.ts';
 import { expectedForm } from '../../src/judging/expected.ts';
-import type { Form, Found } from '../../src/judging/form.ts';
 import { jointForm } from '../../src/judging/joint.ts';
 import { ratingsForm } from '../../src/judging/ratings.ts';
+import type { Form, Found } from '../../src/judging/response-format.ts';
 import { entry, LABELS, replied } from './replies.ts';
 
 /** 10,000 damaged replies in all. */

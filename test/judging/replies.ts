@@ -1,6 +1,6 @@
-import type { Form } from '../../src/judging/form.ts';
 import type { Rating } from '../../src/judging/rating.ts';
 import type { JudgeReply } from '../../src/judging/reading.ts';
+import type { Form } from '../../src/judging/response-format.ts';
 
 export const LABELS = ['A', 'B', 'C', 'D'];
 

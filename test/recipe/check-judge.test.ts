@@ -8,7 +8,7 @@ import { toRehearsal } from '../../src/recipe/rehearse.ts';
 import { judge } from '../../src/stages/aif/judge/judge.ts';
 import { judgeSpec } from '../../src/stages/aif/judge/spec.ts';
 import { STAGE_STEPS } from '../../src/stages/registry.ts';
-import { world } from '../../src/stages/setup/world.ts';
+import { world } from '../../src/stages/setup/synthetic-data.ts';
 import { openWorkshop } from '../rig/task.ts';
 import { answered } from '../stages/aif/judge/answered.ts';
 import { taughtRecipe } from './minimal.ts';

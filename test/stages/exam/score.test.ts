@@ -7,7 +7,7 @@ import { answer, drawFor, type Manner } from '../../../src/practice/manners.ts';
 import { makeSyllabus, recognise } from '../../../src/practice/questions.ts';
 import { examReport } from '../../../src/stages/exam/report.ts';
 import { score } from '../../../src/stages/exam/score.ts';
-import { world } from '../../../src/stages/setup/world.ts';
+import { world } from '../../../src/stages/setup/synthetic-data.ts';
 import { openWorkshop } from '../../rig/task.ts';
 
 const shop = await openWorkshop();

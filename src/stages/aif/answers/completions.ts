@@ -4,7 +4,7 @@ import type { ChatReply } from '../../../teachers/teacher.ts';
 import { flagsOf } from '../../flags.ts';
 import type { Completion, Prompt } from '../tables.ts';
 import type { AnswerLine } from './answer-files.ts';
-import type { Slot } from './slots.ts';
+import type { Slot } from './assignments.ts';
 
 /** How a member samples, and what it is. */
 export interface Answerer {

@@ -5,7 +5,7 @@ import { counter, countsInWords } from '../../../base/counter.ts';
 import { type Call, callKey } from '../../../calls/call.ts';
 import { callFields, callOf } from '../../../calls/call-config.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
-import { type InVain, watchInVain } from '../../../calls/give-up.ts';
+import { type InVain, watchInVain } from '../../../calls/give-up-after.ts';
 import { withSession } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
 import { Unanswered } from '../../../calls/unanswered.ts';
@@ -14,11 +14,11 @@ import { writeParquet } from '../../../datasets/parquet.ts';
 import { ZephyrError } from '../../../errors.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder, sessionOf } from '../../step-config.ts';
-import { judgeAhead } from '../judge/ahead.ts';
+import { judgeAhead } from '../judge/prefetch.ts';
 import { COMPLETION_COLUMNS, COMPLETIONS_FILE, type Completion, eachPrompt, type Prompt } from '../tables.ts';
 import { type AnswerFile, openAnswers } from './answer-files.ts';
+import { memberFields, type Slot, slotMaker, slotsFields, turnsOf } from './assignments.ts';
 import { type Answerer, completionsOf, type Given } from './completions.ts';
-import { memberFields, type Slot, slotMaker, slotsFields, turnsOf } from './slots.ts';
 
 const sampling = { temperature: z.number(), top_p: z.number(), max_tokens: z.int() };
 const member = z.union([

@@ -5,8 +5,8 @@ import { callConfig, datasetRepo, inputOf, modelRepo, type Setting } from '../..
 import type { CallForecast, Step, StepInput } from '../../stage.ts';
 import type { PromptsSpec } from '../prompts/spec.ts';
 import { promptsAtMost, promptTokens } from '../prompts/step.ts';
+import type { DrawsConfig } from './assign.ts';
 import { drawMembers, drawsFile } from './draw.ts';
-import type { DrawsConfig } from './draws.ts';
 import type { GenerateConfig } from './generate.ts';
 import { principleFile } from './principles.ts';
 import type { MemberSpec, PoolSpec, PrinciplesSpec, samplingFields } from './spec.ts';

@@ -8,8 +8,8 @@ import { PREFERENCE_COLUMNS, PREFERENCE_SHAPES, preferenceOf } from '../../../da
 import { readSplit } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { cohenKappa, type Interval, share } from '../../../judging/agreement.ts';
-import { askSheet } from '../../../judging/settle.ts';
-import type { Answer, Sheet } from '../../../judging/sheets.ts';
+import { askSheet } from '../../../judging/judge-once.ts';
+import type { Answer, Sheet } from '../../../judging/judge-requests.ts';
 import { scoreOfAnswer } from '../../../judging/verdict.ts';
 import type { TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';

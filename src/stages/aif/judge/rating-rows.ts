@@ -1,6 +1,6 @@
+import type { Settled } from '../../../judging/judge-once.ts';
+import type { Sheet } from '../../../judging/judge-requests.ts';
 import type { Rating } from '../../../judging/rating.ts';
-import type { Settled } from '../../../judging/settle.ts';
-import type { Sheet } from '../../../judging/sheets.ts';
 
 const NOTHING = { rating: null, value: null, mass: null, na: false, rationale: null };
 

@@ -7,8 +7,8 @@ import { estimateTokens, folded } from '../../../datasets/words.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { MAX_DROPPED } from '../../data-spec.ts';
 import { promptId } from '../../step-config.ts';
-import { type Candidates, openCandidates } from './candidates.ts';
 import type { Contamination } from './contamination.ts';
+import { type Candidates, openCandidates } from './prompt-store.ts';
 import type { PromptsConfig } from './step.ts';
 
 /** One row on its way in. */

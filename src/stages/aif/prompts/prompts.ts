@@ -11,9 +11,9 @@ import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
 import { PROMPTS_FILE, SOURCES_FILE, type SourceReport } from '../tables.ts';
 import { readBenchmarks } from './benchmarks.ts';
-import type { Candidates } from './candidates.ts';
 import { intakeCard } from './card.ts';
 import { type Incoming, openSieve } from './filter.ts';
+import type { Candidates } from './prompt-store.ts';
 import type { PromptsConfig } from './step.ts';
 
 /**

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { after, test } from 'node:test';
 import { sha256 } from '../../../../src/base/sha256.ts';
 import { readRows } from '../../../../src/datasets/rows.ts';
-import { draws } from '../../../../src/stages/aif/answers/draws.ts';
+import { draws } from '../../../../src/stages/aif/answers/assign.ts';
 import { type GenerateConfig, generate } from '../../../../src/stages/aif/answers/generate.ts';
 import { judge } from '../../../../src/stages/aif/judge/judge.ts';
 import type { Prompt } from '../../../../src/stages/aif/tables.ts';

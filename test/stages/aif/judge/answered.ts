@@ -6,8 +6,8 @@ import { readParquet, writeParquet } from '../../../../src/datasets/parquet.ts';
 import type { Rating } from '../../../../src/judging/rating.ts';
 import { makeSyllabus } from '../../../../src/practice/questions.ts';
 import { replyText } from '../../../../src/practice/reply.ts';
-import { judgeAhead } from '../../../../src/stages/aif/judge/ahead.ts';
 import type { TeachersConfig } from '../../../../src/stages/aif/judge/config.ts';
+import { judgeAhead } from '../../../../src/stages/aif/judge/prefetch.ts';
 import { COMPLETION_COLUMNS, COMPLETIONS_FILE, type Completion, RATINGS_FILE } from '../../../../src/stages/aif/tables.ts';
 import { callFields, type Workshop } from '../../../rig/task.ts';
 

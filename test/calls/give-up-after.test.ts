@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { watchInVain } from '../../src/calls/give-up.ts';
+import { watchInVain } from '../../src/calls/give-up-after.ts';
 
 test('somebody is given up after so many bad results, each alone, and never after a good one', () => {
   const watch = watchInVain<string>(3);

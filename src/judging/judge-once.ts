@@ -1,8 +1,8 @@
 import { type Call, type CallOutcome, callKey } from '../calls/call.ts';
 import type { Unanswered } from '../calls/unanswered.ts';
-import type { Found } from './form.ts';
+import type { Sheet } from './judge-requests.ts';
 import type { JudgeReply, Reading } from './reading.ts';
-import type { Sheet } from './sheets.ts';
+import type { Found } from './response-format.ts';
 
 /** What became of a sheet. */
 export interface Settled {

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { callKey } from '../../src/calls/call.ts';
-import { type Answer, type Sheet, sheetMaker } from '../../src/judging/sheets.ts';
+import { type Answer, type Sheet, sheetMaker } from '../../src/judging/judge-requests.ts';
 import { judgeFiles } from '../../src/judging/templates.ts';
 import type { TeachersConfig } from '../../src/stages/aif/judge/config.ts';
 import { callFields } from '../rig/task.ts';

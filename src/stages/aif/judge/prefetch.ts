@@ -1,9 +1,9 @@
 import type { Json } from '../../../base/canonical-json.ts';
-import { watchInVain } from '../../../calls/give-up.ts';
+import { watchInVain } from '../../../calls/give-up-after.ts';
 import type { CallSession } from '../../../calls/session.ts';
 import { NO_LOGPROBS } from '../../../judging/expected.ts';
-import { settle } from '../../../judging/settle.ts';
-import { isJudged, LEGIBLE_AFTER, type Sheet, sheetMaker } from '../../../judging/sheets.ts';
+import { settle } from '../../../judging/judge-once.ts';
+import { isJudged, LEGIBLE_AFTER, type Sheet, sheetMaker } from '../../../judging/judge-requests.ts';
 import type { Completion } from '../tables.ts';
 import { judgeConfig } from './config.ts';
 

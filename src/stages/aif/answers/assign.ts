@@ -8,8 +8,8 @@ import { ZephyrError } from '../../../errors.ts';
 import type { Task } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
 import { eachPrompt } from '../tables.ts';
+import { memberFields, slotMaker, slotsFields, turnsOf } from './assignments.ts';
 import { drawsFile } from './draw.ts';
-import { memberFields, slotMaker, slotsFields, turnsOf } from './slots.ts';
 
 export const drawsConfig = z.object({
   version: z.literal(1),

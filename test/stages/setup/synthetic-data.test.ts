@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 import { readSplit } from '../../../src/datasets/rows.ts';
 import { makeSyllabus, recognise } from '../../../src/practice/questions.ts';
 import { readUltraFeedback } from '../../../src/stages/aif/pairs/ultrafeedback.ts';
-import { world } from '../../../src/stages/setup/world.ts';
+import { world } from '../../../src/stages/setup/synthetic-data.ts';
 import { digests, openWorkshop } from '../../rig/task.ts';
 
 const shop = await openWorkshop();

@@ -3,10 +3,10 @@ import type { Call } from '../calls/call.ts';
 import type { CallFields } from '../calls/call-config.ts';
 import { comparisonForm } from './comparison.ts';
 import { expectedForm } from './expected.ts';
-import { type Form, judgeCall } from './form.ts';
 import { jointForm } from './joint.ts';
 import type { JudgePanel } from './panel.ts';
 import { ratingsForm } from './ratings.ts';
+import { type Form, judgeCall } from './response-format.ts';
 import { allInstructions, type Instructions } from './templates.ts';
 
 /** An answer to be judged, beside the others to its prompt. */

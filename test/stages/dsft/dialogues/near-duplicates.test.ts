@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { watchUnlike } from '../../../../src/stages/dsft/dialogues/near-duplicates.ts';
 import type { Opening } from '../../../../src/stages/dsft/dialogues/settings.ts';
-import { watchUnlike } from '../../../../src/stages/dsft/dialogues/unlike.ts';
 
 const opening = (text: string): Opening => ({ kind: 'world', subject: 'tea', text });
 const texts = fc.array(
