@@ -4,6 +4,7 @@
 
 The sources are read by Python's own parser and not imported, so any Python will do and no package is needed. A program is a
 file that calls `run("NAME", Config, main)`; `Config` is a dataclass, or a union of dataclasses, there or in a file beside it.
+One that needs other packages than training does says so by `ENVIRONMENT = "NAME"`: the pins are in environments/NAME.
 """
 
 from __future__ import annotations
@@ -65,6 +66,11 @@ class Folder:
                         open_names.append(node.module)
         renders = self.has_field(name, ast.Name("Config"), "template")
         return [f"{each}.py" for each in sorted(found)] + ([TEMPLATE] if renders else [])
+
+    def environment(self, name: str) -> str:
+        """The Python environment that a program says it runs in, a folder of `environments`, else that of training."""
+        value = self.modules[name].values.get("ENVIRONMENT")
+        return "train" if value is None else str(ast.literal_eval(value))
 
     def find(self, module: str, node: ast.expr) -> tuple[str, str]:
         """The module and the name of a definition: of `Name` here or imported, or of `module.Name`."""
@@ -152,6 +158,9 @@ def main(path: Path) -> None:
     say("/** The files of scripts/train that each program reads: itself, what it imports, the chat template. */")
     say("export const PROGRAM_FILES = {", *(f"  {name}: {text_list(folder.files(name))}," for name in names))
     say("} satisfies Readonly<Record<keyof ProgramConfigs, readonly string[]>>;\n")
+    say("/** The Python environment of each program, a folder of scripts/train/environments. */")
+    say("export const PROGRAM_ENVIRONMENTS = {", *(f"  {name}: '{folder.environment(name)}'," for name in names))
+    say("} satisfies Readonly<Record<keyof ProgramConfigs, string>>;\n")
     for each in folder.modules.values():
         for name in SHARED:
             if name in each.values:

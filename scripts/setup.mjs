@@ -87,13 +87,15 @@ function pythonReady() {
 
 /** The tests' list takes the other one in. */
 function requirements(withTests) {
-  const file = withTests ? 'scripts/train/requirements-test.txt' : 'scripts/train/requirements.txt';
+  const file = withTests
+    ? 'scripts/train/environments/train/requirements-test.txt'
+    : 'scripts/train/environments/train/requirements.txt';
   if (!existsSync(own(file))) throw new SetupError(`Cannot read "${file}"`, 'the checkout is not whole; git status tells');
   return file;
 }
 
 function requirementsStamp(withTests) {
-  return stampOf(['scripts/train/requirements.txt', requirements(withTests)]);
+  return stampOf(['scripts/train/environments/train/requirements.txt', requirements(withTests)]);
 }
 
 async function installPython() {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the image of the training jobs where no public registry may be asked for images: `docker-image.sh [TAG]`.
+# Builds the image of a Python environment where no public registry may be asked for images:
+# `docker-image.sh [TAG [ENVIRONMENT]]`, a folder of scripts/train/environments, the training jobs' without a word.
 #
 # The base is a Debian that debootstrap makes (or $BASE_IMAGE, if that is set), the packages are those that pip on this
 # machine finds under its own settings, handed over as files: the build itself has no network and knows no address.
@@ -8,16 +9,18 @@ set -euo pipefail
 
 TAG=${1:-zephyr-train:test}
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
-TRAIN=$ROOT/scripts/train
+NAME=${2:-train}
+ENVIRONMENTS=$ROOT/scripts/train/environments
+ENVIRONMENT=$ENVIRONMENTS/$NAME
 CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/zephyr
-# all that goes into the image; the wheels follow from the requirements
-FILES=(Dockerfile requirements.txt requirements-gpu.txt)
 LABEL=org.zephyr.build
 say() { echo "docker-image: $*"; }
 
 base=${BASE_IMAGE:-zephyr-base:bookworm}
-requirements=$(sha256sum "$TRAIN/requirements.txt" | cut -d' ' -f1)
-build=$( (echo "$base" && cd "$TRAIN" && sha256sum "${FILES[@]}") | sha256sum | cut -d' ' -f1)
+requirements=$(sha256sum "$ENVIRONMENT/requirements.txt" | cut -d' ' -f1)
+# all that goes into the image: the folder, the Dockerfile, and wheels and settings, which follow from the folder and from this script
+build=$( (echo "$base" && cat "${BASH_SOURCE[0]}" "$ENVIRONMENTS/Dockerfile" && cd "$ENVIRONMENT" && find . -type f | LC_ALL=C sort | xargs sha256sum) |
+  sha256sum | cut -d' ' -f1)
 if [ "$(docker image inspect --format "{{index .Config.Labels \"$LABEL\"}}" "$TAG" 2>/dev/null)" = "$build" ]; then
   say "$TAG is up to date"
   exit 0
@@ -64,13 +67,13 @@ wheels=$CACHE/wheels-$wanted-${requirements:0:16}
 if [ ! -e "$wheels/complete" ]; then
   say "collecting wheels with $python"
   mkdir -p "$wheels"
-  "$python" -m pip download -qq --only-binary :all: --dest "$wheels" --requirement "$TRAIN/requirements.txt"
+  "$python" -m pip download -qq --only-binary :all: --dest "$wheels" --requirement "$ENVIRONMENT/requirements.txt"
   touch "$wheels/complete"
 fi
 
 # hard links where the disk is the same: torch alone is hundreds of megabytes
 cp -l "$wheels"/*.whl "$work/" 2>/dev/null || cp "$wheels"/*.whl "$work/"
-cp "${FILES[@]/#/$TRAIN/}" "$work/"
+cp -r "$ENVIRONMENTS/Dockerfile" "$ENVIRONMENT/." "$work/"
 printf '[global]\nno-index = true\n' >"$work/pip.conf"
 
 say "building $TAG from $base"

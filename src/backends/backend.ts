@@ -4,6 +4,8 @@ export interface SubmitRequest {
   /** Absolute path of a laid-out job folder: job.json, code/, in/, out/, checkpoints/. */
   readonly folder: string;
   readonly program: string;
+  /** name of the Python environment that the program runs in */
+  readonly environment: string;
   readonly labels: JobLabels;
   readonly hardware: Hardware;
 }
@@ -14,10 +16,10 @@ export interface SubmitRequest {
  */
 export interface Backend {
   readonly name: string;
-  /** Throws a `ZephyrError` (exit `preflight`) that says what is missing; changes nothing. */
-  check(): Promise<void>;
-  /** Digest of what the job's Python holds: see `Ingredients.environment`. */
-  environment(): Promise<string>;
+  /** Throws a `ZephyrError` (exit `preflight`) that says what jobs of these Python environments would miss; changes nothing. */
+  check(environments: readonly string[]): Promise<void>;
+  /** Digest of what this Python environment holds: see `Ingredients.environment`. */
+  environment(name: string): Promise<string>;
   /** Starts the job detached and returns at once. The same labels twice: the second call returns the first job's handle. */
   submit(request: SubmitRequest): Promise<JobHandle>;
   /** The job with these labels, running or ended, if the backend knows one. */

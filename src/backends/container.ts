@@ -1,22 +1,21 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
-import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
-import { isOwnExit, type JobHandle, type JobLabels, type JobState } from '../model/job.ts';
+import { isOwnExit, type JobHandle, type JobLabels, type JobState, TRAIN } from '../model/job.ts';
 import type { Backend, SubmitRequest } from './backend.ts';
 import { runArgv } from './container-argv.ts';
 import { type Engine, inspect, isMissing, openEngine, said } from './container-engine.ts';
-import { attemptName, layControl, readExit, readIfThere } from './job-folder.ts';
+import { environmentDigest } from './environments.ts';
+import { attemptName, layControl, readExit } from './job-folder.ts';
 import type { ContainerOptions } from './target-options.ts';
 
 export interface ContainerBackendOptions extends ContainerOptions {
   readonly binary: 'docker' | 'podman';
   /** this machine and boot, `hostname/boot`; containers outlive a boot, so only the machine counts here */
   readonly host: string;
-  /** folder of scripts/train */
-  readonly scripts: string;
-  /** path of requirements.txt, which the image must have been built from */
-  readonly requirements: string;
+  /** folder of this installation: holds scripts/train, whose pins an image must have been built from */
+  readonly root: string;
 }
 
 const imageInspected = z.looseObject({
@@ -38,15 +37,16 @@ export const REQUIREMENTS_LABEL = 'org.zephyr.requirements';
 export function containerBackend(options: ContainerBackendOptions): Backend {
   const engine = openEngine(options.binary);
 
-  /** What the image was built from, as its label says; undefined where somebody else built it. */
-  async function imageOf(): Promise<{ id: string; requirements: string | undefined }> {
-    const { exitCode, stdout, stderr } = await engine.run(['image', 'inspect', '--format', '{{json .}}', options.image]);
+  /** The image of an environment and what it was built from, as its label says; undefined where somebody else built it. */
+  async function imageOf(environment: string): Promise<{ id: string; requirements: string | undefined }> {
+    const image = imageFor(options, environment);
+    const { exitCode, stdout, stderr } = await engine.run(['image', 'inspect', '--format', '{{json .}}', image]);
     if (exitCode === 0) {
       const { Id, Config } = imageInspected.parse(JSON.parse(stdout));
       return { id: Id, requirements: Config?.Labels?.[REQUIREMENTS_LABEL] || undefined };
     }
     if (!isMissing(stderr)) throw unreachable(engine, stderr);
-    throw await wrongImage(options, `Cannot find image "${options.image}" in ${options.binary}`);
+    throw await wrongImage(options, environment, `Cannot find image "${image}" in ${options.binary}`);
   }
 
   async function find(labels: JobLabels): Promise<JobHandle | undefined> {
@@ -73,20 +73,21 @@ export function containerBackend(options: ContainerBackendOptions): Backend {
     name: options.binary,
     find,
 
-    async environment() {
-      const { id, requirements } = await imageOf();
+    async environment(name) {
+      const { id, requirements } = await imageOf(name);
       return requirements ?? id;
     },
 
-    async check() {
+    async check(environments) {
       const { exitCode, stderr } = await engine.run(['version', '--format', '{{.Server.Version}}']);
       if (exitCode !== 0) throw unreachable(engine, stderr);
-      const { requirements } = await imageOf();
-      const pinned = await readIfThere(options.requirements);
-      if (requirements !== undefined && pinned !== undefined && requirements !== sha256(pinned)) {
+      for (const name of environments) {
+        const { requirements } = await imageOf(name);
+        if (requirements === undefined || requirements === (await environmentDigest(options, name))) continue;
         throw await wrongImage(
           options,
-          `Cannot use image "${options.image}": it was built from other requirements than this zephyr pins`,
+          name,
+          `Cannot use image "${imageFor(options, name)}": it was built from other requirements than this zephyr pins`,
         );
       }
     },
@@ -94,15 +95,16 @@ export function containerBackend(options: ContainerBackendOptions): Backend {
     async submit(request) {
       const known = await find(request.labels);
       if (known !== undefined) return known;
-      await layControl(request, options.scripts);
-      const argv = runArgv(options, request, await engine.hasCdi());
+      await layControl(request, join(options.root, 'scripts', 'train'));
+      const image = imageFor(options, request.environment);
+      const argv = runArgv({ ...options, image }, request, await engine.hasCdi());
       const { exitCode, stdout, stderr } = await engine.run(argv);
       if (exitCode !== 0) {
         // lost the race for the name, or the answer came late: then there is a container
         const other = /already in use/i.test(stderr) ? await findNamed(request.labels) : undefined;
         if (other !== undefined) return other;
         await removeUnstarted(engine, attemptName(request.labels));
-        throw new ZephyrError(`Cannot start "${request.program}" in image "${options.image}": ${said(stderr)}`, {
+        throw new ZephyrError(`Cannot start "${request.program}" in image "${image}": ${said(stderr)}`, {
           exit: 'preflight',
         });
       }
@@ -172,11 +174,18 @@ function unreachable(engine: Engine, stderr: string): ZephyrError {
   });
 }
 
-async function wrongImage(
-  { binary, image, scripts, requirements }: ContainerBackendOptions,
-  message: string,
-): Promise<ZephyrError> {
-  const digest = sha256((await readIfThere(requirements)) ?? '');
-  const build = `${binary} build ${scripts} --tag ${image} --build-arg BASE_IMAGE=IMAGE --build-arg REQUIREMENTS_SHA256=${digest}`;
+function imageFor({ image, images }: ContainerBackendOptions, environment: string): string {
+  const found = images[environment] ?? (environment === TRAIN ? image : undefined);
+  if (found !== undefined) return found;
+  throw new ZephyrError(`Cannot run programs of Python environment "${environment}": the target names no image for it`, {
+    exit: 'preflight',
+    hint: `set options.images.${environment} in the target`,
+  });
+}
+
+async function wrongImage(options: ContainerBackendOptions, environment: string, message: string): Promise<ZephyrError> {
+  const folder = join(options.root, 'scripts', 'train', 'environments');
+  const digest = await environmentDigest(options, environment);
+  const build = `${options.binary} build ${join(folder, environment)} --file ${join(folder, 'Dockerfile')} --tag ${imageFor(options, environment)} --build-arg BASE_IMAGE=IMAGE --build-arg REQUIREMENTS_SHA256=${digest}`;
   return new ZephyrError(message, { exit: 'preflight', hint: `Build it, on an IMAGE with Python 3.11 or later: ${build}` });
 }

@@ -3,10 +3,10 @@ import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { isEarlierBoot } from '../base/host-id.ts';
-import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
 import { type JobHandle, type JobLabels, type JobState, jobHandle } from '../model/job.ts';
 import type { Backend, SubmitRequest } from './backend.ts';
+import { environmentDigest, environmentPins } from './environments.ts';
 import {
   attemptName,
   controlFolder,
@@ -18,19 +18,17 @@ import {
   supervisorArgv,
 } from './job-folder.ts';
 import { isAlive, killMarked, signalIfThere } from './processes.ts';
-import { checkPython, readRequirements } from './python-check.ts';
+import { checkPython } from './python-check.ts';
 
 export interface ProcessBackendOptions {
   /** this machine and boot, `hostname/boot`: a pid of another boot names nothing */
   readonly host: string;
-  /** absolute path of the interpreter that holds what `requirements` pins */
-  readonly python: string;
+  /** absolute path of the interpreter that holds what a Python environment pins, by the name of that */
+  readonly python: (environment: string) => Promise<string>;
   /** root of all job folders, which are one or two levels below: where `find` looks */
   readonly jobs: string;
-  /** folder of scripts/train */
-  readonly scripts: string;
-  /** path of requirements.txt; its digest stands for the environment */
-  readonly requirements: string;
+  /** folder of this installation: holds scripts/train */
+  readonly root: string;
   /** variables beyond the fixed ones, such as CUDA_VISIBLE_DEVICES */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -57,8 +55,12 @@ export function processBackend(options: ProcessBackendOptions): Backend {
 
   return {
     name: 'process',
-    check: () => checkPython(options),
-    environment: async () => sha256(await readRequirements(options.requirements)),
+    async check(environments) {
+      const { root, jobs } = options;
+      for (const name of environments)
+        await checkPython({ python: await options.python(name), requirements: environmentPins({ root }, name), jobs });
+    },
+    environment: (name) => environmentDigest(options, name),
     find,
     state: (handle) => stateOf(host, handle),
 
@@ -113,15 +115,16 @@ async function refuseCompany(host: string, { folder }: SubmitRequest): Promise<v
 }
 
 async function start(options: ProcessBackendOptions, request: SubmitRequest): Promise<JobHandle> {
-  const control = await layControl(request, options.scripts);
+  const control = await layControl(request, join(options.root, 'scripts', 'train'));
+  const python = await options.python(request.environment);
   const handle = { backend: 'process', host: options.host, folder: request.folder, labels: request.labels };
   const supervisor = execa(
-    options.python,
-    [...supervisorArgv(control, request, ['--claim', JSON.stringify(handle)]), ...programArgv(options.python, request.program)],
+    python,
+    [...supervisorArgv(control, request, ['--claim', JSON.stringify(handle)]), ...programArgv(python, request.program)],
     {
       cwd: request.folder,
       env: {
-        PATH: [dirname(options.python), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter),
+        PATH: [dirname(python), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter),
         ...jobEnvironment(join(request.folder, 'home'), request, options.environment ?? {}),
       },
       extendEnv: false,
@@ -144,7 +147,7 @@ async function start(options: ProcessBackendOptions, request: SubmitRequest): Pr
     if (claimed !== undefined) return claimed;
     if (over !== undefined || performance.now() > deadline) {
       throw new ZephyrError(
-        `Cannot start "${request.program}" with "${options.python}": ${over ?? 'its supervisor gave no sign of life'}`,
+        `Cannot start "${request.program}" with "${python}": ${over ?? 'its supervisor gave no sign of life'}`,
         {
           exit: 'preflight',
           hint: `See ${join(request.folder, 'log.txt')}`,

@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { atomicWrite } from '../base/atomic-write.ts';
 import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
+import { readRequirements } from './environments.ts';
 import { readIfThere } from './job-folder.ts';
 
 export interface PythonCheck {
@@ -54,12 +55,6 @@ export async function checkPython({ python, requirements, jobs }: PythonCheck): 
   }
   await mkdir(dirname(stamp), { recursive: true });
   await atomicWrite(stamp, JSON.stringify({ seal: await seal(python, wanted, site), site }));
-}
-
-export async function readRequirements(path: string): Promise<string> {
-  const text = await readIfThere(path);
-  if (text === undefined) throw new ZephyrError(`Cannot read the pinned requirements at "${path}"`, { exit: 'preflight' });
-  return text;
 }
 
 async function holds(stamp: string, python: string, wanted: string): Promise<boolean> {

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import { ZephyrError } from '../errors.ts';
+import { TRAIN } from '../model/job.ts';
 import type { Backend } from './backend.ts';
 import { containerBackend } from './container.ts';
+import { environmentFolder } from './environments.ts';
 import { processBackend } from './process.ts';
 import { dockerOptions, podmanOptions, processOptions } from './target-options.ts';
 
@@ -12,39 +14,37 @@ export type BackendName = (typeof backendNames)[number];
 export interface BackendPlace {
   /** this machine and boot, `hostname/boot`; jobs of another one are out of sight */
   readonly host: string;
-  /** folder of this installation: holds scripts/train and, after `npm run setup`, .venv */
+  /** folder of this installation: holds scripts/train */
   readonly root: string;
+  /** folder of this user for what can be made again: Python environments */
+  readonly cache: string;
   /** root of all job folders */
   readonly jobs: string;
 }
 
 /** The backend that a target names, with the target's options for it. */
-export function openBackend(
-  target: { readonly backend: BackendName; readonly options: unknown },
-  { host, root, jobs }: BackendPlace,
-): Backend {
-  const scripts = join(root, 'scripts', 'train');
-  const requirements = join(scripts, 'requirements.txt');
+export function openBackend(target: { readonly backend: BackendName; readonly options: unknown }, place: BackendPlace): Backend {
   switch (target.backend) {
     case 'process': {
-      const { python = join(root, '.venv', 'bin', 'python'), environment } = read(target.backend, processOptions, target.options);
-      return processBackend({ host, python, jobs, scripts, requirements, environment });
+      const { python, pythons, environment } = read(target.backend, processOptions, target.options);
+      const given: Readonly<Record<string, string>> = { ...(python !== undefined && { [TRAIN]: python }), ...pythons };
+      return processBackend({
+        ...place,
+        environment,
+        python: async (name) => given[name] ?? join(await environmentFolder(place, name), 'bin', 'python'),
+      });
     }
     case 'docker':
       return containerBackend({
         ...read(target.backend, dockerOptions, target.options),
+        ...place,
         binary: 'docker',
-        host,
-        scripts,
-        requirements,
       });
     case 'podman':
       return containerBackend({
         ...read(target.backend, podmanOptions, target.options),
+        ...place,
         binary: 'podman',
-        host,
-        scripts,
-        requirements,
       });
   }
 }

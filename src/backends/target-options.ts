@@ -3,16 +3,21 @@ import * as z from 'zod';
 /** Sizes as docker and podman take them: `512m`, `16g`. */
 const size = z.string().regex(/^[1-9]\d*[bkmg]?$/i, 'expected a size such as "16g"');
 
-/** A bare process of this machine, in the Python environment that `npm run setup` makes. */
+/** A bare process of this machine, in a Python environment that zephyr makes, or in one that is named here. */
 export const processOptions = z.strictObject({
-  /** Interpreter of the environment that holds torch and TRL; unset means the one of this installation. */
+  /** Interpreter of an environment that holds torch and TRL; unset means one that zephyr makes. */
   python: z.string().min(1).optional(),
+  /** The same for programs of other packages, by the name of the folder of scripts/train/environments that pins them. */
+  pythons: z.record(z.string(), z.string().min(1)).default({}),
   /** Variables that the job gets beyond the fixed ones, such as `CUDA_VISIBLE_DEVICES`. Never a secret: the log may hold them. */
   environment: z.record(z.string(), z.string()).default({}),
 });
 
 const container = z.strictObject({
+  /** holds torch and TRL */
   image: z.string().min(1),
+  /** images for programs of other packages, by the name of the folder of scripts/train/environments that pins them */
+  images: z.record(z.string(), z.string().min(1)).default({}),
   /** `all`, or device numbers such as `0,1`; used for jobs on `cuda` alone */
   gpus: z
     .string()

@@ -7,5 +7,6 @@ import type { Context } from './context.ts';
 
 /** The backend that a target, or the state of a run, names. */
 export function openTargetBackend(context: Context, target: Target): Backend {
-  return openBackend(target, { host: hostId(), root: context.root, jobs: join(context.home, 'jobs') });
+  const { root, cache, home } = context;
+  return openBackend(target, { host: hostId(), root, cache, jobs: join(home, 'jobs') });
 }

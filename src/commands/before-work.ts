@@ -16,11 +16,12 @@ export interface Terms {
  * What must hold before the first job starts, hours before the last one: what steps read is there, a teacher's key is there,
  * its cost is agreed to.
  */
-export async function beforeWork(context: Context, plan: Plan, { agreed, check }: Terms): Promise<void> {
+export async function beforeWork(context: Context, plan: Plan, { agreed, check }: Terms): Promise<readonly Fate[]> {
   const { recipe } = plan;
   const fates = await explain(plan, context.hub);
   check?.(plan, fates);
   await checkSources(fates, plan, context.hub);
   requireKeys(keysOf(fates, recipe, context.env));
   if (!agreed) await agreeToSpend(context, plan, fates);
+  return fates;
 }

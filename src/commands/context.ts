@@ -39,6 +39,8 @@ export interface Context extends AsyncDisposable {
   readonly version: string;
   /** zephyr's own folder: hub/ and jobs/ side by side, so that a hard link works between them */
   readonly home: string;
+  /** for what can be made again: Python environments */
+  readonly cache: string;
   readonly hub: Hub;
   readonly renderer: Renderer;
   readonly emit: Emit;
@@ -66,6 +68,11 @@ export function packageRoot(): string {
 export function zephyrHome(env: Readonly<Record<string, string>>): string {
   // a variable that is set to nothing names no folder: what is meant is never the one that the command is called in
   return resolve(env.ZEPHYR_HOME || join(env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'zephyr'));
+}
+
+/** Where what can be made again is kept for this user, whatever folder is zephyr's own. */
+function zephyrCache(env: Readonly<Record<string, string>>): string {
+  return resolve(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'zephyr');
 }
 
 /** The programs that jobs run. */
@@ -163,6 +170,7 @@ async function contextOf(options: Options, renderer: Renderer, signals: Signals)
     root,
     version: versionOf(root),
     home: zephyrHome(env),
+    cache: zephyrCache(env),
     hub,
     renderer,
     emit: (event) => {

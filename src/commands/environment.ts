@@ -1,11 +1,40 @@
-import { join } from 'node:path';
-import { sha256File } from '../base/sha256.ts';
+import type { Fate } from '../plan/explain.ts';
+import type { EnvironmentDigests } from '../plan/fingerprint.ts';
 import type { Target } from '../recipe/target.ts';
-import { type Context, codeFolder } from './context.ts';
+import type { Context } from './context.ts';
 
-/** What the jobs' Python holds, for a plan: of a process without starting anything, of an image as its engine says. */
-export async function environmentOf(context: Context, target: Target): Promise<string> {
-  if (target.backend === 'process') return await sha256File(join(codeFolder(context), 'requirements.txt'));
+/** What tells the digest of a Python environment by its name. */
+interface EnvironmentSource {
+  environment(name: string): Promise<string>;
+}
+
+/** For a plan: the pins of an environment without a backend, or of an image as its engine says. */
+export async function environmentSource(context: Context, target: Target): Promise<EnvironmentSource> {
+  if (target.backend === 'process') {
+    const { environmentDigest } = await import('../backends/environments.ts');
+    return { environment: (name) => environmentDigest(context, name) };
+  }
   const { openTargetBackend } = await import('./backend.ts');
-  return await openTargetBackend(context, target).environment();
+  return openTargetBackend(context, target);
+}
+
+/** What the jobs' Pythons hold, by the names of their environments. */
+export async function environmentDigests(
+  names: readonly string[],
+  source: EnvironmentSource | Promise<EnvironmentSource>,
+): Promise<EnvironmentDigests> {
+  const { environment } = await source;
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await environment(name)] as const)));
+}
+
+/** The Python environments of the steps that will run; what is used again needs none. */
+export function environmentsToRun(fates: readonly Fate[]): string[] {
+  const running = fates.flatMap(({ fate, step: { work } }) => (fate === 'run' && work.kind === 'job' ? [work.environment] : []));
+  return [...new Set(running)];
+}
+
+/** Makes the Python environments that are not there yet, where zephyr makes them, and throws for what jobs would miss still. */
+export async function readyEnvironments(context: Context, target: Target, names: readonly string[]): Promise<void> {
+  const { openTargetBackend } = await import('./backend.ts');
+  await openTargetBackend(context, target).check(names);
 }

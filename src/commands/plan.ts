@@ -1,7 +1,7 @@
 import { checkBatches } from '../engine/hardware.ts';
 import { EXIT } from '../errors.ts';
 import { tryPins } from '../plan/pin.ts';
-import { hubRefs, planRecipe } from '../plan/plan.ts';
+import { environmentNames, hubRefs, planRecipe } from '../plan/plan.ts';
 import { previewPlan, refuseToRun } from '../plan/preview.ts';
 import { readStepFiles } from '../plan/read-files.ts';
 import { checkStageInputs } from '../plan/stage-inputs.ts';
@@ -10,7 +10,7 @@ import { loadTarget } from '../recipe/load-target.ts';
 import { toRehearsal } from '../recipe/rehearse.ts';
 import { STAGE_NAMES, type StageName } from '../stages/stage.ts';
 import { codeFolder, type Options, openQuietContext } from './context.ts';
-import { environmentOf } from './environment.ts';
+import { environmentDigests, environmentSource } from './environment.ts';
 import { givenInputs } from './given-inputs.ts';
 import { keysOf } from './keys.ts';
 import { plainPreview, printPreview } from './preview.ts';
@@ -35,14 +35,14 @@ export async function plan([file]: string[], options: PlanOptions): Promise<numb
   const goal =
     options.stage !== undefined ? [options.stage] : rehearsal === undefined ? (['dsft', 'aif', 'ddpo'] as const) : STAGE_NAMES;
   const target = await loadTarget(options.on ?? 'process', context.root);
-  const [environment, fileDigests, { pins, missing }, stageInputs] = await Promise.all([
-    environmentOf(context, target),
+  const [environments, fileDigests, { pins, missing }, stageInputs] = await Promise.all([
+    environmentDigests(environmentNames(recipe, goal), environmentSource(context, target)),
     readStepFiles(codeFolder(context)),
     tryPins(hubRefs(recipe, goal), context.hub),
     givenInputs(context, options),
   ]);
   await checkStageInputs(stageInputs, recipe, context.hub);
-  const planned = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment });
+  const planned = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environments });
   if (rehearsal === undefined) checkBatches(planned.steps, target);
   const preview = await previewPlan(planned, context.hub);
   const { differences = [] } = rehearsal ?? {};

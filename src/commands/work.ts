@@ -2,7 +2,7 @@ import { executePlan, type StageOutcome } from '../engine/execute.ts';
 import { checkBatches } from '../engine/hardware.ts';
 import type { Artifact } from '../model/outcome.ts';
 import { outputsOf, refuseOthersFiles } from '../plan/outputs.ts';
-import { hubRefs, planRecipe } from '../plan/plan.ts';
+import { environmentNames, hubRefs, planRecipe } from '../plan/plan.ts';
 import { readStepFiles } from '../plan/read-files.ts';
 import { checkStageInputs } from '../plan/stage-inputs.ts';
 import type { Recipe } from '../recipe/recipe.ts';
@@ -10,6 +10,7 @@ import type { Target } from '../recipe/target.ts';
 import type { StageName } from '../stages/stage.ts';
 import { beforeWork, type Terms } from './before-work.ts';
 import { type Context, type Options, openEngine } from './context.ts';
+import { environmentDigests, environmentsToRun, readyEnvironments } from './environment.ts';
 import { pinsOrPull } from './missing-inputs.ts';
 
 export interface Work extends Partial<Terms> {
@@ -26,17 +27,17 @@ export interface Work extends Partial<Terms> {
 export async function work(context: Context, options: Options, asked: Work): Promise<readonly StageOutcome[]> {
   const { recipe, target, goal, stageInputs } = asked;
   const engine = await openEngine(context, recipe, target, options);
-  await engine.backend.check();
-  const [environment, fileDigests, pins] = await Promise.all([
-    engine.backend.environment(),
+  const [environments, fileDigests, pins] = await Promise.all([
+    environmentDigests(environmentNames(recipe, goal), engine.backend),
     readStepFiles(engine.codeFolder),
     asked.pins ?? pinsOrPull(hubRefs(recipe, goal), context),
   ]);
   await checkStageInputs(stageInputs, recipe, context.hub);
-  const plan = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environment });
+  const plan = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environments });
   checkBatches(plan.steps, target);
   refuseOthersFiles(await outputsOf(plan.steps, context.hub), context.hub);
-  await beforeWork(context, plan, { agreed: options.yes === true || asked.agreed === true, check: asked.check });
+  const fates = await beforeWork(context, plan, { agreed: options.yes === true || asked.agreed === true, check: asked.check });
+  await readyEnvironments(context, target, environmentsToRun(fates));
   const outcomes = await executePlan(engine, plan, asked.resume);
   context.renderer.close();
   return outcomes;

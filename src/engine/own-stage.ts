@@ -4,6 +4,7 @@ import { ZephyrError } from '../errors.ts';
 import { formatRef, type RepoId } from '../model/artifact.ts';
 import type { Artifact } from '../model/outcome.ts';
 import { producedKey } from '../plan/bind.ts';
+import { environmentOf } from '../plan/fingerprint.ts';
 import type { Plan } from '../plan/plan.ts';
 import { diffRecords } from '../plan/why.ts';
 import { workerOf } from '../runs/key-claim.ts';
@@ -144,7 +145,7 @@ function keyRecordOf(plan: Plan, stage: StageName, produced: ReadonlyMap<string,
       step: step.name,
       config: step.config,
       files: Object.fromEntries(step.files.map((file) => [file, plan.fileDigests[file] ?? null])),
-      environment: step.work.kind === 'job' ? plan.environment : null,
+      environment: environmentOf(step, plan.environments) ?? null,
       inputs: Object.fromEntries(
         Object.entries(step.inputs).map(([name, input]) => {
           if (input.from === 'step') return [name, { step: input.step }];

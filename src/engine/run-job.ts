@@ -132,7 +132,13 @@ async function start(
     checkpoint: restored?.folder,
   });
   await rm(scratch, { recursive: true, force: true });
-  const handle = await engine.backend.submit({ folder, program: step.work.program, labels, hardware });
+  const handle = await engine.backend.submit({
+    folder,
+    program: step.work.program,
+    environment: step.work.environment,
+    labels,
+    hardware,
+  });
   try {
     await run.advance(
       { ...run.state, job: { step: step.name, epoch: labels.epoch, handle } },

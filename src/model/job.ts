@@ -1,6 +1,9 @@
 import * as z from 'zod';
 import type { Json } from '../base/canonical-json.ts';
 
+/** The Python environment of a program that names no other: that of training, torch and TRL. */
+export const TRAIN = 'train';
+
 /** Names one attempt of one step; a backend finds a job again by these. */
 export const jobLabels = z.object({ run: z.string(), stage: z.string(), step: z.string(), epoch: z.int().positive() });
 export type JobLabels = z.infer<typeof jobLabels>;

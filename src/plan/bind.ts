@@ -1,7 +1,7 @@
 import type { Ingredients } from '../model/fingerprint.ts';
 import type { Artifact } from '../model/outcome.ts';
 import type { StepInput } from '../stages/stage.ts';
-import { fingerprintStep } from './fingerprint.ts';
+import { environmentOf, fingerprintStep } from './fingerprint.ts';
 import type { Plan, PlannedStep } from './plan.ts';
 
 /** A step of which every input is a known artifact. */
@@ -23,7 +23,7 @@ export function bind(plan: Plan, step: PlannedStep, produced: Produced): Bound |
     inputs[name] = artifact;
   }
   const digests = Object.fromEntries(Object.entries(inputs).map(([name, { digest }]) => [name, digest]));
-  return { inputs, ...fingerprintStep(step, digests, plan.fileDigests, plan.environment) };
+  return { inputs, ...fingerprintStep(step, digests, plan.fileDigests, environmentOf(step, plan.environments)) };
 }
 
 /** The key in `Produced` of an input that a stage or a step makes. */

@@ -5,7 +5,7 @@ import type { Artifact } from '../model/outcome.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { STAGE_STEPS } from '../stages/registry.ts';
 import { STAGE_NAMES, type StageName, type Step, type StepInput } from '../stages/stage.ts';
-import { fingerprintStep } from './fingerprint.ts';
+import { type EnvironmentDigests, environmentOf, fingerprintStep } from './fingerprint.ts';
 import { refuseOwnInputs } from './outputs.ts';
 import { refuseCalls } from './refuse-calls.ts';
 
@@ -26,7 +26,7 @@ export interface Plan {
   readonly pins: ReadonlyMap<string, Artifact>;
   /** sha256 of the files of scripts/train, by path below it */
   readonly fileDigests: Readonly<Record<string, string>>;
-  readonly environment: string;
+  readonly environments: EnvironmentDigests;
 }
 
 export interface PlanRequest {
@@ -35,12 +35,12 @@ export interface PlanRequest {
   readonly stageInputs: Readonly<Partial<Record<StageName, Artifact>>>;
   readonly pins: ReadonlyMap<string, Artifact>;
   readonly fileDigests: Readonly<Record<string, string>>;
-  readonly environment: string;
+  readonly environments: EnvironmentDigests;
 }
 
 /** Data to data: nothing is read, nothing is asked. Throws a `ZephyrError` when a stage has no artifact to start from. */
 export function planRecipe(request: PlanRequest): Plan {
-  const { recipe, stageInputs, pins, fileDigests, environment } = request;
+  const { recipe, stageInputs, pins, fileDigests, environments } = request;
   const goal = STAGE_NAMES.filter((stage) => request.goal.includes(stage));
   const steps = stepsOf(recipe, goal);
   refuseBase(recipe, stageInputs.dsft);
@@ -53,18 +53,23 @@ export function planRecipe(request: PlanRequest): Plan {
     }
     const known = Object.keys(step.inputs).every((name) => name in digests);
     const { ingredients, fingerprint } = known
-      ? fingerprintStep(step, digests, fileDigests, environment)
+      ? fingerprintStep(step, digests, fileDigests, environmentOf(step, environments))
       : { ingredients: undefined, fingerprint: undefined };
     return { ...step, ingredients, fingerprint };
   });
   refuseOwnInputs(steps, [...pins.values(), ...Object.values(stageInputs)]);
-  return { recipe, goal, steps: planned, stageInputs, pins, fileDigests, environment };
+  return { recipe, goal, steps: planned, stageInputs, pins, fileDigests, environments };
 }
 
 /** The Hub references that these stages read, to be pinned before the plan is made. */
 export function hubRefs(recipe: Recipe, goal: readonly StageName[]): string[] {
   const inputs = stepsOf(recipe, goal).flatMap((step) => Object.values(step.inputs));
   return [...new Set(inputs.flatMap((input) => (input.from === 'hub' ? [input.ref] : [])))];
+}
+
+/** Names of the Python environments that jobs of these stages run in, whose digests a plan is made of. */
+export function environmentNames(recipe: Recipe, goal: readonly StageName[]): string[] {
+  return [...new Set(stepsOf(recipe, goal).flatMap(({ work }) => (work.kind === 'job' ? [work.environment] : [])))];
 }
 
 /** dDPO needs dSFT first: without it the paper's MT-Bench falls from 7.00 to 4.76. */

@@ -7,7 +7,7 @@ import type { Artifact } from '../model/outcome.ts';
 import { fullRecipe, type Recipe } from '../recipe/recipe.ts';
 import { type Target, targetSpec } from '../recipe/target.ts';
 import { STAGE_NAMES } from '../stages/stage.ts';
-import { fingerprintStep } from './fingerprint.ts';
+import { environmentOf, fingerprintStep } from './fingerprint.ts';
 import type { Plan, PlannedStep } from './plan.ts';
 import type { Preview } from './preview.ts';
 import { diffIngredients, diffRecords, formatDifference } from './why.ts';
@@ -153,7 +153,12 @@ function knownIngredients(plan: Plan, step: PlannedStep): Record<string, unknown
     digests[name] = known.digest;
   }
   const known = Object.fromEntries(Object.entries(step.inputs).filter(([name]) => name in digests));
-  const { ingredients } = fingerprintStep({ ...step, inputs: known }, digests, plan.fileDigests, plan.environment);
+  const { ingredients } = fingerprintStep(
+    { ...step, inputs: known },
+    digests,
+    plan.fileDigests,
+    environmentOf(step, plan.environments),
+  );
   return JSON.parse(JSON.stringify(ingredients)) as Record<string, unknown>;
 }
 

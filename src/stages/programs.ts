@@ -1,4 +1,4 @@
-import { PROGRAM_FILES, type ProgramConfigs } from './generated/programs.ts';
+import { PROGRAM_ENVIRONMENTS, PROGRAM_FILES, type ProgramConfigs } from './generated/programs.ts';
 import type { Step } from './stage.ts';
 
 interface JobStep<Config> extends Omit<Step, 'files' | 'work' | 'config'> {
@@ -11,7 +11,9 @@ interface JobStep<Config> extends Omit<Step, 'files' | 'work' | 'config'> {
 /** A job step of `program`; the members that every job step has are filled in. */
 export function jobStep<Program extends keyof ProgramConfigs>(program: Program, step: JobStep<ProgramConfigs[Program]>): Step {
   const { globalBatch, saveSteps, ...rest } = step;
-  return { ...rest, files: PROGRAM_FILES[program], work: { kind: 'job', program, globalBatch, saveSteps: saveSteps ?? 0 } };
+  const environment = PROGRAM_ENVIRONMENTS[program];
+  const work = { kind: 'job', program, environment, globalBatch, saveSteps: saveSteps ?? 0 } as const;
+  return { ...rest, files: PROGRAM_FILES[program], work };
 }
 
 /**

@@ -65,7 +65,14 @@ export interface Step {
   /** Share of its calls that may stay without a reply, where the recipe says it; no part of the fingerprint. */
   readonly maxUnanswered?: number;
   readonly work:
-    | { readonly kind: 'job'; readonly program: string; readonly globalBatch: number | undefined; readonly saveSteps: number }
+    | {
+        readonly kind: 'job';
+        readonly program: string;
+        /** name of the Python environment that the program runs in */
+        readonly environment: string;
+        readonly globalBatch: number | undefined;
+        readonly saveSteps: number;
+      }
     | { readonly kind: 'task'; readonly task: string };
 }
 

@@ -11,16 +11,15 @@ import { ROOT } from '../rig/job-rig.ts';
 
 const labels = { run: 'run-1', stage: 'dsft', step: 'train', epoch: 2 };
 const hardware = { device: 'cuda', processes: 8, micro_batch: 1, accumulation: 1, threads: 4 } as const;
-const request = { folder: '/jobs/a,b', program: 'dsft', labels, hardware } as const;
-const place = { host: 'here/boot', root: ROOT, jobs: '/jobs' };
+const request = { folder: '/jobs/a,b', program: 'dsft', environment: 'train', labels, hardware } as const;
+const place = { host: 'here/boot', root: ROOT, cache: '/cache', jobs: '/jobs' };
 
 function argv(more: object, cdi: boolean): string[] {
   const options = {
     ...dockerOptions.parse({ image: 'zephyr-train', ...more }),
     binary: 'docker',
     host: 'here/boot',
-    scripts: '',
-    requirements: '',
+    root: ROOT,
   } as const;
   return runArgv(options, request, cdi);
 }
@@ -49,7 +48,7 @@ test('a missing client or a silent daemon is unknown, never absent', async () =>
     const backend = openBackend({ backend: 'docker', options: { image: 'zephyr-train' } }, place);
     process.env.PATH = folder;
     assert.equal((await backend.state(handle)).state, 'unknown');
-    await assert.rejects(backend.check(), { exit: 'preflight', message: /^Cannot reach docker/ });
+    await assert.rejects(backend.check(['train']), { exit: 'preflight', message: /^Cannot reach docker/ });
 
     process.env.PATH = path;
     process.env.DOCKER_HOST = `unix://${folder}/no.sock`;
@@ -62,7 +61,7 @@ test('a missing client or a silent daemon is unknown, never absent', async () =>
     const state = await backend.state(handle);
     assert.ok(state.state === 'unknown' && /Cannot connect/.test(state.why));
     assert.equal((await backend.cancel(handle, 1)).state, 'unknown');
-    await assert.rejects(backend.check(), {
+    await assert.rejects(backend.check(['train']), {
       exit: 'preflight',
       message: /^Cannot reach docker: Cannot connect/,
       hint: /Start the docker daemon/,

@@ -45,7 +45,7 @@ describe('docker', { skip: reason ?? false }, () => {
   const open = (more: object = {}): Backend =>
     openBackend(
       { backend: 'docker', options: { ...options, ...more } },
-      { host: 'here/boot', root: ROOT, jobs: join(home, 'jobs') },
+      { host: 'here/boot', root: ROOT, cache: join(home, 'cache'), jobs: join(home, 'jobs') },
     );
   const lay = async (fixture: string, config: object = {}) => {
     count += 1;
@@ -135,7 +135,7 @@ describe('docker', { skip: reason ?? false }, () => {
   });
 
   test('an image that is not there is named by check, with the command that builds it', async () => {
-    await assert.rejects(open({ image: 'zephyr-none:1' }).check(), {
+    await assert.rejects(open({ image: 'zephyr-none:1' }).check(['train']), {
       exit: 'preflight',
       message: /zephyr-none:1/,
       hint: /docker build/,
@@ -143,7 +143,7 @@ describe('docker', { skip: reason ?? false }, () => {
   });
 
   test('check passes the image of these requirements and refuses one of others', async () => {
-    await open().check();
+    await open().check(['train']);
     const stale = `zephyr-stale:${process.pid}`;
     const built = spawnSync('docker', ['build', '--network', 'none', '--tag', stale, '-'], {
       input: `FROM ${options.image}\nLABEL org.zephyr.requirements=0000\n`,
@@ -151,7 +151,7 @@ describe('docker', { skip: reason ?? false }, () => {
     });
     assert.equal(built.status, 0, String(built.stderr));
     try {
-      await assert.rejects(open({ image: stale }).check(), {
+      await assert.rejects(open({ image: stale }).check(['train']), {
         exit: 'preflight',
         message: /other requirements/,
         hint: /docker build/,
@@ -169,6 +169,6 @@ describe('docker', { skip: reason ?? false }, () => {
   });
 
   test('the environment is what the image says of its requirements', async () => {
-    assert.match(await open().environment(), /^(sha256:)?[0-9a-f]{64}$/);
+    assert.match(await open().environment('train'), /^(sha256:)?[0-9a-f]{64}$/);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -30,14 +30,16 @@ async function withBackend(
   use: (jobs: string, open: (python: string) => ReturnType<typeof processBackend>, file: string) => Promise<void>,
 ) {
   const home = await mkdtemp(join(tmpdir(), 'zephyr-process-'));
-  const file = join(home, 'requirements.txt');
+  const folder = join(home, 'scripts', 'train', 'environments', 'train');
+  await mkdir(folder, { recursive: true });
+  await cp(join(ROOT, 'scripts', 'train', 'supervise.py'), join(home, 'scripts', 'train', 'supervise.py'));
+  const file = join(folder, 'requirements.txt');
   await writeFile(file, requirements);
   const jobs = join(home, 'jobs');
-  const scripts = join(ROOT, 'scripts', 'train');
   try {
     await use(
       jobs,
-      (interpreter) => processBackend({ host: 'here/boot', python: interpreter, jobs, scripts, requirements: file }),
+      (interpreter) => processBackend({ host: 'here/boot', python: async () => interpreter, jobs, root: home }),
       file,
     );
   } finally {
@@ -47,21 +49,21 @@ async function withBackend(
 
 test('check names the packages that the interpreter lacks, and asks again once the requirements changed', async () => {
   await withBackend('pip==0.0.1\nno-such-package-of-ours==1.2  # a comment\nunpinned\n', async (_, open, file) => {
-    await assert.rejects(open(python).check(), {
+    await assert.rejects(open(python).check(['train']), {
       exit: 'preflight',
       message: /pip 0\.0\.1 \(found [\d.]+\), no-such-package-of-ours 1\.2 \(found none\)/,
     });
     await writeFile(file, 'unpinned\n');
-    await open(python).check();
-    await open(python).check();
+    await open(python).check(['train']);
+    await open(python).check(['train']);
     await writeFile(file, 'pip==0.0.1\n');
-    await assert.rejects(open(python).check(), { exit: 'preflight' });
+    await assert.rejects(open(python).check(['train']), { exit: 'preflight' });
   });
 });
 
 test('check says which interpreter is missing and how to get it', async () => {
   await withBackend('', async (jobs, open) => {
-    await assert.rejects(open(join(jobs, 'no-python')).check(), {
+    await assert.rejects(open(join(jobs, 'no-python')).check(['train']), {
       exit: 'preflight',
       message: /no-python/,
       hint: /npm run setup/,
@@ -71,9 +73,9 @@ test('check says which interpreter is missing and how to get it', async () => {
 
 test('the environment is the digest of the pinned requirements', async () => {
   await withBackend('torch==1', async (_, open, file) => {
-    const one = await open(python).environment();
+    const one = await open(python).environment('train');
     await writeFile(file, 'torch==2');
-    assert.notEqual(await open(python).environment(), one);
+    assert.notEqual(await open(python).environment('train'), one);
   });
 });
 
@@ -103,7 +105,10 @@ test('after a reboot of the same machine a job without an exit code counts as ki
     const request = await layJob(jobs, 'graceful', {}, { run: 'run-c', stage: 'dsft', step: 'prepare', epoch: 1 });
     const handle = await open(python).submit(request);
     try {
-      const rebooted = openBackend({ backend: 'process', options: { python } }, { host: 'here/next-boot', root: ROOT, jobs });
+      const rebooted = openBackend(
+        { backend: 'process', options: { python } },
+        { host: 'here/next-boot', root: ROOT, cache: join(jobs, 'cache'), jobs },
+      );
       assert.deepEqual(await rebooted.state(handle), { state: 'exited', code: 137, outOfMemory: false });
     } finally {
       await open(python).cancel(handle, 0);

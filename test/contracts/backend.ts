@@ -34,7 +34,7 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
 
     before(async () => {
       home = await mkdtemp(join(tmpdir(), 'zephyr-backend-'));
-      place = { host: 'here/boot', root: ROOT, jobs: join(home, 'jobs') };
+      place = { host: 'here/boot', root: ROOT, cache: join(home, 'cache'), jobs: join(home, 'jobs') };
       backend = openBackend({ backend: name, options }, place);
     });
     after(async () => {

@@ -38,7 +38,7 @@ export async function openRig(): Promise<Rig> {
   const hub = localHub(store);
   const events: RunEvent[] = [];
   const target = targetSpec.parse({ backend: 'process', options: { python: 'python3' } });
-  const place = { host: hostId(), root: ROOT, jobs: join(folder, 'jobs') };
+  const place = { host: hostId(), root: ROOT, cache: join(folder, 'cache'), jobs: join(folder, 'jobs') };
   const closers: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
   const engine: Engine = {
     hub,
@@ -103,5 +103,5 @@ export const jobStep = (config: Json) =>
     config,
     name: 'train',
     files: ['dsft.py'],
-    work: { kind: 'job', program: 'dsft', globalBatch: undefined, saveSteps: 1 },
+    work: { kind: 'job', program: 'dsft', environment: 'train', globalBatch: undefined, saveSteps: 1 },
   }) as const satisfies Step;

@@ -21,7 +21,7 @@ test('a run that stopped between publishing its last step and saying so is ended
     stageInputs: {},
     pins: new Map(),
     fileDigests: { 'dsft.py': '0'.repeat(64) },
-    environment: '0'.repeat(64),
+    environments: { train: '0'.repeat(64) },
   } as unknown as Plan;
   let run = '';
   const commit: Hub['commit'] = async (request) => {

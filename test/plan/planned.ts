@@ -26,7 +26,7 @@ export function plan(recipe: Recipe, goal: readonly StageName[], request: Partia
     stageInputs: {},
     pins: pinsOf(recipe, goal),
     fileDigests: allFiles(recipe),
-    environment: 'packages',
+    environments: { train: 'packages' },
     ...request,
   });
 }

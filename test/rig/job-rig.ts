@@ -40,7 +40,7 @@ export async function layJob(
     join(folder, 'job.json'),
     JSON.stringify({ version: 1, program: 'prepare', labels, config, inputs, hardware, cadence, resume: null }),
   );
-  return { folder, program: 'prepare', labels, hardware };
+  return { folder, program: 'prepare', environment: 'train', labels, hardware };
 }
 
 /** Waits as long as it takes on any machine, but not so long that nobody learns what it waits for. */

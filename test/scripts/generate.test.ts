@@ -23,7 +23,14 @@ describe('The generated sources', () => {
     write('late.py', 'class One:', "    kind: Literal['one']", 'class Two:', '    sizes: list[int] | None', 'Config = One | Two');
     write('unused.py', 'import late');
     write('first.py', 'import shared', 'class Config(shared.Base):', '    names: dict[str, Any]', 'run("first", Config, main)');
-    write('second.py', 'from late import Config', 'def f():', '    import deep', 'run("second", Config, main, many_ranks=True)');
+    write(
+      'second.py',
+      'from late import Config',
+      'ENVIRONMENT = "other"',
+      'def f():',
+      '    import deep',
+      'run("second", Config, main, many_ranks=True)',
+    );
     const text = execFileSync(python, ['scripts/describe_programs.py', folder], { encoding: 'utf8' });
     for (const line of [
       'type Base = { readonly template: string; readonly share?: number; };',
@@ -31,6 +38,8 @@ describe('The generated sources', () => {
       "readonly second: { readonly kind: 'one'; } | { readonly sizes: readonly (number)[] | null; };",
       "first: ['deep.py', 'first.py', 'shared.py', 'templates/zephyr.jinja'],",
       "second: ['deep.py', 'late.py', 'second.py'],",
+      "first: 'train',",
+      "second: 'other',",
     ])
       assert.ok(text.includes(line), `${line}\n${text}`);
   });

@@ -25,8 +25,8 @@ function checkout(t: TestContext) {
   write('package-lock.json', lock);
   write('package.json', '{}');
   write('src/cli.ts', 'export {};');
-  write('scripts/train/requirements.txt', '');
-  write('scripts/train/requirements-test.txt', '');
+  write('scripts/train/environments/train/requirements.txt', '');
+  write('scripts/train/environments/train/requirements-test.txt', '');
   for (const name of ['setup.mjs', 'stamp.mjs']) copyFileSync(`scripts/${name}`, join(root, 'scripts', name));
   write(
     'scripts/build.mjs',

@@ -182,6 +182,6 @@ def dump_fields(folder: str) -> None:
 def test_every_package_is_pinned_and_installed() -> None:
     import importlib.metadata
 
-    pins = dict(line.split("==") for line in (SCRIPTS / "requirements.txt").read_text().splitlines())
+    pins = dict(line.split("==") for line in (SCRIPTS / "environments" / "train" / "requirements.txt").read_text().splitlines())
     for name, version in pins.items():
         assert importlib.metadata.version(name).split("+")[0] == version, name

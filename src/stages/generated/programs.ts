@@ -51,6 +51,17 @@ export const PROGRAM_FILES = {
     'messages.py', 'row_shapes.py', 'run_job.py', 'stopping.py', 'tiny_base.py', 'typed_json.py', 'templates/zephyr.jinja'],
 } satisfies Readonly<Record<keyof ProgramConfigs, readonly string[]>>;
 
+/** The Python environment of each program, a folder of scripts/train/environments. */
+export const PROGRAM_ENVIRONMENTS = {
+  ddpo: 'train',
+  dsft: 'train',
+  generate: 'train',
+  merge: 'train',
+  prepare: 'train',
+  reward: 'train',
+  tiny_base: 'train',
+} satisfies Readonly<Record<keyof ProgramConfigs, string>>;
+
 export const MASKED_ATTENTION = ['sdpa', 'eager'] as const;
 export const FLASH_ATTENTION = ['flash_attention_2', 'flash_attention_3', 'kernels-community/flash-attn2',
     'kernels-community/flash-attn3', 'kernels-community/vllm-flash-attn3'] as const;
