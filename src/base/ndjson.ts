@@ -20,16 +20,22 @@ export async function readLinesFrom(path: string, offset: number): Promise<Line[
     if (size <= offset) return [];
     const bytes = Buffer.alloc(size - offset);
     const { bytesRead } = await file.read(bytes, 0, bytes.length, offset);
-    const lines: Line[] = [];
-    let start = 0;
-    for (let newline = bytes.indexOf(10); newline >= 0 && newline < bytesRead; newline = bytes.indexOf(10, start)) {
-      lines.push({ text: bytes.toString('utf8', start, newline), end: offset + newline + 1 });
-      start = newline + 1;
-    }
-    return lines;
+    return linesFrom(bytes.subarray(0, bytesRead), 0).map(({ text, end }) => ({ text, end: offset + end }));
   } finally {
     await file.close();
   }
+}
+
+/** As `readLinesFrom`, of bytes that are in memory. */
+export function linesFrom(data: Uint8Array, offset: number): Line[] {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const lines: Line[] = [];
+  let start = offset;
+  for (let newline = bytes.indexOf(10, start); newline >= 0; newline = bytes.indexOf(10, start)) {
+    lines.push({ text: bytes.toString('utf8', start, newline), end: newline + 1 });
+    start = newline + 1;
+  }
+  return lines;
 }
 
 /** No line is held in memory beyond this, bytes. */

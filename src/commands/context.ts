@@ -44,6 +44,8 @@ export interface Context extends AsyncDisposable {
   readonly hub: Hub;
   readonly renderer: Renderer;
   readonly emit: Emit;
+  /** What else hears the events. */
+  readonly listeners: Emit[];
   readonly signal: AbortSignal;
   readonly interrupted: Promise<void>;
   /** Closed, last opened first, when the command ends. */
@@ -163,7 +165,12 @@ async function contextOf(options: Options, renderer: Renderer, signals: Signals)
   const root = packageRoot();
   const closers: (() => Promise<void> | void)[] = [];
   const { signal, interrupted, stop } = signals;
-  const hub = await openHub(env, options.hub, { signal, emit: renderer.emit });
+  const listeners: Emit[] = [];
+  const emit: Emit = (event) => {
+    noteIds(event);
+    for (const hear of [renderer.emit, ...listeners]) hear(event);
+  };
+  const hub = await openHub(env, options.hub, { signal, emit });
   closers.push(() => renderer.close(), stop);
   return {
     env,
@@ -173,10 +180,8 @@ async function contextOf(options: Options, renderer: Renderer, signals: Signals)
     cache: zephyrCache(env),
     hub,
     renderer,
-    emit: (event) => {
-      noteIds(event);
-      renderer.emit(event);
-    },
+    emit,
+    listeners,
     signal,
     interrupted,
     onClose: (close) => closers.push(close),
@@ -191,6 +196,9 @@ export async function openEngine(context: Context, recipe: Recipe, target: Targe
   const { openTargetBackend } = await import('./backend.ts');
   const { tasks } = await import('../stages/tasks.ts');
   const { openServers } = await import('../calls/servers.ts');
+  const { RunLog } = await import('../render/run-log.ts');
+  const log = new RunLog({ secrets: knownSecrets });
+  context.listeners.push((event) => log.emit(event));
   const opened = new Map<string, Promise<readonly Teacher[]>>();
   const teacher = (id: string): Promise<readonly Teacher[]> => {
     const found = opened.get(id) ?? openTeachers(context, recipe, id);
@@ -208,6 +216,7 @@ export async function openEngine(context: Context, recipe: Recipe, target: Targe
     workFolder: join(context.home, 'jobs'),
     codeFolder: codeFolder(context),
     emit: context.emit,
+    log,
     signal: context.signal,
     now: () => new Date(),
     version: context.version,

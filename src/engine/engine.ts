@@ -3,6 +3,7 @@ import type { Servers } from '../calls/servers.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Emit } from '../model/event.ts';
 import type { Target } from '../recipe/target.ts';
+import type { RunLog } from '../render/run-log.ts';
 import type { Task } from '../stages/stage.ts';
 import type { Teacher } from '../teachers/teacher.ts';
 import type { Machine } from './hardware.ts';
@@ -21,6 +22,8 @@ export interface Engine {
   /** scripts/train of this zephyr */
   readonly codeFolder: string;
   readonly emit: Emit;
+  /** Hears what `emit` hears. */
+  readonly log: RunLog;
   /** Aborted when the user turns away: jobs go on, calls in flight are finished and recorded. */
   readonly signal: AbortSignal;
   readonly now: () => Date;

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
+import type { RunEvent } from '../model/event.ts';
 import type { Artifact, Failure } from '../model/outcome.ts';
 import { type Bound, bind } from '../plan/bind.ts';
 import { type Candidate, findCandidate } from '../plan/find.ts';
@@ -78,9 +79,17 @@ async function executeStage(
   produced.set(stage, last);
   // nothing was left to make, but the run that was to be resumed does not say so yet
   const open = run ?? (resume === undefined ? undefined : await ownRest(engine, last.ref, resume));
-  if (open !== undefined) await finished(engine, open);
   const seconds = (engine.now().getTime() - began) / 1000;
-  engine.emit({ type: 'stage-done', stage, run: run?.state.run, artifact: last.ref, reused: run === undefined, seconds });
+  const event: RunEvent = {
+    type: 'stage-done',
+    stage,
+    run: run?.state.run,
+    artifact: last.ref,
+    reused: run === undefined,
+    seconds,
+  };
+  if (open !== undefined) await finished(engine, open, event);
+  engine.emit(event);
   return { ok: true, stage, run: run?.state.run, artifact: last, reused: run === undefined };
 }
 
@@ -129,21 +138,22 @@ async function make(
     engine.version,
   );
   const handle = run.state.job?.handle;
+  const event: RunEvent = {
+    type: 'step-done',
+    stage: step.stage,
+    step: step.name,
+    artifact: artifact.ref,
+    metrics: manifest.metrics,
+    seconds: (engine.now().getTime() - began) / 1000,
+  };
+  run.log?.announce(event);
   await run.advance(
     { ...ended, steps: { ...ended.steps, [step.name]: { fingerprint: bound.fingerprint, artifact } } },
     `publish ${step.name} as ${formatRef(artifact.ref)}`,
   );
   if (handle != null) await dropJob(engine, handle);
   await rm(join(engine.workFolder, run.state.run, step.name), { recursive: true, force: true });
-  const seconds = (engine.now().getTime() - began) / 1000;
-  engine.emit({
-    type: 'step-done',
-    stage: step.stage,
-    step: step.name,
-    artifact: artifact.ref,
-    metrics: manifest.metrics,
-    seconds,
-  });
+  engine.emit(event);
   return artifact;
 }
 
@@ -173,28 +183,20 @@ async function work(
 
 async function failed(engine: Engine, run: StageRun, step: PlannedStep, failure: Failure): Promise<StageOutcome> {
   const phase = failure.reason === 'cancelled' ? 'cancelled' : 'failed';
+  const id = formatRef({ ...run.state.repo, revision: run.state.run });
+  const event: RunEvent = { type: 'stage-failed', stage: step.stage, step: step.name, run: id, failure };
+  run.log?.announce(event);
   await run.advance({ ...run.state, phase, owner: null, failure: { ...failure } }, `${phase}: ${failure.message}`.slice(0, 200));
-  engine.emit({
-    type: 'stage-failed',
-    stage: step.stage,
-    step: step.name,
-    run: formatRef({ ...run.state.repo, revision: run.state.run }),
-    failure,
-  });
-  return {
-    ok: false,
-    stage: step.stage,
-    step: step.name,
-    run: formatRef({ ...run.state.repo, revision: run.state.run }),
-    failure,
-  };
+  engine.emit(event);
+  return { ok: false, stage: step.stage, step: step.name, run: id, failure };
 }
 
 /** The run is over: checkpoints leave the branch's head, calls stay for later runs, the history keeps what happened. */
-async function finished(engine: Engine, run: StageRun): Promise<void> {
+async function finished(engine: Engine, run: StageRun, event: RunEvent): Promise<void> {
   const tree = await engine.hub.tree({ ...run.state.repo, commit: run.head });
   const remove = tree.map(({ path }) => path).filter((path) => path.startsWith('.zephyr/checkpoints/'));
   const handle = run.state.job?.handle;
+  run.log?.announce(event);
   await run.advance({ ...run.state, phase: 'done', owner: null, job: null, checkpoints: [] }, 'done', { remove });
   if (handle != null) await dropJob(engine, handle);
   if (remove.length > 0) await reclaim(engine);

@@ -2,6 +2,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Hub } from '../hub/hub.ts';
 import { formatRef } from '../model/artifact.ts';
+import { eventFolder } from './event-log.ts';
 import { CALLS } from './journal.ts';
 import type { ListedRun } from './run-list.ts';
 
@@ -34,9 +35,14 @@ export async function leftoversOf(
     if (bytes !== undefined)
       items.push({ id, what: 'job folder', bytes, remove: () => rm(folder, { recursive: true, force: true }) });
     if (await hasCalls(hub, run)) kept += 1;
-    else items.push({ id, what: 'branch', bytes: 0, remove: () => hub.deleteRef(run.repo, 'branch', run.run) });
+    else items.push({ id, what: 'branch', bytes: 0, remove: () => forget(hub, jobs, run) });
   }
   return { items, kept };
+}
+
+async function forget(hub: Hub, jobs: string, run: ListedRun): Promise<void> {
+  await hub.deleteRef(run.repo, 'branch', run.run);
+  await rm(eventFolder(hub, jobs, run), { recursive: true, force: true });
 }
 
 async function hasCalls(hub: Hub, { repo, run }: ListedRun): Promise<boolean> {

@@ -12,6 +12,7 @@ import { thisProcess } from '../runs/owner.ts';
 import type { RunState } from '../runs/run-state.ts';
 import type { StageName } from '../stages/stage.ts';
 import type { Engine } from './engine.ts';
+import { openEventLog } from './event-log.ts';
 import { isLost } from './journal.ts';
 import { claimKey, type HeldKey, readKey, untilSettled } from './run-key.ts';
 import {
@@ -98,6 +99,7 @@ async function goOn(engine: Engine, { plan, stage, repo }: Asked, found: Found):
   const isSameGoal = plan.goal.join() === found.state.goal.join();
   const state = isSameGoal ? { ...found.state, ...askedFor(plan) } : found.state;
   const run = await adoptRun(engine.hub, engine.now, { ...found, state }, engine.takeOver);
+  await openEventLog(engine, run);
   engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: true });
   return run;
 }
@@ -105,6 +107,7 @@ async function goOn(engine: Engine, { plan, stage, repo }: Asked, found: Found):
 async function begin(engine: Engine, { plan, stage, repo, key, keyRecord }: Asked, id: string): Promise<StageRun> {
   const fields = { stage, repo, goal: [...plan.goal], target: engine.target, ...askedFor(plan), key, keyRecord };
   const run = await beginRun(engine.hub, engine.now, fields, id);
+  await openEventLog(engine, run);
   engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: false });
   return run;
 }

@@ -14,7 +14,10 @@ export async function release(run: StageRun, step: PlannedStep, thrown: unknown)
   // a conflict is a job out of sight as well: whoever can see it finds the run free
   const detached = isLost(error) || (error instanceof ZephyrError && error.exit === 'detached');
   const message = error instanceof Error ? error.message : String(error);
-  const failure = detached ? null : { reason: error instanceof ZephyrError ? error.exit : 'bug', message };
+  const reason = error instanceof ZephyrError ? error.exit : 'bug';
+  const ended = { type: 'session-ended', exit: detached ? 'detached' : reason, message } as const;
+  run.log?.announce(ended);
+  const failure = detached ? null : { reason, message };
   try {
     await run.advance(
       { ...run.state, phase: detached ? 'detached' : 'failed', owner: null, failure },
@@ -23,6 +26,8 @@ export async function release(run: StageRun, step: PlannedStep, thrown: unknown)
   } catch (lost) {
     if (lost instanceof ZephyrError && lost.exit === 'cancelled') throw lost;
     // The Hub may be what failed: the next zephyr sees an owner that is dead and takes the run over.
+  } finally {
+    run.log?.emit(ended);
   }
   if (isLost(error) || !(error instanceof ZephyrError)) throw error;
   // A run keeps its recipe and its data: what is wrong with them is wrong again when it is resumed.

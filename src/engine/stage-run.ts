@@ -4,8 +4,10 @@ import { ZephyrError } from '../errors.ts';
 import type { Addition, Hub } from '../hub/hub.ts';
 import { formatRef, formatRepo, type RepoId } from '../model/artifact.ts';
 import { isRunId } from '../model/run-id.ts';
+import type { RunLog } from '../render/run-log.ts';
 import { type Owner, ownerLiveness, thisProcess } from '../runs/owner.ts';
 import { type RunState, runState, STATE_FILE } from '../runs/run-state.ts';
+import { eventFiles } from './event-log.ts';
 
 /** How far back an unfinished run of the same key is looked for. */
 const RUNS_LOOKED_AT = 20;
@@ -15,6 +17,8 @@ const TRIES = 8;
 /** A run that this process owns: the state, and the head of its branch that the state was read from or written to. */
 export class StageRun {
   state: RunState;
+  /** Of a run that this process executes: every commit takes the newest events along. */
+  log: RunLog | undefined;
   #head: string;
   /** What was to be written when the Hub went away: it may have landed. */
   #unsure: RunState[] = [];
@@ -43,19 +47,22 @@ export class StageRun {
   ): Promise<void> {
     const state: RunState = { ...next, updatedAt: this.#now().toISOString() };
     this.#unsure.push(state);
+    // a commit that only brings files is no transition, and there may be many
+    const events = this.log?.uncopied(next === this.state) ?? [];
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await this.#hub.commit({
         repo: state.repo,
         branch: state.run,
         parent: this.#head,
         message: `zephyr: ${message}`,
-        add: [...(files.add ?? []), stateFile(state)],
+        add: [...(files.add ?? []), ...eventFiles(events), stateFile(state)],
         ...(files.remove === undefined ? {} : { remove: files.remove }),
       });
       if (outcome.ok) {
         this.state = state;
         this.#head = outcome.commit;
         this.#unsure = [];
+        this.log?.copied(events);
         return;
       }
       const now = await readRun(this.#hub, state.repo, state.run);

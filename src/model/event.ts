@@ -40,6 +40,15 @@ export interface CallsProgress {
 
 /** Everything of note that happens in a run; the run log, the terminal and `--json` are three readers of it. */
 export type RunEvent =
+  /** Of the run log alone: which process did what follows, and why it stopped before the stage was over. */
+  | {
+      readonly type: 'session-started';
+      readonly run: string;
+      readonly host: string;
+      readonly pid: number;
+      readonly zephyr: string;
+    }
+  | { readonly type: 'session-ended'; readonly exit: string; readonly message: string }
   | { readonly type: 'stage-started'; readonly stage: string; readonly run: string; readonly resumed: boolean }
   | { readonly type: 'step-started'; readonly stage: string; readonly step: string; readonly fingerprint: string }
   | {

@@ -45,7 +45,8 @@ export function runningSteps(): RunningSteps {
   };
   return {
     apply: (event, now) => {
-      if (event.type === 'step-started') steps.set(keyOf(event.stage, event.step), fresh(event.stage, event.step, now));
+      if (event.type === 'session-started' || event.type === 'session-ended') steps.clear();
+      else if (event.type === 'step-started') steps.set(keyOf(event.stage, event.step), fresh(event.stage, event.step, now));
       else if (event.type === 'job') change(event, now, (step) => afterJobEvent(step, event.event));
       else if (event.type === 'calls') change(event, now, (step) => afterCalls(step, event.progress, now));
       else if (event.type === 'note') change(event, now, () => ({ note: event.message }));

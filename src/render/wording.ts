@@ -32,6 +32,10 @@ export function wordingOf(event: RunEvent, running: RunningStep | undefined): Wo
     more: more.map(oneLine),
   });
   switch (event.type) {
+    case 'session-started':
+      return say('start', `zephyr ${event.zephyr} works on ${event.run}: process ${event.pid} on ${event.host}`);
+    case 'session-ended':
+      return { ...say(event.exit === 'detached' ? 'info' : 'failed', event.message), isWhole: true };
     case 'stage-started':
       return say('start', `${event.resumed ? 'resumed' : 'started'} ${event.run}`);
     case 'step-started':

@@ -12,6 +12,7 @@ import { openRemoteHub } from '../../src/hub/remote-hub.ts';
 import { startHubServer } from '../../src/hub-server/server.ts';
 import type { RunEvent } from '../../src/model/event.ts';
 import { targetSpec } from '../../src/recipe/target.ts';
+import { RunLog } from '../../src/render/run-log.ts';
 import type { Step } from '../../src/stages/stage.ts';
 import { openStore } from '../../src/store/store.ts';
 import { ROOT } from '../rig/job-rig.ts';
@@ -37,6 +38,7 @@ export async function openRig(): Promise<Rig> {
   const store = await openStore(join(folder, 'hub'));
   const hub = localHub(store);
   const events: RunEvent[] = [];
+  const log = new RunLog();
   const target = targetSpec.parse({ backend: 'process', options: { python: 'python3' } });
   const place = { host: hostId(), root: ROOT, cache: join(folder, 'cache'), jobs: join(folder, 'jobs') };
   const closers: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
@@ -50,7 +52,11 @@ export async function openRig(): Promise<Rig> {
     tasks: {},
     workFolder: join(folder, 'jobs'),
     codeFolder: join(folder, 'code'),
-    emit: (event) => events.push(event),
+    emit: (event) => {
+      log.emit(event);
+      events.push(event);
+    },
+    log,
     signal: new AbortController().signal,
     now: () => new Date(),
     version: '0.0.0',
