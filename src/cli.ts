@@ -121,9 +121,11 @@ async function main(): Promise<number> {
     async () => (await import('./commands/wait.ts')).wait,
     [HUB, JSON_OUT, new Option('--timeout <seconds>', 'give up waiting; exits with 7')],
   );
-  verb('logs <id>', 'what the jobs of a run printed', async () => (await import('./commands/logs.ts')).logs, [
+  verb('logs <id>', 'what the jobs of a run printed, or what zephyr did', async () => (await import('./commands/logs.ts')).logs, [
     HUB,
-    new Option('-f, --follow', 'go on as the job goes on'),
+    new Option('-f, --follow', 'go on as the run goes on'),
+    new Option('--events', "the run's log: all that zephyr did and saw, on whatever machine"),
+    new Option('--json', '--events: the lines of the log as they are'),
   ]);
   verb(
     'cancel <id>',

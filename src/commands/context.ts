@@ -43,7 +43,7 @@ export interface Context extends AsyncDisposable {
   readonly cache: string;
   readonly hub: Hub;
   readonly renderer: Renderer;
-  readonly emit: Emit;
+  readonly emit: Renderer['emit'];
   /** What else hears the events. */
   readonly listeners: Emit[];
   readonly signal: AbortSignal;
@@ -166,9 +166,10 @@ async function contextOf(options: Options, renderer: Renderer, signals: Signals)
   const closers: (() => Promise<void> | void)[] = [];
   const { signal, interrupted, stop } = signals;
   const listeners: Emit[] = [];
-  const emit: Emit = (event) => {
+  const emit: Renderer['emit'] = (event, at) => {
     noteIds(event);
-    for (const hear of [renderer.emit, ...listeners]) hear(event);
+    renderer.emit(event, at);
+    for (const hear of listeners) hear(event);
   };
   const hub = await openHub(env, options.hub, { signal, emit });
   closers.push(() => renderer.close(), stop);

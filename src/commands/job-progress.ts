@@ -3,12 +3,13 @@ import { progressParts } from '../render/wording.ts';
 import type { RunLook } from './look-at-run.ts';
 
 /** How far the job of a run is, in figures and in words; undefined before its first step, and where it cannot be seen. */
-export function progressOf({ state, job, events }: RunLook): Record<string, unknown> | undefined {
+export function progressOf({ state, job, lines, events }: RunLook): Record<string, unknown> | undefined {
   if (state.job === null || job?.state !== 'running') return undefined;
   const steps = runningSteps();
   const { stage } = state;
   const { step } = state.job;
-  for (const event of events) steps.apply({ type: 'job', stage, step, event }, event.t);
+  for (const { event, at } of lines) steps.apply(event, at);
+  for (const told of events) steps.apply(told, told.event.t);
   const running = steps.get(stage, step);
   if (running === undefined || running.total === 0) return undefined;
   const { percent, count, loss, accuracy, rate, eta } = progressParts(running);

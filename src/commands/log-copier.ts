@@ -1,8 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readLinesFrom } from '../base/ndjson.ts';
+import type { LogLine } from '../engine/event-log.ts';
+import { plainLines } from '../render/plain.ts';
 import { redactor } from '../render/redact.ts';
-import type { Context } from './context.ts';
+import type { Context, Options } from './context.ts';
 import { knownSecrets } from './secrets.ts';
 
 /** Copies what is new in the logs of all jobs of a run; says whether there is any job. */
@@ -32,4 +34,17 @@ export function logCopier(context: Context, folder: string): () => Promise<boole
 
 function epochOf(name: string): number {
   return Number(name.slice(name.lastIndexOf('-e') + 2));
+}
+
+/** Prints every line of the log on stdout, in words or, with `--json`, as it is; says whether there was one so far. */
+export function eventPrinter({ json = false }: Options): (lines: readonly LogLine[]) => boolean {
+  const redact = redactor(knownSecrets);
+  const words = plainLines({ dates: true });
+  let isAny = false;
+  return (lines) => {
+    isAny ||= lines.length > 0;
+    const texts = json ? lines.map(({ text }) => text) : lines.flatMap(({ event, at }) => words(event, at));
+    for (const text of texts) process.stdout.write(`${redact(text)}\n`);
+    return isAny;
+  };
 }

@@ -2,37 +2,55 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, ZephyrError } from '../errors.ts';
 import { type Options, openContext } from './context.ts';
-import { logCopier } from './log-copier.ts';
-import { RunWatch } from './look-at-run.ts';
+import { eventPrinter, logCopier } from './log-copier.ts';
+import { type RunLook, RunWatch } from './look-at-run.ts';
 import { silentHub } from './run-end.ts';
 import { runExit } from './run-exit.ts';
+import { lookShower } from './run-history.ts';
 
 /** Milliseconds between two looks at the logs; the Hub is asked at every fourth. */
 const POLL_MS = 500;
 const POLLS_A_LOOK = 4;
 
-/** `zephyr logs ID [-f]`: what the jobs of a run printed, oldest first; with `-f` until the run ends, and how far its job is. */
-export async function logs([id]: string[], options: Options & { readonly follow?: boolean }): Promise<number> {
+type LogsOptions = Options & { readonly follow?: boolean; readonly events?: boolean };
+
+/**
+ * `zephyr logs ID [-f]`: what the jobs of a run printed, oldest first; with `-f` until the run ends, and how far its job is.
+ * With `--events` what zephyr did and saw, from the run's log.
+ */
+export async function logs([id]: string[], options: LogsOptions): Promise<number> {
+  const { json, events, follow } = options;
+  if (json === true && events !== true)
+    throw new ZephyrError('Cannot print as JSON what jobs have printed', {
+      hint: `its events are: zephyr logs ${id} --events --json`,
+    });
   await using context = await openContext(options);
   const watch = new RunWatch(context, id as string);
-  const { state } = await watch.look();
-  const folder = join(context.home, 'jobs', state.run);
+  let look: RunLook | undefined = await watch.look();
+  const { run } = look.state;
+  const folder = join(context.home, 'jobs', run);
   const copy = logCopier(context, folder);
-  if (!(await copy()) && options.follow !== true)
-    throw new ZephyrError(`Cannot show logs of ${state.run}: no job of it ran on this machine`, {
-      exit: 'preflight',
-      hint: `looked in "${folder}"`,
-    });
-  for (let poll = 0; options.follow === true && !context.signal.aborted; poll += 1) {
-    if (poll % POLLS_A_LOOK === 0) {
-      const look = await watch.look().catch((error: unknown) => silentHub(error, context.emit));
-      const step = look?.state.job?.step;
-      if (look !== undefined && step !== undefined)
-        for (const event of look.events) context.emit({ type: 'job', stage: look.state.stage, step, event });
-      await copy();
-      if (look !== undefined && runExit(look.state, look.job) !== EXIT.running) break;
-    } else await copy();
+  const attach = lookShower(context, options);
+  const print = eventPrinter(options);
+  for (let poll = 1; ; poll += 1) {
+    if (follow === true && events !== true && look !== undefined) attach(look);
+    const isThere = events === true ? print(look?.lines ?? []) : await copy();
+    if (follow !== true && !isThere) throw nothing(run, events === true ? undefined : folder, id as string);
+    if (follow !== true || (look !== undefined && runExit(look.state, look.job) !== EXIT.running)) return EXIT.done;
     await sleep(POLL_MS, undefined, { signal: context.signal }).catch(() => undefined);
+    if (context.signal.aborted) return EXIT.detached;
+    look = poll % POLLS_A_LOOK === 0 ? await watch.look().catch((error: unknown) => silentHub(error, context.emit)) : undefined;
   }
-  return context.signal.aborted ? EXIT.detached : EXIT.done;
+}
+
+function nothing(run: string, folder: string | undefined, id: string): ZephyrError {
+  if (folder === undefined)
+    return new ZephyrError(`Cannot show events of ${run}: its log is empty`, {
+      exit: 'preflight',
+      hint: `see how it stands: zephyr status ${id}`,
+    });
+  return new ZephyrError(`Cannot show logs of ${run}: no job of it ran on this machine`, {
+    exit: 'preflight',
+    hint: `looked in "${folder}"; what zephyr did is in: zephyr logs ${id} --events`,
+  });
 }

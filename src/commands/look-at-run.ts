@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { parseJobEvent } from '../backends/follow.ts';
 import { readLinesFrom } from '../base/ndjson.ts';
+import { EventLogReader, type LogLine } from '../engine/event-log.ts';
 import { formatRef } from '../model/artifact.ts';
-import type { JobEvent, JobState } from '../model/job.ts';
+import type { RunEvent } from '../model/event.ts';
+import type { JobState } from '../model/job.ts';
 import type { Target } from '../recipe/target.ts';
 import type { RunState } from '../runs/run-state.ts';
 import { openTargetBackend } from './backend.ts';
@@ -14,8 +16,10 @@ export interface RunLook {
   readonly state: RunState;
   /** what the backend says of its job; undefined while it has none */
   readonly job: JobState | undefined;
-  /** what the job told since the last look; nothing of a job whose folder is on another machine */
-  readonly events: readonly JobEvent[];
+  /** what came to the run's log since the last look */
+  readonly lines: readonly LogLine[];
+  /** what the job told since the last look and is not in the log; nothing of a job whose folder is on another machine */
+  readonly events: readonly Extract<RunEvent, { type: 'job' }>[];
 }
 
 /** Looks at one run again and again, each time going on in the job's events where the last look ended. */
@@ -24,6 +28,7 @@ export class RunWatch {
   #id: string;
   #folder = '';
   #offset = 0;
+  #log: EventLogReader | undefined;
 
   constructor(context: Context, id: string) {
     this.#context = context;
@@ -31,18 +36,24 @@ export class RunWatch {
   }
 
   async look(): Promise<RunLook> {
-    const { state } = await findRun(this.#context.hub, this.#id);
+    const { hub, home } = this.#context;
+    const { state, head } = await findRun(hub, this.#id);
     // the next look need not search all repos for it
     this.#id = formatRef({ ...state.repo, revision: state.run });
+    this.#log ??= new EventLogReader(hub, join(home, 'jobs'), state);
+    const lines = await this.#log.next(head);
     const handle = state.job?.handle;
-    if (handle == null) return { state, job: undefined, events: [] };
+    if (handle == null) return { state, job: undefined, lines, events: [] };
     const job = await openTargetBackend(this.#context, state.target as Target).state(handle);
     if (handle.folder !== this.#folder) {
       this.#folder = handle.folder;
       this.#offset = 0;
     }
-    const lines = await readLinesFrom(join(handle.folder, 'events.jsonl'), this.#offset);
-    this.#offset = lines.at(-1)?.end ?? this.#offset;
-    return { state, job, events: lines.flatMap(({ text }) => parseJobEvent(text) ?? []) };
+    const told = await readLinesFrom(join(handle.folder, 'events.jsonl'), this.#offset);
+    this.#offset = told.at(-1)?.end ?? this.#offset;
+    const { stage, step } = handle.labels;
+    const jobEvents = told.flatMap(({ text }) => parseJobEvent(text) ?? []);
+    const events = jobEvents.map((event) => ({ type: 'job', stage, step, event }) as const);
+    return { state, job, lines, events: events.filter((event) => this.#log?.isNew(event)) };
   }
 }

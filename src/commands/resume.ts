@@ -11,7 +11,9 @@ import { type Options, openContext } from './context.ts';
 import { detached } from './detached.ts';
 import { examTable } from './exam-table.ts';
 import { findRun } from './find-run.ts';
+import { RunWatch } from './look-at-run.ts';
 import { report } from './report.ts';
+import { lookShower } from './run-history.ts';
 import { work } from './work.ts';
 
 /**
@@ -36,6 +38,8 @@ export async function resume([id]: string[], options: Options): Promise<number> 
       ? (state.recipe as Recipe)
       : await changeRecipe(state.recipe, `the recipe of ${state.run}`, options.set);
   refuseOtherRuns(formatRef({ ...state.repo, revision: state.run }), state.recipe as Recipe, recipe, state.goal as StageName[]);
+  const look = await new RunWatch(context, formatRef({ ...state.repo, revision: state.run })).look();
+  lookShower(context, options)({ ...look, events: [] });
   return await detached(context, async () => {
     const outcomes = await work(context, options, {
       recipe,

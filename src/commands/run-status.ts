@@ -6,8 +6,12 @@ import { progressOf } from './job-progress.ts';
 import { RunWatch } from './look-at-run.ts';
 import { printTable } from './output.ts';
 import { idsOf, runExit } from './run-exit.ts';
+import { historyLines, newest } from './run-history.ts';
 import { phaseOf, summary } from './runs-of.ts';
 import { setDocument } from './verdict.ts';
+
+/** Lines of the run's log that are shown below the table. */
+const LATELY = 5;
 
 /** `zephyr status ID`: where a run stands and how far its job is; the exit status says it too. */
 export async function runStatus(context: Context, id: string, options: Options): Promise<number> {
@@ -16,7 +20,7 @@ export async function runStatus(context: Context, id: string, options: Options):
   const exit = runExit(state, job);
   const progress = progressOf(look);
   if (options.json === true) {
-    setDocument(idsOf(state), { ...summary(state, job), job: job ?? null, progress: progress ?? null });
+    setDocument(idsOf(state), { ...summary(state, job), job: job ?? null, progress: progress ?? null, events: newest(look) });
     return exit;
   }
   process.stdout.write(`${formatRef({ ...state.repo, revision: state.run })}\n${state.stage}  ${phaseOf(state, job)}\n`);
@@ -37,5 +41,6 @@ export async function runStatus(context: Context, id: string, options: Options):
   }
   if (steps.length > 0)
     printTable([{ title: 'step' }, { title: 'state' }, { title: 'artifact or progress', cut: 'under' }], steps);
+  for (const line of historyLines(look, LATELY)) process.stdout.write(`${line}\n`);
   return exit;
 }

@@ -4,6 +4,7 @@ import { type Options, openContext } from './context.ts';
 import { RunWatch } from './look-at-run.ts';
 import { runEnded, silentHub } from './run-end.ts';
 import { runExit } from './run-exit.ts';
+import { lookShower } from './run-history.ts';
 import { noteRun } from './verdict.ts';
 
 /** Seconds between two looks at the Hub and at the job. */
@@ -20,14 +21,14 @@ export async function wait([id]: string[], options: WaitOptions): Promise<number
   if (!(seconds >= 0)) throw new ZephyrError(`Cannot wait for "${options.timeout}" seconds: expected a number from 0`);
   await using context = await openContext(options);
   const watch = new RunWatch(context, id as string);
+  const show = lookShower(context, options);
   const until = performance.now() + seconds * 1000;
   for (;;) {
     const look = await watch.look().catch((error: unknown) => silentHub(error, context.emit));
     if (look !== undefined) {
-      const { state, job, events } = look;
+      const { state, job } = look;
       noteRun(state);
-      const step = state.job?.step;
-      if (step !== undefined) for (const event of events) context.emit({ type: 'job', stage: state.stage, step, event });
+      show(look);
       const exit = runExit(state, job);
       if (exit !== EXIT.running) return runEnded(state, exit, options);
     }

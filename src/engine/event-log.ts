@@ -28,7 +28,11 @@ export async function openEventLog({ hub, workFolder, log, now, version }: Engin
   const { owner } = run.state;
   const tree = await hub.tree({ ...run.state.repo, commit: run.head });
   const onBranch = tree.filter(({ path }) => path.startsWith(EVENTS));
-  log.open(eventFolder(hub, workFolder, run.state), new Map(onBranch.map(({ path, size }) => [path.slice(EVENTS.length), size])));
+  log.open(
+    eventFolder(hub, workFolder, run.state),
+    ulid(now().getTime()),
+    new Map(onBranch.map(({ path, size }) => [path.slice(EVENTS.length), size])),
+  );
   if (owner !== null)
     log.emit({ type: 'session-started', run: run.state.run, host: owner.host, pid: owner.pid, zephyr: version });
   run.log = log;
@@ -41,7 +45,7 @@ export function eventFiles(files: readonly LogFile[]): Addition[] {
 
 const lineShape = z.looseObject({ level: z.enum(['debug', 'info', 'warn', 'error']), time: z.iso.datetime(), type: z.string() });
 
-/** A line of the run log. `event` has `level` and `time` as well. */
+/** A line of the run log. */
 export interface LogLine {
   readonly text: string;
   readonly level: 'debug' | 'info' | 'warn' | 'error';

@@ -7,15 +7,16 @@ import { progressParts, wordingOf } from './wording.ts';
 const LEAST_GAP = 10;
 const LONGEST_GAP = 60;
 
-/** Events to lines for a log file or a pipe: `12:03:04Z dsft/train  text`. `now` is in seconds. */
-export function plainLines(): (event: RunEvent, now: number) => string[] {
+/** Events to lines for a log file or a pipe: `12:03:04Z dsft/train  text`, with `dates` also the day. `now` is in seconds. */
+export function plainLines({ dates = false } = {}): (event: RunEvent, now: number) => string[] {
   const steps = runningSteps();
   const printed = new Map<string, Printed>();
   return (event, now) => {
     const before = steps.about(event);
     const wording = wordingOf(event, before);
     steps.apply(event, now);
-    const time = `${new Date(now * 1000).toISOString().slice(11, 19)}Z`;
+    const iso = new Date(now * 1000).toISOString();
+    const time = `${dates ? `${iso.slice(0, 10)} ` : ''}${iso.slice(11, 19)}Z`;
     if (wording !== undefined) {
       const where = [wording.stage, wording.step].filter((part) => part !== undefined).join('/') || 'zephyr';
       const mark = wording.mark === 'failed' ? 'FAILED ' : wording.mark === 'warning' ? 'warning: ' : '';

@@ -1,5 +1,5 @@
 import { jsonLine } from '../base/ndjson.ts';
-import type { Emit, RunEvent } from '../model/event.ts';
+import type { RunEvent } from '../model/event.ts';
 import { liveArea } from './live-area.ts';
 import { liveLine, wordingLines } from './live-view.ts';
 import { painter } from './paint.ts';
@@ -30,7 +30,8 @@ export interface RendererOptions {
 }
 
 export interface Renderer {
-  readonly emit: Emit;
+  /** `at`: seconds since 1970 at which it happened, where that is not now. */
+  readonly emit: (event: RunEvent, at?: number) => void;
   /** A line of the command's own among the events: above the live view, or as an event of type `message` in JSON. */
   readonly print: (text: string) => void;
   /** Takes the live view away and gives the cursor back. */
@@ -46,9 +47,9 @@ export function openRenderer(options: RendererOptions): Renderer {
 function jsonRenderer({ stream, secrets, now = Date.now }: RendererOptions): Renderer {
   const redact = redactor(secrets);
   let seq = 0;
-  const write = (event: RunEvent | { type: 'message'; message: string }) => {
+  const write = (event: RunEvent | { type: 'message'; message: string }, at = now() / 1000) => {
     const { type, ...rest } = event;
-    const line = { v: 1, seq, ts: new Date(now()).toISOString(), type, ...(redactDeep(rest, redact) as object) };
+    const line = { v: 1, seq, ts: new Date(at * 1000).toISOString(), type, ...(redactDeep(rest, redact) as object) };
     seq += 1;
     stream.write(jsonLine(line));
   };
@@ -61,7 +62,7 @@ function plainRenderer({ stream, secrets, now = Date.now }: RendererOptions): Re
   const write = (texts: readonly string[]) => {
     if (texts.length > 0) stream.write(`${redact(texts.join('\n'))}\n`);
   };
-  return { emit: (event) => write(lines(event, now() / 1000)), print: (text) => write([text]), close: () => {} };
+  return { emit: (event, at = now() / 1000) => write(lines(event, at)), print: (text) => write([text]), close: () => {} };
 }
 
 function ttyRenderer({ stream, secrets, now = Date.now, color = true, columns, frame = 100 }: RendererOptions): Renderer {
@@ -77,10 +78,10 @@ function ttyRenderer({ stream, secrets, now = Date.now, color = true, columns, f
   const timer = frame > 0 ? setInterval(() => area.paint([], live()), frame) : undefined;
   timer?.unref();
   return {
-    emit: (event) => {
+    emit: (event, at = now() / 1000) => {
       const before = steps.about(event);
       const wording = wordingOf(event, before);
-      steps.apply(event, now() / 1000);
+      steps.apply(event, at);
       const stays = wording !== undefined && isKept(event);
       if (stays) {
         const clean = { ...wording, text: redact(wording.text), more: wording.more.map(redact) };

@@ -8,7 +8,7 @@ import { before, describe, test } from 'node:test';
 import { startPracticeServer } from '../../src/practice/server.ts';
 import { assertMistake } from '../rig/mistake.ts';
 import { filesWith, sampleProcesses } from '../rig/search.ts';
-import { CANARY, type Ended, missing, newPlace, type Place, start, zephyr } from '../rig/zephyr.ts';
+import { CANARY, type Ended, missing, newPlace, type Place, runsAt, start, zephyr } from '../rig/zephyr.ts';
 import { importFolder, stopStage } from './early-stop.ts';
 import { importBase, type Tiny, writeTiny } from './tiny.ts';
 
@@ -72,6 +72,9 @@ describe('a secret is nowhere but in the environment of zephyr itself', { skip, 
     const place = await newPlace({ TEACHER_KEY: KEY });
     const ended = await zephyr(place, ...(await stopStage(place, own)), '--yes');
     assertMistake(ended, 3, /Unknown key Bearer \[redacted\]/, /key, credit and model of teachers\.\S+ in the recipe/);
+    const [run] = await runsAt(place);
+    const log = await zephyr(place, 'logs', run?.id ?? '', '--events', '--json');
+    assert.match(log.stdout, /"type":"session-ended","exit":"preflight","message":".*Unknown key Bearer \[redacted\]/);
     assert.deepEqual(await filesWith(place.home, SECRETS), []);
   });
 });
