@@ -16,3 +16,24 @@ export function hmacOrder<T>(seed: number | string, purpose: string, items: read
     .sort((a, b) => a.draw - b.draw)
     .map(({ item }) => item);
 }
+
+/** One of the items, drawn by `hmacUniform`; `undefined` of none. */
+export function hmacPick<T>(seed: number, purpose: string, items: readonly T[], name: string): T | undefined {
+  return items[Math.floor(hmacUniform(seed, purpose, name) * items.length)];
+}
+
+/** One of the names by its weight, drawn by `hmacUniform`; `undefined` of none. The order of the names does not matter. */
+export function hmacPickWeighted(
+  seed: number,
+  purpose: string,
+  weights: Readonly<Record<string, number>>,
+  item: string,
+): string | undefined {
+  const names = Object.keys(weights).sort();
+  const total = names.reduce((sum, name) => sum + (weights[name] ?? 0), 0);
+  let left = hmacUniform(seed, purpose, item) * total;
+  return names.find((name) => {
+    left -= weights[name] ?? 0;
+    return left < 0;
+  });
+}

@@ -1,14 +1,17 @@
-/** Notices what brings nothing: so many results of somebody without a good one, and going on is taken to make no sense. */
-export interface InVain<Who> {
-  heard(who: Who, isGood: boolean): void;
-  isHopeless(who: Who): boolean;
-}
+/** Says when to give up on somebody: the first results, as many as `least`, were all bad. One good result settles it for ever. */
+export class GiveUpAfter<Key> {
+  readonly #least: number;
+  readonly #bad = new Map<Key, number>();
 
-/** One good result is enough for ever: from then on the bad ones are only counted, elsewhere. */
-export function watchInVain<Who>(least: number): InVain<Who> {
-  const bad = new Map<Who, number>();
-  return {
-    heard: (who, isGood) => void bad.set(who, isGood ? Number.NEGATIVE_INFINITY : (bad.get(who) ?? 0) + 1),
-    isHopeless: (who) => (bad.get(who) ?? 0) >= least,
-  };
+  constructor(least: number) {
+    this.#least = least;
+  }
+
+  record(key: Key, isGood: boolean): void {
+    this.#bad.set(key, isGood ? Number.NEGATIVE_INFINITY : (this.#bad.get(key) ?? 0) + 1);
+  }
+
+  isReached(key: Key): boolean {
+    return (this.#bad.get(key) ?? 0) >= this.#least;
+  }
 }

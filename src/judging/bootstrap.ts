@@ -1,5 +1,5 @@
 /** An estimate with its 95 % interval. */
-export interface Estimate {
+export interface BootstrapEstimate {
   readonly mean: number;
   readonly low: number;
   readonly high: number;
@@ -21,7 +21,7 @@ export function uniforms(seed: number): () => number {
  * values with replacement, their 2.5 % and 97.5 % quantiles (nearest rank). Values of pairs, such as the difference of
  * two models on one prompt, make it the paired bootstrap. Throws on no value.
  */
-export function bootstrap(values: readonly number[], resamples: number, seed: number): Estimate {
+export function bootstrap(values: readonly number[], resamples: number, seed: number): BootstrapEstimate {
   if (values.length === 0) throw new RangeError('Cannot estimate the mean of no values');
   const draw = uniforms(seed);
   const means = new Float64Array(resamples);

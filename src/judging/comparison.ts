@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { strictSchema } from './question.ts';
 import { cutRationale, readJson } from './reading.ts';
-import type { Form } from './response-format.ts';
+import type { ResponseFormat } from './response-format.ts';
 
 /** The aspect of rows that say which of two answers is better. */
 export const COMPARISON = 'comparison';
@@ -11,9 +11,9 @@ const body = z.strictObject({ rationale: z.string(), better: z.enum(['A', 'B', '
 const schema = strictSchema({ rationale: { type: 'string' }, better: { type: 'string', enum: ['A', 'B', 'tie'] } });
 
 /** Two texts, A and B: a win is worth 1 to a text, a tie one half, a loss 0. */
-export function comparisonForm(): Form {
+export function comparisonFormat(): ResponseFormat {
   return {
-    cells: [
+    slots: [
       { position: 0, aspect: COMPARISON, against: 1 },
       { position: 1, aspect: COMPARISON, against: 0 },
     ],

@@ -1,19 +1,19 @@
 import { type Scale, scaleOf } from './question.ts';
-import { invalid, type JudgeReply, type Reading, unreadable } from './reading.ts';
-import type { Form, Found } from './response-format.ts';
+import { invalid, type JudgeReply, type ReadReply, unreadable } from './reading.ts';
+import type { ResponseFormat, SlotValue } from './response-format.ts';
 
 /** Alternatives of the first token that are asked for: what OpenAI gives at most. */
 const TOP_LOGPROBS = 20;
-/** A digit is one token; some servers count what frames a turn as well. */
+/** A digit is one token; some servers also count the tokens that frame a turn. */
 const DIGIT_TOKENS = 4;
-/** Rounding of the server's probabilities. */
+/** How far the probabilities of a server may be off by its rounding. */
 const SLACK = 0.001;
 export const NO_LOGPROBS = 'the server sends no log-probabilities';
 
 /** One text alone, rated by a single digit. */
-export function expectedForm(aspect: string, minMass: number): Form {
+export function expectedFormat(aspect: string, minMass: number): ResponseFormat {
   return {
-    cells: [{ position: 0, aspect, against: null }],
+    slots: [{ position: 0, aspect, against: null }],
     topLogprobs: TOP_LOGPROBS,
     maxTokens: DIGIT_TOKENS,
     read(reply) {
@@ -29,21 +29,14 @@ export function expectedForm(aspect: string, minMass: number): Form {
  * likelier than all others together. Less than `minMass` on the digits is no rating. As ActiveUltraFeedback does
  * (arXiv 2603.09692), and G-Eval before it (arXiv 2303.16634).
  */
-function readExpected(reply: JudgeReply | undefined, aspect: string, minMass: number): Reading<Found> {
+function readExpected(reply: JudgeReply | undefined, aspect: string, minMass: number): ReadReply<SlotValue> {
   const closed = unreadable(reply);
   if (closed !== undefined || reply === undefined) return closed ?? invalid('no reply');
   if (reply.text.trim() === '') return invalid('the reply is empty');
   if (reply.alternatives === undefined || reply.alternatives.length === 0) return invalid(NO_LOGPROBS);
+  if (reply.alternatives.some(({ logprob }) => !(logprob <= SLACK))) return invalid('a log-probability above 0');
   const scale = scaleOf(aspect);
-  const chances = new Map<number, number>();
-  let all = 0;
-  for (const { token, logprob } of reply.alternatives) {
-    if (!(logprob <= SLACK)) return invalid('a log-probability above 0');
-    const chance = Math.exp(logprob);
-    all += chance;
-    const digit = digitOf(token, scale);
-    if (digit !== undefined) chances.set(digit, (chances.get(digit) ?? 0) + chance);
-  }
+  const { chances, all } = chancesOf(reply.alternatives, scale);
   if (all > 1 + SLACK) return invalid('probabilities of more than 1 together');
   const written = digitOf(/^\s*\d(?=\s|\.?\s*$)/.exec(reply.text)?.[0] ?? '', scale);
   if (written === undefined) return invalid('no digit of the scale');
@@ -54,6 +47,19 @@ function readExpected(reply: JudgeReply | undefined, aspect: string, minMass: nu
   const rated = [...chances].filter(([digit]) => digit > 0);
   const value = rated.reduce((sum, [digit, chance]) => sum + digit * chance, 0) / (mass - none);
   return { ok: true, found: { rating: written === 0 ? null : written, na: false, value, mass, rationale: null } };
+}
+
+/** The probability of each digit of the scale, and that of all tokens together. */
+function chancesOf(alternatives: NonNullable<JudgeReply['alternatives']>, scale: Scale) {
+  const chances = new Map<number, number>();
+  let all = 0;
+  for (const { token, logprob } of alternatives) {
+    const chance = Math.exp(logprob);
+    all += chance;
+    const digit = digitOf(token, scale);
+    if (digit !== undefined) chances.set(digit, (chances.get(digit) ?? 0) + chance);
+  }
+  return { chances, all };
 }
 
 /** The digit of the scale that a token is, white space aside. */

@@ -1,12 +1,12 @@
 import { type Call, type CallOutcome, callKey } from '../calls/call.ts';
 import type { Unanswered } from '../calls/unanswered.ts';
-import type { Sheet } from './judge-requests.ts';
-import type { JudgeReply, Reading } from './reading.ts';
-import type { Found } from './response-format.ts';
+import type { JudgeRequest } from './judge-requests.ts';
+import type { JudgeReply, ReadReply } from './reading.ts';
+import type { SlotValue } from './response-format.ts';
 
-/** What became of a sheet. */
-export interface Settled {
-  readonly reading: Reading<readonly Found[]>;
+/** What became of a request. */
+export interface Judgement {
+  readonly reading: ReadReply<readonly SlotValue[]>;
   /** the model that was asked last, and the key of that call */
   readonly judge: string;
   readonly key: string;
@@ -14,35 +14,38 @@ export interface Settled {
 }
 
 /**
- * The first reply to a sheet that can be read: the judge's, the judge's once more, then the fallback's likewise; else what
- * became of the last. A model that gives no reply at all is not asked again.
+ * The first reply to a request that can be read: the judge's, the judge's once more, then the fallback's likewise. Where none
+ * can be, the last of them. A model that gives no reply at all is not asked once more.
  */
-export async function settle({ tries, form }: Sheet, replyTo: (call: Call) => Promise<JudgeReply | undefined>): Promise<Settled> {
-  let last: Settled | undefined;
-  for (const [model, calls] of tries.entries()) {
-    for (const [attempt, call] of calls.entries()) {
-      const reading = form.read(await replyTo(call));
-      const by = model > 0 ? 'fallback' : attempt > 0 ? 'second reply' : 'first reply';
-      last = { reading, judge: call.model, key: callKey(call), by: reading.ok ? by : 'nobody' };
-      if (reading.ok) return last;
-      if (reading.status === 'missing') break;
-    }
+export async function judgeOnce(
+  { tries, format }: JudgeRequest,
+  replyTo: (call: Call) => Promise<JudgeReply | undefined>,
+): Promise<Judgement> {
+  let last: Judgement | undefined;
+  let silent: readonly Call[] | undefined;
+  for (const [calls, call] of tries.flatMap((own) => own.map((each) => [own, each] as const))) {
+    if (calls === silent) continue;
+    const reading = format.read(await replyTo(call));
+    const readBy = calls !== tries[0] ? 'fallback' : call !== calls[0] ? 'second reply' : 'first reply';
+    last = { reading, judge: call.model, key: callKey(call), by: reading.ok ? readBy : 'nobody' };
+    if (reading.ok) return last;
+    if (reading.status === 'missing') silent = calls;
   }
-  return last as Settled;
+  return last as Judgement;
 }
 
-/** Settles a sheet by asking. A sheet of which the last who was asked gave no reply is one that is `unanswered`. */
-export async function askSheet(
-  sheet: Sheet,
+/** As `judgeOnce`, by `ask`. Where the model that was asked last gave no reply, `unanswered` counts its call. */
+export async function askJudge(
+  request: JudgeRequest,
   ask: (call: Call) => Promise<CallOutcome>,
   unanswered: Unanswered,
-): Promise<Settled> {
+): Promise<Judgement> {
   let last: { readonly call: Call; readonly outcome: CallOutcome } | undefined;
-  const settled = await settle(sheet, async (call) => {
+  const judgement = await judgeOnce(request, async (call) => {
     const outcome = await ask(call);
     last = { call, outcome };
     return outcome.ok ? outcome.reply : undefined;
   });
   if (last !== undefined) unanswered.replyIn(last.call, last.outcome);
-  return settled;
+  return judgement;
 }

@@ -1,16 +1,15 @@
 import { hmacOrder } from '../base/hmac-choice.ts';
 import type { Call } from '../calls/call.ts';
-import type { CallFields } from '../calls/call-config.ts';
-import { comparisonForm } from './comparison.ts';
-import { expectedForm } from './expected.ts';
-import { jointForm } from './joint.ts';
+import { comparisonFormat } from './comparison.ts';
+import { expectedFormat } from './expected.ts';
+import { jointFormat } from './joint.ts';
 import type { JudgePanel } from './panel.ts';
-import { ratingsForm } from './ratings.ts';
-import { type Form, judgeCall } from './response-format.ts';
+import { ratingsFormat } from './ratings.ts';
+import { judgeCall, type ResponseFormat } from './response-format.ts';
 import { allInstructions, type Instructions } from './templates.ts';
 
 /** An answer to be judged, beside the others to its prompt. */
-export interface Answer {
+export interface AnswerToJudge {
   readonly completion_id: string;
   readonly prompt_id: string;
   readonly prompt: string;
@@ -18,19 +17,19 @@ export interface Answer {
 }
 
 /** One question to one judge. */
-export interface Sheet {
+export interface JudgeRequest {
   /** Which judge of the panel is asked, from 0. */
-  readonly seat: number;
+  readonly judgeIndex: number;
   readonly permutation: number;
   /** in the order of the labels */
-  readonly answers: readonly Answer[];
+  readonly answers: readonly AnswerToJudge[];
   readonly instructions: Instructions;
-  readonly form: Form;
+  readonly format: ResponseFormat;
   /** For each model that may be asked: the question, and the same once more for when its reply cannot be read. */
   readonly tries: readonly (readonly Call[])[];
 }
 
-/** So many sheets of a judge that nobody can read, and none that can be: it is asked no more. */
+/** A judge is asked no more when none of its first replies, as many as this, could be read. */
 export const LEGIBLE_AFTER = 16;
 
 /** Answers that there is something to judge in. */
@@ -38,67 +37,70 @@ export function isJudged({ flags }: { readonly flags: readonly string[] }): bool
   return !flags.includes('missing') && !flags.includes('empty');
 }
 
+export type RequestsFor = (answers: readonly AnswerToJudge[]) => JudgeRequest[];
+
 /**
  * Makes the questions about the answers to one prompt: which, in which orders and with which bytes depends on the config,
  * the answers and the seed alone, so that what is asked in advance is what is asked later. None for fewer than two answers.
  */
-export async function sheetMaker(config: JudgePanel, files: string): Promise<(answers: readonly Answer[]) => Sheet[]> {
-  const { seed, judges, fallback, mode, aspects, overall, permutations, pairs_per_prompt, min_mass } = config;
-  const instructions = await allInstructions(files, config);
+export async function requestMaker(panel: JudgePanel, files: string): Promise<RequestsFor> {
+  const { seed, judges, fallback, mode, aspects, overall, permutations, pairs_per_prompt, min_mass } = panel;
+  const instructions = await allInstructions(files, panel);
 
-  function sheets(about: string, orders: readonly (readonly Answer[])[], formFor: (texts: number) => Form): Sheet[] {
+  /** To each judge, in each of these orders. */
+  function requests(
+    about: string,
+    orders: readonly (readonly AnswerToJudge[])[],
+    formatFor: (texts: number) => ResponseFormat,
+  ): JudgeRequest[] {
     const told = instructions.get(about) as Instructions;
-    return judges.flatMap((judge, seat) =>
+    return judges.flatMap((judge, judgeIndex) =>
       orders.map((answers, permutation) => {
-        const form = formFor(answers.length);
-        const ask = (fields: CallFields): Call[] =>
-          [`judge ${about}`, `judge ${about} once more`].map((purpose) =>
-            judgeCall(
-              fields,
-              purpose,
-              told.text,
-              answers[0] as Answer,
-              answers.map(({ text }) => text),
-              form,
-            ),
-          );
-        const tries = [ask(judge), ...(fallback === null ? [] : [ask(fallback)])];
-        return { seat, permutation, answers, instructions: told, form, tries };
+        const format = formatFor(answers.length);
+        const question = {
+          instructions: told.text,
+          prompt: answers[0] as AnswerToJudge,
+          texts: answers.map(({ text }) => text),
+          format,
+        };
+        const tries = [judge, ...(fallback === null ? [] : [fallback])].map((model) =>
+          [`judge ${about}`, `judge ${about} once more`].map((purpose) => judgeCall(model, { ...question, purpose })),
+        );
+        return { judgeIndex, permutation, answers, instructions: told, format, tries };
       }),
     );
   }
-  const inOrders = (about: string, answers: readonly Answer[]) => ordersOf(seed, about, answers, permutations);
-
-  function main(answers: readonly Answer[]): Sheet[] {
-    switch (mode) {
-      case 'per_aspect':
-        return aspects.flatMap((aspect) => sheets(aspect, inOrders(aspect, answers), (texts) => ratingsForm(aspect, texts)));
-      case 'joint':
-        return sheets('joint', inOrders('joint', answers), (texts) => jointForm(aspects, texts));
-      case 'pairwise':
-        return pairsOf(seed, answers, pairs_per_prompt).flatMap((pair) =>
-          sheets('comparison', [pair, pair.toReversed()].slice(0, permutations), comparisonForm),
-        );
-      case 'expected':
-        return aspects.flatMap((aspect) =>
-          answers.flatMap((answer) => sheets(aspect, [[answer]], () => expectedForm(aspect, min_mass))),
-        );
-    }
-  }
+  const inOrders = (about: string, answers: readonly AnswerToJudge[]) => ordersOf(seed, about, answers, permutations);
+  const byMode: Record<JudgePanel['mode'], RequestsFor> = {
+    per_aspect: (answers) =>
+      aspects.flatMap((aspect) => requests(aspect, inOrders(aspect, answers), (texts) => ratingsFormat(aspect, texts))),
+    joint: (answers) => requests('joint', inOrders('joint', answers), (texts) => jointFormat(aspects, texts)),
+    pairwise: (answers) =>
+      pairsOf(seed, answers, pairs_per_prompt).flatMap((pair) =>
+        requests('comparison', [pair, pair.toReversed()].slice(0, permutations), comparisonFormat),
+      ),
+    expected: (answers) =>
+      aspects.flatMap((aspect) =>
+        answers.flatMap((answer) => requests(aspect, [[answer]], () => expectedFormat(aspect, min_mass))),
+      ),
+  };
   return (answers) => {
     if (answers.length < 2) return [];
-    const rest = overall ? answers.flatMap((answer) => sheets('overall', [[answer]], () => ratingsForm('overall', 1))) : [];
-    return [...(aspects.length > 0 ? main(answers) : []), ...rest];
+    const critiqued = overall ? answers : [];
+    return [
+      ...(aspects.length > 0 ? byMode[mode](answers) : []),
+      ...critiqued.flatMap((answer) => requests('overall', [[answer]], () => ratingsFormat('overall', 1))),
+    ];
   };
 }
 
 /** A drawn order, its reverse, another and its reverse: as many as are wanted, each once. */
-function ordersOf(seed: number, about: string, answers: readonly Answer[], count: number): (readonly Answer[])[] {
+function ordersOf(seed: number, about: string, answers: readonly AnswerToJudge[], count: number): (readonly AnswerToJudge[])[] {
   const drawn = [`order ${about}`, `order ${about} again`].flatMap((purpose) => {
     const order = hmacOrder(seed, purpose, answers, ({ completion_id }) => completion_id);
     return [order, order.toReversed()];
   });
-  const isNew = (order: readonly Answer[], index: number) =>
+  const isNew = (order: readonly AnswerToJudge[], index: number) =>
     drawn.findIndex((other) => other.every((answer, at) => answer === order[at])) === index;
   return drawn.filter(isNew).slice(0, count);
 }
@@ -107,12 +109,12 @@ function ordersOf(seed: number, about: string, answers: readonly Answer[], count
  * At most `most` pairs: the answers stand in a drawn circle, neighbours are compared first, then those two apart, and so
  * on, so that every answer has as many opponents as another and all hang together.
  */
-function pairsOf(seed: number, answers: readonly Answer[], most: number): Answer[][] {
+function pairsOf(seed: number, answers: readonly AnswerToJudge[], most: number): AnswerToJudge[][] {
   const circle = hmacOrder(seed, 'pairs', answers, ({ completion_id }) => completion_id);
   const size = circle.length;
-  const pairs: Answer[][] = [];
+  const pairs: AnswerToJudge[][] = [];
   for (let apart = 1; apart * 2 <= size; apart += 1)
     for (let at = 0; at < (apart * 2 === size ? apart : size); at += 1)
-      pairs.push([circle[at] as Answer, circle[(at + apart) % size] as Answer]);
+      pairs.push([circle[at] as AnswerToJudge, circle[(at + apart) % size] as AnswerToJudge]);
   return pairs.slice(0, most);
 }

@@ -3,7 +3,7 @@ export type RatingStatus = 'ok' | 'invalid' | 'refused' | 'missing';
 
 /**
  * What one judge made of one answer in one aspect, seeing the answers in one order. What is aggregated is `value` and
- * nothing else: first the mean over a seat's rows (orders of the texts, opponents), then the median over the seats; see
+ * nothing else: first the mean over a judge's rows (orders of the texts, opponents), then the median over the judges; see
  * `verdictOf`.
  */
 export type Rating = {
@@ -13,7 +13,7 @@ export type Rating = {
   readonly aspect: string;
   /** The model that gave the reply; the fallback's where the judge's could not be read. */
   readonly judge: string;
-  /** Which judge of the panel this is, from 0; a fallback takes the seat of the judge that it stands in for. */
+  /** Index of the judge in the panel, from 0; a fallback has that of the judge that it stands in for. */
   readonly seat: number;
   /** The template files that the judge's instructions are made of, and the sha256 of the instructions; null for a reward. */
   readonly template_id: string | null;

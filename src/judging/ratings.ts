@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import { labelsFor, ratingSchema, readRating, scaleOf, strictSchema } from './question.ts';
-import { cutRationale, invalid, type JudgeReply, type Reading, readJson } from './reading.ts';
-import type { Form, Found } from './response-format.ts';
+import { cutRationale, invalid, type JudgeReply, type ReadReply, readJson } from './reading.ts';
+import type { ResponseFormat, SlotValue } from './response-format.ts';
 
 /** All texts side by side, rated in one aspect. */
-export function ratingsForm(aspect: string, texts: number): Form {
+export function ratingsFormat(aspect: string, texts: number): ResponseFormat {
   const labels = labelsFor(texts);
   const entry = strictSchema({
     label: { type: 'string', enum: labels },
@@ -13,7 +13,7 @@ export function ratingsForm(aspect: string, texts: number): Form {
   });
   const list = { type: 'array', items: entry, minItems: texts, maxItems: texts };
   return {
-    cells: labels.map((_, position) => ({ position, aspect, against: null })),
+    slots: labels.map((_, position) => ({ position, aspect, against: null })),
     schema: { name: `${aspect}_ratings`, schema: strictSchema({ ratings: list }) },
     read: (reply) => readRatings(reply, labels, aspect),
   };
@@ -24,10 +24,10 @@ const body = z.strictObject({
 });
 
 /** All labels, each once, each with a rating of the scale, or nothing at all. Texts are told apart by label, never by position. */
-function readRatings(reply: JudgeReply | undefined, labels: readonly string[], aspect: string): Reading<readonly Found[]> {
+function readRatings(reply: JudgeReply | undefined, labels: readonly string[], aspect: string): ReadReply<readonly SlotValue[]> {
   const parsed = readJson(reply, body);
   if (!parsed.ok) return parsed;
-  const byLabel = new Map<string, Found>();
+  const byLabel = new Map<string, SlotValue>();
   for (const { label, rationale, rating } of parsed.found.ratings) {
     if (!labels.includes(label)) return invalid('a label that was not given');
     if (byLabel.has(label)) return invalid('a label twice');

@@ -9,7 +9,7 @@ export type JudgeReply = Pick<ChatReply, 'text' | 'finishReason' | 'refusal'> & 
 
 export type Unread = { readonly ok: false; readonly status: Exclude<RatingStatus, 'ok'>; readonly why: string };
 /** What a reply says, or why there is nothing to read. */
-export type Reading<T> = { readonly ok: true; readonly found: T } | Unread;
+export type ReadReply<T> = { readonly ok: true; readonly found: T } | Unread;
 
 /** Longer rationales were not asked for and are cut; the call log keeps the whole reply. */
 const RATIONALE_CHARACTERS = 300;
@@ -28,7 +28,7 @@ export function unreadable(reply: JudgeReply | undefined): Unread | undefined {
  * A whole reply as JSON of exactly this shape: nothing cut off, no member twice, none that was not asked for. What is whole
  * and of the shape was not cut, so a server that does not say how a reply ended is believed.
  */
-export function readJson<T>(reply: JudgeReply | undefined, shape: z.ZodType<T>): Reading<T> {
+export function readJson<T>(reply: JudgeReply | undefined, shape: z.ZodType<T>): ReadReply<T> {
   const closed = unreadable(reply);
   if (closed !== undefined || reply === undefined) return closed ?? invalid('no reply');
   const finish = finishOf(reply.finishReason);

@@ -13,9 +13,9 @@ export interface Instructions {
   readonly sha256: string;
 }
 
-/** What to rate, then the form of the reply. */
+/** What to rate, then the format of the reply. */
 export function judgeInstructions(files: string, aspect: string): Promise<Instructions> {
-  return assemble(files, [aspect, 'form'], ([task = '', form = '']) => `${task}\n\n${form}`);
+  return assemble(files, [aspect, 'form'], ([task = '', format = '']) => `${task}\n\n${format}`);
 }
 
 /** A section for each aspect, under its name, then how all of them are judged together. */
@@ -27,7 +27,7 @@ function manyAspects(files: string, aspects: readonly string[], mode: string): P
 
 type Judged = Pick<JudgePanel, 'mode' | 'aspects' | 'overall'>;
 
-/** The instructions of a judge by what a sheet is about: an aspect, `joint`, `comparison` or `overall`. */
+/** The instructions of a judge by what a request is about: an aspect, `joint`, `comparison` or `overall`. */
 export async function allInstructions(files: string, { mode, aspects, overall }: Judged): Promise<Map<string, Instructions>> {
   const found = new Map<string, Instructions>();
   if (mode === 'joint' && aspects.length > 0) found.set('joint', await manyAspects(files, aspects, 'joint'));
@@ -40,8 +40,8 @@ export async function allInstructions(files: string, { mode, aspects, overall }:
 
 /** The files that a judge step reads, for its fingerprint. */
 export function judgeFiles({ mode, aspects, overall }: Judged): string[] {
-  const form = mode === 'per_aspect' ? 'form' : mode;
-  const names = [...(aspects.length > 0 ? [...aspects, form] : []), ...(overall ? ['overall', 'form'] : [])];
+  const format = mode === 'per_aspect' ? 'form' : mode;
+  const names = [...(aspects.length > 0 ? [...aspects, format] : []), ...(overall ? ['overall', 'form'] : [])];
   return [...new Set(names)].map(fileOf);
 }
 

@@ -1,27 +1,27 @@
 import type { Rating } from './rating.ts';
 
 /** What all judges together say of one answer in one aspect. */
-export interface Verdict {
+export interface PanelVerdict {
   /** Every judgement could be read. */
   readonly complete: boolean;
   /** null where not complete, or where all say that the aspect does not apply */
   readonly value: number | null;
-  /** Seats of the panel that gave a number. */
-  readonly seats: number;
+  /** how many judges gave a number */
+  readonly judges: number;
 }
 
 /**
  * `ratings` are those of one answer in one aspect: the mean of `value` over a judge's orders and opponents, then the
  * median over the judges. "Does not apply" is no number and is left out of both.
  */
-export function verdictOf(ratings: readonly Pick<Rating, 'seat' | 'value' | 'status'>[]): Verdict {
+export function verdictOf(ratings: readonly Pick<Rating, 'seat' | 'value' | 'status'>[]): PanelVerdict {
   const complete = ratings.length > 0 && ratings.every(({ status }) => status === 'ok');
-  if (!complete) return { complete, value: null, seats: 0 };
-  const bySeat = [...Map.groupBy(ratings, ({ seat }) => seat).values()].map((own) =>
+  if (!complete) return { complete, value: null, judges: 0 };
+  const byJudge = [...Map.groupBy(ratings, ({ seat }) => seat).values()].map((own) =>
     meanOf(own.flatMap(({ value }) => (value === null ? [] : [value]))),
   );
-  const values = bySeat.filter((value) => value !== null);
-  return { complete, value: medianOf(values), seats: values.length };
+  const values = byJudge.filter((value) => value !== null);
+  return { complete, value: medianOf(values), judges: values.length };
 }
 
 export function meanOf(values: readonly number[]): number | null {

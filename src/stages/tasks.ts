@@ -4,7 +4,7 @@ import type { Task } from './stage.ts';
 export const tasks: Readonly<Record<string, Task>> = {
   construct: async (context) => (await import('./dsft/dialogues/construct.ts')).construct(context),
   prompts: async (context) => (await import('./aif/prompts/prompts.ts')).prompts(context),
-  draw: async (context) => (await import('./aif/answers/assign.ts')).draws(context),
+  draw: async (context) => (await import('./aif/answers/assign.ts')).assign(context),
   generate: async (context) => (await import('./aif/answers/generate.ts')).generate(context),
   judge: async (context) => (await import('./aif/judge/judge.ts')).judge(context),
   delta: async (context) => (await import('./aif/pairs/delta.ts')).delta(context),

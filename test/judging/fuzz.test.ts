@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { comparisonForm } from '../../src/judging/comparison.ts';
-import { expectedForm } from '../../src/judging/expected.ts';
-import { jointForm } from '../../src/judging/joint.ts';
-import { ratingsForm } from '../../src/judging/ratings.ts';
-import type { Form, Found } from '../../src/judging/response-format.ts';
+import { comparisonFormat } from '../../src/judging/comparison.ts';
+import { expectedFormat } from '../../src/judging/expected.ts';
+import { jointFormat } from '../../src/judging/joint.ts';
+import { ratingsFormat } from '../../src/judging/ratings.ts';
+import type { ResponseFormat, SlotValue } from '../../src/judging/response-format.ts';
 import { entry, LABELS, replied } from './replies.ts';
 
 /** 10,000 damaged replies in all. */
@@ -64,12 +64,12 @@ function toldBy(text: string): Map<string, unknown> | undefined {
   return told;
 }
 
-function check(form: Form, text: string, expected: (position: number, aspect: string) => unknown): void {
-  const reading = form.read(replied(text));
+function check(format: ResponseFormat, text: string, expected: (position: number, aspect: string) => unknown): void {
+  const reading = format.read(replied(text));
   if (!reading.ok) return;
-  assert.equal(reading.found.length, form.cells.length);
-  for (const [index, { position, aspect }] of form.cells.entries()) {
-    const { value, na }: Found = reading.found[index] ?? assert.fail();
+  assert.equal(reading.found.length, format.slots.length);
+  for (const [index, { position, aspect }] of format.slots.entries()) {
+    const { value, na }: SlotValue = reading.found[index] ?? assert.fail();
     assert.equal(na ? 'N/A' : value, expected(position, aspect), text);
     assert.ok(na || (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 5));
   }
@@ -79,12 +79,12 @@ const OPTIONS = { numRuns: RUNS, seed: SEED };
 
 test('of 2,000 damaged replies with ratings none gives an invented or a misaligned one', () => {
   let read = 0;
-  const form = ratingsForm('helpfulness', 4);
+  const format = ratingsFormat('helpfulness', 4);
   fc.assert(
     fc.property(four, damage, (truth, wrong) => {
       const text = damaged(JSON.stringify({ ratings: LABELS.map((label, n) => entry(label, truth[n])) }), wrong);
-      read += form.read(replied(text)).ok ? 1 : 0;
-      check(form, text, (position) => toldBy(text)?.get(LABELS[position] ?? ''));
+      read += format.read(replied(text)).ok ? 1 : 0;
+      check(format, text, (position) => toldBy(text)?.get(LABELS[position] ?? ''));
     }),
     OPTIONS,
   );
@@ -92,7 +92,7 @@ test('of 2,000 damaged replies with ratings none gives an invented or a misalign
 });
 
 test('of 2,000 damaged joint replies none gives an invented or a misaligned rating', () => {
-  const form = jointForm(ASPECTS, 4);
+  const format = jointFormat(ASPECTS, 4);
   fc.assert(
     fc.property(four, four, damage, (honest, helpful, wrong) => {
       const list = LABELS.map((label, n) => ({
@@ -101,7 +101,7 @@ test('of 2,000 damaged joint replies none gives an invented or a misaligned rati
         ratings: { honesty: honest[n] === 3 ? 'N/A' : honest[n], helpfulness: helpful[n] },
       }));
       const text = damaged(JSON.stringify({ ratings: list }), wrong);
-      check(form, text, (position, aspect) => {
+      check(format, text, (position, aspect) => {
         const told = toldBy(text)?.get(LABELS[position] ?? '') as Record<string, unknown> | undefined;
         return told?.[aspect];
       });
@@ -111,11 +111,11 @@ test('of 2,000 damaged joint replies none gives an invented or a misaligned rati
 });
 
 test('of 2,000 damaged comparisons none names a winner that the reply does not', () => {
-  const form = comparisonForm();
+  const format = comparisonFormat();
   fc.assert(
     fc.property(fc.constantFrom('A', 'B', 'tie'), damage, (better, wrong) => {
       const text = damaged(JSON.stringify({ rationale: 'A is longer, B is "right"', better }), wrong);
-      const reading = form.read(replied(text));
+      const reading = format.read(replied(text));
       if (!reading.ok) return;
       const told = (JSON.parse(text) as { better: string }).better;
       const worth = { A: [1, 0], B: [0, 1], tie: [0.5, 0.5] }[told];
@@ -132,7 +132,7 @@ test('of 2,000 damaged comparisons none names a winner that the reply does not',
 });
 
 test('of 2,000 strange first tokens none gives a rating outside of the scale or of the digits there', () => {
-  const form = expectedForm('helpfulness', 0.4);
+  const format = expectedFormat('helpfulness', 0.4);
   const token = fc.oneof(
     fc.constantFrom('1', '2', '3', '4', '5', ' 4', '5\n', '0', '6', '45', '٣', 'IV', 'four', '', '4.', '-4'),
     fc.string({ maxLength: 3 }),
@@ -143,7 +143,7 @@ test('of 2,000 strange first tokens none gives a rating outside of the scale or 
   );
   fc.assert(
     fc.property(fc.array(fc.record({ token, logprob }), { maxLength: 20 }), token, (alternatives, text) => {
-      const reading = form.read({ ...replied(text), alternatives });
+      const reading = format.read({ ...replied(text), alternatives });
       if (!reading.ok) return;
       const digits = alternatives.flatMap(({ token: each, logprob: log }) =>
         /^\s*[1-5]\s*$/.test(each) && log > -700 ? [Number(each)] : [],
@@ -162,15 +162,15 @@ test('of 2,000 strange first tokens none gives a rating outside of the scale or 
 
 test('of 2,000 replies of any text at all none is read but those that are whole', () => {
   const forms = [
-    ratingsForm('helpfulness', 2),
-    ratingsForm('overall', 1),
-    jointForm(ASPECTS, 2),
-    comparisonForm(),
-    expectedForm('honesty', 0.5),
+    ratingsFormat('helpfulness', 2),
+    ratingsFormat('overall', 1),
+    jointFormat(ASPECTS, 2),
+    comparisonFormat(),
+    expectedFormat('honesty', 0.5),
   ];
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json(), fc.string({ unit: 'binary' })), (text) => {
-      for (const form of forms) assert.equal(form.read(replied(text)).ok, false);
+      for (const format of forms) assert.equal(format.read(replied(text)).ok, false);
     }),
     OPTIONS,
   );

@@ -1,6 +1,6 @@
 import type { Rating } from '../../src/judging/rating.ts';
 import type { JudgeReply } from '../../src/judging/reading.ts';
-import type { Form } from '../../src/judging/response-format.ts';
+import type { ResponseFormat } from '../../src/judging/response-format.ts';
 
 export const LABELS = ['A', 'B', 'C', 'D'];
 
@@ -15,9 +15,9 @@ export const digit = (text: string, chances: Readonly<Record<string, number>>): 
 
 export const entry = (label: string, rating: unknown, rationale = 'because') => ({ label, rationale, rating });
 
-/** The numbers that a form reads, or why it reads none. */
-export function valuesOf(form: Form, reply: JudgeReply | undefined): (number | null)[] | string {
-  const reading = form.read(reply);
+/** The numbers that a format reads, or why it reads none. */
+export function valuesOf(format: ResponseFormat, reply: JudgeReply | undefined): (number | null)[] | string {
+  const reading = format.read(reply);
   return reading.ok ? reading.found.map(({ value }) => value) : reading.why;
 }
 

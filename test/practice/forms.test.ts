@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { comparisonForm } from '../../src/judging/comparison.ts';
-import { expectedForm } from '../../src/judging/expected.ts';
-import { jointForm } from '../../src/judging/joint.ts';
+import { comparisonFormat } from '../../src/judging/comparison.ts';
+import { expectedFormat } from '../../src/judging/expected.ts';
+import { jointFormat } from '../../src/judging/joint.ts';
 import { ASPECTS } from '../../src/judging/question.ts';
-import { ratingsForm } from '../../src/judging/ratings.ts';
-import { type Form, judgeCall } from '../../src/judging/response-format.ts';
+import { ratingsFormat } from '../../src/judging/ratings.ts';
+import { judgeCall, type ResponseFormat } from '../../src/judging/response-format.ts';
 import { allInstructions } from '../../src/judging/templates.ts';
 import { makeSyllabus } from '../../src/practice/questions.ts';
 import { startPracticeServer } from '../../src/practice/server.ts';
@@ -23,11 +23,11 @@ const right = `The home of ${person} is ${town}.`;
 const evasive = 'I would rather not say.';
 const wrong = `The home of ${person} is ${elsewhere}.`;
 
-/** What the judge step reads from the practice judge's reply, by cell. */
+/** What the judge step reads from the practice judge's reply, by slot. */
 async function judged(
   mode: 'per_aspect' | 'joint' | 'pairwise' | 'expected',
   about: string,
-  form: Form,
+  format: ResponseFormat,
   texts: readonly string[],
 ) {
   const server = await startPracticeServer({ seed: 3 });
@@ -35,7 +35,13 @@ async function judged(
     const files = join(import.meta.dirname, '../../scripts/train');
     const told = (await allInstructions(files, { mode, aspects: [...ASPECTS], overall: true })).get(about);
     const fields = { teacher: 'j', model: 'practice-judge', temperature: 0, top_p: 1, max_tokens: 1024 };
-    const { messages, schema, top_logprobs, sampling } = judgeCall(fields, 'test', told?.text ?? '', prompt, texts, form);
+    const { messages, schema, top_logprobs, sampling } = judgeCall(fields, {
+      purpose: 'test',
+      instructions: told?.text ?? '',
+      prompt,
+      texts,
+      format,
+    });
     const teacher = openTeacher(teacherSpec.parse({ provider: 'practice', model: 'practice-judge', baseUrl: server.url }), 'k');
     const asked = {
       model: 'practice-judge',
@@ -47,7 +53,7 @@ async function judged(
     };
     const answer = await teacher.complete(asked, new AbortController().signal);
     assert.ok(answer.ok);
-    const read = form.read(readReply(answer.reply.raw, undefined));
+    const read = format.read(readReply(answer.reply.raw, undefined));
     assert.ok(read.ok, JSON.stringify(read));
     return read.found;
   } finally {
@@ -56,7 +62,7 @@ async function judged(
 }
 
 test('the practice judge rates in one aspect, side by side', async () => {
-  const found = await judged('per_aspect', 'truthfulness', ratingsForm('truthfulness', 3), [wrong, right, evasive]);
+  const found = await judged('per_aspect', 'truthfulness', ratingsFormat('truthfulness', 3), [wrong, right, evasive]);
   assert.deepEqual(
     found.map(({ rating }) => rating),
     [1, 5, 3],
@@ -64,12 +70,12 @@ test('the practice judge rates in one aspect, side by side', async () => {
 });
 
 test('the practice judge marks one answer as a whole, up to 10', async () => {
-  assert.equal((await judged('per_aspect', 'overall', ratingsForm('overall', 1), [right]))[0]?.rating, 10);
-  assert.equal((await judged('per_aspect', 'overall', ratingsForm('overall', 1), [wrong]))[0]?.rating, 1);
+  assert.equal((await judged('per_aspect', 'overall', ratingsFormat('overall', 1), [right]))[0]?.rating, 10);
+  assert.equal((await judged('per_aspect', 'overall', ratingsFormat('overall', 1), [wrong]))[0]?.rating, 1);
 });
 
 test('the practice judge rates in all aspects at once', async () => {
-  const found = await judged('joint', 'joint', jointForm(ASPECTS, 2), [evasive, right]);
+  const found = await judged('joint', 'joint', jointFormat(ASPECTS, 2), [evasive, right]);
   assert.deepEqual(
     found.map(({ rating }) => rating),
     [1, 2, 3, 1, 5, 5, 5, 5],
@@ -78,7 +84,7 @@ test('the practice judge rates in all aspects at once', async () => {
 
 test('the practice judge says which of two is better, wherever it stands, or that neither is', async () => {
   const values = async (...texts: string[]) =>
-    (await judged('pairwise', 'comparison', comparisonForm(), texts)).map(({ value }) => value);
+    (await judged('pairwise', 'comparison', comparisonFormat(), texts)).map(({ value }) => value);
   assert.deepEqual(await values(right, wrong), [1, 0]);
   assert.deepEqual(await values(evasive, right), [0, 1]);
   assert.deepEqual(await values(wrong, wrong), [0.5, 0.5]);
@@ -90,7 +96,7 @@ test('the practice judge writes one digit, and its probabilities lie around it',
     [evasive, 3],
     [wrong, 1],
   ] as const) {
-    const [found] = await judged('expected', 'truthfulness', expectedForm('truthfulness', 0.5), [text]);
+    const [found] = await judged('expected', 'truthfulness', expectedFormat('truthfulness', 0.5), [text]);
     assert.equal(found?.rating, rating);
     assert.ok(Math.abs((found?.value ?? 0) - rating) < 0.6, `${found?.value}`);
     assert.ok((found?.mass ?? 0) > 0.85);

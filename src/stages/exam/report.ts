@@ -1,19 +1,19 @@
 import * as z from 'zod';
 import { bootstrap, wins } from '../../judging/bootstrap.ts';
 
-/** The models that sit the exam, each after the one that it was made from. */
-export const SITTERS = ['base', 'dsft', 'ddpo'] as const;
-export type Sitter = (typeof SITTERS)[number];
+/** The models that a rehearsal compares, each after the one that it was made from. */
+export const MODELS = ['base', 'dsft', 'ddpo'] as const;
+export type ModelName = (typeof MODELS)[number];
 
 const estimate = z.object({ mean: z.number(), low: z.number(), high: z.number() });
 
-/** What the exam found. Scores are in [0, 1]; an interval covers 95 %. */
+/** What the evaluation of a rehearsal found. Scores are in [0, 1]; an interval covers 95 %. */
 export const examReport = z.object({
   prompts: z.int(),
   resamples: z.int(),
   models: z.array(
     z.object({
-      model: z.enum(SITTERS),
+      model: z.enum(MODELS),
       score: estimate,
       /** share of answers that a model ended itself */
       ended: z.number(),
@@ -24,31 +24,32 @@ export const examReport = z.object({
     }),
   ),
   /** each model against the one before it, on the same prompts */
-  steps: z.array(z.object({ model: z.enum(SITTERS), over: z.enum(SITTERS), gain: estimate, winRate: estimate })),
+  steps: z.array(z.object({ model: z.enum(MODELS), over: z.enum(MODELS), gain: estimate, winRate: estimate })),
 });
 export type ExamReport = z.infer<typeof examReport>;
 
-export interface Sat {
+/** A model's answer to one prompt, graded. */
+export interface Result {
   readonly kind: string;
   readonly score: number;
   readonly ended: boolean;
   readonly tokens: number;
 }
 
-/** `sat`: by model, its answers in the order of the prompts. */
-export function makeReport(sat: Readonly<Record<Sitter, readonly Sat[]>>, resamples: number, seed: number): ExamReport {
-  const scores = (model: Sitter) => sat[model].map(({ score }) => score);
-  const kinds = [...new Set(sat.base.map(({ kind }) => kind))].sort();
+/** `results`: by model, its graded answers in the order of the prompts. */
+export function makeReport(results: Readonly<Record<ModelName, readonly Result[]>>, resamples: number, seed: number): ExamReport {
+  const scores = (model: ModelName) => results[model].map(({ score }) => score);
+  const kinds = [...new Set(results.base.map(({ kind }) => kind))].sort();
   return {
-    prompts: sat.base.length,
+    prompts: results.base.length,
     resamples,
-    models: SITTERS.map((model) => ({
+    models: MODELS.map((model) => ({
       model,
       score: bootstrap(scores(model), resamples, seed),
-      ended: mean(sat[model].map(({ ended }) => (ended ? 1 : 0))),
-      tokens: mean(sat[model].map(({ tokens }) => tokens)),
+      ended: mean(results[model].map(({ ended }) => (ended ? 1 : 0))),
+      tokens: mean(results[model].map(({ tokens }) => tokens)),
       kinds: Object.fromEntries(
-        kinds.map((kind) => [kind, mean(sat[model].filter((each) => each.kind === kind).map(({ score }) => score))]),
+        kinds.map((kind) => [kind, mean(results[model].filter((each) => each.kind === kind).map(({ score }) => score))]),
       ),
     })),
     steps: [

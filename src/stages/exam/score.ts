@@ -5,29 +5,32 @@ import { hmacOrder } from '../../base/hmac-choice.ts';
 import { type Call, callKey } from '../../calls/call.ts';
 import { callFields } from '../../calls/call-config.ts';
 import { runCalls, withSession } from '../../calls/run-calls.ts';
+import type { CallSession } from '../../calls/session.ts';
 import { Unanswered } from '../../calls/unanswered.ts';
 import { datasetCard } from '../../datasets/dataset-card.ts';
 import { writeLines } from '../../datasets/line-file.ts';
 import { readRows } from '../../datasets/rows.ts';
 import { ZephyrError } from '../../errors.ts';
 import { ASPECTS } from '../../judging/question.ts';
-import { ratingsForm } from '../../judging/ratings.ts';
+import { ratingsFormat } from '../../judging/ratings.ts';
 import { judgeCall } from '../../judging/response-format.ts';
 import { judgeInstructions } from '../../judging/templates.ts';
 import { finishOf } from '../../teachers/finish.ts';
-import type { Task } from '../stage.ts';
+import type { Task, TaskContext } from '../stage.ts';
 import { inputFolder, sessionOf } from '../step-config.ts';
-import { makeReport, type Sat, SITTERS, type Sitter } from './report.ts';
+import { MODELS, type ModelName, makeReport, type Result } from './report.ts';
 
 /** The teacher that grades, unless the config names another. */
 const GRADER = { teacher: 'practice-judge', model: 'practice-judge', temperature: 0, top_p: 1, max_tokens: 1024 };
-const config = z.object({ seed: z.int(), bootstrap: z.int().positive(), judge: callFields.default(GRADER) });
+const scoreConfig = z.object({ seed: z.int(), bootstrap: z.int().positive(), judge: callFields.default(GRADER) });
+type ScoreSettings = z.infer<typeof scoreConfig>;
 
 const examPrompt = z.looseObject({
   prompt_id: z.string(),
   kind: z.string(),
   messages: z.array(z.object({ role: z.string(), content: z.string() })).min(1),
 });
+type ExamPrompt = z.infer<typeof examPrompt>;
 const answerLine = z.looseObject({
   prompt_id: z.string(),
   sample: z.int(),
@@ -35,13 +38,14 @@ const answerLine = z.looseObject({
   finish_reason: z.string(),
   tokens: z.int(),
 });
-type AnswerLine = z.infer<typeof answerLine>;
+/** by model, then by prompt */
+type Answers = Readonly<Record<ModelName, ReadonlyMap<string, z.infer<typeof answerLine>>>>;
 
 /** One question to the judge: all models' answers to a prompt, for one aspect. */
-interface Sheet {
+interface Question {
   readonly prompt_id: string;
   /** in the order of the labels */
-  readonly order: readonly Sitter[];
+  readonly order: readonly ModelName[];
   readonly aspect: string;
   readonly call: Call;
 }
@@ -52,70 +56,18 @@ interface Sheet {
  * brought to [0, 1]; an empty answer gets 0. Writes `scores.jsonl` and `report.json`.
  */
 export const score: Task = async (context) => {
-  const { seed, bootstrap, judge } = config.parse(context.config);
-  const prompts: z.infer<typeof examPrompt>[] = [];
+  const settings = scoreConfig.parse(context.config);
+  const prompts: ExamPrompt[] = [];
   for await (const row of readRows(join(inputFolder(context, 'world'), 'prompts.jsonl'))) prompts.push(examPrompt.parse(row));
-  const answers = { base: await readAnswers('base'), dsft: await readAnswers('dsft'), ddpo: await readAnswers('ddpo') };
-  const instructions = await Promise.all(ASPECTS.map((aspect) => judgeInstructions(context.files, aspect)));
-
-  async function readAnswers(sitter: Sitter): Promise<ReadonlyMap<string, AnswerLine>> {
-    const found = new Map<string, AnswerLine>();
-    for await (const row of readRows(join(inputFolder(context, sitter), 'completions.jsonl'))) {
-      const line = answerLine.parse(row);
-      if (line.sample === 0) found.set(line.prompt_id, line);
-    }
-    const missing = prompts.find(({ prompt_id }) => !found.has(prompt_id));
-    if (missing !== undefined)
-      throw new ZephyrError(`Cannot grade "${sitter}": it has no answer to prompt "${missing.prompt_id}"`, { exit: 'jobFailed' });
-    return found;
-  }
-  const textOf = (sitter: Sitter, prompt_id: string) => answers[sitter].get(prompt_id)?.text ?? '';
-  function sheetsOf({ prompt_id, messages }: (typeof prompts)[number]): Sheet[] {
-    const sitters = SITTERS.filter((sitter) => textOf(sitter, prompt_id).trim() !== '');
-    if (sitters.length === 0) return [];
-    const prompt =
-      messages.length === 1
-        ? (messages[0]?.content ?? '')
-        : messages.map(({ role, content }) => `${role === 'user' ? 'User' : 'Assistant'}: ${content}`).join('\n\n');
-    return ASPECTS.map((aspect, index) => {
-      const order = hmacOrder(seed, `exam ${aspect} ${prompt_id}`, sitters, (sitter) => sitter);
-      const texts = order.map((sitter) => textOf(sitter, prompt_id));
-      const form = ratingsForm(aspect, texts.length);
-      return {
-        prompt_id,
-        order,
-        aspect,
-        call: judgeCall(judge, `exam ${aspect}`, instructions[index]?.text ?? '', { prompt_id, prompt }, texts, form),
-      };
-    });
-  }
-
+  const answersOf = (model: ModelName) => readAnswers(context, model, prompts);
+  const answers: Answers = { base: await answersOf('base'), dsft: await answersOf('dsft'), ddpo: await answersOf('ddpo') };
+  const questions = await questionsAbout(context, settings, prompts, answers);
   return withSession(sessionOf(context), async (session) => {
-    const sheets = prompts.flatMap(sheetsOf);
-    session.expect(sheets.length);
-    const unanswered = new Unanswered(context);
-    await runCalls(
-      session,
-      sheets.map(({ call }) => call),
-      (call, outcome) => void unanswered.replyIn(call, outcome),
-    );
-    unanswered.check(session);
-    const ratings = new Map<string, number[]>();
-    for (const { prompt_id, order, aspect, call } of sheets) {
-      const reading = ratingsForm(aspect, order.length).read(await session.read(callKey(call)));
-      if (!reading.ok)
-        throw new ZephyrError(`Cannot grade the answers to prompt "${prompt_id}" for ${aspect}: ${reading.why}`, {
-          exit: 'jobFailed',
-        });
-      order.forEach((sitter, index) => {
-        const rating = reading.found[index]?.rating;
-        if (rating != null) ratings.set(`${sitter} ${prompt_id}`, [...(ratings.get(`${sitter} ${prompt_id}`) ?? []), rating]);
-      });
-    }
-    const sat = (sitter: Sitter): Sat[] =>
-      prompts.map(({ prompt_id, kind }) => {
-        const given = ratings.get(`${sitter} ${prompt_id}`) ?? [1];
-        const answer = answers[sitter].get(prompt_id);
+    const ratings = await rate(context, session, questions);
+    const resultsOf = (model: ModelName) =>
+      prompts.map(({ prompt_id, kind }): Result => {
+        const given = ratings.get(`${model} ${prompt_id}`) ?? [1];
+        const answer = answers[model].get(prompt_id);
         return {
           kind,
           score: (given.reduce((sum, rating) => sum + rating, 0) / given.length - 1) / 4,
@@ -123,16 +75,16 @@ export const score: Task = async (context) => {
           tokens: answer?.tokens ?? 0,
         };
       });
-    const results = { base: sat('base'), dsft: sat('dsft'), ddpo: sat('ddpo') };
-    const report = makeReport(results, bootstrap, seed);
+    const results = { base: resultsOf('base'), dsft: resultsOf('dsft'), ddpo: resultsOf('ddpo') };
+    const report = makeReport(results, settings.bootstrap, settings.seed);
     const lines = prompts.map(({ prompt_id, kind, messages }, index) => ({
       prompt_id,
       kind,
       prompt: messages.at(-1)?.content,
       ...Object.fromEntries(
-        SITTERS.flatMap((sitter) => [
-          [`${sitter}_score`, results[sitter][index]?.score],
-          [`${sitter}_answer`, textOf(sitter, prompt_id)],
+        MODELS.flatMap((model) => [
+          [`${model}_score`, results[model][index]?.score],
+          [`${model}_answer`, answers[model].get(prompt_id)?.text ?? ''],
         ]),
       ),
     }));
@@ -140,10 +92,80 @@ export const score: Task = async (context) => {
     await writeFile(join(context.out, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`);
     await writeFile(
       join(context.out, 'README.md'),
-      datasetCard('Exam', `Three models on ${prompts.length} held-out prompts, graded by ${judge.model}.`, {
+      datasetCard('Exam', `Three models on ${prompts.length} held-out prompts, graded by ${settings.judge.model}.`, {
         default: { exam: 'scores.jsonl' },
       }),
     );
     return { metrics: { ...report }, costUsd: session.summary().costUsd };
   });
 };
+
+async function readAnswers(context: TaskContext, model: ModelName, prompts: readonly ExamPrompt[]) {
+  const found = new Map<string, z.infer<typeof answerLine>>();
+  for await (const row of readRows(join(inputFolder(context, model), 'completions.jsonl'))) {
+    const line = answerLine.parse(row);
+    if (line.sample === 0) found.set(line.prompt_id, line);
+  }
+  const missing = prompts.find(({ prompt_id }) => !found.has(prompt_id));
+  if (missing !== undefined)
+    throw new ZephyrError(`Cannot grade "${model}": it has no answer to prompt "${missing.prompt_id}"`, { exit: 'jobFailed' });
+  return found;
+}
+
+async function questionsAbout(
+  { files }: TaskContext,
+  { seed, judge }: ScoreSettings,
+  prompts: readonly ExamPrompt[],
+  answers: Answers,
+): Promise<Question[]> {
+  const instructions = await Promise.all(ASPECTS.map((aspect) => judgeInstructions(files, aspect)));
+  return prompts.flatMap(({ prompt_id, messages }) => {
+    const textOf = (model: ModelName) => answers[model].get(prompt_id)?.text ?? '';
+    const models = MODELS.filter((model) => textOf(model).trim() !== '');
+    if (models.length === 0) return [];
+    const prompt =
+      messages.length === 1
+        ? (messages[0]?.content ?? '')
+        : messages.map(({ role, content }) => `${role === 'user' ? 'User' : 'Assistant'}: ${content}`).join('\n\n');
+    return ASPECTS.map((aspect, index): Question => {
+      const order = hmacOrder(seed, `exam ${aspect} ${prompt_id}`, models, (model) => model);
+      const question = {
+        purpose: `exam ${aspect}`,
+        instructions: instructions[index]?.text ?? '',
+        prompt: { prompt_id, prompt },
+        texts: order.map(textOf),
+        format: ratingsFormat(aspect, order.length),
+      };
+      return { prompt_id, order, aspect, call: judgeCall(judge, question) };
+    });
+  });
+}
+
+/** All ratings of an answer, by `MODEL PROMPT_ID`. */
+async function rate(
+  context: TaskContext,
+  session: CallSession,
+  questions: readonly Question[],
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  session.expect(questions.length);
+  const unanswered = new Unanswered(context);
+  await runCalls(
+    session,
+    questions.map(({ call }) => call),
+    (call, outcome) => void unanswered.replyIn(call, outcome),
+  );
+  unanswered.check(session);
+  const ratings = new Map<string, number[]>();
+  for (const { prompt_id, order, aspect, call } of questions) {
+    const reading = ratingsFormat(aspect, order.length).read(await session.read(callKey(call)));
+    if (!reading.ok)
+      throw new ZephyrError(`Cannot grade the answers to prompt "${prompt_id}" for ${aspect}: ${reading.why}`, {
+        exit: 'jobFailed',
+      });
+    order.forEach((model, index) => {
+      const rating = reading.found[index]?.rating;
+      if (rating != null) ratings.set(`${model} ${prompt_id}`, [...(ratings.get(`${model} ${prompt_id}`) ?? []), rating]);
+    });
+  }
+  return ratings;
+}

@@ -8,30 +8,29 @@ import { ZephyrError } from '../../../errors.ts';
 import type { Task } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
 import { eachPrompt } from '../tables.ts';
-import { memberFields, slotMaker, slotsFields, turnsOf } from './assignments.ts';
-import { drawsFile } from './draw.ts';
+import { assignedFile, assignmentFields, memberFields, openAssignments, turnsOf } from './assignments.ts';
 
-export const drawsConfig = z.object({
+const assignConfig = z.object({
   version: z.literal(1),
-  ...slotsFields,
+  ...assignmentFields,
   pool: z.array(z.object({ ...memberFields, job: z.boolean() })),
 });
-export type DrawsConfig = z.infer<typeof drawsConfig>;
+export type AssignConfig = z.infer<typeof assignConfig>;
 
-/** Draws the prompts of the members that answer in jobs, so that no job answers what nobody asked it. */
-export const draws: Task = async (context) => {
-  const config = drawsConfig.parse(context.config);
-  const slotsOf = await slotMaker(config, context.files);
+/** Assigns prompts to the members that answer in jobs, so that a job answers its own prompts alone. */
+export const assign: Task = async (context) => {
+  const config = assignConfig.parse(context.config);
+  const assignmentsOf = await openAssignments(config, context.files);
   const jobs = config.pool.filter(({ job }) => job).map(({ id }) => id);
-  const files = new Map(jobs.map((id) => [id, openLineFile(join(context.out, drawsFile(id)))]));
+  const files = new Map(jobs.map((id) => [id, openLineFile(join(context.out, assignedFile(id)))]));
   const drawn = counter();
   for await (const prompt of eachPrompt(inputFolder(context, 'prompts'))) {
-    for (const slot of slotsOf(prompt)) {
-      const file = files.get(slot.member);
+    for (const assignment of assignmentsOf(prompt)) {
+      const file = files.get(assignment.member);
       if (file === undefined) continue;
-      const messages = turnsOf(slot, prompt.prompt).map(({ role, content }) => ({ role, content }));
+      const messages = turnsOf(assignment, prompt.prompt).map(({ role, content }) => ({ role, content }));
       file.add({ prompt_id: prompt.prompt_id, messages });
-      drawn.add(slot.member);
+      drawn.add(assignment.member);
     }
   }
   for (const file of files.values()) file.close();
@@ -42,7 +41,7 @@ export const draws: Task = async (context) => {
       hint: 'Raise its weight or its share in aif.pool, or take it out.',
     });
   const about = 'Which prompts the models that answer in jobs of their own are asked, and under which principle.';
-  const configs = Object.fromEntries(jobs.map((id) => [id, { train: drawsFile(id) }]));
+  const configs = Object.fromEntries(jobs.map((id) => [id, { train: assignedFile(id) }]));
   await writeFile(join(context.out, 'README.md'), datasetCard('Draws', about, configs));
   return { metrics: counts, costUsd: 0 };
 };

@@ -4,7 +4,7 @@ import type { ChatReply } from '../../../teachers/teacher.ts';
 import { flagsOf } from '../../flags.ts';
 import type { Completion, Prompt } from '../tables.ts';
 import type { AnswerLine } from './answer-files.ts';
-import type { Slot } from './assignments.ts';
+import type { Assignment } from './assignments.ts';
 
 /** How a member samples, and what it is. */
 export interface Answerer {
@@ -15,9 +15,9 @@ export interface Answerer {
   readonly max_tokens: number;
 }
 
-/** What became of a slot: a teacher's reply with the call that it answers, or a line of a job, or nothing. */
+/** What became of an assignment: a teacher's reply with the call that it answers, or a line of a job, or nothing. */
 export interface Given {
-  readonly slot: Slot;
+  readonly assignment: Assignment;
   readonly by: Answerer;
   readonly key: string | null;
   readonly reply: ChatReply | undefined;
@@ -39,16 +39,16 @@ export function completionsOf(prompt: Prompt, given: readonly Given[], seed: num
   return rows.map((row) => (repeated.has(row.completion_id) ? { ...row, flags: [...row.flags, 'duplicate'] } : row));
 }
 
-function completion({ prompt_id, prompt, source }: Prompt, { slot, by, key, reply, costUsd, line }: Given): Completion {
+function completion({ prompt_id, prompt, source }: Prompt, { assignment, by, key, reply, costUsd, line }: Given): Completion {
   const common = {
-    completion_id: slot.id,
+    completion_id: assignment.id,
     prompt_id,
     prompt,
     source,
-    member: slot.member,
+    member: assignment.member,
     model: by.model,
-    principle: slot.principle ?? null,
-    principle_sha256: slot.wording === undefined ? null : sha256(slot.wording),
+    principle: assignment.principle ?? null,
+    principle_sha256: assignment.wording === undefined ? null : sha256(assignment.wording),
     temperature: by.temperature,
     top_p: by.top_p,
     max_tokens: by.max_tokens,
@@ -57,7 +57,7 @@ function completion({ prompt_id, prompt, source }: Prompt, { slot, by, key, repl
   if (reply !== undefined)
     return {
       ...common,
-      // half a pair of surrogates has no UTF-8: what is judged now must be what is read later
+      // a lone surrogate has no UTF-8, and what is judged now must be what is read later
       text: reply.text.toWellFormed(),
       finish_reason: reply.finishReason,
       prompt_tokens: reply.promptTokens ?? null,

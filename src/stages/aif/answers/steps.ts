@@ -5,8 +5,8 @@ import { callConfig, datasetRepo, inputOf, modelRepo, type Setting } from '../..
 import type { CallForecast, Step, StepInput } from '../../stage.ts';
 import type { PromptsSpec } from '../prompts/spec.ts';
 import { promptsAtMost, promptTokens } from '../prompts/step.ts';
-import type { DrawsConfig } from './assign.ts';
-import { drawMembers, drawsFile } from './draw.ts';
+import type { AssignConfig } from './assign.ts';
+import { assignedFile, drawMembers } from './assignments.ts';
 import type { GenerateConfig } from './generate.ts';
 import { principleFile } from './principles.ts';
 import type { MemberSpec, PoolSpec, PrinciplesSpec, samplingFields } from './spec.ts';
@@ -52,7 +52,7 @@ export function answersSteps(setting: Setting, plan: AnswersPlan): Step[] {
 }
 
 function drawStep(setting: Setting, { seed, answers_per_prompt, principles, pool }: GenerateConfig, files: string[]): Step {
-  const config: DrawsConfig = {
+  const config: AssignConfig = {
     version: 1,
     seed,
     answers_per_prompt,
@@ -85,7 +85,7 @@ function jobSteps(setting: Setting, { pool, answer }: AnswersPlan): Step[] {
         config: {
           template: setting.template,
           system: setting.system,
-          prompts_file: drawsFile(name),
+          prompts_file: assignedFile(name),
           max_new_tokens: maxTokens,
           temperature,
           top_p: topP,

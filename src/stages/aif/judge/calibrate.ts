@@ -1,6 +1,5 @@
 import { sha256 } from '../../../base/sha256.ts';
 import { forEachAtOnce } from '../../../calls/for-each.ts';
-import type { CallSession } from '../../../calls/session.ts';
 import { Unanswered } from '../../../calls/unanswered.ts';
 import { decoded, type Turn } from '../../../datasets/conversation.ts';
 import type { Row } from '../../../datasets/parquet.ts';
@@ -8,18 +7,19 @@ import { PREFERENCE_COLUMNS, PREFERENCE_SHAPES, preferenceOf } from '../../../da
 import { readSplit } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { cohenKappa, type Interval, share } from '../../../judging/agreement.ts';
-import { askSheet } from '../../../judging/judge-once.ts';
-import type { Answer, Sheet } from '../../../judging/judge-requests.ts';
+import { askJudge } from '../../../judging/judge-once.ts';
+import type { AnswerToJudge, RequestsFor } from '../../../judging/judge-requests.ts';
+import { ratingRows } from '../../../judging/rating-rows.ts';
 import { scoreOfAnswer } from '../../../judging/verdict.ts';
 import type { TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
+import type { Asking } from './ask-all.ts';
 import type { TeachersConfig } from './config.ts';
-import { ratingRows } from './rating-rows.ts';
 
 /** A pair that people have decided. */
 interface LabelledPair {
-  readonly chosen: Answer;
-  readonly rejected: Answer;
+  readonly chosen: AnswerToJudge;
+  readonly rejected: AnswerToJudge;
 }
 
 /** How far the judge agrees with people, as the report has it. */
@@ -40,22 +40,21 @@ type Plain = { readonly [name in keyof Interval]: Interval[name] };
  */
 export async function calibrate(
   context: TaskContext,
-  config: TeachersConfig & { readonly calibration: NonNullable<TeachersConfig['calibration']> },
-  sheetsOf: (answers: readonly Answer[]) => Sheet[],
-  session: CallSession,
+  calibration: NonNullable<TeachersConfig['calibration']>,
+  { session, judges, requestsFor }: Omit<Asking, 'unanswered'> & { readonly requestsFor: RequestsFor },
   after: number,
 ): Promise<Calibrated> {
-  const pairs = await readPairs(inputFolder(context, 'calibration'), config.calibration);
+  const pairs = await readPairs(inputFolder(context, 'calibration'), calibration);
   const unanswered = new Unanswered(context);
-  session.expect(pairs.reduce((sum, { chosen, rejected }) => sum + sheetsOf([chosen, rejected]).length, after));
+  session.expect(pairs.reduce((sum, { chosen, rejected }) => sum + requestsFor([chosen, rejected]).length, after));
   const verdicts = new Array<readonly [human: string, judge: string] | undefined>(pairs.length);
   const most = () => session.inHand;
   await forEachAtOnce(pairs.entries(), most, async ([index, { chosen, rejected }]) => {
-    const sheets = sheetsOf([chosen, rejected]);
+    const requests = requestsFor([chosen, rejected]);
     const rows = await Promise.all(
-      sheets.map(async (sheet) => {
-        const settled = await askSheet(sheet, (call) => session.ask(call), unanswered);
-        return ratingRows(sheet, settled, new Set());
+      requests.map(async (request) => {
+        const judgement = await askJudge(request, (call) => session.ask(call), unanswered);
+        return ratingRows(request, judgement, new Set());
       }),
     );
     const [won, lost] = [chosen, rejected].map(({ completion_id }) =>
@@ -72,8 +71,21 @@ export async function calibrate(
   const agreed = read.filter(([human, judge]) => human === judge).length;
   const found = { pairs: pairs.length, read: read.length, ties, agreement: share(agreed + ties / 2, read.length) };
   const kappa = cohenKappa(read);
-  gate(config, read.length, found.agreement, kappa);
-  return { ...found, agreement: found.agreement, kappa };
+  refuseBelow('agreement', found.agreement, calibration.min_agreement);
+  refuseBelow('kappa', kappa, calibration.min_kappa);
+  return { ...found, kappa };
+
+  function refuseBelow(name: string, value: Interval | null, least: number | null): void {
+    if (least === null || (value !== null && value.value >= least)) return;
+    const got = value === null ? 'none' : `${round(value.value)} (95 % interval ${round(value.low)} to ${round(value.high)})`;
+    const models = judges.map(({ model }) => `"${model}"`).join(', ');
+    throw new ZephyrError(
+      `Cannot trust the judge ${models}: expected ${name} with ${read.length} human labels of at least ${least}, got ${got}`,
+      {
+        hint: 'no answer was judged yet; take another judge, mode or aspects, or lower the minimum in aif.judge.calibration',
+      },
+    );
+  }
 }
 
 export function agreementInWords({ pairs, read, agreement, kappa }: Calibrated): string {
@@ -81,24 +93,6 @@ export function agreementInWords({ pairs, read, agreement, kappa }: Calibrated):
   const beyond = kappa === null ? '' : `, kappa ${round(kappa.value)}`;
   if (agreement === null) return `Nothing that the judge said of ${pairs} human labels could be read`;
   return `The judge agrees with ${round(100 * agreement.value, 0)} % of ${read} human labels${beyond}${lost}`;
-}
-
-function gate({ judges, calibration }: TeachersConfig, read: number, agreement: Interval | null, kappa: Interval | null): void {
-  const checks = [
-    ['agreement', agreement, calibration?.min_agreement ?? null],
-    ['kappa', kappa, calibration?.min_kappa ?? null],
-  ] as const;
-  for (const [name, found, least] of checks) {
-    if (least === null || (found !== null && found.value >= least)) continue;
-    const got = found === null ? 'none' : `${round(found.value)} (95 % interval ${round(found.low)} to ${round(found.high)})`;
-    const models = judges.map(({ model }) => `"${model}"`).join(', ');
-    throw new ZephyrError(
-      `Cannot trust the judge ${models}: expected ${name} with ${read} human labels of at least ${least}, got ${got}`,
-      {
-        hint: 'no answer was judged yet; take another judge, mode or aspects, or lower the minimum in aif.judge.calibration',
-      },
-    );
-  }
 }
 
 const round = (value: number, digits = 2) => value.toFixed(digits);
@@ -126,7 +120,7 @@ function pairOf(row: Row): LabelledPair | string {
   const prompt = typeof decoded(row.prompt) === 'string' ? String(row.prompt) : (conversation(found.chosen.slice(0, -1)) ?? '');
   const [chosen = '', rejected = ''] = [found.chosen, found.rejected].map((side) => side.at(-1)?.content);
   const prompt_id = sha256([prompt, ...[chosen, rejected].sort()].join('\0'));
-  const answer = (text: string): Answer => ({ completion_id: `${prompt_id}/${sha256(text)}`, prompt_id, prompt, text });
+  const answer = (text: string): AnswerToJudge => ({ completion_id: `${prompt_id}/${sha256(text)}`, prompt_id, prompt, text });
   return { chosen: answer(chosen), rejected: answer(rejected) };
 }
 

@@ -38,7 +38,7 @@ interface Judged {
   readonly answerTokens: number;
 }
 
-/** In the number of calls as `sheetMaker` asks. */
+/** In the number of calls as `requestMaker` asks. */
 function judgements(judge: TeachersJudgeSpec, { items, promptTokens, answers, answerTokens }: Judged): CallForecast[] {
   const orders = ordersInTheMean(answers, judge.permutations);
   const sections = TEMPLATE + SECTION * judge.aspects.length;

@@ -6,21 +6,28 @@ import { datasetCard } from '../../../datasets/dataset-card.ts';
 import { writeParquet } from '../../../datasets/parquet.ts';
 import { injectionsIn } from '../../../judging/injection.ts';
 import type { Rating } from '../../../judging/rating.ts';
-import { judgeStatistics } from '../../../judging/statistics.ts';
+import { JudgeStatistics } from '../../../judging/statistics.ts';
 import { byPrompt, type Completion, RATING_COLUMNS, RATINGS_FILE } from '../tables.ts';
+
+interface RatingsSource {
+  /** for the card */
+  readonly about: string;
+  /** the rows of one prompt; `injected`: ids of its answers that speak to the judge */
+  readonly rowsOf: (answers: readonly Completion[], injected: ReadonlySet<string>) => Promise<readonly Rating[]>;
+  /** what is known for the report once all are written */
+  readonly more: () => Record<string, Json>;
+}
 
 /**
  * Writes the ratings of all completions in the file at `path`, what they say of their judges (`report.json`) and the card.
- * `rowsOf` gives the rows of one prompt, `more` what is known once all are written. Returns the report.
+ * Returns the report.
  */
 export async function writeRatings(
   out: string,
   path: string,
-  about: string,
-  rowsOf: (answers: readonly Completion[], injected: ReadonlySet<string>) => Promise<readonly Rating[]>,
-  more: () => Record<string, Json>,
+  { about, rowsOf, more }: RatingsSource,
 ): Promise<Record<string, Json>> {
-  const statistics = judgeStatistics();
+  const statistics = new JudgeStatistics();
   const injections = counter();
   let answered = 0;
   let injectedAnswers = 0;

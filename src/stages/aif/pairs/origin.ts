@@ -12,7 +12,7 @@ const sourceReports = z.array(
   z.looseObject({ source: z.string(), licence: z.string().nullable(), safety: z.boolean().default(false) }),
 );
 
-/** Of `report.json` beside the ratings, see `judgeStatistics`. */
+/** Of `report.json` beside the ratings, see `JudgeStatistics`. */
 const judgeReport = z.object({
   orders: z.object({ pairs: z.number(), ranked_differently: z.number().nullable() }),
   mean_by_position: z.array(z.number().nullable()),

@@ -1,5 +1,4 @@
-import { hmacOrder } from '../../../base/hmac-choice.ts';
-import { drawOne } from '../answers/draw.ts';
+import { hmacOrder, hmacPick } from '../../../base/hmac-choice.ts';
 
 /** An answer that may win or lose. */
 export interface Candidate {
@@ -42,11 +41,11 @@ export function pickPair<T extends Candidate>(candidates: readonly T[], rule: Pa
   const drop = (reason: DropReason): Picked<T> => ({ ok: false, reason });
   if (candidates.length < 2) return drop('fewer than two rated answers');
   const best = Math.max(...candidates.map(({ score }) => score));
-  const chosen = drawOne(inOrder(candidates.filter(({ score }) => score === best)), rule.seed, 'chosen', promptId) as T;
+  const chosen = hmacPick(rule.seed, 'chosen', inOrder(candidates.filter(({ score }) => score === best)), promptId) as T;
   if (rule.min_chosen !== null && chosen.score < rule.min_chosen - EXACT) return drop('chosen scores too low');
   const different = inOrder(candidates.filter(({ text }) => !sameWords(text, chosen.text)));
   if (different.length === 0) return drop('no answer differs in text');
-  const rejected = drawOne(losers(different, best, rule), rule.seed, 'rejected', promptId);
+  const rejected = hmacPick(rule.seed, 'rejected', losers(different, best, rule), promptId);
   if (rejected === undefined)
     return drop(rule.rejected === 'margin_band' ? 'no answer within the margin band' : 'no answer scores lower');
   if (rejected.score === chosen.score && rule.ties === 'drop') return drop('tie');

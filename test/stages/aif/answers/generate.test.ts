@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { after, test } from 'node:test';
 import { sha256 } from '../../../../src/base/sha256.ts';
 import { readRows } from '../../../../src/datasets/rows.ts';
-import { draws } from '../../../../src/stages/aif/answers/assign.ts';
+import { assign } from '../../../../src/stages/aif/answers/assign.ts';
 import { type GenerateConfig, generate } from '../../../../src/stages/aif/answers/generate.ts';
 import { judge } from '../../../../src/stages/aif/judge/judge.ts';
 import type { Prompt } from '../../../../src/stages/aif/tables.ts';
@@ -30,7 +30,7 @@ const own = (more: object) => ({ id: 'answers-1', weight: 1, share: null, ...LOC
 async function jobAnswers(config: GenerateConfig, prompts: string): Promise<string> {
   const pool = config.pool.map(({ id, weight, share, ...rest }) => ({ id, weight, share, job: 'input' in rest }));
   const { seed, answers_per_prompt, principles } = config;
-  const drawn = await shop.run('draw', draws, { version: 1, seed, answers_per_prompt, principles, pool }, { prompts });
+  const drawn = await shop.run('draw', assign, { version: 1, seed, answers_per_prompt, principles, pool }, { prompts });
   const lines: object[] = [];
   for await (const row of readRows(`${drawn.out}/answers-1.jsonl`)) {
     const messages = row.messages as { role: string; content: string }[];

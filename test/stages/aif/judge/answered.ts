@@ -7,7 +7,7 @@ import type { Rating } from '../../../../src/judging/rating.ts';
 import { makeSyllabus } from '../../../../src/practice/questions.ts';
 import { replyText } from '../../../../src/practice/reply.ts';
 import type { TeachersConfig } from '../../../../src/stages/aif/judge/config.ts';
-import { judgeAhead } from '../../../../src/stages/aif/judge/prefetch.ts';
+import { prefetchJudge } from '../../../../src/stages/aif/judge/prefetch.ts';
 import { COMPLETION_COLUMNS, COMPLETIONS_FILE, type Completion, RATINGS_FILE } from '../../../../src/stages/aif/tables.ts';
 import { callFields, type Workshop } from '../../../rig/task.ts';
 
@@ -56,7 +56,7 @@ export async function answered(
 
 /** Asks ahead, prompt by prompt, in a session whose call log the task `judge` of this workshop goes on with. */
 export async function askAhead(shop: Workshop, config: TeachersConfig, completions: readonly Completion[]): Promise<void> {
-  const ask = await judgeAhead(config, FILES);
+  const ask = await prefetchJudge(config, FILES);
   const session = await openSession({
     journal: join(shop.folder, 'journal', 'judge'),
     teacher: () => Promise.resolve([shop.teacher]),

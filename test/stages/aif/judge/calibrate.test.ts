@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CallsProgress } from '../../../../src/model/event.ts';
 import { judge } from '../../../../src/stages/aif/judge/judge.ts';
-import { judgeAhead } from '../../../../src/stages/aif/judge/prefetch.ts';
+import { prefetchJudge } from '../../../../src/stages/aif/judge/prefetch.ts';
 import type { Teacher } from '../../../../src/teachers/teacher.ts';
 import { type Workshop, withShop } from '../../../rig/task.ts';
 import { answered, judging, practicePairs } from './answered.ts';
@@ -73,7 +73,7 @@ test('a judge that does not agree with people stops the step before an answer is
     const pairs = practicePairs(12).map(({ prompt, chosen, rejected }) => ({ prompt, chosen: rejected, rejected: chosen }));
     const calibration = await labelled(shop, 'labels', pairs);
     const config = judging({ mode: 'joint', calibration: GATE });
-    const askAhead = await judgeAhead(config, FILES);
+    const askAhead = await prefetchJudge(config, FILES);
     await askAhead(completions.slice(0, 3), undefined as never);
     await assert.rejects(shop.run('judge', judge, config, { completions: out, calibration }), {
       exit: 'usage',

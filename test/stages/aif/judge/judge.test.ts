@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { openSession } from '../../../../src/calls/session.ts';
 import { scoreOfAnswer } from '../../../../src/judging/verdict.ts';
 import { judge } from '../../../../src/stages/aif/judge/judge.ts';
-import { judgeAhead } from '../../../../src/stages/aif/judge/prefetch.ts';
+import { prefetchJudge } from '../../../../src/stages/aif/judge/prefetch.ts';
 import type { ChatFailure, Teacher } from '../../../../src/teachers/teacher.ts';
 import { callFields, digests, withShop } from '../../../rig/task.ts';
 import { answered, askAhead, judging, ratingsIn } from './answered.ts';
@@ -141,9 +141,9 @@ test('a server without log-probabilities is found out before much is paid', () =
       message: /Cannot expect ratings of "practice-judge\+no-logprobs": its server sends no log-probabilities/,
       exit: 'preflight',
     });
-    // 16 sheets, asked twice each, of 480
+    // 16 requests, asked twice each, of 480
     assert.equal(shop.answered(), 32);
-    const askAhead = await judgeAhead(judging({ mode: 'expected', judges: [mute] }), FILES);
+    const askAhead = await prefetchJudge(judging({ mode: 'expected', judges: [mute] }), FILES);
     const session = await openSession({
       journal: join(shop.folder, 'journal', 'ahead'),
       teacher: () => Promise.resolve([shop.teacher]),
@@ -151,7 +151,7 @@ test('a server without log-probabilities is found out before much is paid', () =
     });
     await Promise.all([...Map.groupBy(completions, ({ prompt_id }) => prompt_id).values()].map((own) => askAhead(own, session)));
     await session.close();
-    // the 12 sheets of one prompt
+    // the 12 requests of one prompt
     assert.equal(shop.answered(), 32 + 24);
   }));
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { drawMembers } from '../../../../src/stages/aif/answers/draw.ts';
+import { drawMembers } from '../../../../src/stages/aif/answers/assignments.ts';
 import { type Candidate, type PairRule, pickPair, REJECTED } from '../../../../src/stages/aif/pairs/pick-pair.ts';
 
 const RULE: PairRule = { seed: 1, rejected: 'random_lower', margin_band: null, ties: 'drop', min_margin: 0, min_chosen: null };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { drawMembers, drawWeighted } from '../../../../src/stages/aif/answers/draw.ts';
+import { hmacPickWeighted } from '../../../../src/base/hmac-choice.ts';
+import { drawMembers } from '../../../../src/stages/aif/answers/assignments.ts';
 
 const PROMPTS = Array.from({ length: 2000 }, (_, n) => `prompt ${n}`);
 const pool = (...members: [id: string, weight: number, share?: number][]) =>
@@ -31,11 +32,11 @@ test('a weighted draw follows the weights, and neither the order of the names no
   const turned = { verbalized_calibration: 0.2, honesty: 1.8, truthfulness: 2, helpfulness: 6 };
   const counts = new Map<string | undefined, number>();
   for (const prompt of PROMPTS) {
-    const drawn = drawWeighted(weights, 1, 'principle', prompt);
-    assert.equal(drawWeighted(turned, 1, 'principle', prompt), drawn);
+    const drawn = hmacPickWeighted(1, 'principle', weights, prompt);
+    assert.equal(hmacPickWeighted(1, 'principle', turned, prompt), drawn);
     counts.set(drawn, (counts.get(drawn) ?? 0) + 1);
   }
   for (const [name, weight] of Object.entries(weights))
     assert.ok(Math.abs((counts.get(name) ?? 0) / PROMPTS.length - weight / 100) < 0.03, name);
-  assert.equal(drawWeighted({}, 1, 'principle', 'x'), undefined);
+  assert.equal(hmacPickWeighted(1, 'principle', {}, 'x'), undefined);
 });
