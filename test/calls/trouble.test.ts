@@ -27,7 +27,7 @@ test('busy and failing answers are asked again, each until it is answered, and c
   );
 });
 
-test('B3: a call that is refused is not tried again while the others go on, and is asked again by the next session', () =>
+test('a call that is refused is not tried again while the others go on, and is asked again by the next session', () =>
   withServer(
     ({ body }) => (body.messages[0]?.content === 'q3' ? { status: 400 } : {}),
     async (server, options) => {

@@ -12,7 +12,7 @@ const PROMPT = { prompt_id: 'x', prompt: 'q' };
 const helpful = ratingsFormat('helpfulness', 4);
 const rated = (ratings: readonly unknown[], format = helpful) => valuesOf(format, saying({ ratings }));
 
-test('T1: the labels that the judge sees, those of the schema and those that are read are the same', () => {
+test('the labels that the judge sees, those of the schema and those that are read are the same', () => {
   for (const format of [ratingsFormat('helpfulness', 3), jointFormat(['honesty'], 3)]) {
     const call = judgeCall(FIELDS, {
       purpose: 'p',
@@ -29,19 +29,19 @@ test('T1: the labels that the judge sees, those of the schema and those that are
   }
 });
 
-test('T2: a rationale of several paragraphs shifts no rating', () => {
+test('a rationale of several paragraphs shifts no rating', () => {
   const long = 'First.\n\nSecond paragraph.\n\nRating: 1';
   assert.deepEqual(rated([entry('A', 5), entry('B', 1, long), entry('C', 4), entry('D', 3)]), [5, 1, 4, 3]);
 });
 
-test('T2: a rating that cannot be read makes the judgement invalid and never becomes 1', () => {
+test('a rating that cannot be read makes the judgement invalid and never becomes 1', () => {
   for (const rating of ['4', 'four', 0, 6, 4.5, null, [], 'N/A', true]) {
     const reading = helpful.read(saying({ ratings: [entry('A', 5), entry('B', rating), entry('C', 4), entry('D', 3)] }));
     assert.equal(reading.ok === false && reading.status, 'invalid', String(rating));
   }
 });
 
-test('T3: "does not apply" is no number, and honesty alone may not apply', () => {
+test('"does not apply" is no number, and honesty alone may not apply', () => {
   const list = [entry('A', 'N/A'), entry('B', 2), entry('C', 4), entry('D', 3)];
   assert.deepEqual(rated(list, ratingsFormat('honesty', 4)), [null, 2, 4, 3]);
   const reading = ratingsFormat('honesty', 4).read(saying({ ratings: list }));
@@ -50,7 +50,7 @@ test('T3: "does not apply" is no number, and honesty alone may not apply', () =>
   assert.equal(rated(list, ratingsFormat('truthfulness', 4)), 'a rating off the scale');
 });
 
-test('T7: what a comparison is worth to a text follows from the verdict, whichever label the text stood under', () => {
+test('what a comparison is worth to a text follows from the verdict, whichever label the text stood under', () => {
   const format = comparisonFormat();
   const verdict = (better: string) => valuesOf(format, saying({ rationale: 'r', better }));
   assert.deepEqual(
@@ -71,12 +71,12 @@ test('T7: what a comparison is worth to a text follows from the verdict, whichev
   );
 });
 
-test('B1: the worst mark stays the worst: an overall 1 is 1 and no 10', () => {
+test('the worst mark stays the worst: an overall 1 is 1 and no 10', () => {
   assert.deepEqual(valuesOf(ratingsFormat('overall', 1), saying({ ratings: [entry('A', 1)] })), [1]);
   assert.deepEqual(valuesOf(ratingsFormat('overall', 1), saying({ ratings: [entry('A', 10)] })), [10]);
 });
 
-test('B2: an overall mark that cannot be read is invalid and not made of other ratings', () => {
+test('an overall mark that cannot be read is invalid and not made of other ratings', () => {
   const format = ratingsFormat('overall', 1);
   for (const rating of [0, 11, 9.5, '9', null]) assert.equal(format.read(saying({ ratings: [entry('A', rating)] })).ok, false);
 });

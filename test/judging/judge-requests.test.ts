@@ -72,7 +72,7 @@ describe('The questions about a prompt', () => {
     assert.equal(there, [...(back ?? '')].reverse().join(''));
   });
 
-  it('B8: follow from seed and prompt alone, so that another run asks the same and another seed does not', async () => {
+  it('follow from seed and prompt alone, so that another run asks the same and another seed does not', async () => {
     for (const mode of MODES) {
       const again = keys(await requestsFor({ mode }));
       assert.deepEqual(keys(await requestsFor({ mode })), again);
@@ -82,7 +82,7 @@ describe('The questions about a prompt', () => {
     assert.ok(new Set(seeds.map((requests) => orderOf(requests[0] ?? assert.fail()))).size > 1);
   });
 
-  it('B6: find every template that they name, and the step lists just those', async () => {
+  it('find every template that they name, and the step lists just those', async () => {
     const there = new Set(readdirSync(join(FILES, 'templates')));
     for (const mode of MODES) {
       const requests = await requestsFor({ mode, overall: true });

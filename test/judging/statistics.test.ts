@@ -26,7 +26,7 @@ test('a verdict is the mean over orders, then the median over judges', () => {
   assert.equal(verdictOf(rows.filter(({ seat }) => seat < 2)).value, 2.75);
 });
 
-test('B4, B5: one judgement that is missing or unreadable leaves the answer without a verdict', () => {
+test('one judgement that is missing or unreadable leaves the answer without a verdict', () => {
   const fine = rated('a', 4, { aspect: 'honesty' });
   for (const status of ['invalid', 'missing', 'refused'] as const)
     assert.deepEqual(verdictOf([fine, rated('a', null, { status })]), { complete: false, value: null, judges: 0 });
@@ -34,7 +34,7 @@ test('B4, B5: one judgement that is missing or unreadable leaves the answer with
   assert.equal(verdictOf([]).complete, false);
 });
 
-test('T3: what does not apply is left out of the verdict, and of the score', () => {
+test('what does not apply is left out of the verdict, and of the score', () => {
   const none = rated('a', null, { aspect: 'honesty', na: true });
   assert.deepEqual(verdictOf([none]), { complete: true, value: null, judges: 0 });
   assert.deepEqual(verdictOf([none, rated('a', 4, { aspect: 'honesty', seat: 1 })]), { complete: true, value: 4, judges: 1 });

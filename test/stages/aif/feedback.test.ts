@@ -86,7 +86,7 @@ test('feedback on checkable questions prefers the answers that are right and to 
     assert.deepEqual([paired.metrics.test_prefs, answered.metrics.prompts], [4, 30]);
   }));
 
-test('T4: every rating belongs to the text that it was given for, whatever the order in which the judge saw the texts', () =>
+test('every rating belongs to the text that it was given for, whatever the order in which the judge saw the texts', () =>
   withShop(async (shop) => {
     const { answered, judged } = await pipeline(shop, 20, { judge: { permutations: 2 } });
     const completions = new Map(

@@ -16,7 +16,7 @@ const CALLS = { per_aspect: 8, joint: 2, pairwise: 6, expected: 12 };
 const FILES = join(import.meta.dirname, '../../../../scripts/train');
 
 for (const mode of MODES) {
-  test(`T4: in mode ${mode} every value belongs to the text that it was given for`, () =>
+  test(`in mode ${mode} every value belongs to the text that it was given for`, () =>
     withShop(async (shop) => {
       const { out, completions } = await answered(shop.folder, 8);
       const judged = await shop.run('judge', judge, judging({ mode }), { completions: out });
@@ -83,7 +83,7 @@ for (const mode of MODES) {
     // A digit has no labels; a comparison has no list of them and no number.
     if (mode === 'expected' && fault.endsWith('-label')) continue;
     if (mode === 'pairwise' && ['missing-label', 'duplicate-label', 'off-scale'].includes(fault)) continue;
-    test(`B3: a judge that gives ${fault} in mode ${mode} is asked twice, then the fallback twice, and nothing is made up`, () =>
+    test(`a judge that gives ${fault} in mode ${mode} is asked twice, then the fallback twice, and nothing is made up`, () =>
       withShop(async (shop) => {
         const { out } = await answered(shop.folder, 1);
         const bad = callFields(`practice-judge+${fault}`, 1024);
@@ -118,7 +118,7 @@ test('a judge that can be read the second time is read then, and its rows name i
     assert.ok((await ratingsIn(judged.out)).every(({ judge: name }) => name === shy.model));
   }));
 
-test('B7: a row names the model that was asked, the judge of its seat or the fallback in its place', () =>
+test('a row names the model that was asked, the judge of its index or the fallback in its place', () =>
   withShop(async (shop) => {
     const { out } = await answered(shop.folder, 4);
     const judges = ['practice-judge', 'practice-judge+invalid-json', 'practice-judge+latency=1'].map((model) =>

@@ -62,7 +62,7 @@ const answers = (change: (row: Completion) => Completion = (row) => row) =>
 const marks = (change: (row: Rating) => Rating = (row) => row) =>
   prompts.flatMap((id) => FOUR.map((member, n) => change(ratingRow(id, member, n + 2))));
 
-test('T4: whatever has no partner by its id stops the step, and no row is paired by its place', async () => {
+test('whatever has no partner by its id stops the step, and no row is paired by its place', async () => {
   const faults: [string, Given, RegExp][] = [
     [
       'a prompt without answers',
@@ -105,7 +105,7 @@ test('T4: whatever has no partner by its id stops the step, and no row is paired
   }
 });
 
-test('T4: prompts that were not rated give no pair, and move no other prompt', async () => {
+test('prompts that were not rated give no pair, and move no other prompt', async () => {
   const all = await run('all', await laid('rated', { completions: answers(), ratings: marks() }));
   const some = await run(
     'some',
@@ -118,7 +118,7 @@ test('T4: prompts that were not rated give no pair, and move no other prompt', a
   assert.deepEqual(some.metrics.dropped, { 'fewer than two rated answers': 1 });
 });
 
-test('B1: of own feedback too, a worst answer that is marked 10 is listed beside the pairs', async () => {
+test('of own feedback too, a worst answer that is marked 10 is listed beside the pairs', async () => {
   const many = Array.from({ length: 80 }, (_, n) => `q${String(n).padStart(3, '0')}`);
   const ratings = many.flatMap((id, n) =>
     FOUR.flatMap((member, m) => {
@@ -140,7 +140,7 @@ test('B1: of own feedback too, a worst answer that is marked 10 is listed beside
   assert.match(found.card, /1 have two that lie 3 standard deviations or more apart/);
 });
 
-test('B7: a pair names the models that wrote its answers, by the rows of these very answers', async () => {
+test('a pair names the models that wrote its answers, by the rows of these very answers', async () => {
   const { pairs } = await run('models', await laid('models', { completions: answers(), ratings: marks() }));
   for (const pair of pairs) {
     assert.equal(pair.chosen.at(-1)?.content, `${pair.chosen_model.replace('model-', '')} answers ${pair.prompt_id}`);
@@ -149,7 +149,7 @@ test('B7: a pair names the models that wrote its answers, by the rows of these v
   }
 });
 
-test('B8: the same feedback and seed give the same bytes, another seed other losers', async () => {
+test('the same feedback and seed give the same bytes, another seed other losers', async () => {
   const inputs = await laid('seeded', { completions: answers(), ratings: marks() });
   const [one, two, other] = [await run('one', inputs), await run('two', inputs), await run('other', inputs, { seed: 2 })];
   assert.deepEqual(await digests(two.out), await digests(one.out));

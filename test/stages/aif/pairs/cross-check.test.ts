@@ -10,7 +10,7 @@ const answers = Array.from({ length: 400 }, (_, n) => ({
 }));
 const worst = (n: number, overall = 10) => ({ completion_id: `worst ${n}`, model: 'm', overall, mean_aspects: 1 });
 
-test('B1: worst answers that are marked 10 stand out, the farthest first', () => {
+test('worst answers that are marked 10 stand out, the farthest first', () => {
   const found = contradictions([...answers, worst(1), worst(2, 9)], 3);
   assert.deepEqual(
     found.map(({ completion_id }) => completion_id),

@@ -23,7 +23,7 @@ test('the lowest answer loses where the rule says so', () => {
   assert.ok(many.every((prompt) => pick(answers(3, 5, 1, 2), { rejected: 'lowest' }, prompt)[1] === 'a2'));
 });
 
-test('T5: with a tie at the top, no equal answer loses, and seed and prompt decide which wins', () => {
+test('with a tie at the top, no equal answer loses, and seed and prompt decide which wins', () => {
   const chosen = new Set(many.map((prompt) => pick(answers(5, 5, 2, 5), {}, prompt)[0]));
   assert.deepEqual([...chosen].sort(), ['a0', 'a1', 'a3']);
   assert.ok(many.every((prompt) => pick(answers(5, 5, 2, 5), {}, prompt)[1] === 'a2'));
@@ -52,7 +52,7 @@ test('within a margin band a loser is neither too near nor too far', () => {
   assert.equal(pick(answers(5, 4.5, 1), band), 'no answer within the margin band');
 });
 
-test('T5: a tie within the band is dropped or kept as the rule says', () => {
+test('a tie within the band is dropped or kept as the rule says', () => {
   const band = { rejected: 'margin_band', margin_band: { min: 0, max: 0 } } as const;
   assert.equal(pick(answers(5, 5), band), 'tie');
   assert.ok(Array.isArray(pick(answers(5, 5), { ...band, ties: 'keep' })));
@@ -117,7 +117,7 @@ test('no pair violates its rule', () => {
   );
 });
 
-test('B8: which models answer depends on seed and prompt alone, each drawn by its weight', () => {
+test('which models answer depends on seed and prompt alone, each drawn by its weight', () => {
   const pool = [
     { id: 'a', weight: 1 },
     { id: 'b', weight: 1 },

@@ -91,7 +91,7 @@ test('prompts of a benchmark are dropped', async () => {
   assert.deepEqual(metrics.dropped, { 'in a benchmark': 1 });
 });
 
-test('B1: a worst answer that is marked 10 is listed, and does not win by the mean of aspects', async () => {
+test('a worst answer that is marked 10 is listed, and does not win by the mean of aspects', async () => {
   const rows = Array.from({ length: 300 }, (_, n) => row(n));
   const wrong = {
     ...row(777),
@@ -110,7 +110,7 @@ test('B1: a worst answer that is marked 10 is listed, and does not win by the me
   assert.equal((await pairs(overall.out)).find((pair) => pair.prompt === 'question 777')?.chosen_model, 'worst');
 });
 
-test('B5: what is no rating never becomes a number', () => {
+test('what is no rating never becomes a number', () => {
   assert.deepEqual(readRating('4', 5), { rating: 4, value: 4, na: false, status: 'ok' });
   assert.deepEqual(readRating('N/A', 5), { rating: null, value: null, na: true, status: 'ok' });
   for (const value of [undefined, null]) assert.equal(readRating(value, 5).status, 'missing');

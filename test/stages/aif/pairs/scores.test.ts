@@ -24,7 +24,7 @@ test('of several judges the median counts, after the mean over the orders of eac
   assert.equal(score([...seat(0, 1, 1), ...seat(1, 4, 5)], 'mean_aspects', ['helpfulness']), 2.75);
 });
 
-test('B4, B5: an answer that lacks a judgement it needs has no score, whichever is asked for', () => {
+test('an answer that lacks a judgement it needs has no score, whichever is asked for', () => {
   const full = [rated('honesty', 4), rated('helpfulness', 4)];
   for (const by of ['mean_aspects', 'weighted'] as const) {
     assert.equal(score(full, by, undefined, { honesty: 1, helpfulness: 1 }), 4);
@@ -35,7 +35,7 @@ test('B4, B5: an answer that lacks a judgement it needs has no score, whichever 
   for (const by of ['overall', 'reward', 'pairwise', 'expected'] as const) assert.equal(score(full, by), null, by);
 });
 
-test('T3: "does not apply" is no number: left out of the mean, and its weight with it', () => {
+test('"does not apply" is no number: left out of the mean, and its weight with it', () => {
   const ratings = [rated('honesty', null, { na: true }), rated('helpfulness', 4)];
   assert.equal(score(ratings, 'mean_aspects'), 4);
   assert.equal(score(ratings, 'weighted', undefined, { honesty: 9, helpfulness: 1 }), 4);
@@ -49,7 +49,7 @@ test('weights tell how much an aspect counts', () => {
   assert.equal(score(ratings, 'weighted', undefined, {}), null);
 });
 
-test('B2: the overall score is the judge’s own and never made of the aspects', () => {
+test('the overall score is the judge’s own and never made of the aspects', () => {
   assert.equal(score([rated('overall', 1), rated('honesty', 5), rated('helpfulness', 5)], 'overall'), 1);
   assert.equal(score([rated('overall', null), rated('honesty', 5), rated('helpfulness', 5)], 'overall'), null);
 });
@@ -64,7 +64,7 @@ test('a reward is taken as it is, however negative', () => {
   assert.equal(score([rated('reward', null, { value: -3.5, status: 'ok' })], 'reward'), -3.5);
 });
 
-test('T7: an answer’s comparisons give the share that it won, a tie being half', () => {
+test('an answer’s comparisons give the share that it won, a tie being half', () => {
   assert.equal(score([compared(1, 'b'), compared(0.5, 'c'), compared(0, 'd'), compared(0, 'd', 1)], 'pairwise'), 0.375);
 });
 
