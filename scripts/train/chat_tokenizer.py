@@ -24,7 +24,7 @@ def load_tokenizer(job: Job, name: str, template: str | None) -> PreTrainedToken
     folder = job.input(name)
     if not (folder / "tokenizer.json").is_file():
         raise JobError(f'Cannot read the tokenizer of the input "{name}", expected a "tokenizer.json" in it', BAD_DATA)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder)
     if tokenizer.eos_token is None:
         raise JobError(f'Cannot end a turn, expected an end-of-sequence token in the tokenizer of the input "{name}"', BAD_DATA)
     if template is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import load_model
 import train_config
@@ -11,7 +12,6 @@ from exits import BAD_DATA, JobError
 from job import Job
 from run_job import run
 from training_rows import PAIR_COLUMNS, read_rows, token_count
-from watch import watch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,15 +48,16 @@ def main(job: Job, config: Config) -> None:
     model = load_model.load_model(job, config, job.input("model"))
     reference = load_model.load_model(job, config, job.input("model")) if config.lora is None else None
     # DPOTrainer has no switch for rows that are tokenised already, as SFTTrainer has
-    DPOTrainer._prepare_dataset = lambda self, dataset, *_: dataset
-    trainer = DPOTrainer(
+    trainer_type: Any = DPOTrainer
+    trainer_type._prepare_dataset = lambda self, dataset, *_: dataset
+    trainer = trainer_type(
         model=model,
         ref_model=reference,
         args=arguments,
         train_dataset=train_rows,
         eval_dataset=test_rows if len(test_rows) > 0 else None,
         processing_class=tokenizer,
-        callbacks=[watch(job, tokens / len(train_rows) * config.global_batch)],
+        callbacks=[training.watch(job, tokens / len(train_rows) * config.global_batch)],
         peft_config=load_model.lora_config(config),
     )
     training.train(job, config, trainer, resume, {"rows": len(train_rows), "tokens": tokens})

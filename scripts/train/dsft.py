@@ -12,10 +12,9 @@ from exits import BAD_DATA, JobError
 from job import Job
 from run_job import run
 from training_rows import read_rows, token_count
-from watch import watch
 
 if TYPE_CHECKING:
-    from transformers import TrainerCallback
+    from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 # These keep packed documents apart by an attention mask made from the position ids: rows stay rows.
 MASKED_ATTENTION = ("sdpa", "eager")
@@ -65,7 +64,7 @@ def main(job: Job, config: Config) -> None:
     arguments = train_config.trainer_arguments(job, config, SFTConfig, own)
     tokenizer = load_model.load_tokenizer(job, config, "base")
     model = load_model.load_model(job, config, job.input("base"))
-    callbacks = [watch(job, tokens / len(train_rows) * config.global_batch)]
+    callbacks = [training.watch(job, tokens / len(train_rows) * config.global_batch)]
     if config.packing:
         callbacks.append(documents_stay_apart())
     trainer = SFTTrainer(
@@ -92,7 +91,7 @@ def packed_collator(config: Config, pad_token_id: int) -> Any:
     collate = DataCollatorForLanguageModeling(pad_token_id=pad_token_id, padding_free=flat, return_position_ids=True)
 
     def packed(rows: list[dict[str, Any]]) -> dict[str, Any]:
-        batch = collate(rows)
+        batch: dict[str, Any] = collate(rows)
         batch.pop("attention_mask", None)
         # no document predicts the first token of the next
         batch["labels"][batch["position_ids"] == 0] = -100
@@ -107,7 +106,9 @@ def documents_stay_apart() -> TrainerCallback:
     from transformers import TrainerCallback
 
     class DocumentsStayApart(TrainerCallback):
-        def on_train_begin(self, args, state, control, model=None, **_):
+        def on_train_begin(
+            self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
+        ) -> None:
             ids = torch.arange(16, device=args.device).unsqueeze(0) % 7
             other = ids.clone()
             other[0, :8] = 7

@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-import stopping
 from chat_tokenizer import load_tokenizer
-from checkpoint import checkpoint_to_resume, vouch_for
-from exits import BAD_DATA, Interrupted, JobError
+from checkpoint import checkpoint_to_resume
+from exits import BAD_DATA, JobError
 from job import Job
 from json_lines import read_json_lines, write_json_lines
+from records import Records, work_through
 from run_job import run
 
 if TYPE_CHECKING:
@@ -60,26 +59,18 @@ def main(job: Job, config: Config) -> None:
     # like lengths together, so that little is padded; the same batches whenever and wherever it runs
     prompts.sort(key=lambda prompt: (len(prompt.ids), prompt.prompt_id))
     batches = [prompts[start : start + config.batch_size] for start in range(0, len(prompts), config.batch_size)]
-    done, records = (0, []) if resume is None else read_checkpoint(resume)
     job.emit("data", rows=len(prompts), batches=len(batches))
     answer = load_vllm(job, config) if config.engine == "vllm" else load_transformers(job, config, tokenizer)
 
-    # from here on a signal waits for the end of a batch
-    stopping.stop_at_once(False)
-    for index in range(done, len(batches)):
-        for prompt, samples in zip(batches[index], answer(batches[index]), strict=True):
-            for number, (ids, reason) in enumerate(samples):
-                text = tokenizer.decode(ids, skip_special_tokens=True)
-                record = {"prompt_id": prompt.prompt_id, "sample": number, "text": text, "finish_reason": reason, "tokens": len(ids)}
-                records.append(record)
-        step = index + 1
-        job.emit("progress", step=step, max_steps=len(batches), metrics={"completions": len(records)})
-        if stopping.stop_asked() or (job.cadence.save_steps > 0 and step % job.cadence.save_steps == 0 and step < len(batches)):
-            write_checkpoint(job, step, records)
-        if stopping.stop_asked():
-            raise Interrupted
-    stopping.stop_at_once(True)
+    def records_of(batch: list[Prompt]) -> Records:
+        return [
+            {"prompt_id": prompt.prompt_id, "sample": number, "text": tokenizer.decode(ids, skip_special_tokens=True),
+             "finish_reason": reason, "tokens": len(ids)}
+            for prompt, samples in zip(batch, answer(batch), strict=True)
+            for number, (ids, reason) in enumerate(samples)
+        ]  # fmt: skip
 
+    records = work_through(job, batches, resume, records_of, "completions")
     records.sort(key=lambda record: (record["prompt_id"], record["sample"]))
     write_json_lines(job.out / COMPLETIONS, records)
     finished = sum(record["finish_reason"] == "stop" for record in records)
@@ -137,7 +128,7 @@ def load_transformers(job: Job, config: Config, tokenizer: PreTrainedTokenizerBa
 
     torch.set_num_threads(job.hardware.threads)
     # "auto": what the model was saved in
-    model = AutoModelForCausalLM.from_pretrained(job.input("model"), dtype="auto", attn_implementation="sdpa", use_safetensors=True)
+    model: Any = AutoModelForCausalLM.from_pretrained(job.input("model"), dtype="auto", attn_implementation="sdpa", use_safetensors=True)
     model = model.to(job.hardware.device).eval()
     eos = tokenizer.eos_token_id
     # the model's own generation defaults are none of the recipe's
@@ -184,7 +175,7 @@ def own_draws(config: Config, prompts: list[Prompt], width: int) -> LogitsProces
             upto = scaled.double().softmax(-1).cumsum(-1)
             draw = draws[:, input_ids.shape[1] - width, None].to(upto.device) * upto[:, -1:]
             token = torch.searchsorted(upto, draw, right=True)
-            return torch.full_like(scores, float("-inf")).scatter(1, token, 0.0)
+            return cast(torch.FloatTensor, torch.full_like(scores, float("-inf")).scatter(1, token, 0.0))
 
     return OwnDraws()
 
@@ -208,24 +199,6 @@ def load_vllm(job: Job, config: Config) -> Answer:
         return [[(list(sample.token_ids)[: -1 if sample.finish_reason == "stop" else None], sample.finish_reason) for sample in output.outputs] for output in outputs]  # fmt: skip
 
     return answer
-
-
-# --- checkpoints --------------------------------------------------------------------------------------------------
-
-
-def write_checkpoint(job: Job, step: int, records: list[dict[str, Any]]) -> None:
-    folder = job.checkpoints / f"checkpoint-{step}"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json_lines(folder / COMPLETIONS, records)
-    (folder / "batches.json").write_text(json.dumps({"done": step}), encoding="utf-8")
-    vouch_for(job, folder, step)
-    for older in sorted(job.checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))[:-2]:
-        shutil.rmtree(older)
-
-
-def read_checkpoint(folder: Path) -> tuple[int, list[dict[str, Any]]]:
-    done = json.loads((folder / "batches.json").read_text(encoding="utf-8"))["done"]
-    return done, [record for _, record in read_json_lines(folder / COMPLETIONS)]
 
 
 if __name__ == "__main__":

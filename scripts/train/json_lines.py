@@ -6,7 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -61,6 +61,8 @@ def opened(path: Path) -> IO[bytes]:
     if path.suffix == ".zst":
         import pyarrow
 
-        return pyarrow.input_stream(str(path), compression="zstd")
-    openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    return openers.get(path.suffix, open)(path, "rb")
+        unpacked: IO[bytes] = pyarrow.input_stream(str(path), compression="zstd")
+        return unpacked
+    openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    file: IO[bytes] = openers.get(path.suffix, open)(path, "rb")
+    return file

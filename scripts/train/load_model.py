@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import chat_tokenizer
 from exits import BAD_CONFIG, BAD_DATA, JobError
@@ -59,6 +59,7 @@ def lora_config(config: TrainConfig) -> LoraConfig | None:
     from peft import LoraConfig
 
     lora = config.lora
+    # peft's type of alpha is an int; all it does with it is to divide it
     return LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.targets, bias="none", task_type="CAUSAL_LM"
+        r=lora.r, lora_alpha=cast(int, lora.alpha), lora_dropout=lora.dropout, target_modules=lora.targets, bias="none", task_type="CAUSAL_LM"
     )

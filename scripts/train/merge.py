@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from chat_tokenizer import load_tokenizer, save_tokenizer
 from exits import BAD_DATA, JobError
@@ -98,8 +98,13 @@ def fit_vocabulary(model: PreTrainedModel, adapter: Path) -> None:
     ends = [f"{name}.{end}" for name in embedding_names(model) for end in ("weight", "base_layer.weight")]
     with safe_open(path, framework="pt") as file:
         rows = {file.get_slice(key).get_shape()[0] for key in file.keys() if key.endswith(tuple(ends))}  # noqa: SIM118 - it is no dict
-    if len(rows) == 1 and rows != {model.get_input_embeddings().weight.shape[0]}:
+    if len(rows) == 1 and rows != {token_count(model)}:
         model.resize_token_embeddings(rows.pop(), mean_resizing=False)
+
+
+def token_count(model: PreTrainedModel) -> int:
+    """Rows of the input embedding."""
+    return cast("Tensor", model.get_input_embeddings().weight).shape[0]
 
 
 def embedding_names(model: PreTrainedModel) -> list[str]:
@@ -149,15 +154,15 @@ def token_rows(model: PreTrainedModel) -> Tensor:
     """Tokens from the first to the last of the vocabulary; all rows of the head are in their logits anyway."""
     import torch
 
-    last = model.get_input_embeddings().weight.shape[0] - 1
-    return torch.linspace(0, last, ROWS * TOKENS).round().long().reshape(ROWS, TOKENS)
+    return torch.linspace(0, token_count(model) - 1, ROWS * TOKENS).round().long().reshape(ROWS, TOKENS)
 
 
 def logits_of(model: Any, ids: Tensor) -> Tensor:
     import torch
 
     with torch.no_grad():
-        return model.eval()(input_ids=ids, use_cache=False).logits.float()
+        logits: Tensor = model.eval()(input_ids=ids, use_cache=False).logits
+    return logits.float()
 
 
 def furthest(expected: Tensor, found: Tensor) -> float:

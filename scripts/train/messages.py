@@ -107,8 +107,9 @@ def text_of(content: Any) -> str:
 def text_of_part(part: Any) -> str:
     if isinstance(part, str):
         return part
-    if isinstance(part, dict) and part.get("type") in PARTS and isinstance(part.get("text"), str):
-        return part["text"]
+    text = part.get("text") if isinstance(part, dict) and part.get("type") in PARTS else None
+    if isinstance(text, str):
+        return text
     raise Unusable("a turn whose content is no text")
 
 

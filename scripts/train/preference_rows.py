@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy
-from decontaminate import Listed, holds_listed
+from filters import Listed, holds_listed
 from job import Job
 from left_out import LeftOut
 from messages import Message, Unusable, with_system
-from prepare_config import Config
+from prepare_config import PairConfig
 from row_shapes import row_pair
 from source_rows import Row, in_batches
 from training_rows import Tokens
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def preference_rows(
-    job: Job, config: Config, tokenizer: PreTrainedTokenizerBase, rows: list[Row], left_out: LeftOut, listed: Listed | None
+    job: Job, config: PairConfig, tokenizer: PreTrainedTokenizerBase, rows: list[Row], left_out: LeftOut, listed: Listed | None
 ) -> Iterator[Tokens]:
     seen = 0
     for batch in in_batches(rows):
@@ -34,7 +34,7 @@ def preference_rows(
 
 
 def kept_pair(
-    tokenizer: PreTrainedTokenizerBase, content: dict[str, Any], config: Config, left_out: LeftOut, listed: Listed | None
+    tokenizer: PreTrainedTokenizerBase, content: dict[str, Any], config: PairConfig, left_out: LeftOut, listed: Listed | None
 ) -> Tokens:
     """Throws `Unusable` with the reason for a row to leave out."""
     chosen, rejected = row_pair(content)
@@ -59,7 +59,7 @@ def prompt_and_answer(tokenizer: PreTrainedTokenizerBase, messages: list[Message
     Tokens up to and with the last assistant marker, and of the answer with its end token. Tokenised as one text: a
     tokenizer may put a space before whatever it takes for the beginning of a text.
     """
-    prompt = tokenizer.apply_chat_template(messages[:-1], tokenize=False, add_generation_prompt=True)
+    prompt = cast(str, tokenizer.apply_chat_template(messages[:-1], tokenize=False, add_generation_prompt=True))
     text = prompt + messages[-1]["content"] + tokenizer.eos_token
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     ids = list(encoded["input_ids"])
@@ -67,13 +67,12 @@ def prompt_and_answer(tokenizer: PreTrainedTokenizerBase, messages: list[Message
     return ids[:cut], ids[cut:]
 
 
-def truncate(prompt: list[int], chosen: list[int], rejected: list[int], config: Config, left_out: LeftOut) -> Tokens:
+def truncate(prompt: list[int], chosen: list[int], rejected: list[int], config: PairConfig, left_out: LeftOut) -> Tokens:
     """
     As DPOTrainer of TRL 0.7 to 0.12 did under alignment-handbook v0.3 (truncation_mode keep_end): only if the prompt and
     the longer answer exceed `max_length` does the prompt lose its beginning, down to `max_prompt_length`; if that is not
     enough, the answers lose their end.
     """
-    assert config.max_prompt_length is not None
     longer = max(len(chosen), len(rejected))
     if len(prompt) + longer > config.max_length:
         if len(prompt) > config.max_prompt_length:

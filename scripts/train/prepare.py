@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chat_tokenizer import load_tokenizer
-from decontaminate import Listed, listed_prompts
-from dialogue_rows import sft_rows
+from dialogue_rows import pack, sft_rows
 from durable_files import write_json
 from exits import BAD_DATA, JobError
+from filters import Listed, listed_prompts
 from job import Job
 from left_out import LeftOut
-from packing import pack
 from preference_rows import preference_rows
-from prepare_config import Config, check
+from prepare_config import Config, DialogueConfig, PairConfig, check
 from run_job import run
 from source_rows import Row, cut_test_rows, in_order, read_split, select
 from training_rows import PAIR_COLUMNS, Tokens, write_rows
@@ -69,13 +68,15 @@ def made_rows(
     job: Job, config: Config, tokenizer: PreTrainedTokenizerBase, role: str, rows: list[Row], listed: Listed | None, report: dict[str, Any]
 ) -> list[Tokens]:
     left_out = LeftOut(rows)
-    make = sft_rows if config.kind == "sft" else preference_rows
-    made = list(make(job, config, tokenizer, rows, left_out, listed))
+    if isinstance(config, PairConfig):
+        made = list(preference_rows(job, config, tokenizer, rows, left_out, listed))
+    else:
+        made = list(sft_rows(job, config, tokenizer, rows, left_out, listed))
     left_out.tell(job, config)
     documents, dropped = len(made), left_out.counts()
     if role == "train" and not made:
         raise JobError(f"Cannot train on nothing: of {len(rows)} rows, {dropped or 'none'} were dropped", BAD_DATA)
-    if config.kind == "sft" and config.packing:
+    if isinstance(config, DialogueConfig) and config.packing:
         made = pack(made, config.max_length)
     tokens = sum(len(ids) for row in made for name, ids in row.items() if name.endswith("_ids"))
     report["splits"][role] = {
@@ -86,7 +87,7 @@ def made_rows(
 
 
 def row_columns(config: Config) -> list[str]:
-    if config.kind == "prefs":
+    if isinstance(config, PairConfig):
         return PAIR_COLUMNS
     return ["input_ids", *(["labels"] if config.loss_tokens == "assistant" else []), *(["seq_lengths"] if config.packing else [])]
 

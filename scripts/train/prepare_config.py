@@ -28,8 +28,9 @@ class Source:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
-    kind: Literal["sft", "prefs"]
+class PrepareConfig:
+    """What dialogues and pairs have in common."""
+
     template: str
     system: Literal["empty", "none"]
     max_length: int
@@ -37,26 +38,33 @@ class Config:
     sources: list[Source]
     # share of the rows that may be left out because they cannot be used
     max_dropped: float = 0.05
-    # sft
-    packing: bool | None = None
-    loss_tokens: Literal["all", "assistant"] | None = None
-    filters: Filters | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DialogueConfig(PrepareConfig):
+    """For dsft.py."""
+
+    kind: Literal["sft"]
+    packing: bool
+    loss_tokens: Literal["all", "assistant"]
+    filters: Filters
     test_rows: int | None = None
-    # prefs
-    max_prompt_length: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairConfig(PrepareConfig):
+    """For ddpo.py."""
+
+    kind: Literal["prefs"]
+    max_prompt_length: int
+
+
+Config = DialogueConfig | PairConfig
 
 
 def check(config: Config) -> None:
-    """The two kinds share a config: each has fields of its own, none may be missing or in vain."""
-    own = {"sft": ("packing", "loss_tokens", "filters"), "prefs": ("max_prompt_length",)}
-    foreign = "prefs" if config.kind == "sft" else "sft"
-    for name in own[config.kind]:
-        if getattr(config, name) is None:
-            raise JobError(f'Cannot read config, expected a key "{name}" with kind "{config.kind}"')
-    for name in (*own[foreign], *(("test_rows",) if foreign == "sft" else ())):
-        if getattr(config, name) is not None:
-            raise JobError(f'Cannot use the key "{name}" in config with kind "{config.kind}"')
-    if config.max_prompt_length is not None and config.max_prompt_length >= config.max_length:
+    """What the types of the fields cannot say."""
+    if isinstance(config, PairConfig) and config.max_prompt_length >= config.max_length:
         raise JobError(f"Cannot leave no room for an answer, expected max_prompt_length below {config.max_length}")
     if not config.sources:
         raise JobError("Cannot prepare nothing, expected at least one source")

@@ -1,17 +1,42 @@
-"""Records of a job that works through batches: as lines of JSON, and as a checkpoint to go on from."""
+"""Jobs that work through batches: their records as lines of JSON, and checkpoints to go on from."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from checkpoint import vouch_for
+from exits import Interrupted, stop_asked, stop_at_once
 from job import Job
 from json_lines import read_json_lines, write_json_lines
 
+Batch = TypeVar("Batch")
 Records = list[dict[str, Any]]
+
+
+def work_through(
+    job: Job, batches: list[Batch], resume: Path | None, records_of: Callable[[Batch], Records], counted: str
+) -> Records:
+    """
+    The records of all batches in their order, those of a checkpoint taken from it. Between two batches it saves and, when told
+    to stop, throws `Interrupted`. `counted`: by what name progress tells the number of records.
+    """
+    done, records = (0, Records()) if resume is None else read_checkpoint(resume)
+    # from here on a signal waits for the end of a batch
+    stop_at_once(False)
+    for step, batch in enumerate(batches[done:], done + 1):
+        records += records_of(batch)
+        job.emit("progress", step=step, max_steps=len(batches), metrics={counted: len(records)})
+        is_due = job.cadence.save_steps > 0 and step % job.cadence.save_steps == 0 and step < len(batches)
+        if stop_asked() or is_due:
+            write_checkpoint(job, step, records)
+        if stop_asked():
+            raise Interrupted
+    stop_at_once(True)
+    return records
 
 
 def write_checkpoint(job: Job, step: int, records: Records) -> None:

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import stopping
 from chat_tokenizer import load_tokenizer
 from checkpoint import checkpoint_to_resume
-from exits import BAD_DATA, Interrupted, JobError
+from exits import BAD_DATA, JobError
 from job import Job
 from json_lines import write_json_lines
-from records import Records, read_checkpoint, write_checkpoint
+from records import Records, work_through
 from run_job import run
 
 if TYPE_CHECKING:
@@ -51,25 +50,20 @@ def main(job: Job, config: Config) -> None:
     # like lengths together, so that little is padded; the same batches whenever and wherever it runs
     fitting = sorted((a for a in answers if len(a.ids) <= config.max_length), key=lambda a: (len(a.ids), a.completion_id))
     batches = [fitting[start : start + config.batch_size] for start in range(0, len(fitting), config.batch_size)]
-    done, records = (0, Records()) if resume is None else read_checkpoint(resume)
     job.emit("data", rows=len(answers), batches=len(batches))
     score = load_model(job, tokenizer, fitting)
 
-    # from here on a signal waits for the end of a batch
-    stopping.stop_at_once(False)
-    for index in range(done, len(batches)):
-        for answer, reward in zip(batches[index], score(batches[index]), strict=True):
+    def records_of(batch: list[Answer]) -> Records:
+        rewards = score(batch)
+        for answer, reward in zip(batch, rewards, strict=True):
             if not math.isfinite(reward):
                 raise JobError(f'Cannot use the reward {reward} of "{answer.completion_id}", expected a number', BAD_DATA)
-            records.append({"completion_id": answer.completion_id, "reward": reward, "tokens": len(answer.ids)})
-        step = index + 1
-        job.emit("progress", step=step, max_steps=len(batches), metrics={"rewards": len(records)})
-        if stopping.stop_asked() or (job.cadence.save_steps > 0 and step % job.cadence.save_steps == 0 and step < len(batches)):
-            write_checkpoint(job, step, records)
-        if stopping.stop_asked():
-            raise Interrupted
-    stopping.stop_at_once(True)
+        return [
+            {"completion_id": answer.completion_id, "reward": reward, "tokens": len(answer.ids)}
+            for answer, reward in zip(batch, rewards, strict=True)
+        ]
 
+    records = work_through(job, batches, resume, records_of, "rewards")
     too_long = [answer for answer in answers if len(answer.ids) > config.max_length]
     rewards = [record["reward"] for record in records]
     records.extend({"completion_id": answer.completion_id, "reward": None, "tokens": len(answer.ids)} for answer in too_long)
@@ -127,7 +121,8 @@ def load_model(job: Job, tokenizer: PreTrainedTokenizerBase, answers: list[Answe
         ids = torch.tensor([answer.ids + [pad] * (width - len(answer.ids)) for answer in batch], device=job.hardware.device)
         mask = torch.tensor([[1] * len(a.ids) + [0] * (width - len(a.ids)) for a in batch], device=job.hardware.device)
         with torch.inference_mode():
-            return model(input_ids=ids, attention_mask=mask).logits[:, 0].float().tolist()
+            rewards: list[float] = model(input_ids=ids, attention_mask=mask).logits[:, 0].float().tolist()
+        return rewards
 
     return score
 
@@ -138,7 +133,7 @@ def padding(tokenizer: PreTrainedTokenizerBase, answers: list[Answer]) -> int:
     that closes a turn would have it read another one.
     """
     ends = {answer.ids[-1] for answer in answers}
-    choices = [tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.bos_token_id, *range(len(tokenizer))]
+    choices: list[int | None] = [tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.bos_token_id, *range(len(tokenizer))]
     return next(choice for choice in choices if choice is not None and choice not in ends)
 
 

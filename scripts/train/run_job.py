@@ -14,17 +14,17 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import UnionType
 from typing import Any, NoReturn, TypeVar
 
-import stopping
-from exits import INTERRUPTED, NO_DISK, Interrupted, JobError, is_disk_full
+from exits import INTERRUPTED, NO_DISK, Interrupted, JobError, is_disk_full, listen
 from job import RANK, Job, JobFile
 from typed_json import parse
 
 T = TypeVar("T")
 
 
-def run(program: str, config_type: type[T], main: Callable[[Job, T], None], many_ranks: bool = False) -> NoReturn:
+def run(program: str, config_type: type[T] | UnionType, main: Callable[[Job, T], None], many_ranks: bool = False) -> NoReturn:
     """Runs `main` on the job file named on the command line and exits as the contract says."""
     job: Job | None = None
 
@@ -32,7 +32,7 @@ def run(program: str, config_type: type[T], main: Callable[[Job, T], None], many
         if job is not None:
             job.emit("note", message=f"stopped by {name} outside of the training loop")
 
-    stopping.listen(last_words)
+    listen(last_words)
     code = 0
     try:
         path = Path(sys.argv[1] if len(sys.argv) > 1 else "job.json").absolute()

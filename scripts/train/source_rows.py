@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import hmac
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from canonical_json import canonical_json
 from dataset_reader import load_split
-from draws import hmac_uniform
 from exits import BAD_DATA, JobError
 from messages import Unusable
-from prepare_config import Config, Source
+from prepare_config import Config, DialogueConfig, Source
 from row_shapes import WANTED, columns_of, row_dialogue, row_pair
 
 if TYPE_CHECKING:
@@ -101,13 +101,19 @@ def in_batches(rows: list[Row]) -> Iterator[list[tuple[Row, dict[str, Any]]]]:
         yield list(zip(part, contents(part), strict=True))
 
 
+def hmac_uniform(seed: int, purpose: str, item: str) -> float:
+    """A number in [0, 1) drawn as base/hmac-choice.ts draws it: it depends on seed, purpose and item alone."""
+    digest = hmac.digest(str(seed).encode(), f"{purpose}\0{item}".encode("utf-8", "surrogatepass"), "sha256")
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
 def select(rows: list[Row], seed: int, fraction: float) -> list[Row]:
     return rows if fraction >= 1 else [row for row in rows if hmac_uniform(seed, "select", row.id) < fraction]
 
 
 def cut_test_rows(config: Config, chosen: dict[str, list[Row]]) -> None:
-    """`test_rows`: a test split is cut down to so many rows, or made of so many rows of the training split."""
-    if config.test_rows is None:
+    """A test split is cut down to `test_rows` rows, or made of that many rows of the training split."""
+    if not isinstance(config, DialogueConfig) or config.test_rows is None:
         return
     held_out = bool(chosen["test"])
     pool = chosen["test"] if held_out else chosen["train"]

@@ -109,7 +109,7 @@ def oom_kills() -> int:
     return total
 
 
-def write_durably(path: str, value: dict) -> None:
+def write_durably(path: str, value: dict[str, object]) -> None:
     with open(f"{path}.tmp", "w") as file:
         json.dump(value, file)
         file.flush()

@@ -70,17 +70,16 @@ def main(job: Job, config: Config) -> None:
         clean_up_tokenization_spaces=False,
     )
     wrapped.chat_template = chat_template(config.template)
-    shape = {name: value for name, value in dataclasses.asdict(config.architecture).items() if name != "model_type"}
+    shape: dict[str, Any] = {name: value for name, value in dataclasses.asdict(config.architecture).items() if name != "model_type"}
     torch.set_num_threads(job.hardware.threads)
     torch.manual_seed(config.seed)
     # rows of the embedding without a token do no harm; a multiple of 8 is what real models have
     vocabulary = -(-tokenizer.get_vocab_size() // 8) * 8
-    ids = {f"{name}_token_id": SPECIAL_TOKENS.index(token) for name, token in (("bos", "<s>"), ("eos", "</s>"))}
+    shape |= {f"{name}_token_id": SPECIAL_TOKENS.index(token) for name, token in (("bos", "<s>"), ("eos", "</s>"))}
     # 0.02, the usual spread of first weights, fits wide layers: one of 128 learns to look names up far later with it
-    config = MistralConfig(
-        vocab_size=vocabulary, sliding_window=None, tie_word_embeddings=False, dtype="float32", initializer_range=0.08, **ids, **shape
+    model = MistralForCausalLM(
+        MistralConfig(vocab_size=vocabulary, sliding_window=None, tie_word_embeddings=False, dtype="float32", initializer_range=0.08, **shape)
     )
-    model = MistralForCausalLM(config)
     model.save_pretrained(job.out)
     save_tokenizer(job, wrapped)
     parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -1,23 +1,23 @@
-"""Around TRL's trainer: what it goes on from, what it leaves, and the metrics of all attempts together."""
+"""Around TRL's trainer: what it goes on from, what it tells meanwhile, what it leaves, and the metrics of all attempts together."""
 
 from __future__ import annotations
 
 import json
+import math
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import checkpoint
-import stopping
 from chat_tokenizer import save_tokenizer
 from durable_files import write_json
-from exits import BAD_DATA, JobError
+from exits import BAD_DATA, JobError, mark_stopped, stop_asked, stop_at_once
 from job import RANK, Job
 from one_head import mark_untied, without_ties
 from train_config import TrainConfig
-from watch import is_metric
 
 if TYPE_CHECKING:
-    from transformers import Trainer
+    from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
 def checkpoint_to_resume(job: Job) -> Path | None:
@@ -31,7 +31,7 @@ def checkpoint_to_resume(job: Job) -> Path | None:
 def train(job: Job, config: TrainConfig, trainer: Trainer, resume: Path | None, metrics: dict[str, Any]) -> None:
     """Trains to the end, evaluates once, writes `out/` and result.json; throws `Interrupted` when told to stop."""
     from transformers import TrainerState
-    from transformers.trainer import align_special_tokens
+    from transformers.trainer_utils import align_special_tokens
 
     state_of = None if resume is None else TrainerState.load_from_json(str(resume / "trainer_state.json"))
     if resume is not None and state_of is not None and state_of.global_step >= state_of.max_steps:
@@ -41,7 +41,7 @@ def train(job: Job, config: TrainConfig, trainer: Trainer, resume: Path | None, 
         trainer.state = state_of
     else:
         trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
-        stopping.stop_at_once(True)
+        stop_at_once(True)
     state = trainer.state
     if state.global_step != state.max_steps:
         raise RuntimeError(f"training ended at step {state.global_step} of {state.max_steps}")
@@ -87,9 +87,72 @@ def save_model(job: Job, config: TrainConfig, trainer: Trainer) -> None:
         adapter.target_modules = sorted(adapter.target_modules)
     model.config.use_cache = True
     model.save_pretrained(job.out, state_dict=weights)
-    save_tokenizer(job, trainer.processing_class)
+    save_tokenizer(job, cast("PreTrainedTokenizerBase", trainer.processing_class))
     (job.out / "README.md").unlink(missing_ok=True)
     if config.lora is None:
         # save_pretrained writes the dtype of the model in memory, not that of the weights it was handed
         written = job.out / "config.json"
         write_json(written, {**json.loads(written.read_text(encoding="utf-8")), "dtype": config.dtype})
+
+
+def watch(job: Job, tokens_per_step: float) -> TrainerCallback:
+    """The callback that turns TRL's loop into events, manifests and a clean stop."""
+    import torch
+    from transformers import TrainerCallback
+
+    ranks_talk = torch.distributed.is_available() and torch.distributed.is_initialized
+
+    class Watch(TrainerCallback):
+        last = (0, time.monotonic())
+
+        def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+            stop_at_once(False)
+            Watch.last = (state.global_step, time.monotonic())
+            job.emit("progress", step=state.global_step, max_steps=state.max_steps)
+
+        def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+            asked = stop_asked()
+            if ranks_talk and ranks_talk():
+                # one rank alone may have got the signal; all must stop after the same step
+                flag = torch.tensor(int(asked), device=args.device)
+                torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
+                asked = bool(flag.item())
+            if asked:
+                mark_stopped()
+                control.should_save = control.should_training_stop = True
+            # the loss since the last log is not part of a checkpoint: log it before each save, or a resume loses it
+            control.should_log = control.should_log or control.should_save
+
+        def on_log(
+            self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any] | None = None, **_: Any
+        ) -> None:
+            if not logs or "train_runtime" in logs:
+                return
+            metrics = {name: float(value) for name, value in logs.items() if is_metric(name, value)}
+            for name, value in metrics.items():
+                if name.endswith("loss") and not math.isfinite(value):
+                    raise JobError(f'Cannot go on, "{name}" is {value} at step {state.global_step}', BAD_DATA)
+            metrics = {name: value for name, value in metrics.items() if math.isfinite(value)}
+            if "loss" in metrics:
+                (step, since), now = Watch.last, time.monotonic()
+                Watch.last = (state.global_step, now)
+                metrics["tokens_per_s"] = round((state.global_step - step) * tokens_per_step / max(now - since, 1e-6), 1)
+            job.emit("progress", step=state.global_step, max_steps=state.max_steps, metrics=metrics)
+
+        def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+            folder = job.checkpoints / f"checkpoint-{state.global_step}"
+            wait_for_ranks()
+            if RANK == 0:
+                checkpoint.vouch_for(job, folder, state.global_step)
+            # a rank that left earlier would make torchrun kill rank 0 in the middle of the manifest
+            wait_for_ranks()
+
+    def wait_for_ranks() -> None:
+        if ranks_talk and ranks_talk():
+            torch.distributed.barrier()
+
+    return Watch()
+
+
+def is_metric(name: str, value: Any) -> bool:
+    return isinstance(value, (int, float)) and not name.endswith(("_runtime", "_time", "_per_second", "num_tokens"))

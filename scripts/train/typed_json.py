@@ -27,6 +27,8 @@ def parse(kind: Any, value: Any, where: str) -> Any:
         if value is None and type(None) in arguments:
             return None
         options = [option for option in arguments if option is not type(None)]
+        if len(options) > 1 and all(map(dataclasses.is_dataclass, options)):
+            return parse_fields(told_apart(options, value, where), value, where)
         for option in options[:-1]:
             try:
                 return parse(option, value, where)
@@ -47,6 +49,13 @@ def parse(kind: Any, value: Any, where: str) -> Any:
     if type(value) is kind:
         return value
     raise JobError(f"Cannot use {where} = {json.dumps(value)}, expected {getattr(kind, '__name__', kind)}")
+
+
+def told_apart(options: list[Any], value: Any, where: str) -> Any:
+    """Of several dataclasses the one whose field `kind` may have the text that it has in `value`."""
+    kinds = {kind: option for option in options for kind in typing.get_args(typing.get_type_hints(option)["kind"])}
+    given = value.get("kind") if isinstance(value, dict) else None
+    return kinds[parse(typing.Literal[tuple(kinds)], given, f"{where}.kind")]
 
 
 def parse_fields(kind: type[T], value: Any, where: str) -> T:

@@ -15,8 +15,8 @@ from conftest import BASE, DSFT, SCRIPTS, SFT_DATA, JobFolder, Lay, finish, in_f
 
 sys.path.insert(0, str(SCRIPTS))
 from canonical_json import canonical_json
-from draws import hmac_uniform
 from durable_files import digest
+from source_rows import hmac_uniform
 
 ROOT = SCRIPTS.parents[1]
 

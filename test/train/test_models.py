@@ -224,3 +224,34 @@ def test_an_engine_that_is_not_there_is_named(lay: Lay, dsft: JobFolder, world: 
     job = lay("generate", {**GENERATE, "engine": "vllm"}, {"model": dsft.out, "prompts": world})
     assert job.run() == 64
     assert 'Cannot use the engine "vllm"' in job.error()
+
+
+# --- what the programs use of others beyond their documented interface ----------------------------------------------
+
+
+def test_the_members_of_other_packages_that_are_not_documented_are_there() -> None:
+    assert in_fork(look_for_members) == 0
+
+
+def look_for_members() -> None:
+    import dataclasses
+    import inspect
+
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from transformers import PreTrainedModel, Trainer
+    from transformers.trainer_utils import align_special_tokens
+    from trl import DPOTrainer, SFTConfig
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    # ddpo.py replaces it: were it called with the dataset elsewhere, or by another name, rows would be tokenised twice
+    assert list(inspect.signature(DPOTrainer._prepare_dataset).parameters)[:2] == ["self", "dataset"]
+    assert "self._prepare_dataset(" in inspect.getsource(DPOTrainer.__init__)
+    # dsft.py passes them on, and counts on the rows being taken as they are
+    assert {"padding_free", "return_position_ids"} <= {field.name for field in dataclasses.fields(DataCollatorForLanguageModeling)}
+    assert "dataset_kwargs" in {field.name for field in dataclasses.fields(SFTConfig)}
+    # training.py calls them where a run was stopped between its last step and its result
+    assert list(inspect.signature(Trainer._load_from_checkpoint).parameters)[:2] == ["self", "resume_from_checkpoint"]
+    assert list(inspect.signature(align_special_tokens).parameters) == ["model", "processing_class"]
+    # one_head.py and merge.py ask them what is tied and what is adapted
+    assert "self.all_tied_weights_keys" in inspect.getsource(PreTrainedModel)
+    assert callable(BaseTunerLayer.get_base_layer)

@@ -13,15 +13,13 @@ import pytest
 from conftest import PREFS_DATA, SCRIPTS, SFT_DATA, JobFolder, Json, Lay, assistant, finish, user, write_rows
 
 sys.path.insert(0, str(SCRIPTS))
-from decontaminate import Listed, holds_listed, normalised
-from disclaimer import is_disclaimer
+from dialogue_rows import pack
+from filters import Listed, holds_listed, is_disclaimer, normalised, truecase
 from left_out import LeftOut
 from messages import with_system
-from packing import pack
 from preference_rows import truncate
 from prepare_config import Config
 from source_rows import Row, select
-from truecase import truecase
 from typed_json import parse
 
 GOLDEN = (
@@ -175,7 +173,10 @@ def test_a_missing_split_is_named_with_the_files_found(lay: Lay, base: Path, wor
 def test_a_field_of_the_other_kind_is_refused(lay: Lay, base: Path, world: Path) -> None:
     job = lay("prepare", {**PREFS_DATA, "packing": True}, {"tokenizer": base, "data0": world})
     assert job.run() == 64
-    assert job.error() == 'Cannot use the key "packing" in config with kind "prefs"'
+    assert job.error() == 'Cannot use the unknown key "packing" in config'
+    job = lay("prepare", {**PREFS_DATA, "kind": "pairs"}, {"tokenizer": base, "data0": world})
+    assert job.run() == 64
+    assert job.error() == 'Cannot use config.kind = "pairs", expected one of "sft", "prefs"'
 
 
 # --- choosing rows ------------------------------------------------------------------------------------------------

@@ -8,6 +8,11 @@ type TrainConfig = { readonly template: string; readonly max_length: number; rea
     readonly alpha: number; readonly dropout: number; readonly targets: readonly (string)[]; } | null; readonly quantization:
     'nf4' | null; readonly trl?: { readonly [name: string]: Json }; };
 
+type PrepareConfig = { readonly template: string; readonly system: 'empty' | 'none'; readonly max_length: number; readonly seed:
+    number; readonly sources: readonly ({ readonly input: string; readonly train: string; readonly test: string | null;
+    readonly fraction: number; readonly rows: { readonly [name: string]: number } | null; readonly config?: string | null; })[];
+    readonly max_dropped?: number; };
+
 /** The config of each program's job, as the dataclass that the program reads it into. */
 export type ProgramConfigs = {
   readonly ddpo: TrainConfig & { readonly beta: number; readonly loss_type: string; };
@@ -16,12 +21,9 @@ export type ProgramConfigs = {
     number; readonly samples: number; readonly batch_size: number; readonly seed: number; readonly engine: 'transformers' |
     'vllm'; readonly system: 'empty' | 'none'; readonly prompts_file?: string | null; };
   readonly merge: { readonly dtype: 'bfloat16' | 'float32'; };
-  readonly prepare: { readonly kind: 'sft' | 'prefs'; readonly template: string; readonly system: 'empty' | 'none';
-    readonly max_length: number; readonly seed: number; readonly sources: readonly ({ readonly input: string; readonly train:
-    string; readonly test: string | null; readonly fraction: number; readonly rows: { readonly [name: string]: number } | null;
-    readonly config?: string | null; })[]; readonly max_dropped?: number; readonly packing?: boolean | null;
-    readonly loss_tokens?: 'all' | 'assistant' | null; readonly filters?: { readonly truecase: boolean; readonly drop_refusals:
-    boolean; } | null; readonly test_rows?: number | null; readonly max_prompt_length?: number | null; };
+  readonly prepare: PrepareConfig & { readonly kind: 'sft'; readonly packing: boolean; readonly loss_tokens: 'all' |
+    'assistant'; readonly filters: { readonly truecase: boolean; readonly drop_refusals: boolean; }; readonly test_rows?: number
+    | null; } | PrepareConfig & { readonly kind: 'prefs'; readonly max_prompt_length: number; };
   readonly reward: { readonly batch_size: number; readonly max_length: number; };
   readonly tiny_base: { readonly architecture: { readonly model_type: 'mistral'; readonly hidden_size: number;
     readonly num_hidden_layers: number; readonly num_attention_heads: number; readonly num_key_value_heads: number;
@@ -32,23 +34,23 @@ export type ProgramConfigs = {
 /** The files of scripts/train that each program reads: itself, what it imports, the chat template. */
 export const PROGRAM_FILES = {
   ddpo: ['canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'ddpo.py', 'durable_files.py', 'exits.py', 'job.py',
-    'load_model.py', 'one_head.py', 'run_job.py', 'stopping.py', 'train_config.py', 'training.py', 'training_rows.py',
-    'typed_json.py', 'watch.py', 'templates/zephyr.jinja'],
+    'load_model.py', 'one_head.py', 'run_job.py', 'train_config.py', 'training.py', 'training_rows.py', 'typed_json.py',
+    'templates/zephyr.jinja'],
   dsft: ['canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'dsft.py', 'durable_files.py', 'exits.py', 'job.py',
-    'load_model.py', 'one_head.py', 'run_job.py', 'stopping.py', 'train_config.py', 'training.py', 'training_rows.py',
-    'typed_json.py', 'watch.py', 'templates/zephyr.jinja'],
+    'load_model.py', 'one_head.py', 'run_job.py', 'train_config.py', 'training.py', 'training_rows.py', 'typed_json.py',
+    'templates/zephyr.jinja'],
   generate: ['canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py', 'exits.py', 'generate.py', 'job.py',
-    'json_lines.py', 'run_job.py', 'stopping.py', 'typed_json.py', 'templates/zephyr.jinja'],
+    'json_lines.py', 'records.py', 'run_job.py', 'typed_json.py', 'templates/zephyr.jinja'],
   merge: ['canonical_json.py', 'chat_tokenizer.py', 'durable_files.py', 'exits.py', 'job.py', 'merge.py', 'one_head.py',
-    'run_job.py', 'stopping.py', 'typed_json.py'],
-  prepare: ['canonical_json.py', 'chat_tokenizer.py', 'dataset_files.py', 'dataset_reader.py', 'decontaminate.py',
-    'dialogue_rows.py', 'disclaimer.py', 'draws.py', 'durable_files.py', 'exits.py', 'job.py', 'json_lines.py', 'left_out.py',
-    'messages.py', 'packing.py', 'preference_rows.py', 'prepare.py', 'prepare_config.py', 'row_shapes.py', 'run_job.py',
-    'source_rows.py', 'stopping.py', 'training_rows.py', 'truecase.py', 'typed_json.py', 'templates/zephyr.jinja'],
+    'run_job.py', 'typed_json.py'],
+  prepare: ['canonical_json.py', 'chat_tokenizer.py', 'dataset_files.py', 'dataset_reader.py', 'dialogue_rows.py',
+    'durable_files.py', 'exits.py', 'filters.py', 'job.py', 'json_lines.py', 'left_out.py', 'messages.py', 'preference_rows.py',
+    'prepare.py', 'prepare_config.py', 'row_shapes.py', 'run_job.py', 'source_rows.py', 'training_rows.py', 'typed_json.py',
+    'templates/zephyr.jinja'],
   reward: ['canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py', 'exits.py', 'job.py', 'json_lines.py',
-    'records.py', 'reward.py', 'run_job.py', 'stopping.py', 'typed_json.py'],
+    'records.py', 'reward.py', 'run_job.py', 'typed_json.py'],
   tiny_base: ['canonical_json.py', 'chat_tokenizer.py', 'durable_files.py', 'exits.py', 'job.py', 'json_lines.py',
-    'messages.py', 'row_shapes.py', 'run_job.py', 'stopping.py', 'tiny_base.py', 'typed_json.py', 'templates/zephyr.jinja'],
+    'messages.py', 'row_shapes.py', 'run_job.py', 'tiny_base.py', 'typed_json.py', 'templates/zephyr.jinja'],
 } satisfies Readonly<Record<keyof ProgramConfigs, readonly string[]>>;
 
 /** The Python environment of each program, a folder of scripts/train/environments. */
