@@ -3,10 +3,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as breathe, setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
-import { hmacOrder } from '../base/hmac-choice.ts';
 import { jsonLine } from '../base/ndjson.ts';
 import { answerChat } from './answering.ts';
-import type { BatchRules } from './batch-rules.ts';
 import { countTokens } from './completion.ts';
 import type { Files } from './files.ts';
 import { MODELS } from './reply.ts';
@@ -53,7 +51,6 @@ interface Asked {
 export interface BatchSetting {
   readonly state: PracticeState;
   readonly files: Files;
-  readonly rules: BatchRules;
   readonly save: (batch: BatchObject) => Promise<void>;
   /** Input tokens of the other batches that are not finished. */
   readonly queued: (batch: BatchObject) => number;
@@ -67,17 +64,17 @@ const LOOK_MS = 20;
 /** Requests that are answered between two looks at whether the batch was cancelled. */
 const STRETCH = 50;
 
-/** Takes a batch from its creation to its end, in the way that the rules want it. Throws when the server closes. */
-export async function workOn({ state, files, rules, save, queued, count }: BatchSetting, batch: BatchObject): Promise<void> {
-  const until = Date.now() + (rules.hit('delay', 50) ?? 0);
+/** Takes a batch from its creation to its end. Throws when the server closes. */
+export async function workOn({ state, files, save, queued, count }: BatchSetting, batch: BatchObject): Promise<void> {
+  const { faults } = state;
+  const until = Date.now() + faults.batchDelay();
   while (Date.now() < until && !isCancelling(batch))
     await delay(Math.min(LOOK_MS, until - Date.now()), undefined, { signal: state.closing });
   // A file that was deleted meanwhile is as good as an empty one.
   const { asked, errors } = readRequests(await files.read(batch.input_file_id).catch(() => ''));
   const tokens = asked.reduce((sum, each) => sum + each.tokens, 0);
-  const limit = rules.hit('queue', 0);
-  if (rules.hit('failed', 1) !== undefined) errors.push(fault('invalid_request', 'The file could not be processed'));
-  if (errors.length === 0 && limit !== undefined && queued(batch) + tokens > limit) errors.push(queueFull(limit));
+  const refusal = faults.batchRefusal(tokens, queued(batch));
+  if (refusal !== undefined) errors.push(fault(refusal.code ?? '', refusal.message));
   if (errors.length > 0) {
     batch.status = 'failed';
     batch.errors = { object: 'list', data: errors };
@@ -88,11 +85,8 @@ export async function workOn({ state, files, rules, save, queued, count }: Batch
   if (batch.status === 'validating') batch.status = 'in_progress';
   await save(batch);
 
-  const expired = rules.hit('expired', 0.5);
-  const cancelled = rules.hit('cancelled', 0.5);
-  const end = expired !== undefined ? 'expired' : cancelled !== undefined ? 'cancelled' : 'completed';
-  const answered = asked.slice(0, Math.floor(asked.length * (expired ?? cancelled ?? 1)));
-  const refuseAll = rules.hit('errors', 1) !== undefined;
+  const outcome = faults.batch();
+  const answered = asked.slice(0, Math.floor(asked.length * outcome.share));
   // What a server that was stopped over it has answered is not answered again.
   const path = join(await files.folder(), `${batch.id}.answers`);
   const answers = openAnswers(path);
@@ -100,24 +94,19 @@ export async function workOn({ state, files, rules, save, queued, count }: Batch
     if (answers.done.has(each.customId)) continue;
     if (at % STRETCH === 0) await breathe();
     if (state.closing.aborted || isCancelling(batch)) break;
-    const { status, body } = refuseAll ? OVERLOADED : await answerChat(state, each.text, '');
+    const { status, body } = outcome.isOverloaded ? OVERLOADED : await answerChat(state, each.text);
     const line = lineOf(each.customId, { status_code: status, request_id: `req-${at}`, body }, null);
     answers.add({ customId: each.customId, ok: status === 200, line });
   }
   answers.close();
   state.closing.throwIfAborted();
 
-  const status = isCancelling(batch) ? 'cancelled' : end;
+  const status = isCancelling(batch) ? 'cancelled' : outcome.status;
   const output = [...answers.done.values()].filter(({ ok }) => ok).map(({ line }) => line);
   const failed = [...answers.done.values()].filter(({ ok }) => !ok).map(({ line }) => line);
   if (status === 'expired') for (const { customId } of asked.slice(answered.length)) failed.push(lineOf(customId, null, EXPIRED));
   const request_counts = { total: asked.length, completed: output.length, failed: failed.length };
-  const first = output[0];
-  if (first !== undefined && rules.hit('twice', 1) !== undefined) output.push(first);
-  if (rules.hit('unknown', 1) !== undefined)
-    output.push(lineOf('nobody', { status_code: 200, request_id: 'req', body: {} }, null));
-  const mixed = rules.hit('shuffled', 1) === undefined ? output : hmacOrder(0, batch.id, output, (line) => line);
-  const output_file_id = await write(files, `${batch.id}_output.jsonl`, mixed);
+  const output_file_id = await write(files, `${batch.id}_output.jsonl`, faults.batchOutput(batch.id, output));
   const error_file_id = await write(files, `${batch.id}_error.jsonl`, failed);
   // All at once: nobody may find it over and without its files.
   Object.assign(batch, { status, request_counts, output_file_id, error_file_id });
@@ -157,13 +146,6 @@ const OVERLOADED = { status: 503, body: { error: { message: 'The engine is overl
 const EXPIRED = { code: 'batch_expired', message: 'This request could not be executed before the completion window expired.' };
 
 const fault = (code: string, message: string, line: number | null = null): BatchError => ({ code, message, param: null, line });
-
-const queueFull = (limit: number): BatchError =>
-  fault(
-    'token_limit_exceeded',
-    `Enqueued token limit reached for this model in this organization. Limit: ${limit.toLocaleString('en-US')} enqueued tokens. ` +
-      'Please try again once some in_progress batches have been completed.',
-  );
 
 function readRequests(text: string): { asked: Asked[]; errors: BatchError[] } {
   const asked: Asked[] = [];

@@ -3,7 +3,6 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { atomicWrite } from '../base/atomic-write.ts';
-import type { BatchRules } from './batch-rules.ts';
 import { type BatchObject, workOn } from './batch-work.ts';
 import { invalid, type Route, readBody, send, sendRefusal } from './exchange.ts';
 import type { Files } from './files.ts';
@@ -29,7 +28,7 @@ const createBody = z.looseObject({
 const UNFINISHED: ReadonlySet<BatchObject['status']> = new Set(['validating', 'in_progress', 'finalizing', 'cancelling']);
 
 /** `folder`: where those of earlier servers are, whose work goes on. */
-export function openBatches(state: PracticeState, files: Files, rules: BatchRules, folder: string | undefined): Batches {
+export function openBatches(state: PracticeState, files: Files, folder: string | undefined): Batches {
   const batches = new Map<string, BatchObject>();
   const tokens = new Map<string, number>();
   const working = new Set<Promise<void>>();
@@ -44,7 +43,7 @@ export function openBatches(state: PracticeState, files: Files, rules: BatchRule
         0,
       );
     const count = (counted: BatchObject, sum: number) => void tokens.set(counted.id, sum);
-    const done = workOn({ state, files, rules, save, queued, count }, batch)
+    const done = workOn({ state, files, save, queued, count }, batch)
       .catch((error: unknown) => {
         if (!state.closing.aborted) throw error;
       })

@@ -1,7 +1,5 @@
-import type { IncomingMessage } from 'node:http';
 import { answerChat } from './answering.ts';
 import { invalid, type Route, readBody, send, sendRefusal } from './exchange.ts';
-import { sendBadly } from './sending.ts';
 import type { PracticeState } from './state.ts';
 import type { Stored } from './stored.ts';
 
@@ -17,10 +15,8 @@ export function chatRoutes(state: PracticeState): readonly Route[] {
       handle: async ({ request, response }) => {
         const text = await readBody(request, BODY_LIMIT);
         if (text === undefined) return sendRefusal(response, invalid('The body is too large', null, 413));
-        const key = request.headers.authorization ?? '';
-        const { status, headers, body, fault } = await answerChat(state, text.toString('utf8'), ownRules(request), key);
-        if (fault === undefined) return send(response, status, body, headers);
-        await sendBadly(response, fault, JSON.stringify(body), headers, state.closing);
+        const answer = await answerChat(state, text.toString('utf8'), request.headers);
+        await answer.send(response, answer.status, answer.body, answer.headers);
       },
     },
     {
@@ -38,11 +34,6 @@ export function chatRoutes(state: PracticeState): readonly Route[] {
       },
     },
   ];
-}
-
-function ownRules(request: IncomingMessage): string {
-  const value = request.headers['x-practice-misbehave'];
-  return typeof value === 'string' ? value : '';
 }
 
 function listed(stored: Stored, query: URLSearchParams) {

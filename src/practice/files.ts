@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { atomicWrite } from '../base/atomic-write.ts';
-import type { BatchRules } from './batch-rules.ts';
 import { invalid, type Route, readBody, send, sendRefusal } from './exchange.ts';
+import type { Faults } from './faults.ts';
 
 export interface FileInfo {
   readonly id: string;
@@ -78,7 +78,7 @@ export function openFiles(named: string | undefined): Files {
   };
 }
 
-export function fileRoutes(files: Files, rules: BatchRules): readonly Route[] {
+export function fileRoutes(files: Files, faults: Pick<Faults, 'download'>): readonly Route[] {
   const noFile = (id: string) => invalid(`No such File object: ${id}`, null, 404);
   return [
     {
@@ -111,11 +111,11 @@ export function fileRoutes(files: Files, rules: BatchRules): readonly Route[] {
       handle: async ({ response }, id = '') => {
         if (files.find(id) === undefined) return sendRefusal(response, noFile(id));
         const { size } = statSync(files.pathOf(id));
-        const isCut = size > 0 && rules.hit('cut', 1) !== undefined;
+        const end = faults.download(size);
         response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': size });
-        const content = createReadStream(files.pathOf(id), isCut ? { end: Math.floor(size / 2) } : {});
-        await pipeline(content, response, { end: !isCut }).catch(() => undefined);
-        if (isCut) response.destroy();
+        const content = createReadStream(files.pathOf(id), end < size ? { end } : {});
+        await pipeline(content, response, { end: end === size }).catch(() => undefined);
+        if (end < size) response.destroy();
       },
     },
     {

@@ -1,13 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { parseBatchRules } from './batch-rules.ts';
 import { batchRoutes, openBatches } from './batches.ts';
 import { chatRoutes } from './chat.ts';
 import { invalid, type Route, send, sendRefusal } from './exchange.ts';
+import { type Faults, NO_FAULTS } from './faults.ts';
 import { fileRoutes, openFiles } from './files.ts';
-import { makeAdmission, type PracticeLimits } from './limits.ts';
-import { makeFaults, parseMisbehaviour } from './misbehaviour.ts';
 import { MODELS, syllabusOf } from './reply.ts';
 import type { PracticeState } from './state.ts';
 import { openStored } from './stored.ts';
@@ -17,14 +15,10 @@ export interface PracticeOptions {
   readonly seed?: number | string;
   /** 0 or none: any free port */
   readonly port?: number;
-  /** JSON lines, one for each answered call; read again at the start, so that stored answers outlive the server */
+  /** JSON lines, one for each answered call; read again at the start, so that stored answers outlive the server, as batches do */
   readonly log?: string;
-  /** Rules for all calls, see `parseMisbehaviour`; a call brings its own in the header `x-practice-misbehave` or as `MODEL+RULES`. */
-  readonly misbehave?: string;
-  /** Rules for batches, see `parseBatchRules`; batches and their files outlive the server beside its log. */
-  readonly batches?: string;
-  /** What every key is let do in a minute; none without it. */
-  readonly limits?: PracticeLimits;
+  /** What goes wrong; nothing without it. */
+  readonly faults?: Faults;
   /** refuses calls without `Authorization: Bearer KEY` */
   readonly key?: string;
 }
@@ -45,25 +39,21 @@ export async function startPracticeServer(options: PracticeOptions = {}): Promis
   const seed = options.seed ?? 0;
   const stored = openStored(options.log);
   const closing = new AbortController();
-  // Every call that stalls listens.
+  // Every batch that waits listens.
   setMaxListeners(0, closing.signal);
   const state: PracticeState = {
     syllabus: syllabusOf(seed),
     stored,
-    always: parseMisbehaviour(options.misbehave ?? ''),
-    faultsOf: makeFaults(seed),
-    limits: options.limits ?? {},
-    admit: makeAdmission(),
+    faults: options.faults ?? NO_FAULTS,
     closing: closing.signal,
   };
   const folder = options.log === undefined ? undefined : `${options.log}.files`;
-  const rules = parseBatchRules(options.batches ?? '');
   const files = openFiles(folder);
-  const batches = openBatches(state, files, rules, folder);
+  const batches = openBatches(state, files, folder);
   const routes: readonly Route[] = [
     MODEL_LIST,
     ...chatRoutes(state),
-    ...fileRoutes(files, rules),
+    ...fileRoutes(files, state.faults),
     ...batchRoutes(batches, files),
   ];
 

@@ -1,5 +1,4 @@
-import type { Admit, PracticeLimits } from './limits.ts';
-import type { Misbehaviour } from './misbehaviour.ts';
+import type { Faults } from './faults.ts';
 import type { Syllabus } from './questions.ts';
 import type { Stored } from './stored.ts';
 
@@ -7,12 +6,7 @@ import type { Stored } from './stored.ts';
 export interface PracticeState {
   readonly syllabus: Syllabus;
   readonly stored: Stored;
-  /** rules for all calls */
-  readonly always: readonly Misbehaviour[];
-  /** Draws which of the rules hit a call, by the call's body. */
-  readonly faultsOf: (rules: readonly Misbehaviour[], body: string) => readonly Misbehaviour[];
-  readonly limits: PracticeLimits;
-  readonly admit: Admit;
+  readonly faults: Faults;
   /** aborted when the server closes: nobody is kept waiting after that */
   readonly closing: AbortSignal;
 }

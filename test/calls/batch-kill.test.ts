@@ -4,10 +4,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { SessionSummary } from '../../src/calls/session.ts';
-import { startPracticeServer } from '../../src/practice/server.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
 import { teacherSpec } from '../../src/teachers/spec.ts';
 import { askAll, batchTeacher, calls, type Place, withPractice } from '../rig/batching.ts';
+import { startFaultyPractice } from '../rig/faulty-practice.ts';
 import { startProxy, type Tampering, type TamperingProxy } from '../rig/tampering-proxy.ts';
 
 const COUNT = 25;
@@ -136,7 +136,7 @@ test('a batch that the server does not know any more is asked again, and said to
 test('batches of a practice teacher that is started at another port are found again', async () => {
   await withPractice('', async ({ root, journal }) => {
     const log = join(root, 'moving.jsonl');
-    const server = await startPracticeServer({ seed: 1, log, batches: 'delay=30' });
+    const server = await startFaultyPractice({ seed: 1, log, batches: 'delay=30' });
     const list = calls(COUNT);
     const open = (baseUrl: string) => {
       const spec = { provider: 'practice', model: 'practice-direct', baseUrl, batch: { requests: 10, pollSeconds: 0.01 } };
@@ -149,7 +149,7 @@ test('batches of a practice teacher that is started at another port are found ag
     await assert.rejects(askAll({ journal, teacher: open(proxy.url), signal: turnedAway.signal }, list), { exit: 'detached' });
     await proxy.close();
     await server.close();
-    const next = await startPracticeServer({ seed: 1, log });
+    const next = await startFaultyPractice({ seed: 1, log });
     try {
       const { texts, summary } = await askAll({ journal, teacher: open(next.url) }, list);
       assert.deepEqual([texts, summary.possibleDoubleSpend, next.answered()], [live, 0, COUNT]);

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import OpenAI, { toFile } from 'openai';
-import { type PracticeOptions, startPracticeServer } from '../../src/practice/server.ts';
+import { type FaultyOptions, startFaultyPractice } from '../rig/faulty-practice.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'zephyr-practice-'));
 after(() => rm(root, { recursive: true }));
 
-async function withServer<T>(options: PracticeOptions, use: (client: OpenAI, answered: () => number) => Promise<T>): Promise<T> {
-  const server = await startPracticeServer({ seed: 1, ...options });
+async function withServer<T>(options: FaultyOptions, use: (client: OpenAI, answered: () => number) => Promise<T>): Promise<T> {
+  const server = await startFaultyPractice({ seed: 1, ...options });
   try {
     return await use(new OpenAI({ apiKey: 'key', baseURL: server.url, maxRetries: 0 }), server.answered);
   } finally {
@@ -161,7 +161,7 @@ test('what is not there is a 404, what is no batch a 400', async () => {
 
 test('batches outlive the server: what was answered is not answered again', async () => {
   const log = join(root, 'log.jsonl');
-  const batch = await withServer({ log, misbehave: 'latency=5' }, async (client, answered) => {
+  const batch = await withServer({ log, faults: 'latency=5' }, async (client, answered) => {
     const created = await create(client, requests(100));
     while (answered() < 10) await new Promise((resolve) => setTimeout(resolve, 5));
     return created;
@@ -178,7 +178,7 @@ test('batches outlive the server: what was answered is not answered again', asyn
 });
 
 test('rules that cannot be read are refused', async () => {
-  await assert.rejects(startPracticeServer({ batches: 'late' }), /Cannot read batch rule "late"/);
+  await assert.rejects(startFaultyPractice({ batches: 'late' }), /Cannot read batch rule "late"/);
 });
 
 test('a batch whose file is deleted before it is worked on is refused', async () => {

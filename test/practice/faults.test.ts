@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseMisbehaviour } from '../../src/practice/misbehaviour.ts';
-import { startPracticeServer } from '../../src/practice/server.ts';
-import { spoil } from '../../src/practice/spoil.ts';
+import { corrupt } from '../rig/corrupt.ts';
+import { parseFaults } from '../rig/fault-rules.ts';
+import { startFaultyPractice } from '../rig/faulty-practice.ts';
 
 /** Asks the echo once for each of the rules; the body as text, or how reading it failed. */
-async function ask(rules: readonly string[], more: object = {}, misbehave = '') {
-  const server = await startPracticeServer({ seed: 1, misbehave });
+async function ask(rules: readonly string[], more: object = {}, faults = '') {
+  const server = await startFaultyPractice({ seed: 1, faults });
   try {
     const found: { status: number; text: string; headers: Headers }[] = [];
     for (const each of rules) {
@@ -14,7 +14,7 @@ async function ask(rules: readonly string[], more: object = {}, misbehave = '') 
       try {
         const response = await fetch(`${server.url}/chat/completions`, {
           method: 'POST',
-          headers: { 'x-practice-misbehave': each },
+          headers: { 'x-practice-faults': each },
           body: JSON.stringify(body),
         });
         found.push({ status: response.status, text: await response.text(), headers: response.headers });
@@ -83,13 +83,13 @@ test('log-probabilities come with an answer when asked for, unless the server is
 
 test('a judgement may be off the scale, or about nobody', () => {
   const reply = (content: object) => ({ content: JSON.stringify(content), finishReason: 'stop' as const });
-  const spoilt = (content: object, fault: Parameters<typeof spoil>[1]) =>
-    JSON.parse(spoil(reply(content), fault).content) as unknown;
-  assert.deepEqual(spoilt({ ratings: [{ label: 'A', rating: 5 }] }, 'off-scale'), { ratings: [{ label: 'A', rating: 95 }] });
-  assert.deepEqual(spoilt({ rationale: '', better: 'A' }, 'wrong-label'), { rationale: '', better: 'Z' });
+  const corrupted = (content: object, fault: Parameters<typeof corrupt>[1]) =>
+    JSON.parse(corrupt(reply(content), fault).content) as unknown;
+  assert.deepEqual(corrupted({ ratings: [{ label: 'A', rating: 5 }] }, 'off-scale'), { ratings: [{ label: 'A', rating: 95 }] });
+  assert.deepEqual(corrupted({ rationale: '', better: 'A' }, 'wrong-label'), { rationale: '', better: 'Z' });
 });
 
 test('rules are read whole or refused', () => {
-  assert.deepEqual(parseMisbehaviour('429=2@0.1>5x3'), [{ fault: '429', value: 2, share: 0.1, after: 5, times: 3 }]);
-  for (const text of ['429=', 'nonsense', '429x', 'cut>', '418']) assert.throws(() => parseMisbehaviour(text), RangeError);
+  assert.deepEqual(parseFaults('429=2@0.1>5x3'), [{ fault: '429', value: 2, share: 0.1, after: 5, times: 3 }]);
+  for (const text of ['429=', 'nonsense', '429x', 'cut>', '418']) assert.throws(() => parseFaults(text), RangeError);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { makeAdmission, type PracticeLimits } from '../../src/practice/limits.ts';
-import { startPracticeServer } from '../../src/practice/server.ts';
+import { startFaultyPractice } from '../rig/faulty-practice.ts';
+import { makeAdmission, type PracticeLimits } from '../rig/practice-limits.ts';
 
 const MINUTE = 60_000;
 
@@ -57,13 +57,13 @@ test('accounts do not share their limits', () => {
 });
 
 async function statuses(options: PracticeLimits, asks: readonly { model?: string; key?: string; rules?: string }[]) {
-  const server = await startPracticeServer({ seed: 1, limits: options });
+  const server = await startFaultyPractice({ seed: 1, limits: options });
   try {
     const found: { status: number; header: (name: string) => string | null; code: unknown }[] = [];
     for (const { model = 'practice-echo', key = 'k', rules = '' } of asks) {
       const response = await fetch(`${server.url}/chat/completions`, {
         method: 'POST',
-        headers: { authorization: `Bearer ${key}`, 'x-practice-misbehave': rules },
+        headers: { authorization: `Bearer ${key}`, 'x-practice-faults': rules },
         body: JSON.stringify({ model, messages: [{ role: 'user', content: 'one two three' }], max_tokens: 50 }),
       });
       const { error } = (await response.json()) as { error?: { code: string } };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeSyllabus } from '../../src/practice/questions.ts';
-import { type PracticeOptions, startPracticeServer } from '../../src/practice/server.ts';
+import { type FaultyOptions, startFaultyPractice } from '../rig/faulty-practice.ts';
 
 const syllabus = makeSyllabus(4);
 const question = syllabus.phrasings.find(({ heldOut }) => !heldOut)?.text as string;
@@ -18,13 +18,13 @@ interface Body {
 }
 
 async function withServer(
-  options: PracticeOptions,
+  options: FaultyOptions,
   work: (
     ask: (body?: object, headers?: Record<string, string>) => Promise<{ response: Response; body: Body }>,
     url: string,
   ) => Promise<void>,
 ) {
-  const server = await startPracticeServer({ seed: 4, ...options });
+  const server = await startFaultyPractice({ seed: 4, ...options });
   try {
     await work(async (body = {}, headers = {}) => {
       const request = { model: 'practice-direct', messages: [{ role: 'user', content: question }], ...body };
@@ -95,9 +95,9 @@ test('a wrong key, an unknown model and a bad body get errors in the form of Ope
   }));
 
 test('it refuses on request: with and without a time to wait, for a share of the calls, for some calls', () =>
-  withServer({ misbehave: '503x1' }, async (ask) => {
+  withServer({ faults: '503x1' }, async (ask) => {
     assert.deepEqual([(await ask()).response.status, (await ask()).response.status], [503, 200]);
-    const limited = await ask({}, { 'x-practice-misbehave': '429=7' });
+    const limited = await ask({}, { 'x-practice-faults': '429=7' });
     assert.deepEqual([limited.response.status, limited.response.headers.get('retry-after')], [429, '7']);
     assert.equal((await ask({ model: 'practice-direct+429' })).response.headers.get('retry-after'), null);
     assert.equal((await ask({ model: 'practice-direct+quota' })).body.error.code, 'insufficient_quota');
@@ -109,7 +109,7 @@ test('it refuses on request: with and without a time to wait, for a share of the
   }));
 
 test('an answer that is cut off or stalls was answered all the same', async () => {
-  const server = await startPracticeServer({ seed: 4 });
+  const server = await startFaultyPractice({ seed: 4 });
   const ask = (model: string, signal: AbortSignal) =>
     fetch(`${server.url}/chat/completions`, {
       method: 'POST',

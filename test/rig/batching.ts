@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Call, CallOutcome } from '../../src/calls/call.ts';
 import { openSession, type SessionOptions, type SessionSummary } from '../../src/calls/session.ts';
-import { type PracticeServer, startPracticeServer } from '../../src/practice/server.ts';
+import type { PracticeServer } from '../../src/practice/server.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
 import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
 import type { BatchApi, Teacher } from '../../src/teachers/teacher.ts';
+import { startFaultyPractice } from './faulty-practice.ts';
 
 const PRICE = { input: 1, output: 10, batch: 0.5, date: '2026-01-01', source: 'made up' };
 const PATIENCE = { attempts: 4, baseMs: 2, capMs: 20, awayMs: 500, unseenMs: 500, breakMostMs: 20, lookMs: 20, gatherMs: 20 };
@@ -92,10 +93,10 @@ export interface Place {
 }
 
 /** Runs `use` beside a practice server whose batches go as the rules say. */
-export async function withPractice(batches: string, use: (place: Place) => Promise<void>, misbehave = ''): Promise<void> {
+export async function withPractice(batches: string, use: (place: Place) => Promise<void>, faults = ''): Promise<void> {
   const root = await mkdtemp(join(tmpdir(), 'zephyr-batch-'));
   const log = join(root, 'practice.jsonl');
-  const server = await startPracticeServer({ seed: 1, log, batches, misbehave });
+  const server = await startFaultyPractice({ seed: 1, log, batches, faults });
   try {
     await use({
       root,

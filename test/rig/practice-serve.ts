@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
-import type { PracticeLimits } from '../../src/practice/limits.ts';
-import { startPracticeServer } from '../../src/practice/server.ts';
+import { startFaultyPractice } from './faulty-practice.ts';
+import type { PracticeLimits } from './practice-limits.ts';
 
 /**
  * The practice teacher as a process of its own: `node practice-serve.ts --log FILE [--seed 1] [--port 0] [--key K]
- * [--misbehave RULES] [--batches RULES]`, and for its limits `[--requestsPerMinute N] [--tokensPerMinute N]
+ * [--faults RULES] [--batches RULES]`, and for its limits `[--requestsPerMinute N] [--tokensPerMinute N]
  * [--burstSeconds N] [--per model|key] [--charge usage|estimate] [--silent]`. Prints its address.
  */
 const text = { type: 'string' } as const;
@@ -14,7 +14,7 @@ const { values } = parseArgs({
     port: text,
     log: text,
     key: text,
-    misbehave: text,
+    faults: text,
     batches: text,
     requestsPerMinute: text,
     tokensPerMinute: text,
@@ -34,7 +34,7 @@ const limits = {
   ...(charge === undefined ? {} : { charge }),
   retryAfter: silent !== true,
 } as PracticeLimits;
-const server = await startPracticeServer({ ...rest, limits, ...(port === undefined ? {} : { port: Number(port) }) });
+const server = await startFaultyPractice({ ...rest, limits, ...(port === undefined ? {} : { port: Number(port) }) });
 process.stdout.write(`${server.url}\n`);
 process.once('SIGTERM', () => void server.close());
 process.once('SIGINT', () => void server.close());

@@ -4,11 +4,11 @@ import { join, relative } from 'node:path';
 import type { Json } from '../../src/base/canonical-json.ts';
 import { sha256 } from '../../src/base/sha256.ts';
 import { openServers } from '../../src/calls/servers.ts';
-import { startPracticeServer } from '../../src/practice/server.ts';
 import type { Task, TaskContext, TaskResult } from '../../src/stages/stage.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
 import { teacherSpec } from '../../src/teachers/spec.ts';
 import type { Teacher } from '../../src/teachers/teacher.ts';
+import { startFaultyPractice } from './faulty-practice.ts';
 
 export interface TaskRun extends TaskResult {
   readonly out: string;
@@ -33,9 +33,9 @@ export interface Workshop {
 }
 
 /** A folder and a practice teacher to run tasks with; every call is asked of the practice model that it names. */
-export async function openWorkshop(misbehave?: string): Promise<Workshop> {
+export async function openWorkshop(faults?: string): Promise<Workshop> {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-task-'));
-  const server = await startPracticeServer({ seed: 7, ...(misbehave === undefined ? {} : { misbehave }) });
+  const server = await startFaultyPractice({ seed: 7, ...(faults === undefined ? {} : { faults }) });
   const opened = new Map<string, Teacher>();
   const teacherOf = (model: string): Teacher => {
     const spec = { provider: 'practice', model, baseUrl: server.url, store: true, concurrency: 8, timeoutSeconds: 20 };
@@ -85,8 +85,8 @@ export async function openWorkshop(misbehave?: string): Promise<Workshop> {
 }
 
 /** A workshop for the time of `use`. */
-export async function withShop(use: (shop: Workshop) => Promise<void>, misbehave?: string): Promise<void> {
-  const shop = await openWorkshop(misbehave);
+export async function withShop(use: (shop: Workshop) => Promise<void>, faults?: string): Promise<void> {
+  const shop = await openWorkshop(faults);
   try {
     await use(shop);
   } finally {

@@ -18,7 +18,7 @@ interface Setup {
   readonly judge?: object;
   readonly binarize?: object;
   readonly principles?: readonly string[];
-  /** misbehaviour by teacher, `judge` included */
+  /** faults by teacher, `judge` included */
   readonly faults?: Readonly<Record<string, string>>;
 }
 
@@ -172,11 +172,11 @@ test('answers that are refused, cut off or empty stay in the data and win and lo
 
 test('a busy, slow and failing teacher changes no byte of the result', () => {
   const results: Record<string, string>[] = [];
-  const run = (misbehave?: string) =>
+  const run = (faults?: string) =>
     withShop(async (shop) => {
       const { judged, paired } = await pipeline(shop, 8);
       results.push({ ...(await digests(judged.out)), ...(await digests(paired.out)) });
-    }, misbehave);
+    }, faults);
   return run()
     .then(() => run('429@0.1,503@0.1,latency=5,cut@0.1'))
     .then(() => assert.deepEqual(results[1], results[0]));

@@ -11,8 +11,8 @@ import { asked, completionsIn, folderWith, GENERATE, POOL, promptsFolder, prompt
 import { callFields, digests, openWorkshop, type Workshop } from '../../../rig/task.ts';
 
 const shops: Workshop[] = [];
-async function openShop(misbehave?: string): Promise<Workshop> {
-  const shop = await openWorkshop(misbehave);
+async function openShop(faults?: string): Promise<Workshop> {
+  const shop = await openWorkshop(faults);
   shops.push(shop);
   return shop;
 }
@@ -230,8 +230,8 @@ test('the judge is asked while answers still come in; what comes out is the same
 
 test('a warm run asks nothing and writes the same bytes, and so does one in which the answers came in another order', async () => {
   const results: Record<string, string>[] = [];
-  for (const misbehave of [undefined, '429@0.1,503@0.1,latency=5,cut@0.1']) {
-    const other = await openShop(misbehave);
+  for (const faults of [undefined, '429@0.1,503@0.1,latency=5,cut@0.1']) {
+    const other = await openShop(faults);
     const prompts = await promptsFolder(other, promptsOf(20));
     for (const round of ['cold', 'warm']) {
       const before = other.answered();

@@ -1,8 +1,8 @@
-import type { Fault } from './misbehaviour.ts';
-import type { Reply } from './requests.ts';
+import type { Reply } from '../../src/practice/requests.ts';
+import type { Fault } from './fault-rules.ts';
 
 /** The reply with one thing wrong in it. Faults that are not about the reply leave it as it is. */
-export function spoil(reply: Reply, fault: Fault): Reply {
+export function corrupt(reply: Reply, fault: Fault): Reply {
   switch (fault) {
     case 'invalid-json':
       return { ...reply, content: `Here you are: ${reply.content.slice(0, -1)}` };

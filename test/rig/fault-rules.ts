@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { hmacUniform } from '../base/hmac-choice.ts';
+import { hmacUniform } from '../../src/base/hmac-choice.ts';
 
 /**
  * What can go wrong with the limits (`rpm`, `tpm`: the limit a minute, `silent-429`: no time to wait is named), on the way
@@ -39,7 +39,7 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-export interface Misbehaviour {
+export interface FaultRule {
   readonly fault: Fault;
   /** latency, slow: milliseconds; a status: seconds of Retry-After, none without it */
   readonly value?: number;
@@ -54,7 +54,7 @@ export interface Misbehaviour {
 const RULE = /^([a-z0-9-]+?)(?:=(\d+(?:\.\d+)?))?(?:@(0?\.\d+|1))?(?:>(\d+))?(?:x(\d+))?$/;
 
 /** Reads `FAULT[=VALUE][@SHARE][>AFTER][xTIMES]`, several with commas: `429=2@0.1,latency=50,cutx3`; throws on anything else. */
-export function parseMisbehaviour(text: string): Misbehaviour[] {
+export function parseFaults(text: string): FaultRule[] {
   return text
     .split(',')
     .filter((rule) => rule.trim() !== '')
@@ -63,7 +63,7 @@ export function parseMisbehaviour(text: string): Misbehaviour[] {
       const fault = FAULTS.find((name) => name === match?.[1]);
       if (match === null || fault === undefined)
         throw new RangeError(
-          `Cannot read misbehaviour "${rule}": expected FAULT[=VALUE][@SHARE][>AFTER][xTIMES] with one of ${FAULTS.join(', ')}`,
+          `Cannot read fault "${rule}": expected FAULT[=VALUE][@SHARE][>AFTER][xTIMES] with one of ${FAULTS.join(', ')}`,
         );
       const [, , value, share, after, times] = match;
       return {
@@ -77,11 +77,11 @@ export function parseMisbehaviour(text: string): Misbehaviour[] {
 }
 
 /** Draws which faults hit a call. The same request drawn again is another attempt and gets another draw. */
-export function makeFaults(seed: number | string) {
+export function faultDraws(seed: number | string) {
   const attempts = new Map<string, number>();
   const seen = new Map<string, number>();
   const spent = new Map<string, number>();
-  return (rules: readonly Misbehaviour[], body: string): Misbehaviour[] => {
+  return (rules: readonly FaultRule[], body: string): FaultRule[] => {
     if (rules.length === 0) return [];
     const digest = hash('sha1', body, 'base64');
     const attempt = (attempts.get(digest) ?? 0) + 1;

@@ -1,19 +1,24 @@
+import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { send } from './exchange.ts';
-import type { Misbehaviour } from './misbehaviour.ts';
+import { send } from '../../src/practice/exchange.ts';
+import type { ChatOutcome } from '../../src/practice/faults.ts';
+import type { FaultRule } from './fault-rules.ts';
 
-/** Sends an answer, JSON text, of status 200 in the way that the rule wants it. */
-export async function sendBadly(
+/** Sends an answer of status 200 in the way that the rule wants it. */
+export function sendFaulty(rule: FaultRule): ChatOutcome['send'] {
+  return (response, _, body, headers = {}) => sendText(response, rule, JSON.stringify(body), headers);
+}
+
+async function sendText(
   response: ServerResponse,
-  { fault, value }: Misbehaviour,
+  { fault, value }: FaultRule,
   text: string,
   headers: Readonly<Record<string, string>>,
-  closing: AbortSignal,
 ): Promise<void> {
   switch (fault) {
     case 'stall':
-      return stall(response, closing);
+      return stall(response);
     case 'drop':
       response.destroy();
       return;
@@ -22,7 +27,7 @@ export async function sendBadly(
       response.write(text.slice(0, text.length / 2), () => response.destroy());
       return;
     case 'slow':
-      return trickle(response, text, headers, value ?? 1000, closing);
+      return trickle(response, text, headers, value ?? 1000);
     case 'broken-json':
       return send(response, 200, text.slice(0, text.length / 2), headers);
     default:
@@ -35,16 +40,8 @@ function begin(response: ServerResponse, text: string, headers: Readonly<Record<
 }
 
 /** Sends nothing until the caller hangs up or the server closes. */
-async function stall(response: ServerResponse, closing: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const leave = () => {
-      closing.removeEventListener('abort', leave);
-      resolve();
-    };
-    response.once('close', leave);
-    closing.addEventListener('abort', leave);
-  });
-  response.destroy();
+async function stall(response: ServerResponse): Promise<void> {
+  await once(response, 'close');
 }
 
 const PIECES = 20;
@@ -55,12 +52,11 @@ async function trickle(
   text: string,
   headers: Readonly<Record<string, string>>,
   ms: number,
-  closing: AbortSignal,
 ): Promise<void> {
   begin(response, text, headers);
   const bytes = Buffer.from(text);
   const size = Math.ceil(bytes.length / PIECES);
-  for (let at = 0; at < bytes.length && !response.destroyed && !closing.aborted; at += size) {
+  for (let at = 0; at < bytes.length && !response.destroyed; at += size) {
     response.write(bytes.subarray(at, at + size));
     await delay(ms / PIECES);
   }
