@@ -86,7 +86,6 @@ export function codeFolder(context: Context): string {
 interface Asking {
   readonly signal: AbortSignal;
   readonly emit: Emit;
-  readonly moved?: (bytes: number) => void;
   /** Everybody may read there: a token is used where there is one. */
   readonly isPublic?: boolean;
 }
@@ -101,7 +100,7 @@ async function openHub(env: Readonly<Record<string, string>>, url: string | unde
 export async function openRemote(
   env: Readonly<Record<string, string>>,
   url: string,
-  { signal, emit, moved, isPublic = false }: Asking,
+  { signal, emit, isPublic = false }: Asking,
 ): Promise<RemoteHub> {
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
     throw new ZephyrError(`Cannot open the Hub at "${url}": expected a URL`, {
@@ -123,14 +122,14 @@ export async function openRemote(
         hint: `its value is not shown; look at ${TOKEN}, or at the file that ${TOKEN}_PATH names`,
       },
     );
-  const { openRemoteHub } = await import('../hub/remote-hub.ts');
-  return openRemoteHub({
+  const { RemoteHub } = await import('../hub/remote-hub.ts');
+  return new RemoteHub({
     url,
     token,
     signal,
     say: (message) => emit({ type: 'warning', message }),
     uploads: join(zephyrHome(env), 'uploads'),
-    ...(moved === undefined ? {} : { moved }),
+    downloads: join(zephyrHome(env), 'downloads'),
   });
 }
 

@@ -14,7 +14,10 @@ export async function importToHub(folder: string | undefined, options: Options &
   if (options.as === undefined) throw new ZephyrError(`Cannot import "${folder}": no repo to import into`, { hint: EXAMPLE });
   const repo = refOf(options.as, 'import into', EXAMPLE);
   await using context = await openQuietContext(options);
-  const ref = await importFolder(context.hub, folder, { type: repo.type, name: repo.name }, `Import ${basename(folder)}`);
+  const ref = await importFolder(context.hub, folder, {
+    repo: { type: repo.type, name: repo.name },
+    message: `Import ${basename(folder)}`,
+  });
   if (options.json === true) setDocument([formatRef(ref)], {});
   else process.stdout.write(`${formatRef(ref)}\n`);
   return EXIT.done;

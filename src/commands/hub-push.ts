@@ -34,8 +34,7 @@ export async function pushFromHub(
       hint: 'zephyr hub ls lists what it has',
     });
   const progress = transferProgress(process.stderr);
-  const emit = beside(progress, context.emit);
-  const to = await openRemote(env, otherHub(options.to, env), { signal, emit, moved: progress.moved });
+  const to = await openRemote(env, otherHub(options.to, env), { signal, emit: beside(progress, context.emit) });
   try {
     const { ref, isNew } = await push({
       from: hub,
@@ -44,9 +43,10 @@ export async function pushFromHub(
       as: { type: as.type, name: as.name },
       scratch: join(home, 'hub', 'pulls', `push-${commit}`),
       replaces: options.yes ?? false,
+      transfer: { signal, progress: progress.moved },
       begins: (files, bytes) => {
         process.stderr.write(`pushing ${formatRepo(floating)} to ${to.name}: ${files} files, ${formatBytes(bytes)}\n`);
-        progress.begin(formatRepo(as), bytes);
+        progress.begin(formatRepo(as));
       },
     });
     if (!isNew) process.stderr.write(`${formatRepo(as)} holds that already\n`);

@@ -23,7 +23,7 @@ export async function pullOne(context: Context, ref: FloatingRef, as: RepoId, op
   const { env, signal, hub } = context;
   const emit = beside(progress, context.emit);
   const url = otherHub(options.from, env);
-  const from = await openRemote(env, url, { signal, emit, moved: progress.moved, isPublic: true });
+  const from = await openRemote(env, url, { signal, emit, isPublic: true });
   const begins: PullRequest['begins'] = ({ commit, files, bytes, left }) => {
     const rest = left.filter(({ path }) => !path.startsWith('.'));
     const others =
@@ -34,10 +34,12 @@ export async function pullOne(context: Context, ref: FloatingRef, as: RepoId, op
             .map(({ path }) => path)
             .join(', ')}${rest.length > 3 ? ` and ${rest.length - 3} more` : ''}`;
     process.stderr.write(`pulling ${formatRef({ ...ref, revision: commit })}: ${files} files, ${formatBytes(bytes)}${others}\n`);
-    progress.begin(formatRepo(ref), bytes);
+    progress.begin(formatRepo(ref));
   };
   try {
-    return await pull({ from, to: hub, ref, as, include: options.include ?? [], exclude: options.exclude ?? [], begins });
+    const { include = [], exclude = [] } = options;
+    const transfer = { signal, progress: progress.moved };
+    return await pull({ from, to: hub, ref, as, include, exclude, begins, transfer });
   } catch (error) {
     if (!(error instanceof ZephyrError) || error.exit !== 'detached') throw error;
     throw new ZephyrError('Stopped; what came so far is kept', {

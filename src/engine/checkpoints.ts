@@ -99,7 +99,9 @@ export async function restoreCheckpoint(
     }
     await mkdir(scratch, { recursive: true });
     try {
-      const { folder: snapshot } = await hub.materialise({ ...state.repo, commit: head }, scratch, checkpointFolder(step, at));
+      const { folder: snapshot } = await hub.materialise({ ...state.repo, commit: head }, scratch, {
+        under: checkpointFolder(step, at),
+      });
       const folder = join(snapshot, checkpointFolder(step, at));
       const manifest = await readManifest(folder);
       if (manifest !== undefined && (await verified(folder, manifest))) return { folder, at };

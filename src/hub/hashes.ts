@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { piecesOf } from '../base/sha256.ts';
 
 export interface Hashes {
   /** bytes */
@@ -8,18 +9,20 @@ export interface Hashes {
   readonly git: string;
 }
 
-/** Hashes bytes as they pass: the sha256 that names them, and the id that git would give them. `size` is what is expected. */
-export function hasher(size: number): { update(piece: Uint8Array): void; length(): number; done(): Hashes } {
+/** Hashes bytes: the sha256 that names them, and the id that git gives them where `size` is how many they are. */
+export async function hashesOf(pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, size: number): Promise<Hashes> {
   const sha256 = createHash('sha256');
   const git = createHash('sha1').update(`blob ${size}\0`);
   let length = 0;
-  return {
-    update: (piece) => {
-      sha256.update(piece);
-      git.update(piece);
-      length += piece.length;
-    },
-    length: () => length,
-    done: () => ({ size: length, sha256: sha256.digest('hex'), git: git.digest('hex') }),
-  };
+  for await (const piece of pieces) {
+    sha256.update(piece);
+    git.update(piece);
+    length += piece.length;
+  }
+  return { size: length, sha256: sha256.digest('hex'), git: git.digest('hex') };
+}
+
+/** What lies in a file, hashed. */
+export async function hashFile(path: string, size: number, signal?: AbortSignal): Promise<Hashes> {
+  return await hashesOf(piecesOf(path, signal), size);
 }

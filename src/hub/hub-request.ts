@@ -1,7 +1,7 @@
 import { HubApiError } from '@huggingface/hub';
 import { ZephyrError } from '../errors.ts';
 import type { RepoId } from '../model/artifact.ts';
-import { AwayError, HubAwayError, type RetryPolicy } from './retry-policy.ts';
+import { AwayError, HubAwayError, type Limit, type RetryPolicy } from './retry-policy.ts';
 
 /** A Hub over HTTP and how to speak to it. */
 export interface Remote {
@@ -9,113 +9,85 @@ export interface Remote {
   readonly url: string;
   /** none: only what everybody may read */
   readonly token: string | undefined;
-  /** Sends one request; repeats what may be repeated. Its answer is whole, so not for large files. */
+  /** Sends one request and repeats it while the Hub is away. The answer is read whole, so not for large files. */
   readonly fetch: typeof fetch;
   /** Sends it once. */
   readonly plain: typeof fetch;
   readonly retries: RetryPolicy;
-  /** The folder where it is written down what was sent of large files; none: an upload that is killed begins anew. */
+  /** The folder for records of what was sent of large files; none: an upload that is killed begins anew. */
   readonly uploads: string | undefined;
-  /** Told how many bytes of files went to or came from the Hub. */
-  readonly moved: (bytes: number) => void;
+  /** The folder for files that are not whole yet, or whose snapshot is not; none: they lie beside the files of the snapshot. */
+  readonly downloads: string | undefined;
+  /** bytes of a range of a file; a file of at least two is asked for in ranges, several at once */
+  readonly rangeBytes: number;
+}
+
+/** One request to a Hub, or to a store behind a signed address. */
+export interface HubRequest {
+  readonly address: string;
+  readonly init?: RequestInit;
+  readonly limit?: Limit;
+  /** Stops it: a transfer at once, an exchange after some grace. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the bytes of a file that were handed on, which are negative when a try failed. */
+  readonly sent?: ((bytes: number) => void) | undefined;
 }
 
 /** Milliseconds without an answer, or in a transfer without a byte, after which a try is given up. */
-const ANSWER_MS = 60_000;
-const TRANSFER_MS = 120_000;
+const EXCHANGE: Limit = { ms: 60_000, isTransfer: false };
+export const TRANSFER: Limit = { ms: 120_000, isTransfer: true };
 /** A Hub checks what a commit or an upload consists of before it answers. */
-const SLOW_ANSWER_MS = 300_000;
+export const SLOW_EXCHANGE: Limit = { ms: 300_000, isTransfer: false };
 
 /** Not Implemented, Insufficient Storage: no retry helps. */
 const LASTING: ReadonlySet<number> = new Set([501, 507]);
 /** Request Timeout, Too Early, Too Many Requests: the request was not looked at. */
 const NOT_LOOKED_AT: ReadonlySet<number> = new Set([408, 425, 429]);
 
-/** A commit that may have landed or not. */
-export class UnclearError extends Error {
-  readonly away: AwayError;
-
-  constructor(away: AwayError) {
-    super(away.message, { cause: away });
-    this.away = away;
-  }
-}
-
-/** A signed address of an upload that was refused: it has expired, or what it leads to is gone. A new one may be asked for. */
-export class AddressError extends Error {
-  readonly status: number;
-  readonly said: string | undefined;
-
-  constructor(status: number, said: string | undefined) {
-    super(`status ${status}`);
-    this.status = status;
-    this.said = said;
-  }
-}
-
-const EXPIRED: ReadonlySet<number> = new Set([400, 401, 403, 404, 410]);
-
 /**
- * Repeats a request while the Hub is away, unless it is a commit: one that may have landed ends in an `UnclearError`. Hubs
- * and the stores behind signed addresses answer everything else here to who asks twice.
+ * Sends a request that may be sent twice, and repeats it while the Hub is away. Hubs and the stores behind signed addresses
+ * answer everything to a client that asks twice, but for a commit.
  */
-export function patientFetch(plain: typeof fetch, retries: RetryPolicy): typeof fetch {
-  return async (input, init) => {
-    const method = init?.method ?? 'GET';
-    const isCommit = method === 'POST' && /\/commit\/[^/?]*$/.test(String(input));
-    const isTransfer = method === 'PUT';
-    const isSigned = (method === 'PUT' || method === 'POST') && !isOwnAddress(String(input));
-    const isSlow = isCommit || (method === 'POST' && isSigned);
-    const limit = { ms: isTransfer ? TRANSFER_MS : isSlow ? SLOW_ANSWER_MS : ANSWER_MS, isTransfer };
-    const attempt = async (): Promise<Response> => {
-      try {
-        const response = await tryOnce(plain, retries, limit, input, init, wholeAnswer);
-        if (isSigned && EXPIRED.has(response.status)) throw new AddressError(response.status, saidIn(await response.text()));
-        return response;
-      } catch (error) {
-        throw isCommit && error instanceof AwayError && !error.untouched ? new UnclearError(error) : error;
-      }
-    };
-    return await retries.insist(attempt, !isTransfer);
-  };
-}
-
-/** Addresses that the Hub itself answers, with JSON. */
-function isOwnAddress(address: string): boolean {
-  return /\/api\/(?!lfs\?)|\.git\/info\/lfs\//.test(address);
+export async function sendPatiently(remote: Pick<Remote, 'plain' | 'retries'>, request: HubRequest): Promise<Response> {
+  const isExchange = request.limit?.isTransfer !== true;
+  return await remote.retries.insist(() => tryOnce(remote, request, wholeAnswer), { isExchange, signal: request.signal });
 }
 
 /** One try: what may pass is thrown as an `AwayError`, every other answer is given to `use`, which may take its time. */
 export async function tryOnce<T>(
-  plain: typeof fetch,
-  retries: RetryPolicy,
-  limit: { readonly ms: number; readonly isTransfer: boolean },
-  input: Parameters<typeof fetch>[0],
-  init: RequestInit | undefined,
+  { plain, retries }: Pick<Remote, 'plain' | 'retries'>,
+  request: HubRequest,
   use: (response: Response, alive: () => void) => Promise<T>,
 ): Promise<T> {
+  const { address, init, limit = EXCHANGE, signal } = request;
+  let sent = 0;
   try {
-    return await retries.limited(limit, async (own, alive) => {
-      const signal = init?.signal == null ? own : AbortSignal.any([own, init.signal]);
-      const response = await plain(input, { ...init, ...streamed(init, alive), signal });
+    return await retries.limited(limit, signal, async (own, alive) => {
+      const count = (bytes: number): void => {
+        alive();
+        sent += bytes;
+        request.sent?.(bytes);
+      };
+      const response = await plain(address, { ...init, ...streamed(init, count), signal: own });
       alive();
-      const away = await awayOf(response, String(input));
+      const away = await awayOf(response, address);
       if (away !== undefined) throw away;
       return await use(response, alive);
     });
   } catch (error) {
+    if (sent > 0) request.sent?.(-sent);
     throw lostConnection(error) ?? error;
   }
 }
 
 /** A file is sent piece by piece, so that one which gets through slowly is told from one that hangs. */
-function streamed(init: RequestInit | undefined, alive: () => void): RequestInit {
+function streamed(init: RequestInit | undefined, count: (bytes: number) => void): RequestInit {
   const { body } = init ?? {};
   if (!(body instanceof Blob) || init?.method !== 'PUT') return {};
   const counted = body.stream().pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       transform: (piece, controller) => {
-        alive();
+        count(piece.length);
         controller.enqueue(piece);
       },
     }),
@@ -126,7 +98,7 @@ function streamed(init: RequestInit | undefined, alive: () => void): RequestInit
   return { body: counted, headers, duplex: 'half' } as RequestInit;
 }
 
-/** Why an answer is to be waited for another; `undefined` where it is to be read. */
+/** Why another answer is to be waited for; `undefined` where this one is to be read. */
 async function awayOf(response: Response, address: string): Promise<AwayError | undefined> {
   const { status, headers } = response;
   const isPage = /^text\/html\b/i.test(headers.get('Content-Type') ?? '');
@@ -203,19 +175,26 @@ export function authorization({ token }: Remote): Record<string, string> {
   return token === undefined ? {} : { Authorization: `Bearer ${token}` };
 }
 
-/** Asks the Hub for what its client library does not serve. `action` is what a Hub that does not answer stands in the way of. */
-export async function ask(remote: Remote, action: string, method: string, path: string, body?: unknown): Promise<Response> {
-  const headers = { ...authorization(remote), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) };
-  return send(remote, action, remote.url + path, {
-    method,
-    headers,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
+/** A question to the Hub itself. */
+export interface Question {
+  readonly method: string;
+  /** after the Hub's address */
+  readonly path: string;
+  /** sent as JSON */
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** A request to an address that needs no token of ours. */
-export async function send(remote: Remote, action: string, address: string, init: RequestInit): Promise<Response> {
-  return remote.fetch(address, init).catch((error: unknown) => {
+/** Asks the Hub for what its client library does not serve. `action` is what a Hub that does not answer stands in the way of. */
+export async function ask(remote: Remote, action: string, { method, path, body, signal }: Question): Promise<Response> {
+  const headers = { ...authorization(remote), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) };
+  const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+  return await send(remote, action, { address: remote.url + path, init, signal });
+}
+
+/** As `sendPatiently`, with an error that says what could not be done. */
+export async function send(remote: Remote, action: string, request: HubRequest): Promise<Response> {
+  return await sendPatiently(remote, request).catch((error: unknown) => {
     throw explain(remote, action, error);
   });
 }
@@ -226,11 +205,12 @@ export function statusOf(error: unknown): number | undefined {
 
 /** An answer that is not a success, as a user should read it. */
 export async function refusal(remote: Remote, action: string, response: Response): Promise<ZephyrError> {
-  return explained(remote, action, response.status, saidIn(await response.text().catch(() => '')));
+  const said = saidIn(await response.text().catch(() => ''));
+  return explained(remote, action, { status: response.status, said });
 }
 
 /** What a body says: the `error` of a JSON one, the title of a page, else its beginning. */
-function saidIn(text: string): string | undefined {
+export function saidIn(text: string): string | undefined {
   let said = text;
   try {
     said = String((JSON.parse(text) as { error?: unknown }).error ?? said);
@@ -244,13 +224,19 @@ function saidIn(text: string): string | undefined {
 export function explain(remote: Remote, action: string, error: unknown): unknown {
   const status = statusOf(error);
   if (status !== undefined)
-    return explained(remote, action, status, (error as Error).message.replace(/\.? URL: .*$/s, ''), error);
+    return explained(remote, action, { status, said: (error as Error).message.replace(/\.? URL: .*$/s, ''), cause: error });
   if (error instanceof HubAwayError && error.action === undefined)
     return new HubAwayError(remote.url, error.said, { action, hint: error.hint, cause: error });
   return error;
 }
 
-function explained(remote: Remote, action: string, status: number, said: string | undefined, cause?: unknown): ZephyrError {
+interface Refused {
+  readonly status: number;
+  readonly said: string | undefined;
+  readonly cause?: unknown;
+}
+
+function explained(remote: Remote, action: string, { status, said, cause }: Refused): ZephyrError {
   const told = withoutSecrets(said ?? 'nothing').replace(/\.+\s*$/, '');
   const message = `Cannot ${action}, "${remote.url}" answered ${status}: ${told}`;
   if (status === 401 || status === 403) {

@@ -2,6 +2,7 @@ import type { ArtifactRef, FloatingRef, RepoId } from '../model/artifact.ts';
 import type { FileDigest } from '../model/content-digest.ts';
 import type { Pruned } from '../store/prune.ts';
 import type { Unfinished } from '../store/unfinished.ts';
+import type { TransferOptions } from './transfer.ts';
 
 export interface TreeEntry {
   readonly path: string;
@@ -64,13 +65,14 @@ export interface Hub {
   createTag(repo: RepoId, tag: string, commit: string): Promise<'created' | 'exists'>;
   /** Has an existing tag name another commit. */
   moveTag(repo: RepoId, tag: string, commit: string): Promise<void>;
-  commit(request: CommitRequest): Promise<CommitOutcome>;
+  /** All of it or nothing. Stopped before the commit itself is sent, it leaves no trace but files that another one finds there. */
+  commit(request: CommitRequest, options?: TransferOptions): Promise<CommitOutcome>;
   /**
    * Makes sure that the commit still holds these bytes, before it is used again: where Hub and zephyr share a disk every
    * byte is hashed, elsewhere the Hub's own record of sizes and hashes is compared. Throws a `ZephyrError` that names the
    * first file that differs.
    */
-  verify(ref: ArtifactRef, files: readonly FileDigest[]): Promise<void>;
+  verify(ref: ArtifactRef, files: readonly FileDigest[], options?: Pick<TransferOptions, 'signal'>): Promise<void>;
   /**
    * Gives back the space of large files that no branch and no tag of any repo leads to any more; `dry` only counts. A Hub
    * that keeps its own house does nothing and answers `undefined`.
@@ -82,12 +84,12 @@ export interface Hub {
    * Lays the commit out under `cache` the way huggingface_hub does (`models--ORG--NAME/snapshots/<commit>/...`, relative
    * links into `blobs/`), by hard link where it can, and hashes every byte on the way. Returns the snapshot folder and
    * what was read. With `under`, only the files below that folder of the repo. Throws a `ZephyrError` when a file's hash
-   * is not the one that the commit records.
+   * is not the one that the commit records. What came of it before it was stopped or killed is not fetched again.
    */
   materialise(
     ref: ArtifactRef,
     cache: string,
-    under?: string,
+    options?: TransferOptions & { readonly under?: string },
   ): Promise<{ readonly folder: string; readonly files: readonly FileDigest[] }>;
 }
 

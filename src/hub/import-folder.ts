@@ -1,18 +1,24 @@
 import { join, resolve } from 'node:path';
 import { ZephyrError } from '../errors.ts';
-import { type ArtifactRef, formatRepo, type RepoId } from '../model/artifact.ts';
+import { type ArtifactRef, formatRepo } from '../model/artifact.ts';
 import { dataFault } from './data-fault.ts';
 import { filesBelow } from './files-below.ts';
-import type { Addition, CommitOutcome, Hub } from './hub.ts';
+import type { Addition, CommitOutcome, CommitRequest, Hub } from './hub.ts';
 import { safetensorsFault } from './safetensors.ts';
 import { PICKLED } from './select-files.ts';
+import type { TransferOptions } from './transfer.ts';
 
 /**
  * Makes a local folder (a model, a dataset, a snapshot of another cache) the content of a repo's main branch, in one commit.
  * Into the embedded Hub the files come by hard link and are read-only from then on. Names that begin with a dot are left out,
  * but for the file in which a dataset names its configs.
  */
-export async function importFolder(hub: Hub, folder: string, repo: RepoId, message: string): Promise<ArtifactRef> {
+export async function importFolder(
+  hub: Hub,
+  folder: string,
+  { repo, message }: Pick<CommitRequest, 'repo' | 'message'>,
+  options: TransferOptions = {},
+): Promise<ArtifactRef> {
   const add = await additions(resolve(folder));
   if (add.length === 0) throw new ZephyrError(`Cannot import "${folder}", expected a folder with files`);
   const isNew = (await hub.createRepo(repo)) === 'created';
@@ -21,7 +27,7 @@ export async function importFolder(hub: Hub, folder: string, repo: RepoId, messa
     throw new ZephyrError(`Cannot import into "${formatRepo(repo)}", it has no branch "main"`, { exit: 'preflight' });
   let outcome: CommitOutcome;
   try {
-    outcome = await hub.commit({ repo, branch: 'main', parent, message, add, remove: 'all' });
+    outcome = await hub.commit({ repo, branch: 'main', parent, message, add, remove: 'all' }, options);
   } catch (error) {
     // why nothing was imported is the news, whatever comes of the tidying
     if (isNew) await hub.discardRepo(repo, parent).catch(() => undefined);

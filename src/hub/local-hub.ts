@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
 import { type ArtifactRef, formatRepo, type RepoId } from '../model/artifact.ts';
+import type { FileDigest } from '../model/content-digest.ts';
 import { commit } from '../store/commit.ts';
 import { pulledTag } from '../store/names.ts';
 import { readCommit } from '../store/objects.ts';
@@ -15,7 +16,8 @@ import { findEntry, listEntries, type StoredEntry } from '../store/tree.ts';
 import { giveBackUnfinished, giveUpWanted } from '../store/unfinished.ts';
 import { differs, noCommit } from './damage.ts';
 import { type CommitOutcome, type CommitRequest, type Hub, isUnder } from './hub.ts';
-import { checkedBytes, checkedLarge, layFromStore } from './local-snapshot.ts';
+import { type At, checkedBytes, checkedLarge, layFromStore } from './local-snapshot.ts';
+import { explainStop, Meter, type TransferOptions } from './transfer.ts';
 
 /** The embedded Hub in this process: no server, and no byte of a large file is copied on the store's own disk. */
 export async function openLocalHub(folder: string): Promise<Hub> {
@@ -52,32 +54,44 @@ export function localHub(store: Store): Hub {
     read: async (ref, path) => {
       const entry = await findEntry(store, repoFolder(store, ref), await treeOf(store, ref), path);
       if (entry?.kind !== 'file') return undefined;
-      return entry.lfs === undefined ? checkedBytes(store, ref, entry) : readFile(await checkedLarge(store, ref, entry));
+      return entry.lfs === undefined ? checkedBytes({ store, ref }, entry) : readFile(await checkedLarge({ store, ref }, entry));
     },
-    createBranch: (repo, branch, from) => addRef(store, repo, 'heads', branch, from),
-    createTag: (repo, tag, at) => addRef(store, repo, 'tags', tag, at),
+    createBranch: (repo, branch, from) => addRef(store, { ...repo, commit: from }, 'heads', branch),
+    createTag: (repo, tag, at) => addRef(store, { ...repo, commit: at }, 'tags', tag),
     moveTag: async (repo, tag, at) => {
       await moveRef(store, repo, 'tags', tag, at);
     },
-    commit: (request) => commitTo(store, request),
-    verify: async (ref, files) => {
-      const entries = new Map((await filesOf(store, ref)).map((entry) => [entry.path, entry]));
-      for (const { path, size, sha256: expected } of files) {
-        const entry = entries.get(path);
-        if (entry === undefined) throw differs(ref, path, `sha256 ${expected}`, 'no bytes in the commit');
-        if (entry.size !== size) throw differs(ref, path, `${size} bytes`, `${entry.size} bytes`);
-        const actual = entry.lfs?.sha256 ?? sha256(await checkedBytes(store, ref, entry));
-        if (actual !== expected) throw differs(ref, path, `sha256 ${expected}`, `sha256 ${actual}`);
-        if (entry.lfs !== undefined) await checkedLarge(store, ref, entry);
-      }
-    },
+    commit: (request, options = {}) => stoppable(store, () => commitTo(store, request, options)),
+    verify: (ref, files, { signal } = {}) => stoppable(store, () => verify({ store, ref, signal }, files)),
     prune: async (options) => {
       await giveUpWanted(store);
       return { ...(await prune(store, options)), unfinished: await giveBackUnfinished(store, options) };
     },
     reclaim: () => reclaim(store),
-    materialise: async (ref, cache, under) => layFromStore(store, ref, (await filesOf(store, ref)).filter(isUnder(under)), cache),
+    materialise: (ref, cache, options = {}) =>
+      stoppable(store, async () =>
+        layFromStore({ store, ref }, (await filesOf(store, ref)).filter(isUnder(options.under)), cache, options),
+      ),
   };
+}
+
+async function stoppable<T>(store: Store, work: () => Promise<T>): Promise<T> {
+  return await work().catch((error: unknown) => {
+    throw explainStop(store.root, error);
+  });
+}
+
+async function verify(at: At, files: readonly FileDigest[]): Promise<void> {
+  const { store, ref } = at;
+  const entries = new Map((await filesOf(store, ref)).map((entry) => [entry.path, entry]));
+  for (const { path, size, sha256: expected } of files) {
+    const entry = entries.get(path);
+    if (entry === undefined) throw differs(ref, path, `sha256 ${expected}`, 'no bytes in the commit');
+    if (entry.size !== size) throw differs(ref, path, `${size} bytes`, `${entry.size} bytes`);
+    const actual = entry.lfs?.sha256 ?? sha256(await checkedBytes(at, entry));
+    if (actual !== expected) throw differs(ref, path, `sha256 ${expected}`, `sha256 ${actual}`);
+    if (entry.lfs !== undefined) await checkedLarge(at, entry);
+  }
 }
 
 async function treeOf(store: Store, ref: ArtifactRef): Promise<string> {
@@ -91,21 +105,23 @@ async function filesOf(store: Store, ref: ArtifactRef): Promise<StoredEntry[]> {
   return entries.filter(({ kind }) => kind === 'file');
 }
 
-async function addRef(store: Store, repo: RepoId, kind: RefKind, name: string, at: string): Promise<'created' | 'exists'> {
-  await expectRepo(store, repo);
-  const outcome = await createRef(store, repo, kind, name, at);
+async function addRef(store: Store, at: ArtifactRef, kind: RefKind, name: string): Promise<'created' | 'exists'> {
+  await expectRepo(store, at);
+  const outcome = await createRef(store, at, kind, name, at.commit);
   if (outcome === 'bad-name') throw badName(kind === 'heads' ? 'branch' : 'tag', name);
-  if (outcome === 'no-commit') throw noCommit({ ...repo, commit: at });
+  if (outcome === 'no-commit') throw noCommit(at);
   return outcome;
 }
 
-async function commitTo(store: Store, request: CommitRequest): Promise<CommitOutcome> {
+async function commitTo(store: Store, request: CommitRequest, { signal, progress }: TransferOptions): Promise<CommitOutcome> {
   const { repo, branch, remove } = request;
   await expectRepo(store, repo);
-  const outcome = await commit(store, {
-    ...request,
-    ...(remove === undefined || remove === 'all' ? {} : { remove: await present(store, request, remove) }),
-  });
+  const meter = new Meter(progress === undefined ? 0 : await bytesOf(request), 0, progress);
+  const outcome = await commit(
+    store,
+    { ...request, ...(remove === undefined || remove === 'all' ? {} : { remove: await present(store, request, remove) }) },
+    { signal, taken: (path, bytes) => meter.moved(path, bytes) },
+  );
   if (outcome.ok) return { ok: true, commit: outcome.commit };
   switch (outcome.reason) {
     case 'moved':
@@ -117,6 +133,13 @@ async function commitTo(store: Store, request: CommitRequest): Promise<CommitOut
         `Cannot commit "${outcome.path}" to "${formatRepo(repo)}", expected a relative path without ".." and ".git"`,
       );
   }
+}
+
+async function bytesOf({ add }: CommitRequest): Promise<number> {
+  const sizes = add.map(async (addition) =>
+    'file' in addition ? (await stat(addition.file)).size : Buffer.byteLength(addition.content),
+  );
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 /** What is not there need not be removed. */

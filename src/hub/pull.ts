@@ -1,14 +1,16 @@
-import { link, mkdir, readdir, rm, stat, statfs } from 'node:fs/promises';
+import { link, mkdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZephyrError } from '../errors.ts';
 import { type ArtifactRef, type FloatingRef, formatRef, formatRepo, type RepoId } from '../model/artifact.ts';
 import { pulledTag } from '../store/names.ts';
 import { lfsFile, openStore, type Store } from '../store/store.ts';
-import type { Addition, Hub } from './hub.ts';
-import type { RemoteEntry } from './remote-file.ts';
+import type { DownloadPlan, RemoteEntry } from './download-plan.ts';
+import type { CommitRequest, Hub } from './hub.ts';
 import type { RemoteHub } from './remote-hub.ts';
 import { resolveRef } from './resolve.ts';
 import { PICKLED, selectFiles } from './select-files.ts';
+import { blobsIn, repoIn } from './snapshot.ts';
+import type { TransferOptions } from './transfer.ts';
 
 export interface PullRequest {
   readonly from: RemoteHub;
@@ -25,6 +27,8 @@ export interface PullRequest {
     readonly bytes: number;
     readonly left: readonly RemoteEntry[];
   }) => void;
+  /** of the fetching */
+  readonly transfer?: TransferOptions;
 }
 
 /** Bytes of a disk that are left to others. */
@@ -42,6 +46,7 @@ export async function pull({
   include,
   exclude,
   begins,
+  transfer = {},
 }: PullRequest): Promise<{ ref: ArtifactRef; isNew: boolean }> {
   const commit = await resolveRef(from, ref);
   if (commit === undefined) throw notThere(ref, from);
@@ -59,15 +64,15 @@ export async function pull({
 
   const store = await openStore(to.name);
   const cache = join(store.root, 'pulls');
-  const own = join(cache, `${ref.type}s--${ref.name.replace('/', '--')}`);
-  await mkdir(join(own, 'blobs'), { recursive: true });
-  await seed(store, kept, join(own, 'blobs'));
-  await expectSpace(there, kept, join(own, 'blobs'));
-  const { folder, files } = await from.bring(there, cache, kept);
+  const blobs = blobsIn(cache, ref);
+  await mkdir(blobs, { recursive: true });
+  await seed(store, kept, blobs);
+  await expectSpace(there, await from.plan(ref, cache, kept));
+  const { folder, files } = await from.bring(there, cache, kept, transfer);
   const add = files.map(({ path, sha256 }) => ({ path, file: join(folder, path), sha256 }));
-  const came = await commitPulled(to, as, branch, add, `Pull ${formatRef(there)} from ${from.name}`);
+  const came = await commitPulled(to, { repo: as, branch, add, message: `Pull ${formatRef(there)} from ${from.name}` });
   if ((await to.createTag(as, pulledTag(commit), came)) === 'exists') await to.moveTag(as, pulledTag(commit), came);
-  await rm(own, { recursive: true, force: true });
+  await rm(repoIn(cache, ref), { recursive: true, force: true });
   return { ref: { ...as, commit: came }, isNew: true };
 }
 
@@ -154,14 +159,8 @@ async function seed(store: Store, kept: readonly RemoteEntry[], blobs: string): 
   }
 }
 
-async function expectSpace(ref: ArtifactRef, kept: readonly RemoteEntry[], blobs: string): Promise<void> {
-  let needed = RESERVE;
-  const there = await readdir(blobs);
-  for (const { sha256, oid, size } of kept) {
-    const begun = there.find((name) => name.startsWith(sha256 ?? oid));
-    const here = begun === undefined ? 0 : ((await stat(join(blobs, begun)).catch(() => undefined))?.size ?? 0);
-    needed += Math.max(0, size - here);
-  }
+async function expectSpace(ref: ArtifactRef, { blobs, missing }: DownloadPlan): Promise<void> {
+  const needed = RESERVE + missing;
   const { bavail, bsize } = await statfs(blobs);
   if (bavail * bsize >= needed) return;
   const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
@@ -174,7 +173,8 @@ async function expectSpace(ref: ArtifactRef, kept: readonly RemoteEntry[], blobs
   );
 }
 
-async function commitPulled(to: Hub, repo: RepoId, branch: string, add: readonly Addition[], message: string): Promise<string> {
+async function commitPulled(to: Hub, request: Omit<CommitRequest, 'parent' | 'remove'>): Promise<string> {
+  const { repo, branch } = request;
   const isNew = (await to.createRepo(repo)) === 'created';
   const main = await to.resolve({ ...repo, revision: 'main' });
   if (main === undefined)
@@ -182,7 +182,7 @@ async function commitPulled(to: Hub, repo: RepoId, branch: string, add: readonly
   try {
     if (branch !== 'main') await to.createBranch(repo, branch, main);
     const parent = (await to.resolve({ ...repo, revision: branch })) ?? main;
-    const outcome = await to.commit({ repo, branch, parent, message, add, remove: 'all' });
+    const outcome = await to.commit({ ...request, parent, remove: 'all' });
     if (outcome.ok) return outcome.commit;
   } catch (error) {
     if (isNew) await to.discardRepo(repo, main).catch(() => undefined);

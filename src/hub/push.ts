@@ -6,6 +6,7 @@ import { fingerprintTag } from '../model/fingerprint.ts';
 import type { Hub } from './hub.ts';
 import { outputAt } from './output.ts';
 import { readManifest } from './read-manifest.ts';
+import type { TransferOptions } from './transfer.ts';
 
 export interface PushRequest {
   readonly from: Hub;
@@ -18,6 +19,8 @@ export interface PushRequest {
   /** What is there and is not ours is replaced. */
   readonly replaces: boolean;
   readonly begins: (files: number, bytes: number) => void;
+  /** of the sending */
+  readonly transfer?: TransferOptions;
 }
 
 /**
@@ -32,8 +35,9 @@ export async function push({
   scratch,
   replaces,
   begins,
+  transfer = {},
 }: PushRequest): Promise<{ ref: ArtifactRef; isNew: boolean }> {
-  const { folder, files } = await from.materialise(ref, scratch);
+  const { folder, files } = await from.materialise(ref, scratch, { signal: transfer.signal });
   await to.createRepo(as);
   const parent = await to.resolve({ ...as, revision: 'main' });
   if (parent === undefined)
@@ -57,14 +61,9 @@ export async function push({
     files.reduce((sum, { size }) => sum + size, 0),
   );
   const named = new Set(files.map(({ path }) => path));
-  const outcome = await to.commit({
-    repo: as,
-    branch: 'main',
-    parent,
-    message: `Push ${formatRef(ref)}`,
-    add: files.map(({ path, sha256 }) => ({ path, file: join(folder, path), sha256 })),
-    remove: there.map(({ path }) => path).filter((path) => !named.has(path)),
-  });
+  const add = files.map(({ path, sha256 }) => ({ path, file: join(folder, path), sha256 }));
+  const remove = there.map(({ path }) => path).filter((path) => !named.has(path));
+  const outcome = await to.commit({ repo: as, branch: 'main', parent, message: `Push ${formatRef(ref)}`, add, remove }, transfer);
   if (!outcome.ok) {
     throw new ZephyrError(`Cannot push to "${formatRepo(as)}", somebody else commits to it`, {
       exit: 'conflict',

@@ -1,29 +1,30 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import { ZephyrError } from '../errors.ts';
+import { detachedFrom } from './transfer.ts';
 
-/** Waits for so many milliseconds, or rejects when the signal comes. */
+/** Waits for a number of milliseconds, or rejects when the signal comes. */
 export type Pause = (milliseconds: number, signal?: AbortSignal) => Promise<unknown>;
 
 const realPause: Pause = (milliseconds, signal) => sleep(milliseconds, undefined, signal === undefined ? {} : { signal });
 
 /** Tries of one request: with the waits between them about five minutes. */
 const MOST_TRIES = 16;
-/** Tries of a request to an address where nobody has answered this process yet: about half a minute. */
+/** Tries of a request to an address that has not answered this process yet: about half a minute. */
 const STRANGER_TRIES = 7;
-/** Tries of a request that is answered with a web page: who stands between does not go away by itself. */
+/** Tries of a request that is answered with a web page: a log-in page does not go away by itself. */
 const PORTAL_TRIES = 4;
-/** A Hub that says how long to wait is believed up to this, milliseconds. */
+/** The longest wait that a Hub may ask for, milliseconds. */
 const LONGEST_WAIT_MS = 10 * 60_000;
 /** All waits of one request together, milliseconds. */
 const LONGEST_WAITING_MS = 20 * 60_000;
 /** Seconds of waiting at which it is said what is waited for; then every minute. */
 const TOLD_AT: readonly number[] = [5, 20, 60];
-/** A request that is not answered for so many seconds is told as waiting; until then it may merely be slow. */
+/** Seconds without an answer after which a request is told as waiting; until then it may merely be slow. */
 const HANGS_S = 10;
-/** After the user has turned away: what is on its way to a Hub that answers, and what is still to be written there. */
+/** Milliseconds that an exchange with a Hub that answers may take after its caller has stopped it: a commit can still land. */
 const GRACE_MS = 3000;
-/** As above, where the Hub did not answer before either. */
+/** The same for a Hub that did not answer before either. */
 const SHORT_GRACE_MS = 1000;
 
 /** Half a second, doubled with each try, at most half a minute, and spread by a fifth so that not all come back at once. */
@@ -35,7 +36,7 @@ interface AwayOptions {
   /** What the server said of it, for the last message. */
   readonly said?: string | undefined;
   readonly waitMs?: number | undefined;
-  /** The try came further than the one before it: the waiting begins anew. */
+  /** The try came further than the one before it: tries and waits are counted from here. */
   readonly advanced?: boolean | undefined;
   /** The server says that it has not looked at the request. */
   readonly untouched?: boolean | undefined;
@@ -63,7 +64,7 @@ export class AwayError extends Error {
   }
 }
 
-/** The Hub stayed away for as long as anybody waits: nobody tries again after this. */
+/** The Hub stayed away for as long as the policy waits: no caller tries again after this. */
 export class HubAwayError extends ZephyrError {
   /** completes "the Hub at ..." */
   readonly said: string;
@@ -91,11 +92,16 @@ function gaveUp(url: string, away: AwayError, seconds: number): HubAwayError {
   return new HubAwayError(url, said === undefined ? what : `${what}: ${said}`, { cause: away });
 }
 
+interface Insistence {
+  readonly isExchange?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 interface Trouble {
   since: number;
   tries: number;
   why: string;
-  /** how many of the moments at which it is told are over */
+  /** how many of the moments in `TOLD_AT` are over */
   told: number;
   spoke: boolean;
 }
@@ -105,16 +111,16 @@ export interface RetryPolicyOptions {
   readonly pause?: Pause | undefined;
   /** milliseconds that only grow */
   readonly now?: (() => number) | undefined;
-  /** The user has turned away. */
+  /** Aborted when the user detaches: it stops every request, as the signal of a single one stops that. */
   readonly signal?: AbortSignal | undefined;
-  /** Told what is waited for while it lasts, and that it is over. */
+  /** Called with what is waited for while the wait lasts, and when it is over. */
   readonly say?: ((message: string) => void) | undefined;
 }
 
-interface Limit {
+export interface Limit {
   /** milliseconds without any progress */
   readonly ms: number;
-  /** A transfer of a file: it ends at once when the user turns away, and goes on another time. */
+  /** A transfer of a file ends at once when it is stopped, since it can go on another time; an exchange gets some grace. */
   readonly isTransfer: boolean;
 }
 
@@ -129,9 +135,9 @@ export class RetryPolicy {
   readonly #signal: AbortSignal | undefined;
   readonly #say: (message: string) => void;
   readonly #troubles = new Set<Trouble>();
-  /** Somebody has answered at this address. */
+  /** This address has answered once. */
   #known = false;
-  /** The last that was tried failed. */
+  /** The last request failed. */
   #ailing = false;
 
   constructor({ url, pause = realPause, now = () => performance.now(), signal, say = () => {} }: RetryPolicyOptions) {
@@ -143,17 +149,17 @@ export class RetryPolicy {
   }
 
   /**
-   * Tries until an attempt ends other than with an `AwayError`, or until the waiting is over. `isExchange`: an attempt takes
+   * Tries until an attempt ends other than with an `AwayError`, or until the policy gives up. `isExchange`: an attempt takes
    * no longer than its answer, so that one which hangs is told as well.
    */
-  async insist<T>(attempt: () => Promise<T>, isExchange = false): Promise<T> {
+  async insist<T>(attempt: () => Promise<T>, { isExchange = false, signal }: Insistence = {}): Promise<T> {
     const trouble: Trouble = { since: this.#now(), tries: 0, why: '', told: 0, spoke: false };
     const clock = isExchange ? setInterval(() => this.#tell(trouble), 1000).unref() : undefined;
     try {
       const result = await pRetry(attempt, {
         retries: Number.POSITIVE_INFINITY,
         minTimeout: 0,
-        onFailedAttempt: ({ error }) => this.#wait(trouble, error),
+        onFailedAttempt: ({ error }) => this.#wait(trouble, error, this.#stopOf(signal)),
       });
       if (isExchange) [this.#known, this.#ailing] = [true, false];
       if (trouble.spoke) this.#say(`the Hub at ${this.#url} answers again after ${duration(this.#seconds(trouble))}`);
@@ -165,22 +171,22 @@ export class RetryPolicy {
   }
 
   /** Waits for the next try, or throws where there is none. */
-  async #wait(trouble: Trouble, error: unknown): Promise<void> {
+  async #wait(trouble: Trouble, error: unknown, stop: AbortSignal | undefined): Promise<void> {
     if (!(error instanceof AwayError)) throw error;
     if (error.kind === 'answer') this.#known = true;
     this.#ailing = true;
     if (error.advanced) Object.assign(trouble, { since: this.#now(), tries: 0, told: 0 });
     trouble.tries += 1;
     trouble.why = error.why;
-    if (this.#signal?.aborted === true) throw this.#turnedAway();
+    if (stop?.aborted === true) throw this.#stopped(stop);
     const wait = error.waitMs ?? backoff(trouble.tries);
     const waited = this.#now() - trouble.since;
     if (trouble.tries >= this.#mostTries(error) || waited + wait > LONGEST_WAITING_MS)
       throw gaveUp(this.#url, error, waited / 1000);
     this.#troubles.add(trouble);
     this.#tell(trouble);
-    await this.#pause(wait, this.#signal).catch((thrown: unknown) => {
-      throw this.#signal?.aborted === true ? this.#turnedAway() : thrown;
+    await this.#pause(wait, stop).catch((thrown: unknown) => {
+      throw stop?.aborted === true ? this.#stopped(stop) : thrown;
     });
     this.#tell(trouble);
   }
@@ -190,7 +196,7 @@ export class RetryPolicy {
     return this.#known ? MOST_TRIES : STRANGER_TRIES;
   }
 
-  /** Says it once for all that wait, and ever less often. */
+  /** Says it once for all requests that wait, and ever less often. */
   #tell(trouble: Trouble): void {
     const seconds = this.#seconds(trouble);
     const isDue = trouble.why !== '' || seconds >= HANGS_S;
@@ -209,15 +215,25 @@ export class RetryPolicy {
     return (this.#now() - since) / 1000;
   }
 
-  #turnedAway(): ZephyrError {
-    return new ZephyrError(`Turned away from the Hub at ${this.#url}`, { exit: 'detached' });
+  #stopOf(signal: AbortSignal | undefined): AbortSignal | undefined {
+    if (signal === undefined || this.#signal === undefined) return signal ?? this.#signal;
+    return AbortSignal.any([signal, this.#signal]);
+  }
+
+  #stopped({ reason }: AbortSignal): unknown {
+    return reason instanceof Error && reason.name !== 'AbortError' ? reason : detachedFrom(this.#url);
   }
 
   /**
-   * Runs one try with a limit, which `alive` puts off. When the user turns away, a transfer ends at once; a short exchange,
+   * Runs one try with a limit, which `alive` puts off. When the caller stops it, a transfer ends at once; a short exchange,
    * such as the commit that gives a run up, may still end where the Hub answers.
    */
-  async limited<T>({ ms, isTransfer }: Limit, work: (signal: AbortSignal, alive: () => void) => Promise<T>): Promise<T> {
+  async limited<T>(
+    { ms, isTransfer }: Limit,
+    signal: AbortSignal | undefined,
+    work: (signal: AbortSignal, alive: () => void) => Promise<T>,
+  ): Promise<T> {
+    const stop = this.#stopOf(signal);
     const own = new AbortController();
     const late = (): void => own.abort(new AwayError('no answer', 'no-answer'));
     let timer = setTimeout(late, ms);
@@ -226,16 +242,17 @@ export class RetryPolicy {
       timer = setTimeout(late, ms);
     };
     let grace: NodeJS.Timeout | undefined;
-    const end = (): void => {
-      this.#ailing = true;
-      own.abort(this.#turnedAway());
-    };
+    const end = (): void => own.abort(stop === undefined ? undefined : this.#stopped(stop));
     const endSoon = (): void => {
-      grace = setTimeout(end, this.#ailing ? SHORT_GRACE_MS : GRACE_MS);
+      const giveUp = (): void => {
+        this.#ailing = true;
+        end();
+      };
+      grace = setTimeout(giveUp, this.#ailing ? SHORT_GRACE_MS : GRACE_MS);
     };
-    const turn = isTransfer ? end : endSoon;
-    if (this.#signal?.aborted === true) endSoon();
-    else this.#signal?.addEventListener('abort', turn, { once: true });
+    const onStop = isTransfer ? end : endSoon;
+    if (stop?.aborted === true) endSoon();
+    else stop?.addEventListener('abort', onStop, { once: true });
     try {
       return await work(own.signal, alive);
     } catch (error) {
@@ -244,7 +261,7 @@ export class RetryPolicy {
     } finally {
       clearTimeout(timer);
       clearTimeout(grace);
-      this.#signal?.removeEventListener('abort', turn);
+      stop?.removeEventListener('abort', onStop);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { atomicWrite } from '../base/atomic-write.ts';
 import { sha256 } from '../base/sha256.ts';
@@ -19,7 +19,7 @@ const uploadRecord = z.object({
 });
 export type UploadRecord = z.infer<typeof uploadRecord>;
 
-/** Signed addresses do not live longer than this anywhere; what is older is forgotten. */
+/** Signed addresses live a day at most, whatever the Hub: an older record is of no use. */
 const KEPT_MS = 24 * 3600 * 1000;
 
 /**
@@ -28,6 +28,8 @@ const KEPT_MS = 24 * 3600 * 1000;
  */
 export class UploadRecords {
   readonly #path: string | undefined;
+  /** Writes of the record follow one another: an older state never replaces a newer one. */
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(folder: string | undefined, hub: string, repo: string, oid: string) {
     this.#path = folder === undefined ? undefined : join(folder, `${sha256([hub, repo, oid].join('\n'))}.json`);
@@ -35,7 +37,7 @@ export class UploadRecords {
 
   async read(): Promise<UploadRecord | undefined> {
     if (this.#path === undefined) return undefined;
-    await sweep(join(this.#path, '..'));
+    await sweepFolder(dirname(this.#path), KEPT_MS);
     const text = await readFile(this.#path, 'utf8').catch(() => '{}');
     try {
       return uploadRecord.safeParse(JSON.parse(text)).data;
@@ -45,19 +47,25 @@ export class UploadRecords {
   }
 
   async write(record: UploadRecord): Promise<void> {
-    if (this.#path === undefined) return;
-    await mkdir(join(this.#path, '..'), { recursive: true, mode: 0o700 });
-    await atomicWrite(this.#path, JSON.stringify(record), 0o600);
+    const path = this.#path;
+    if (path === undefined) return;
+    this.#writing = this.#writing.then(async () => {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await atomicWrite(path, JSON.stringify(record), 0o600);
+    });
+    await this.#writing;
   }
 
   async forget(): Promise<void> {
+    await this.#writing.catch(() => undefined);
     if (this.#path !== undefined) await rm(this.#path, { force: true });
   }
 }
 
-async function sweep(folder: string): Promise<void> {
+/** Deletes the files of a folder that were last written longer ago than this, milliseconds. */
+export async function sweepFolder(folder: string, keptMs: number): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     const info = await stat(join(folder, name)).catch(() => undefined);
-    if (info !== undefined && Date.now() - info.mtimeMs > KEPT_MS) await rm(join(folder, name), { force: true });
+    if (info !== undefined && Date.now() - info.mtimeMs > keptMs) await rm(join(folder, name), { force: true });
   }
 }

@@ -1,138 +1,139 @@
-import { openAsBlob } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import * as z from 'zod';
-import { sha256File } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
-import { formatRepo, type RepoId } from '../model/artifact.ts';
-import type { Addition } from './hub.ts';
-import { AddressError, ask, type Remote, refusal, send, withoutSecrets } from './hub-request.ts';
-import { type UploadRecord, UploadRecords } from './upload-record.ts';
+import type { RepoId } from '../model/artifact.ts';
+import { type Remote, refusal, SLOW_EXCHANGE, saidIn, send, TRANSFER, withoutSecrets } from './hub-request.ts';
+import { type Meter, runBounded } from './transfer.ts';
+import { actionOf, askWays, type LargeFile, partsOf, type UploadPlan } from './upload-plan.ts';
+import type { UploadRecord } from './upload-record.ts';
 
-/** Files above this are sent from disk, piece by piece; the client library would hold them in memory. Bytes. */
-const LARGE_BYTES = 32 << 20;
-/** So often addresses are asked for: a file that takes longer than they live goes on with new ones. */
+/** Times that addresses are asked for: a file that takes longer than they live goes on with new ones. */
 const MOST_ADDRESSES = 3;
+/** Answers of a store to a signed address that has expired, or whose upload is gone. */
+const EXPIRED: ReadonlySet<number> = new Set([400, 401, 403, 404, 410]);
 
-const answer = z.object({
-  objects: z.array(
-    z.object({
-      oid: z.string(),
-      error: z.object({ message: z.string() }).optional(),
-      actions: z
-        .object({ upload: z.object({ href: z.string(), header: z.record(z.string(), z.string()).optional() }).optional() })
-        .optional(),
-    }),
-  ),
-});
+/** A signed address of an upload that was refused: it has expired, or what it leads to is gone. A new one may be asked for. */
+class AddressError extends Error {
+  readonly status: number;
+  readonly said: string | undefined;
 
-interface Large {
-  readonly repo: RepoId;
-  readonly file: string;
-  readonly size: number;
-  readonly oid: string;
+  constructor(status: number, said: string | undefined) {
+    super(`status ${status}`);
+    this.status = status;
+    this.said = said;
+  }
 }
 
 /**
- * Sends the large files of a commit ahead of it, as LFS objects (basic or multipart). What the Hub holds already is not
- * sent, nor are parts that an earlier process has sent; the commit that follows finds all of them there.
+ * Sends the large files of a plan, several of them and several of their parts at once: the commit that follows finds them
+ * all there. Parts that are there are kept in a record for whoever goes on when this ends early.
  */
-export async function uploadLarge(remote: Remote, repo: RepoId, additions: readonly Addition[]): Promise<void> {
-  for (const addition of additions) {
-    if (!('file' in addition)) continue;
-    const { file } = addition;
-    const { size } = await stat(file);
-    if (size > LARGE_BYTES) await uploadOne(remote, { repo, file, size, oid: addition.sha256 ?? (await sha256File(file)) });
-  }
-}
-
-async function uploadOne(remote: Remote, large: Large): Promise<void> {
-  const records = new UploadRecords(remote.uploads, remote.url, formatRepo(large.repo), large.oid);
-  let record = await records.read();
-  for (let asked = 0; ; ) {
-    try {
-      if (record === undefined) {
-        asked += 1;
-        const given = await addresses(remote, large);
-        if (given === undefined) return;
-        if (!('chunk' in given)) return await sendWhole(remote, large, given);
-        record = given;
-      }
-      await sendParts(remote, large, record, records);
-      return await records.forget();
-    } catch (error) {
-      if (!(error instanceof AddressError)) throw error;
-      await records.forget();
-      record = undefined;
-      if (asked < MOST_ADDRESSES) continue;
-      const said = withoutSecrets(error.said ?? 'nothing');
+export async function uploadLarge(remote: Remote, plan: UploadPlan, meter: Meter, signal?: AbortSignal): Promise<void> {
+  const { repo } = plan;
+  let files = plan.large;
+  for (let asked = 1; ; asked += 1) {
+    const uploads = files.filter(({ way }) => way.kind !== 'held').map((file) => new FileUpload(remote, repo, file, meter));
+    await runBounded(
+      uploads.flatMap((upload) => upload.jobs()),
+      signal,
+    );
+    const refused = uploads.filter(({ refusal: error }) => error !== undefined);
+    if (refused.length === 0) return;
+    for (const upload of refused) await upload.forget();
+    const { file, refusal: last } = refused[0] as FileUpload;
+    if (asked === MOST_ADDRESSES) {
+      const said = withoutSecrets(last?.said ?? 'nothing');
       throw new ZephyrError(
-        `Cannot ${actionOf(large)}, its upload addresses were refused ${asked} times, at last with ${error.status}: ${said}`,
-        { exit: 'temporary', hint: 'run the command again; files that are there whole are not sent again', cause: error },
+        `Cannot ${actionOf(repo, [file])}, its upload addresses were refused ${asked} times, at last with ${last?.status}: ${said}`,
+        { exit: 'temporary', hint: 'run the command again; files that are there whole are not sent again', cause: last },
       );
     }
+    files = await askWays(
+      remote,
+      repo,
+      refused.map((upload) => upload.file),
+      signal,
+    );
   }
 }
 
-function actionOf({ file, repo }: Large): string {
-  return `upload "${file}" to "${formatRepo(repo)}"`;
-}
+/** One large file on its way to a remote Hub. */
+class FileUpload {
+  readonly file: LargeFile;
+  /** Why its addresses are of no use any more. */
+  refusal: AddressError | undefined;
+  readonly #remote: Remote;
+  readonly #repo: RepoId;
+  readonly #meter: Meter;
+  #open = 0;
 
-interface Whole {
-  readonly href: string;
-  readonly header: Readonly<Record<string, string>>;
-}
-
-/** Where the file is to be sent; `undefined` when the Hub holds it already. */
-async function addresses(remote: Remote, large: Large): Promise<UploadRecord | Whole | undefined> {
-  const { repo, oid, size } = large;
-  const action = actionOf(large);
-  const prefix = repo.type === 'model' ? '' : `${repo.type}s/`;
-  const request = { operation: 'upload', transfers: ['basic', 'multipart'], hash_algo: 'sha256', objects: [{ oid, size }] };
-  const response = await ask(remote, action, 'POST', `/${prefix}${repo.name}.git/info/lfs/objects/batch`, request);
-  if (!response.ok) throw await refusal(remote, action, response);
-  const object = answer.parse(await response.json()).objects.find((one) => one.oid === oid);
-  if (object?.error !== undefined)
-    throw new ZephyrError(`Cannot ${action}: ${object.error.message.replace(/\.+$/, '')}`, { exit: 'preflight' });
-  const upload = object?.actions?.upload;
-  if (upload === undefined) return undefined;
-  const { chunk_size: chunk, ...header } = upload.header ?? {};
-  if (chunk === undefined) return { href: upload.href, header };
-  const numbered = Object.entries(header).filter(([name]) => /^\d+$/.test(name));
-  const parts = Object.fromEntries(numbered.map(([name, address]) => [String(Number(name)), address]));
-  return { oid, size, chunk: Number(chunk), href: upload.href, parts, done: {} };
-}
-
-async function sendWhole(remote: Remote, large: Large, { href, header }: Whole): Promise<void> {
-  await sendTo(remote, large, href, { method: 'PUT', body: await openAsBlob(large.file), headers: header });
-  remote.moved(large.size);
-}
-
-async function sendParts(remote: Remote, large: Large, given: UploadRecord, records: UploadRecords): Promise<void> {
-  const { oid, chunk, href } = given;
-  const done = { ...given.done };
-  const blob = await openAsBlob(large.file);
-  for (const number of Object.keys(given.parts).sort((a, b) => Number(a) - Number(b))) {
-    const start = (Number(number) - 1) * chunk;
-    const body = blob.slice(start, Math.min(start + chunk, large.size));
-    if (done[number] === undefined) {
-      const sent = await sendTo(remote, large, given.parts[number] as string, { method: 'PUT', body });
-      done[number] = sent.headers.get('ETag') ?? '';
-      await records.write({ ...given, done });
-    }
-    remote.moved(body.size);
+  constructor(remote: Remote, repo: RepoId, file: LargeFile, meter: Meter) {
+    [this.#remote, this.#repo, this.file, this.#meter] = [remote, repo, file, meter];
   }
-  const parts = Object.entries(done).map(([number, etag]) => ({ partNumber: Number(number), etag }));
-  const headers = { 'Content-Type': 'application/vnd.git-lfs+json' };
-  await sendTo(remote, large, href, {
-    method: 'POST',
-    headers,
-    body: JSON.stringify({ oid, parts: parts.sort((a, b) => a.partNumber - b.partNumber) }),
-  });
-}
 
-/** The addresses are signed: they go without the token. */
-async function sendTo(remote: Remote, large: Large, address: string, init: RequestInit): Promise<Response> {
-  const sent = await send(remote, actionOf(large), address, init);
-  if (!sent.ok) throw await refusal(remote, actionOf(large), sent);
-  return sent;
+  /** What is to be sent, in any order. */
+  jobs(): ((signal: AbortSignal) => Promise<void>)[] {
+    const { way, blob } = this.file;
+    if (way.kind === 'held') return [];
+    const { href } = way.kind === 'whole' ? way : way.record;
+    if (way.kind === 'whole') return [this.#job((signal) => this.#send(href, { body: blob, headers: way.header }, signal))];
+    const open = partsOf(blob, way.record).filter(({ number }) => way.record.done[number] === undefined);
+    this.#open = open.length;
+    const complete = this.#job((signal) => this.#complete(way.record, signal));
+    // every part was there, and the file was never completed
+    if (open.length === 0) return [complete];
+    return open.map((part) => async (signal) => {
+      await this.#job((stop) => this.#sendPart(way.record, part, stop))(signal);
+      this.#open -= 1;
+      if (this.#open === 0) await complete(signal);
+    });
+  }
+
+  /** Takes back what is known of an upload that cannot go on. */
+  async forget(): Promise<void> {
+    const { way, blob, path, records } = this.file;
+    await records.forget();
+    if (way.kind !== 'parts') return;
+    for (const { number, size } of partsOf(blob, way.record))
+      if (way.record.done[number] !== undefined) this.#meter.moved(path, -size);
+  }
+
+  /** Once an address has expired, those given out with it are not tried any more. */
+  #job(work: (signal: AbortSignal) => Promise<unknown>): (signal: AbortSignal) => Promise<void> {
+    return async (signal) => {
+      if (this.refusal !== undefined) return;
+      await work(signal).catch((error: unknown) => {
+        if (!(error instanceof AddressError)) throw error;
+        this.refusal = error;
+      });
+    };
+  }
+
+  async #sendPart(record: UploadRecord, part: ReturnType<typeof partsOf>[number], signal: AbortSignal): Promise<void> {
+    const { number, start, size } = part;
+    const sent = await this.#send(record.parts[number] as string, { body: this.file.blob.slice(start, start + size) }, signal);
+    record.done[number] = sent.headers.get('ETag') ?? '';
+    await this.file.records.write(record);
+  }
+
+  async #complete({ oid, done, href }: UploadRecord, signal: AbortSignal): Promise<void> {
+    const parts = Object.entries(done).map(([number, etag]) => ({ partNumber: Number(number), etag }));
+    const body = JSON.stringify({ oid, parts: parts.sort((a, b) => a.partNumber - b.partNumber) });
+    await this.#send(href, { method: 'POST', headers: { 'Content-Type': 'application/vnd.git-lfs+json' }, body }, signal);
+    await this.file.records.forget();
+  }
+
+  /** The addresses are signed: they go without the token. */
+  async #send(address: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
+    const action = actionOf(this.#repo, [this.file]);
+    let moved = 0;
+    const count = (bytes: number): void => {
+      moved += bytes;
+      this.#meter.moved(this.file.path, bytes);
+    };
+    const limit = init.method === 'POST' ? SLOW_EXCHANGE : TRANSFER;
+    const sent = await send(this.#remote, action, { address, init: { method: 'PUT', ...init }, limit, signal, sent: count });
+    if (!sent.ok) count(-moved);
+    if (EXPIRED.has(sent.status)) throw new AddressError(sent.status, saidIn(await sent.text()));
+    if (!sent.ok) throw await refusal(this.#remote, action, sent);
+    return sent;
+  }
 }

@@ -38,6 +38,16 @@ export interface CallsProgress {
   readonly teachers: readonly TeacherProgress[];
 }
 
+/** How far files are on their way to or from a Hub. */
+export interface TransferProgress {
+  /** path in the repo of the file that moved last */
+  readonly file: string;
+  /** bytes that are where they shall be, those that were there before included */
+  readonly done: number;
+  /** bytes of all files */
+  readonly total: number;
+}
+
 /** Everything of note that happens in a run; the run log, the terminal and `--json` are three readers of it. */
 export type RunEvent =
   /** Of the run log alone: which process did what follows, and why it stopped before the stage was over. */
@@ -69,6 +79,16 @@ export type RunEvent =
   | { readonly type: 'job'; readonly stage: string; readonly step: string; readonly event: JobEvent }
   | { readonly type: 'checkpoint'; readonly stage: string; readonly step: string; readonly at: number }
   | { readonly type: 'calls'; readonly stage: string; readonly step: string; readonly progress: CallsProgress }
+  /** `what` goes to the Hub, or comes from it; at most one a second, and none of what takes less */
+  | {
+      readonly type: 'transfer';
+      readonly stage: string;
+      readonly step: string;
+      readonly direction: 'upload' | 'download';
+      readonly what: 'inputs' | 'checkpoint' | 'result';
+      readonly progress: TransferProgress;
+      readonly bytesPerSecond: number;
+    }
   /** `lasting`: to be read when the step is over as well */
   | { readonly type: 'note'; readonly stage: string; readonly step: string; readonly message: string; readonly lasting?: true }
   | { readonly type: 'warning'; readonly message: string }

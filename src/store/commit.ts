@@ -44,6 +44,13 @@ export type StoreCommitOutcome =
 /** Files written at the same time: most of the wait is for the disk to say that they are safe. */
 const AT_ONCE = 16;
 
+/** How a caller watches a commit and stops it before anything of it shows. */
+export interface CommitWatch {
+  readonly signal?: AbortSignal | undefined;
+  /** Called when the bytes of a file are in the store. */
+  readonly taken?: (path: string, bytes: number) => void;
+}
+
 interface Prepared {
   readonly path: string;
   readonly blob: string;
@@ -56,7 +63,7 @@ interface Prepared {
  * One commit, all or nothing: the objects first, then the reference, each of them durable before the next step. Only the
  * comparison with the head and what follows it are done under the repo's lock.
  */
-export async function commit(store: Store, request: StoreCommit): Promise<StoreCommitOutcome> {
+export async function commit(store: Store, request: StoreCommit, watch: CommitWatch = {}): Promise<StoreCommitOutcome> {
   const repo = repoFolder(store, request.repo);
   const moved = (head: string | undefined): boolean => request.parent !== undefined && head !== request.parent;
   const early = await readRef(repo, 'heads', request.branch);
@@ -65,19 +72,20 @@ export async function commit(store: Store, request: StoreCommit): Promise<StoreC
   const bad = request.add.find(({ path }) => !isFilePath(path));
   if (bad !== undefined) return { ok: false, reason: 'bad-path', path: bad.path };
 
-  const brought = new Set<string>();
+  const intake = new Intake(store, repo, watch);
+  const { touched, brought } = intake;
   return explainingFullDisk(store, async () => {
     try {
-      const touched: Touched = new Set();
-      const added = await prepareAll(store, repo, request.add, touched, brought);
+      const added = await intake.prepareAll(request.add);
       if (typeof added === 'string') return { ok: false, reason: 'not-stored', path: added };
+      watch.signal?.throwIfAborted();
       const outcome = await withLock(repoLock(store, request.repo), async (): Promise<StoreCommitOutcome> => {
         const head = await readRef(repo, 'heads', request.branch);
         if (head === undefined) return { ok: false, reason: 'no-branch' };
         if (moved(head)) return { ok: false, reason: 'moved' };
         const missing = await storeAgain(store, request, added, touched);
         if (missing !== undefined) return { ok: false, reason: 'not-stored', path: missing };
-        return append(store, repo, request, head, added, touched);
+        return append(intake, request, head, added);
       });
       // an upload that was refused is committed again without being sent again
       if (outcome.ok) for (const { lfs } of added) if (lfs !== undefined) brought.add(lfs.sha256);
@@ -89,23 +97,16 @@ export async function commit(store: Store, request: StoreCommit): Promise<StoreC
 }
 
 async function append(
-  store: Store,
-  repo: string,
+  { store, repo, touched }: Intake,
   request: StoreCommit,
   head: string,
   added: readonly Prepared[],
-  touched: Touched,
 ): Promise<StoreCommitOutcome> {
   const before = await readCommit(repo, head);
   if (before === undefined) throw new Error(`Commit ${head} is missing in ${repo}`);
   const files = request.remove === 'all' ? new Map<string, string>() : await flatten(store, repo, before.tree);
-  const gone = new Set<string>();
-  for (const path of request.remove === 'all' ? [] : (request.remove ?? [])) {
-    const doomed = files.has(path) ? [path] : [...files.keys()].filter((file) => file.startsWith(`${path}/`));
-    if (doomed.length === 0) return { ok: false, reason: 'no-entry', path };
-    for (const file of doomed) gone.add(file);
-  }
-  for (const path of gone) files.delete(path);
+  const absent = request.remove === 'all' ? undefined : removeFrom(files, request.remove ?? []);
+  if (absent !== undefined) return { ok: false, reason: 'no-entry', path: absent };
   for (const { path, blob } of added) files.set(path, blob);
   const conflict = pathConflict(files);
   if (conflict !== undefined) return { ok: false, reason: 'bad-path', path: conflict };
@@ -122,6 +123,18 @@ async function append(
   return { ok: true, commit: id, changed: true };
 }
 
+/** Takes files, or folders with all below them, out of a flat list; returns the first path that is not in it. */
+function removeFrom(files: Map<string, string>, paths: readonly string[]): string | undefined {
+  const gone = new Set<string>();
+  for (const path of paths) {
+    const doomed = files.has(path) ? [path] : [...files.keys()].filter((file) => file.startsWith(`${path}/`));
+    if (doomed.length === 0) return path;
+    for (const file of doomed) gone.add(file);
+  }
+  for (const path of gone) files.delete(path);
+  return undefined;
+}
+
 /** A run's branch holds what its newest commit holds: the large files that this one leaves out may be given back. */
 async function markReplaced(store: Store, repo: string, before: string, files: ReadonlyMap<string, string>): Promise<void> {
   const left = new Set(files.values());
@@ -136,59 +149,74 @@ async function markReplaced(store: Store, repo: string, before: string, files: R
   }
 }
 
-/** Writes what the additions hold; returns the path of one that is said to be stored and is not. */
-async function prepareAll(
-  store: Store,
-  repo: string,
-  add: readonly StoredAddition[],
-  touched: Touched,
-  brought: Set<string>,
-): Promise<Prepared[] | string> {
-  const done: Prepared[] = [];
-  for (let at = 0; at < add.length; at += AT_ONCE) {
-    const some = add.slice(at, at + AT_ONCE);
-    // all of them are waited for: nothing is to be written any more once an error is told
-    const results = await Promise.allSettled(some.map((addition) => prepare(store, repo, addition, touched, brought)));
-    for (const [i, result] of results.entries()) {
-      if (result.status === 'rejected') throw result.reason;
-      if (result.value === undefined) return some[i]?.path ?? '';
-      done.push(result.value);
-    }
-  }
-  return done;
-}
+/** What one commit brings into the store before its lock is taken. */
+class Intake {
+  readonly store: Store;
+  /** the repo's folder */
+  readonly repo: string;
+  readonly touched: Touched = new Set();
+  /** sha256 of the large files that came for this commit */
+  readonly brought = new Set<string>();
+  readonly #watch: CommitWatch;
 
-async function prepare(
-  store: Store,
-  repo: string,
-  addition: StoredAddition,
-  touched: Touched,
-  brought: Set<string>,
-): Promise<Prepared | undefined> {
-  const { path } = addition;
-  const point = (lfs: LfsPointer): Promise<string> => writeObject(store, repo, 'blob', Buffer.from(pointerText(lfs)), touched);
-  const bring = async (again: () => Promise<LfsPointer>): Promise<Prepared> => {
+  constructor(store: Store, repo: string, watch: CommitWatch) {
+    [this.store, this.repo, this.#watch] = [store, repo, watch];
+  }
+
+  /** Writes what the additions hold; returns the path of one that is said to be stored and is not. */
+  async prepareAll(add: readonly StoredAddition[]): Promise<Prepared[] | string> {
+    const done: Prepared[] = [];
+    for (let at = 0; at < add.length; at += AT_ONCE) {
+      this.#watch.signal?.throwIfAborted();
+      const some = add.slice(at, at + AT_ONCE);
+      // all of them are waited for: nothing is to be written any more once an error is told
+      const results = await Promise.allSettled(some.map((addition) => this.#prepare(addition)));
+      for (const [i, result] of results.entries()) {
+        if (result.status === 'rejected') throw result.reason;
+        if (result.value === undefined) return some[i]?.path ?? '';
+        done.push(result.value);
+      }
+    }
+    return done;
+  }
+
+  async #prepare(addition: StoredAddition): Promise<Prepared | undefined> {
+    const { store, repo, touched } = this;
+    const { path } = addition;
+    if ('stored' in addition) {
+      const size = await largeSize(store, addition.stored);
+      return size === undefined ? undefined : await this.#pointer(path, { sha256: addition.stored, size });
+    }
+    if ('file' in addition) {
+      const { file, sha256 } = addition;
+      if (addition.regular !== true && (await isLargeFile(path, file)))
+        return await this.#bring(path, () => ingest(store, file, { sha256, signal: this.#watch.signal }));
+      const blob = await writeBlobFile(store, repo, file, touched);
+      this.#watch.taken?.(path, (await stat(file)).size);
+      return { path, blob, lfs: undefined };
+    }
+    const content = typeof addition.content === 'string' ? Buffer.from(addition.content) : addition.content;
+    if (addition.regular !== true && isLarge(path, content.length, content))
+      return await this.#bring(path, () => ingestBytes(store, content));
+    // a text that is a pointer makes a large file, as it does in git
+    const lfs = parsePointer(content);
+    if (lfs !== undefined && !(await hasLarge(store, lfs))) return undefined;
+    const blob = await writeObject(store, repo, 'blob', content, touched);
+    this.#watch.taken?.(path, content.length);
+    return { path, blob, lfs };
+  }
+
+  async #bring(path: string, again: () => Promise<LfsPointer>): Promise<Prepared> {
     const lfs = await again();
-    brought.add(lfs.sha256);
-    return { path, blob: await point(lfs), lfs, again };
-  };
-  if ('stored' in addition) {
-    const size = await largeSize(store, addition.stored);
-    if (size === undefined) return undefined;
-    const lfs = { sha256: addition.stored, size };
-    return { path, blob: await point(lfs), lfs };
+    this.brought.add(lfs.sha256);
+    this.#watch.taken?.(path, lfs.size);
+    return { ...(await this.#pointer(path, lfs)), again };
   }
-  if ('file' in addition) {
-    const { file, sha256 } = addition;
-    if (addition.regular !== true && (await isLargeFile(path, file))) return bring(() => ingest(store, file, sha256));
-    return { path, blob: await writeBlobFile(store, repo, file, touched), lfs: undefined };
+
+  async #pointer(path: string, lfs: LfsPointer): Promise<Prepared> {
+    const blob = await writeObject(this.store, this.repo, 'blob', Buffer.from(pointerText(lfs)), this.touched);
+    return { path, blob, lfs };
   }
-  const content = typeof addition.content === 'string' ? Buffer.from(addition.content) : addition.content;
-  if (addition.regular !== true && isLarge(path, content.length, content)) return bring(() => ingestBytes(store, content));
-  // a text that is a pointer makes a large file, as it does in git
-  const lfs = parsePointer(content);
-  if (lfs !== undefined && !(await hasLarge(store, lfs))) return undefined;
-  return { path, blob: await writeObject(store, repo, 'blob', content, touched), lfs };
 }
 
 async function isLargeFile(path: string, file: string): Promise<boolean> {

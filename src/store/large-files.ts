@@ -1,7 +1,7 @@
 import { chmod, constants, copyFile, link, open, realpath, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { syncFolder } from '../base/atomic-write.ts';
-import { sha256, sha256File } from '../base/sha256.ts';
+import { piecesOf, sha256, sha256File } from '../base/sha256.ts';
 import { mkdirDurably, moveInto, placeDurably, temporaryPath } from './durable.ts';
 import type { LfsPointer } from './lfs-pointer.ts';
 import { lfsFile, type Store } from './store.ts';
@@ -35,16 +35,23 @@ export async function largeSize(store: Store, sha256: string): Promise<number | 
   return (await stat(lfsFile(store, sha256)).catch(() => undefined))?.size;
 }
 
+interface Ingested {
+  /** believed */
+  readonly sha256?: string | undefined;
+  /** Stops what reads every byte: a hash, a copy. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Takes a file into the store by hard link, without copying a byte; by reflink or copy where a link cannot be made. The
- * file becomes read-only (0444): it and the stored one are the same. A given sha256 is believed. Until `wantNoMore` says
+ * file becomes read-only (0444): it and the stored one are the same. Until `wantNoMore` says
  * so, no `prune` takes it.
  */
-export async function ingest(store: Store, file: string, knownSha256?: string): Promise<LfsPointer> {
+export async function ingest(store: Store, file: string, { sha256: known, signal }: Ingested = {}): Promise<LfsPointer> {
   // link(2) would link a symbolic link itself
   const source = await realpath(file);
   const { size } = await stat(source);
-  const pointer = { sha256: knownSha256 ?? (await sha256File(source)), size };
+  const pointer = { sha256: known ?? (await sha256File(source, signal)), size };
   return wanting(store, pointer, async () => {
     if (await holdsWhole(store, pointer, source)) return;
     const target = lfsFile(store, pointer.sha256);
@@ -58,7 +65,7 @@ export async function ingest(store: Store, file: string, knownSha256?: string): 
         // stored meanwhile, or a damaged one: the copy replaces it
         if (await holdsWhole(store, pointer, source)) return;
       } else if (!isNoLink(error)) throw error;
-      await copyInto(store, source, target);
+      await copyInto(store, source, target, signal);
     }
     await syncFolder(dirname(target));
   });
@@ -76,10 +83,21 @@ async function wanting(store: Store, pointer: LfsPointer, bring: () => Promise<v
   }
 }
 
-async function copyInto(store: Store, source: string, target: string): Promise<void> {
+/** Copies a file to a path where there is none, by reflink where the disk can. */
+export async function copyNew(from: string, to: string, signal?: AbortSignal): Promise<void> {
+  try {
+    return await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+  } catch {
+    // every reason to fail that is not the missing reflink meets the copy as well
+  }
+  await using file = await open(to, 'wx');
+  for await (const piece of piecesOf(from, signal)) await file.writeFile(piece);
+}
+
+async function copyInto(store: Store, source: string, target: string, signal: AbortSignal | undefined): Promise<void> {
   const temporary = temporaryPath(store);
   try {
-    await copyFile(source, temporary, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+    await copyNew(source, temporary, signal);
     await adopt(temporary, target);
   } finally {
     await rm(temporary, { force: true });

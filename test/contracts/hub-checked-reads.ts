@@ -41,7 +41,7 @@ export function checkedReadsContract(name: string, open: OpenHub): void {
           { path: 'ab/d.txt', content: 'd' },
           { path: 'e.txt', content: 'e' },
         ]);
-        const laid = await hub.materialise(ref, join(folder, 'cache'), 'a');
+        const laid = await hub.materialise(ref, join(folder, 'cache'), { under: 'a' });
         assert.deepEqual(
           laid.files.map(({ path }) => path),
           ['a/b/c.txt', 'a/w.npz'],

@@ -45,13 +45,13 @@ for (const way of ['on the disk of the Hub', 'over HTTP'] as const) {
     t.after(rig.close);
     const { hub } = way === 'over HTTP' ? (await rig.overHttp()).engine : rig.engine;
     const folder = await lay(rig, 100);
-    const deleting = {
-      ...hub,
-      commit: async (request: Parameters<typeof hub.commit>[0]) => {
+    const commit = hub.commit.bind(hub);
+    const deleting = Object.assign(hub, {
+      commit: async (...args: Parameters<typeof commit>) => {
         await rm(folder, { recursive: true, force: true });
-        return hub.commit(request);
+        return await commit(...args);
       },
-    };
+    });
     const run = await rig.begin({ ...rig.engine, hub: deleting });
     assert.equal(await keepCheckpoint({ ...rig.engine, hub: deleting }, run, 'train', await lay(rig, 100)), true);
     assert.equal((await restored(rig, run))?.at, 100);

@@ -8,7 +8,7 @@ import { openServers } from '../../src/calls/servers.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { beginRun, type StageRun } from '../../src/engine/stage-run.ts';
 import { localHub } from '../../src/hub/local-hub.ts';
-import { openRemoteHub } from '../../src/hub/remote-hub.ts';
+import { RemoteHub } from '../../src/hub/remote-hub.ts';
 import { startHubServer } from '../../src/hub-server/server.ts';
 import type { RunEvent } from '../../src/model/event.ts';
 import { targetSpec } from '../../src/recipe/target.ts';
@@ -71,7 +71,7 @@ export async function openRig(): Promise<Rig> {
     overHttp: async () => {
       const server = await startHubServer({ store, token, secret: 's' });
       closers.push(() => server.close().catch(() => undefined));
-      const remote = openRemoteHub({ url: server.url, token, pause: async () => undefined });
+      const remote = new RemoteHub({ url: server.url, token, pause: async () => undefined });
       return { engine: { ...engine, hub: remote }, stop: () => server.close() };
     },
     begin: ({ hub: over, now } = engine) =>

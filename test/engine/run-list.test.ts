@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { listRuns } from '../../src/engine/run-list.ts';
 import { beginRun } from '../../src/engine/stage-run.ts';
 import { localHub } from '../../src/hub/local-hub.ts';
-import { openRemoteHub } from '../../src/hub/remote-hub.ts';
+import { RemoteHub } from '../../src/hub/remote-hub.ts';
 import { startHubServer } from '../../src/hub-server/server.ts';
 import { openStore } from '../../src/store/store.ts';
 
@@ -35,7 +35,7 @@ test('a list of runs asks a Hub once for each repo, and once for each run that w
   for (let i = 0; i < 9; i += 1) runs.push(await beginRun(own, () => new Date(1e12 + i), fields(i % 3)));
 
   let asked: string[] = [];
-  const hub = openRemoteHub({
+  const hub = new RemoteHub({
     url: server.url,
     token: 'hf_test',
     fetch: (input, init) => {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { ZephyrError } from '../../src/errors.ts';
 import type { CommitRequest, Hub } from '../../src/hub/hub.ts';
-import { openRemoteHub } from '../../src/hub/remote-hub.ts';
+import { RemoteHub } from '../../src/hub/remote-hub.ts';
 import type { RepoId } from '../../src/model/artifact.ts';
 import { type FaultyServer, startFaultyServer, token } from './faulty-hub.ts';
 
@@ -24,7 +24,7 @@ async function onClock(
   const said: string[] = [];
   const sent: string[] = [];
   const seconds = (): number => ms / 1000;
-  const hub = openRemoteHub({
+  const hub = new RemoteHub({
     url: server.url,
     token,
     now: () => ms,
@@ -157,7 +157,7 @@ describe('Who turns away from a remote Hub', async () => {
 
   it('does so while it is waited for', async () => {
     const turn = new AbortController();
-    const hub = openRemoteHub({ url, token, signal: turn.signal });
+    const hub = new RemoteHub({ url, token, signal: turn.signal });
     const waiting = hub.refs(repo);
     setTimeout(() => turn.abort(), 100);
     const before = performance.now();
@@ -167,7 +167,7 @@ describe('Who turns away from a remote Hub', async () => {
 
   it('does so while it takes a request and answers nothing', async () => {
     const turn = new AbortController();
-    const hub = openRemoteHub({ url, token, signal: turn.signal });
+    const hub = new RemoteHub({ url, token, signal: turn.signal });
     const asked = [hub.read({ ...repo, commit: '0'.repeat(40) }, 'a.txt'), hub.createBranch(repo, 'x', '0'.repeat(40))];
     setTimeout(() => turn.abort(), 100);
     const outcomes = await Promise.allSettled(asked);

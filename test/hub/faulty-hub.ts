@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CommitRequest, Hub } from '../../src/hub/hub.ts';
-import { openRemoteHub } from '../../src/hub/remote-hub.ts';
+import { RemoteHub } from '../../src/hub/remote-hub.ts';
 import { startHubServer } from '../../src/hub-server/server.ts';
 import type { RepoId } from '../../src/model/artifact.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
@@ -62,11 +62,11 @@ export async function startFaultyServer(): Promise<FaultyServer> {
     rig: async (match, faults) => {
       const pauses: number[] = [];
       const sent: string[] = [];
-      const plain = openRemoteHub({ url: server.url, token });
+      const plain = new RemoteHub({ url: server.url, token });
       repos += 1;
       const repo: RepoId = { type: 'dataset', name: `org/faults-${repos}` };
       await plain.createRepo(repo);
-      const hub = openRemoteHub({
+      const hub = new RemoteHub({
         url: server.url,
         token,
         pause: async (milliseconds) => pauses.push(milliseconds),

@@ -32,13 +32,13 @@ describe('Importing a folder', async () => {
       '.huggingface.yaml': 'configs: []',
     });
     await symlink(join(blob, 'x'), join(root, 'weights.npz'));
-    const ref = await importFolder(hub, root, repo, 'Import');
+    const ref = await importFolder(hub, root, { repo, message: 'Import' });
     assert.deepEqual(
       (await hub.tree(ref)).map(({ path }) => path),
       ['.huggingface.yaml', 'config.json', 'sub/data.parquet', 'weights.npz'],
     );
     assert.equal((await stat(join(blob, 'x'))).nlink, 2);
-    const next = await importFolder(hub, await filled('second', { 'config.json': '{"b":1}' }), repo, 'Import');
+    const next = await importFolder(hub, await filled('second', { 'config.json': '{"b":1}' }), { repo, message: 'Import' });
     assert.deepEqual(
       (await hub.tree(next)).map(({ path }) => path),
       ['config.json'],
@@ -61,7 +61,7 @@ describe('Importing a folder', async () => {
     ];
     for (const [index, [name, content, fault]] of FAULTS.entries()) {
       const root = await filled(`pointer-${index}`, { 'README.md': '# Beds', [name]: content });
-      await assert.rejects(importFolder(hub, root, other, 'Import'), (error) => {
+      await assert.rejects(importFolder(hub, root, { repo: other, message: 'Import' }), (error) => {
         assert.ok(error instanceof ZephyrError && error.exit === 'usage' && error.message.includes(name));
         assert.match(error.message, fault);
         return true;
@@ -75,17 +75,17 @@ describe('Importing a folder', async () => {
     for (const name of ['pytorch_model.bin', 'optimizer.pt', 'x.pkl', 'last.ckpt']) {
       const root = await filled(`refused-${name}`, { 'config.json': '{}', [name]: 'x' });
       await assert.rejects(
-        importFolder(hub, root, other, 'Import'),
+        importFolder(hub, root, { repo: other, message: 'Import' }),
         (error) => error instanceof ZephyrError && error.message.includes(name) && /safetensors/.test(error.hint ?? ''),
       );
     }
     await assert.rejects(
-      importFolder(hub, await filled('cut', { 'model.safetensors': 'short' }), other, 'Import'),
+      importFolder(hub, await filled('cut', { 'model.safetensors': 'short' }), { repo: other, message: 'Import' }),
       /not a whole safetensors file/,
     );
-    await assert.rejects(importFolder(hub, join(folder, 'nowhere'), other, 'Import'), ZephyrError);
+    await assert.rejects(importFolder(hub, join(folder, 'nowhere'), { repo: other, message: 'Import' }), ZephyrError);
     await mkdir(join(folder, 'nothing'));
-    await assert.rejects(importFolder(hub, join(folder, 'nothing'), other, 'Import'), ZephyrError);
+    await assert.rejects(importFolder(hub, join(folder, 'nothing'), { repo: other, message: 'Import' }), ZephyrError);
     assert.equal(await hub.refs(other), undefined);
   });
 
@@ -93,7 +93,7 @@ describe('Importing a folder', async () => {
     const elsewhere = await filled('elsewhere', { 'data.txt': 'x' });
     const linked = await filled('linked', { 'a.txt': 'a' });
     await symlink(elsewhere, join(linked, 'data'));
-    const ref = await importFolder(hub, linked, { type: 'dataset', name: 'org/linked' }, 'Import');
+    const ref = await importFolder(hub, linked, { repo: { type: 'dataset', name: 'org/linked' }, message: 'Import' });
     assert.deepEqual(
       (await hub.tree(ref)).map(({ path }) => path),
       ['a.txt', 'data/data.txt'],
@@ -108,7 +108,7 @@ describe('Importing a folder', async () => {
       const root = await filled(`${name}-link/top`, { 'a.txt': 'a' });
       await symlink(target, join(root, 'x'));
       const folder = name === 'above' ? join(root, '..') : root;
-      await assert.rejects(importFolder(hub, folder, other, 'Import'), (error) => {
+      await assert.rejects(importFolder(hub, folder, { repo: other, message: 'Import' }), (error) => {
         assert.ok(error instanceof ZephyrError && error.exit === 'preflight');
         assert.match(error.message, said);
         return true;

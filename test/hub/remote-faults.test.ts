@@ -3,7 +3,7 @@ import { chmod, open, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { ZephyrError } from '../../src/errors.ts';
-import { openRemoteHub } from '../../src/hub/remote-hub.ts';
+import { RemoteHub } from '../../src/hub/remote-hub.ts';
 import { answerLost, type Fault, landedThen, lost, startFaultyServer, status } from './faulty-hub.ts';
 
 describe('A remote Hub that misbehaves', async () => {
@@ -55,7 +55,7 @@ describe('A remote Hub that misbehaves', async () => {
     const always = Array.from({ length: 40 }, () => status(503));
     const { hub, repo } = await rig(/\/refs/, always);
     await assert.rejects(hub.refs(repo), (error) => error instanceof ZephyrError && error.exit === 'temporary');
-    const refused = openRemoteHub({ url: server.url, token: 'hf_wrongwrong' });
+    const refused = new RemoteHub({ url: server.url, token: 'hf_wrongwrong' });
     await assert.rejects(
       refused.refs(repo),
       (error) => error instanceof ZephyrError && error.exit === 'preflight' && /token/.test(error.hint ?? ''),

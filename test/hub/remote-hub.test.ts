@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { openRemoteHub } from '../../src/hub/remote-hub.ts';
+import { RemoteHub } from '../../src/hub/remote-hub.ts';
 import { startHubServer } from '../../src/hub-server/server.ts';
 import { openStore } from '../../src/store/store.ts';
 import { hubContract } from '../contracts/hub.ts';
@@ -14,7 +14,7 @@ hubContract('A remote Hub', async (folder) => {
     secret: 'secret',
     onFault: (error) => faults.push(error),
   });
-  const hub = openRemoteHub({ url: server.url, token, pause: async () => {} });
+  const hub = new RemoteHub({ url: server.url, token, pause: async () => {} });
   return {
     hub,
     close: async () => {

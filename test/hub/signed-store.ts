@@ -20,6 +20,16 @@ export function signedStore(store: Store, parts: number): SignedStore {
   const held = new Set<string>();
   const came: number[] = [];
   let asked = 0;
+  /** What is answered of a file: nothing to do where it is held, else the addresses of a new upload. */
+  const begun = (object: { readonly oid: string; readonly size: number }): unknown => {
+    if (held.has(object.oid)) return object;
+    const upload = randomBytes(8).toString('hex');
+    uploads.set(upload, new Map());
+    const address = (part: number): string => `http://bucket.test/x?upload=${upload}&part=${part}&X-Amz-Signature=secretsecret`;
+    const header: Record<string, string> = { chunk_size: String(Math.ceil(object.size / parts)) };
+    for (let part = 1; part <= parts; part += 1) header[String(part).padStart(5, '0')] = address(part);
+    return { ...object, actions: { upload: { href: address(0), header } } };
+  };
   const self: SignedStore = {
     came,
     asked: () => asked,
@@ -30,17 +40,9 @@ export function signedStore(store: Store, parts: number): SignedStore {
         new Response(JSON.stringify(value), { headers: { 'Content-Type': 'application/json' } });
       if (BATCH.test(url.pathname)) {
         const request = JSON.parse(String(init?.body)) as { transfers: string[]; objects: { oid: string; size: number }[] };
-        const [object] = request.objects;
-        if (object === undefined || object.size < 2 ** 20) return await fetch(input, init);
-        if (held.has(object.oid)) return json({ objects: [object] });
+        if (request.objects.some(({ size }) => size < 2 ** 20)) return await fetch(input, init);
         asked += 1;
-        const upload = randomBytes(8).toString('hex');
-        uploads.set(upload, new Map());
-        const address = (part: number): string =>
-          `http://bucket.test/x?upload=${upload}&part=${part}&X-Amz-Signature=secretsecret`;
-        const header: Record<string, string> = { chunk_size: String(Math.ceil(object.size / parts)) };
-        for (let part = 1; part <= parts; part += 1) header[String(part).padStart(5, '0')] = address(part);
-        return json({ transfer: 'multipart', objects: [{ ...object, actions: { upload: { href: address(0), header } } }] });
+        return json({ transfer: 'multipart', objects: request.objects.map((object) => begun(object)) });
       }
       if (url.host !== 'bucket.test') return await fetch(input, init);
       const part = Number(url.searchParams.get('part'));
