@@ -5,40 +5,31 @@
  */
 export function globPattern(pattern: string): RegExp | undefined {
   const parts = pattern.split('/');
-  let source = '';
-  for (const [index, part] of parts.entries()) {
-    const isLast = index === parts.length - 1;
-    if (part === '**') source += isLast ? '.*' : '(?:.+/)?';
-    else if (part.includes('**')) return undefined;
-    else if (part === '*') source += isLast ? '[^/]+' : '[^/]+/';
-    else source += namePattern(part) + (isLast ? '' : '/');
-  }
-  return new RegExp(`^${source}$`, 'su');
+  if (parts.some((part) => part !== '**' && part.includes('**'))) return undefined;
+  const last = parts.length - 1;
+  const source = parts.map((part, index) => {
+    if (part === '**') return index === last ? '.*' : '(?:.+/)?';
+    const name = part === '*' ? '[^/]+' : part.replaceAll(NAME_TOKEN, tokenPattern);
+    return index === last ? name : `${name}/`;
+  });
+  return new RegExp(`^${source.join('')}$`, 'su');
 }
 
 export function hasMagic(pattern: string): boolean {
   return /[*?[]/.test(pattern);
 }
 
-function namePattern(part: string): string {
-  let source = '';
-  for (let at = 0; at < part.length; at += 1) {
-    const letter = part[at] as string;
-    if (letter === '*') source += '[^/]*';
-    else if (letter === '?') source += '[^/]';
-    else if (letter === '[') {
-      // a bracket that comes first is a member of the set
-      const end = part.indexOf(']', at + (part[at + 1] === '!' ? 3 : 2));
-      if (end < 0) source += '\\[';
-      else {
-        const isOthers = part[at + 1] === '!';
-        const members = part.slice(at + (isOthers ? 2 : 1), end).replaceAll(/[\\\]^&~|[(){}/]/g, '\\$&');
-        source += `[${isOthers ? '^' : ''}${members.replace(/^-|-$/g, '\\-')}]`;
-        at = end;
-      }
-    } else source += letter.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&');
+/** A set of letters, in which a bracket that comes first is a member, or one letter. */
+const NAME_TOKEN = /\[(?:(?<not>!)|(?!!))(?<members>.[^\]]*)\]|./gsu;
+
+function tokenPattern(token: string, ...matched: unknown[]): string {
+  const { not, members } = matched.at(-1) as { readonly not?: string; readonly members?: string };
+  if (members !== undefined) {
+    const escaped = members.replaceAll(/[\\\]^&~|[(){}/]/g, '\\$&').replace(/^-|-$/g, '\\-');
+    return `[${not === undefined ? '' : '^'}${escaped}]`;
   }
-  return source;
+  if (token === '*') return '[^/]*';
+  return token === '?' ? '[^/]' : token.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&');
 }
 
 /**

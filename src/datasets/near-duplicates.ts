@@ -10,103 +10,119 @@ const ROWS = PERMUTATIONS / BANDS;
 const SIMILAR = 0.8;
 /** Equal bytes among 128 of two texts as similar as `SIMILAR`, less three standard deviations: fewer are not looked at. */
 const LEAST_EQUAL = Math.floor(PERMUTATIONS * SIMILAR - 3 * Math.sqrt(PERMUTATIONS * SIMILAR * (1 - SIMILAR)));
-/** Members of a bucket that a new one is compared with; only boilerplate fills larger ones. */
+/** A member of a bucket is compared with the first ones only, as many as this; only boilerplate fills larger buckets. */
 const COMPARED = 256;
-
-export interface NearDuplicates {
-  /** The texts are numbered from 0 in the order in which they are added. Texts about different things are never alike. */
-  add(text: string, about?: string): void;
-  /**
-   * For each text the first of its group in `order` (which holds every number once); for a text that is like no other,
-   * itself. Two texts whose shingles overlap by 0.8 (Jaccard) are in one group, and so is what is like either of them.
-   */
-  groups(order: readonly number[], textOf: (number: number) => string): Int32Array;
-}
 
 /**
  * Texts that are nearly the same, found by MinHash (Broder 1997) over shingles of five words and locality-sensitive hashing,
  * and confirmed by their true overlap: no pair is reported that is not one. 192 bytes of memory a text.
  */
-export function nearDuplicates(seed: number): NearDuplicates {
-  const mix = permutations(seed);
-  const minima = new Uint32Array(PERMUTATIONS);
-  let count = 0;
-  let bands = new Uint32Array(BANDS * 1024);
-  let lowBytes = new Uint8Array(PERMUTATIONS * 1024);
+export class NearDuplicates {
+  /** two numbers for each permutation */
+  readonly #mix: Uint32Array;
+  readonly #minima = new Uint32Array(PERMUTATIONS);
+  #count = 0;
+  /** of each text a hash for each band */
+  #bands = new Uint32Array(BANDS * 1024);
+  /** of each text the lowest byte of each minimum */
+  #lowBytes = new Uint8Array(PERMUTATIONS * 1024);
 
-  function sameEnough(a: number, b: number): boolean {
+  constructor(seed: number) {
+    this.#mix = permutations(seed);
+  }
+
+  /** The texts are numbered from 0 in the order in which they are added. Texts about different things are never alike. */
+  add(text: string, about = ''): void {
+    if ((this.#count + 1) * BANDS > this.#bands.length) {
+      this.#bands = grown(this.#bands, new Uint32Array(this.#bands.length * 2));
+      this.#lowBytes = grown(this.#lowBytes, new Uint8Array(this.#lowBytes.length * 2));
+    }
+    const minima = this.#minima.fill(0xffffffff);
+    for (const shingle of shinglesOf(text, about)) this.#lower(shingle);
+    for (let at = 0; at < PERMUTATIONS; at += 1) this.#lowBytes[this.#count * PERMUTATIONS + at] = minima[at] as number;
+    for (let band = 0; band < BANDS; band += 1) {
+      let hash = band;
+      for (let row = 0; row < ROWS; row += 1) hash = permuted(hash, minima[band * ROWS + row] as number, 0x9e3779b1);
+      this.#bands[this.#count * BANDS + band] = hash;
+    }
+    this.#count += 1;
+  }
+
+  #lower(shingle: number): void {
+    for (let at = 0; at < PERMUTATIONS; at += 1) {
+      const value = permuted(shingle, this.#mix[at * 2] as number, this.#mix[at * 2 + 1] as number);
+      if (value < (this.#minima[at] as number)) this.#minima[at] = value;
+    }
+  }
+
+  /**
+   * For each text the first of its group in `order` (which holds every number once); for a text that is like no other,
+   * itself. Two texts whose shingles overlap by 0.8 (Jaccard) are in one group, and so is what is like either of them.
+   */
+  groups(order: readonly number[], textOf: (number: number) => string): Int32Array {
+    const rank = new Int32Array(this.#count);
+    for (const [at, number] of order.entries()) rank[number] = at;
+    const groups = new Groups(rank);
+    const isAlike = (one: number, other: number) =>
+      !groups.areOne(one, other) && this.#isLikely(one, other) && similarity(textOf(one), textOf(other)) >= SIMILAR;
+    for (let band = 0; band < BANDS; band += 1)
+      for (const bucket of this.#bucketsOf(band, rank, order))
+        for (const [at, other] of bucket.entries())
+          for (const one of bucket.slice(0, Math.min(at, COMPARED))) if (isAlike(one, other)) groups.join(one, other);
+    return rank.map((_, number) => groups.firstOf(number));
+  }
+
+  #isLikely(a: number, b: number): boolean {
     let equal = 0;
     for (let at = 0; at < PERMUTATIONS; at += 1)
-      if (lowBytes[a * PERMUTATIONS + at] === lowBytes[b * PERMUTATIONS + at]) equal += 1;
+      if (this.#lowBytes[a * PERMUTATIONS + at] === this.#lowBytes[b * PERMUTATIONS + at]) equal += 1;
     return equal >= LEAST_EQUAL;
   }
 
-  return {
-    add(text, about = '') {
-      if ((count + 1) * BANDS > bands.length) {
-        bands = grown(bands, new Uint32Array(bands.length * 2));
-        lowBytes = grown(lowBytes, new Uint8Array(lowBytes.length * 2));
-      }
-      minima.fill(0xffffffff);
-      for (const shingle of shinglesOf(text, about)) {
-        for (let at = 0; at < PERMUTATIONS; at += 1) {
-          const value = permuted(shingle, mix[at * 2] as number, mix[at * 2 + 1] as number);
-          if (value < (minima[at] as number)) minima[at] = value;
-        }
-      }
-      for (let at = 0; at < PERMUTATIONS; at += 1) lowBytes[count * PERMUTATIONS + at] = minima[at] as number;
-      for (let band = 0; band < BANDS; band += 1) {
-        let hash = band;
-        for (let row = 0; row < ROWS; row += 1) hash = permuted(hash, minima[band * ROWS + row] as number, 0x9e3779b1);
-        bands[count * BANDS + band] = hash;
-      }
-      count += 1;
-    },
-
-    groups(order, textOf) {
-      const rank = new Int32Array(count);
-      for (const [at, number] of order.entries()) rank[number] = at;
-      const parent = Int32Array.from({ length: count }, (_, number) => number);
-      const first = (number: number): number => {
-        let at = number;
-        while (parent[at] !== at) {
-          parent[at] = parent[parent[at] as number] as number;
-          at = parent[at] as number;
-        }
-        return at;
-      };
-      for (let band = 0; band < BANDS; band += 1) {
-        for (const bucket of bucketsOf(band, rank, order)) {
-          for (let b = 1; b < bucket.length; b += 1) {
-            for (let a = 0; a < Math.min(b, COMPARED); a += 1) {
-              const [one, other] = [first(bucket[a] as number), first(bucket[b] as number)];
-              if (one === other || !sameEnough(bucket[a] as number, bucket[b] as number)) continue;
-              if (similarity(textOf(bucket[a] as number), textOf(bucket[b] as number)) < SIMILAR) continue;
-              if ((rank[one] as number) < (rank[other] as number)) parent[other] = one;
-              else parent[one] = other;
-            }
-          }
-        }
-      }
-      return parent.map((_, number) => first(number));
-    },
-  };
-
   /** Texts with the same hash of a band, in `order`, two or more at a time. Hash and rank are sorted as one number of 53 bits. */
-  function* bucketsOf(band: number, rank: Int32Array, order: readonly number[]): Generator<number[]> {
-    const places = 2 ** Math.ceil(Math.log2(count + 1));
+  *#bucketsOf(band: number, rank: Int32Array, order: readonly number[]): Generator<number[]> {
+    const places = 2 ** Math.ceil(Math.log2(this.#count + 1));
     const hashes = Math.min(2 ** 32, 2 ** 53 / places);
-    const keys = Float64Array.from(
-      { length: count },
-      (_, number) => ((bands[number * BANDS + band] as number) % hashes) * places + (rank[number] as number),
-    ).sort();
-    let start = 0;
-    for (let at = 1; at <= count; at += 1) {
-      const same = at < count && Math.floor((keys[at] as number) / places) === Math.floor((keys[start] as number) / places);
-      if (same) continue;
+    const keyOf = (number: number) =>
+      ((this.#bands[number * BANDS + band] as number) % hashes) * places + (rank[number] as number);
+    const keys = Float64Array.from({ length: this.#count }, (_, number) => keyOf(number)).sort();
+    const hashOf = (at: number) => Math.floor((keys[at] as number) / places);
+    for (let start = 0, at = 1; at <= this.#count; at += 1) {
+      if (at < this.#count && hashOf(at) === hashOf(start)) continue;
       if (at - start > 1) yield Array.from(keys.subarray(start, at), (key) => order[key % places] as number);
       start = at;
     }
+  }
+}
+
+/** Numbers in groups that can be joined (union-find), each known by its member of the lowest rank. */
+class Groups {
+  readonly #rank: Int32Array;
+  readonly #parent: Int32Array;
+
+  constructor(rank: Int32Array) {
+    this.#rank = rank;
+    this.#parent = rank.map((_, number) => number);
+  }
+
+  firstOf(number: number): number {
+    const parent = this.#parent;
+    let at = number;
+    while (parent[at] !== at) {
+      parent[at] = parent[parent[at] as number] as number;
+      at = parent[at] as number;
+    }
+    return at;
+  }
+
+  areOne(a: number, b: number): boolean {
+    return this.firstOf(a) === this.firstOf(b);
+  }
+
+  join(a: number, b: number): void {
+    const [one, other] = [this.firstOf(a), this.firstOf(b)];
+    const isFirst = (this.#rank[one] as number) < (this.#rank[other] as number);
+    this.#parent[isFirst ? other : one] = isFirst ? one : other;
   }
 }
 

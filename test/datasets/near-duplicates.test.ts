@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hmacUniform } from '../../src/base/hmac-choice.ts';
-import { nearDuplicates, similarity } from '../../src/datasets/near-duplicates.ts';
+import { NearDuplicates, similarity } from '../../src/datasets/near-duplicates.ts';
 
 const word = (n: number) => `w${Math.floor(hmacUniform(1, 'word', String(n)) * 5000)}`;
 const text = (n: number, words = 120) => Array.from({ length: words }, (_, at) => word(n * 1000 + at));
@@ -10,7 +10,7 @@ const changed = (n: number, changes: number) =>
   text(n).map((each, at) => (at % Math.floor(120 / changes) === 0 && at / Math.floor(120 / changes) < changes ? `x${n}` : each));
 
 function groupsOf(texts: readonly string[], order = [...texts.keys()]): Int32Array {
-  const near = nearDuplicates(3);
+  const near = new NearDuplicates(3);
   for (const each of texts) near.add(each);
   return near.groups(order, (number) => texts[number] ?? '');
 }

@@ -2,7 +2,7 @@ import { datasetCard, markdownTable } from '../../../datasets/dataset-card.ts';
 import { PROMPTS_FILE, type SourceReport } from '../tables.ts';
 import type { PromptsConfig } from './step.ts';
 
-interface Findings {
+interface PromptFindings {
   readonly read: number;
   readonly dropped: Readonly<Record<string, number>>;
   readonly near_duplicates: { readonly groups: number; readonly others: number };
@@ -10,7 +10,7 @@ interface Findings {
 }
 
 /** The card of the prompts: where they come from, under which licence, what was left out and why. */
-export function intakeCard(config: PromptsConfig, sources: readonly SourceReport[], findings: Findings): string {
+export function promptsCard(config: PromptsConfig, sources: readonly SourceReport[], findings: PromptFindings): string {
   const { read, dropped, near_duplicates, contaminated } = findings;
   const hits = Object.entries(contaminated).flatMap(([source, counts]) =>
     Object.entries(counts).map(([benchmark, count]) => [source, benchmark, count]),

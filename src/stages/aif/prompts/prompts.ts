@@ -4,16 +4,16 @@ import type { Json } from '../../../base/canonical-json.ts';
 import { counter, countsInWords } from '../../../base/counter.ts';
 import { hmacUniform } from '../../../base/hmac-choice.ts';
 import { openLineFile } from '../../../datasets/line-file.ts';
-import { nearDuplicates } from '../../../datasets/near-duplicates.ts';
+import { NearDuplicates } from '../../../datasets/near-duplicates.ts';
 import { openSplit, placedRows } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
 import { PROMPTS_FILE, SOURCES_FILE, type SourceReport } from '../tables.ts';
 import { readBenchmarks } from './benchmarks.ts';
-import { intakeCard } from './card.ts';
-import { type Incoming, openSieve } from './filter.ts';
-import type { Candidates } from './prompt-store.ts';
+import { promptsCard } from './card.ts';
+import { PromptFilter, type SourceRow } from './filter.ts';
+import type { PromptStore, StoredPrompt } from './prompt-store.ts';
 import type { PromptsConfig } from './step.ts';
 
 /**
@@ -25,21 +25,21 @@ export const prompts: Task = async (context) => {
   // the plan wrote it, see promptsStep
   const config = context.config as unknown as PromptsConfig;
   const benchmarks = await readBenchmarks(context, config.benchmarks, config.ngram);
-  const sieve = openSieve(config, benchmarks, context.out);
-  const { candidates, dropped } = sieve;
+  const filter = new PromptFilter(config, benchmarks, context.out);
+  const { store, dropped } = filter;
   try {
-    for (const entry of config.sources.keys()) for await (const row of incoming(context, config, entry)) sieve.take(row);
-    sieve.close();
-    const order = inIdOrder(candidates);
-    const { alone, groups } = dropNear(config, candidates, order, context.out);
+    for (const entry of config.sources.keys()) for await (const row of rowsOf(context, config, entry)) filter.take(row);
+    filter.close();
+    const order = inIdOrder(store);
+    const { alone, groups } = dropNear(config, store, order, context.out);
     if (config.near_duplicates === 'drop') dropped.add('near duplicate', order.length - alone.length);
     const left = config.near_duplicates === 'drop' ? alone : order;
-    const drawn = draw(config, candidates, left);
+    const drawn = draw(config, store, left);
     if (drawn.length < left.length) dropped.add('not drawn', left.length - drawn.length);
     if (drawn.length === 0) throw nothingLeft(dropped.counts());
 
-    const kept = writePrompts(config, candidates, drawn, context.out);
-    const sources = [...sieve.bySource].map(([source, { entry, read }]): SourceReport => {
+    const kept = writePrompts(config, store, drawn, context.out);
+    const sources = [...filter.bySource].map(([source, { entry, read }]): SourceReport => {
       const { name = '', licence = null, safety = false } = config.sources[entry] ?? {};
       return { source, from: name, licence, safety, read, prompts: kept[source] ?? 0 };
     });
@@ -48,7 +48,7 @@ export const prompts: Task = async (context) => {
       read: sources.reduce((sum, { read }) => sum + read, 0),
       dropped: dropped.counts(),
       near_duplicates: groups,
-      contaminated: sieve.contaminated(),
+      contaminated: filter.contaminated(),
       by_source: kept,
     };
     const left_out = metrics.read - metrics.prompts;
@@ -56,10 +56,10 @@ export const prompts: Task = async (context) => {
     if (config.near_duplicates === 'report' && groups.others > 0)
       context.note(`${groups.others} prompts say almost the same as another; nearDuplicates: drop leaves them out`);
     await writeFile(join(context.out, SOURCES_FILE), `${JSON.stringify(sources, undefined, 2)}\n`);
-    await writeFile(join(context.out, 'README.md'), intakeCard(config, sources, metrics));
+    await writeFile(join(context.out, 'README.md'), promptsCard(config, sources, metrics));
     return { metrics: metrics as unknown as Record<string, Json>, costUsd: 0 };
   } finally {
-    candidates.close();
+    store.close();
   }
 };
 
@@ -70,7 +70,7 @@ function nothingLeft(dropped: Readonly<Record<string, number>>): ZephyrError {
     : new ZephyrError('Cannot go on without a prompt: all were dropped', { hint: `dropped: ${reasons}` });
 }
 
-async function* incoming(context: TaskContext, config: PromptsConfig, entry: number): AsyncGenerator<Incoming> {
+async function* rowsOf(context: TaskContext, config: PromptsConfig, entry: number): AsyncGenerator<SourceRow> {
   const source = config.sources[entry] as PromptsConfig['sources'][number];
   for (const [index, item] of source.list.entries()) {
     const at = `item ${index + 1}`;
@@ -89,33 +89,33 @@ async function* incoming(context: TaskContext, config: PromptsConfig, entry: num
   }
 }
 
-function inIdOrder({ all }: Candidates): number[] {
+function inIdOrder({ all }: PromptStore): number[] {
   return [...all.keys()].sort((a, b) => ((all[a]?.prompt_id ?? '') < (all[b]?.prompt_id ?? '') ? -1 : 1));
 }
 
 /** Numbers of the prompts that are the first of their group, by id; every larger group is listed in `near-duplicates.jsonl`. */
-function dropNear({ seed }: PromptsConfig, candidates: Candidates, order: readonly number[], out: string) {
-  const near = nearDuplicates(seed);
-  for (const number of candidates.all.keys()) near.add(candidates.textOf(number));
-  const firsts = near.groups(order, candidates.textOf);
+function dropNear({ seed }: PromptsConfig, store: PromptStore, order: readonly number[], out: string) {
+  const near = new NearDuplicates(seed);
+  for (const number of store.all.keys()) near.add(store.textOf(number));
+  const firsts = near.groups(order, (number) => store.textOf(number));
   const members = new Map<number, string[]>();
   for (const number of order) {
     const first = firsts[number] as number;
     if (first === number) continue;
     const others = members.get(first) ?? [];
     members.set(first, others);
-    others.push(candidates.all[number]?.prompt_id ?? '');
+    others.push(store.all[number]?.prompt_id ?? '');
   }
   const list = openLineFile(join(out, 'near-duplicates.jsonl'));
   for (const number of order)
-    if (members.has(number)) list.add({ first: candidates.all[number]?.prompt_id ?? '', others: members.get(number) ?? [] });
+    if (members.has(number)) list.add({ first: store.all[number]?.prompt_id ?? '', others: members.get(number) ?? [] });
   list.close();
   const others = [...members.values()].reduce((sum, ids) => sum + ids.length, 0);
   return { alone: order.filter((number) => firsts[number] === number), groups: { groups: members.size, others } };
 }
 
 /** As many of each source as the recipe allows. */
-function draw({ seed, sources }: PromptsConfig, { all }: Candidates, left: readonly number[]): number[] {
+function draw({ seed, sources }: PromptsConfig, { all }: PromptStore, left: readonly number[]): number[] {
   const kept = new Set<number>();
   for (const [entry, { rows }] of sources.entries()) {
     const own = left.filter((number) => all[number]?.entry === entry);
@@ -133,19 +133,14 @@ function draw({ seed, sources }: PromptsConfig, { all }: Candidates, left: reado
 }
 
 /** Returns how many prompts each source gave. */
-function writePrompts(
-  config: PromptsConfig,
-  candidates: Candidates,
-  drawn: readonly number[],
-  out: string,
-): Record<string, number> {
+function writePrompts(config: PromptsConfig, store: PromptStore, drawn: readonly number[], out: string): Record<string, number> {
   const file = openLineFile(join(out, PROMPTS_FILE));
   const kept = counter();
   for (const number of drawn) {
-    const { prompt_id, source, entry, copies } = candidates.all[number] as Candidates['all'][number];
+    const { prompt_id, source, entry, copies } = store.all[number] as StoredPrompt;
     kept.add(source);
     const safety = config.sources[entry]?.safety ?? false;
-    file.add({ prompt_id, prompt: candidates.textOf(number), source, safety, copies });
+    file.add({ prompt_id, prompt: store.textOf(number), source, safety, copies });
   }
   file.close();
   return kept.counts();

@@ -1,5 +1,5 @@
 import { hmacOrder } from '../../../base/hmac-choice.ts';
-import { nearDuplicates } from '../../../datasets/near-duplicates.ts';
+import { NearDuplicates } from '../../../datasets/near-duplicates.ts';
 import type { Opening } from './settings.ts';
 
 /** Of openings the unlike ones, in their order, and how many others there are. */
@@ -11,7 +11,7 @@ export type UnlikeOnes = (openings: readonly Opening[]) => { readonly unlike: re
  * before are not hashed once more.
  */
 export function watchUnlike(seed: number): UnlikeOnes {
-  const index = nearDuplicates(seed);
+  const index = new NearDuplicates(seed);
   let known = 0;
   return (openings) => {
     for (const { text, subject, instruction } of openings.slice(known))

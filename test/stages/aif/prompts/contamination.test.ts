@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { wordsOf } from '../../../../src/datasets/words.ts';
-import { contamination } from '../../../../src/stages/aif/prompts/contamination.ts';
+import { Contamination } from '../../../../src/stages/aif/prompts/contamination.ts';
 
 const words = (min: number, max: number) =>
   fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: min, maxLength: max }).map((list) => list.join(' '));
@@ -10,7 +10,7 @@ const words = (min: number, max: number) =>
 test('a prompt is hit exactly when it holds n words in a row of an item, a whole shorter item, or is the item', () => {
   fc.assert(
     fc.property(words(0, 30), words(1, 20), fc.constantFrom(8, 13), (prompt, item, n) => {
-      const found = contamination(n);
+      const found = new Contamination(n);
       found.add('b', 1, item);
       const [asked, parts] = [` ${prompt} `, item.split(' ')];
       const grams =
@@ -25,7 +25,7 @@ test('a prompt is hit exactly when it holds n words in a row of an item, a whole
 });
 
 test('every benchmark is named once, with its own row', () => {
-  const found = contamination(8);
+  const found = new Contamination(8);
   found.add('one', 3, 'the quick brown fox jumps over the lazy dog');
   found.add('two', 7, 'quick brown fox jumps over the lazy dog today');
   assert.deepEqual(found.find('See: The quick, brown fox jumps over the lazy dog today.'), [
