@@ -23,14 +23,14 @@ export async function answerChat(state: PracticeState, text: string, headers?: I
   if (body === undefined) return refused(invalid('The body is not a chat completion request'));
   if (body.stream === true) return refused(invalid('The practice teacher does not stream', 'unsupported_value'));
   const [model = ''] = body.model.split('+');
-  const words = replyText(state.syllabus, model, body);
+  const words = replyText(state.bank, model, body);
   if (words === undefined) return refused(invalid(`The model "${model}" does not exist`, 'model_not_found', 404));
   const reply = cut(words, body.max_completion_tokens ?? body.max_tokens ?? Number.POSITIVE_INFINITY);
 
   const outcome = await state.faults.chat({ body, text, headers }, reply);
   if (outcome.refusal !== undefined) return refused(outcome.refusal, outcome.headers);
   const logprobs = outcome.hasLogprobs ? logprobsOf(body, outcome.reply.content) : undefined;
-  const completion = completionOf(body, text, state.stored.answered(), outcome.reply, logprobs);
+  const completion = completionOf(body, `${state.stored.answered()} ${text}`, outcome.reply, logprobs);
   state.stored.add({
     at: new Date().toISOString(),
     model: body.model,

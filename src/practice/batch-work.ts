@@ -41,7 +41,7 @@ const requestLine = z.looseObject({
   body: chatRequest,
 });
 
-interface Asked {
+interface BatchRequest {
   readonly customId: string;
   /** of the body: JSON text as a live call would send it */
   readonly text: string;
@@ -65,15 +65,15 @@ const LOOK_MS = 20;
 const STRETCH = 50;
 
 /** Takes a batch from its creation to its end. Throws when the server closes. */
-export async function workOn({ state, files, save, queued, count }: BatchSetting, batch: BatchObject): Promise<void> {
-  const { faults } = state;
-  const until = Date.now() + faults.batchDelay();
+export async function workOn(setting: BatchSetting, batch: BatchObject): Promise<void> {
+  const { state, files, save, queued, count } = setting;
+  const until = Date.now() + state.faults.batchDelay();
   while (Date.now() < until && !isCancelling(batch))
     await delay(Math.min(LOOK_MS, until - Date.now()), undefined, { signal: state.closing });
   // A file that was deleted meanwhile is as good as an empty one.
   const { asked, errors } = readRequests(await files.read(batch.input_file_id).catch(() => ''));
   const tokens = asked.reduce((sum, each) => sum + each.tokens, 0);
-  const refusal = faults.batchRefusal(tokens, queued(batch));
+  const refusal = state.faults.batchRefusal(tokens, queued(batch));
   if (refusal !== undefined) errors.push(fault(refusal.code ?? '', refusal.message));
   if (errors.length > 0) {
     batch.status = 'failed';
@@ -85,54 +85,73 @@ export async function workOn({ state, files, save, queued, count }: BatchSetting
   if (batch.status === 'validating') batch.status = 'in_progress';
   await save(batch);
 
-  const outcome = faults.batch();
-  const answered = asked.slice(0, Math.floor(asked.length * outcome.share));
-  // What a server that was stopped over it has answered is not answered again.
+  const outcome = state.faults.batch();
+  const within = asked.slice(0, Math.floor(asked.length * outcome.share));
   const path = join(await files.folder(), `${batch.id}.answers`);
+  const answers = await answerAll(setting, batch, outcome.isOverloaded, { asked: within, path });
+  const status = isCancelling(batch) ? 'cancelled' : outcome.status;
+  const late = status === 'expired' ? asked.slice(within.length).map(({ customId }) => lineOf(customId, null, EXPIRED)) : [];
+  await finish(setting, batch, status, { answers, late });
+  await rm(path, { force: true });
+}
+
+/** The answers in the order of the requests. The file at `path` keeps them, so that a server started anew does not answer twice. */
+async function answerAll(
+  { state }: BatchSetting,
+  batch: BatchObject,
+  isOverloaded: boolean,
+  { asked, path }: { readonly asked: readonly BatchRequest[]; readonly path: string },
+): Promise<BatchAnswer[]> {
   const answers = openAnswers(path);
-  for (const [at, each] of answered.entries()) {
+  for (const [at, each] of asked.entries()) {
     if (answers.done.has(each.customId)) continue;
     if (at % STRETCH === 0) await breathe();
     if (state.closing.aborted || isCancelling(batch)) break;
-    const { status, body } = outcome.isOverloaded ? OVERLOADED : await answerChat(state, each.text);
+    const { status, body } = isOverloaded ? OVERLOADED : await answerChat(state, each.text);
     const line = lineOf(each.customId, { status_code: status, request_id: `req-${at}`, body }, null);
     answers.add({ customId: each.customId, ok: status === 200, line });
   }
   answers.close();
   state.closing.throwIfAborted();
-
-  const status = isCancelling(batch) ? 'cancelled' : outcome.status;
-  const output = [...answers.done.values()].filter(({ ok }) => ok).map(({ line }) => line);
-  const failed = [...answers.done.values()].filter(({ ok }) => !ok).map(({ line }) => line);
-  if (status === 'expired') for (const { customId } of asked.slice(answered.length)) failed.push(lineOf(customId, null, EXPIRED));
-  const request_counts = { total: asked.length, completed: output.length, failed: failed.length };
-  const output_file_id = await write(files, `${batch.id}_output.jsonl`, faults.batchOutput(batch.id, output));
-  const error_file_id = await write(files, `${batch.id}_error.jsonl`, failed);
-  // All at once: nobody may find it over and without its files.
-  Object.assign(batch, { status, request_counts, output_file_id, error_file_id });
-  await save(batch);
-  await rm(path, { force: true });
+  return [...answers.done.values()];
 }
 
-interface Answer {
+/** `late`: the lines of requests that were not answered in time. */
+async function finish(
+  { state, files, save }: BatchSetting,
+  batch: BatchObject,
+  status: BatchObject['status'],
+  { answers, late }: { readonly answers: readonly BatchAnswer[]; readonly late: readonly string[] },
+): Promise<void> {
+  const output = answers.filter(({ ok }) => ok).map(({ line }) => line);
+  const failed = [...answers.filter(({ ok }) => !ok).map(({ line }) => line), ...late];
+  const request_counts = { total: batch.request_counts.total, completed: output.length, failed: failed.length };
+  const output_file_id = await write(files, `${batch.id}_output.jsonl`, state.faults.batchOutput(batch.id, output));
+  const error_file_id = await write(files, `${batch.id}_error.jsonl`, failed);
+  // All at once, so that no caller finds the batch over and without its files.
+  Object.assign(batch, { status, request_counts, output_file_id, error_file_id });
+  await save(batch);
+}
+
+interface BatchAnswer {
   readonly customId: string;
   readonly ok: boolean;
   readonly line: string;
 }
 
 function openAnswers(path: string) {
-  const done = new Map<string, Answer>();
+  const done = new Map<string, BatchAnswer>();
   const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
   // The last line may be half a line: after its newline there is nothing.
-  for (const line of text.split('\n').slice(0, -1)) take(JSON.parse(line) as Answer);
+  for (const line of text.split('\n').slice(0, -1)) take(JSON.parse(line) as BatchAnswer);
   const file = openSync(path, 'w');
   for (const answer of done.values()) writeSync(file, jsonLine(answer));
-  function take(answer: Answer): void {
+  function take(answer: BatchAnswer): void {
     done.set(answer.customId, answer);
   }
   return {
-    done: done as ReadonlyMap<string, Answer>,
-    add(answer: Answer): void {
+    done: done as ReadonlyMap<string, BatchAnswer>,
+    add(answer: BatchAnswer): void {
       writeSync(file, jsonLine(answer));
       take(answer);
     },
@@ -147,8 +166,8 @@ const EXPIRED = { code: 'batch_expired', message: 'This request could not be exe
 
 const fault = (code: string, message: string, line: number | null = null): BatchError => ({ code, message, param: null, line });
 
-function readRequests(text: string): { asked: Asked[]; errors: BatchError[] } {
-  const asked: Asked[] = [];
+function readRequests(text: string): { asked: BatchRequest[]; errors: BatchError[] } {
+  const asked: BatchRequest[] = [];
   const errors: BatchError[] = [];
   const ids = new Set<string>();
   for (const [at, line] of text.split('\n').entries()) {

@@ -8,7 +8,7 @@ import { invalid, type Route, readBody, send, sendRefusal } from './exchange.ts'
 import type { Files } from './files.ts';
 import type { PracticeState } from './state.ts';
 
-export interface Batches {
+export interface BatchStore {
   readonly create: (wanted: z.infer<typeof createBody>) => Promise<BatchObject>;
   readonly find: (id: string) => BatchObject | undefined;
   /** Oldest first. */
@@ -28,7 +28,7 @@ const createBody = z.looseObject({
 const UNFINISHED: ReadonlySet<BatchObject['status']> = new Set(['validating', 'in_progress', 'finalizing', 'cancelling']);
 
 /** `folder`: where those of earlier servers are, whose work goes on. */
-export function openBatches(state: PracticeState, files: Files, folder: string | undefined): Batches {
+export function openBatches(state: PracticeState, files: Files, folder: string | undefined): BatchStore {
   const batches = new Map<string, BatchObject>();
   const tokens = new Map<string, number>();
   const working = new Set<Promise<void>>();
@@ -101,7 +101,7 @@ function foundIn(folder: string | undefined): BatchObject[] {
 /** The largest request that makes a batch, in bytes. */
 const BODY_LIMIT = 64 << 10;
 
-export function batchRoutes(batches: Batches, files: Files): readonly Route[] {
+export function batchRoutes(batches: BatchStore, files: Files): readonly Route[] {
   const noBatch = (id: string) => invalid(`No batch found with id '${id}'.`, null, 404);
   return [
     {

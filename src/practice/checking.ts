@@ -1,9 +1,9 @@
-import { EVASIONS } from './manners.ts';
-import type { Question } from './questions.ts';
+import { EVASIONS } from './personas.ts';
+import type { WorldQuestion } from './question-bank.ts';
 import type { World } from './world.ts';
 
 /** What checking finds in an answer. Nothing that the answer says about itself counts. */
-export interface Findings {
+export interface AnswerCheck {
   /** share of the right values that are said, less what is said wrongly; 0 to 1 */
   readonly correct: number;
   /** a value, or a name that the question does not give, is said and is not right */
@@ -13,7 +13,7 @@ export interface Findings {
   readonly evasive: boolean;
 }
 
-export type Rating = 1 | 2 | 3 | 4 | 5;
+export type AspectRating = 1 | 2 | 3 | 4 | 5;
 export const ASPECTS = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'] as const;
 export type Aspect = (typeof ASPECTS)[number];
 
@@ -32,7 +32,7 @@ function lexicon(world: World): ReadonlyMap<string, string> {
   return known;
 }
 
-export function check(world: World, question: Question, answer: string): Findings {
+export function check(world: World, question: WorldQuestion, answer: string): AnswerCheck {
   const text = answer.trim();
   const names = lexicon(world);
   const words = (text.match(/[A-Za-z0-9']+/g) ?? []).map((word) => names.get(word.toLowerCase()) ?? word);
@@ -60,7 +60,7 @@ export function check(world: World, question: Question, answer: string): Finding
   };
 }
 
-function obeys(question: Question, text: string, words: readonly string[]): boolean {
+function obeys(question: WorldQuestion, text: string, words: readonly string[]): boolean {
   const stutters = words.some((word, index) => word === words[index + 1]);
   const isSentence = /^[A-Z][^.!?\n]*\.$/.test(text) && words.length >= 4 && words.includes(question.subject) && !stutters;
   switch (question.demand) {
@@ -80,7 +80,7 @@ function obeys(question: Question, text: string, words: readonly string[]): bool
 }
 
 /** The judge's ratings of one answer, by aspect; `undefined` question: nothing can be checked, nothing is granted. */
-export function rate(world: World, question: Question | undefined, answer: string): Record<Aspect, Rating> {
+export function rate(world: World, question: WorldQuestion | undefined, answer: string): Record<Aspect, AspectRating> {
   if (question === undefined) return { instruction_following: 1, honesty: 1, truthfulness: 1, helpfulness: 1 };
   const { correct, wrong, obeys: isInForm, brief, evasive } = check(world, question, answer);
   if (correct === 0) {
@@ -96,8 +96,8 @@ export function rate(world: World, question: Question | undefined, answer: strin
 }
 
 /** One rating for any aspect name; names that are not among the four get the rounded mean. */
-export function rateAspect(ratings: Record<Aspect, Rating>, aspect: string | undefined): Rating {
+export function rateAspect(ratings: Record<Aspect, AspectRating>, aspect: string | undefined): AspectRating {
   const named = ASPECTS.find((name) => name === aspect);
   if (named !== undefined) return ratings[named];
-  return Math.round(ASPECTS.reduce((sum, name) => sum + ratings[name], 0) / ASPECTS.length) as Rating;
+  return Math.round(ASPECTS.reduce((sum, name) => sum + ratings[name], 0) / ASPECTS.length) as AspectRating;
 }

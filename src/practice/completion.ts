@@ -1,7 +1,7 @@
 import { sha256 } from '../base/sha256.ts';
 import type { Logprobs } from './logprobs.ts';
 import type { ChatBody, Reply } from './requests.ts';
-import type { Completion } from './stored.ts';
+import type { ChatCompletion } from './stored.ts';
 
 /** Tokens are counted as words here: enough to bill by. */
 export const countTokens = (text: string) => text.split(/\s+/).length;
@@ -16,12 +16,12 @@ export function cut(words: string, limit: number): Reply {
   return { content: words.split(/\s+/).slice(0, limit).join(' '), finishReason: 'length' };
 }
 
-/** `text` is the body as it was sent, `count` how many calls were answered before: together they make the id. */
-export function completionOf(body: ChatBody, text: string, count: number, reply: Reply, logprobs?: Logprobs): Completion {
+/** `of`: what makes the id, the body as it was sent and the number of calls answered before. */
+export function completionOf(body: ChatBody, of: string, reply: Reply, logprobs?: Logprobs): ChatCompletion {
   const promptTokens = promptTokensOf(body);
   const completionTokens = countTokens(reply.content);
   return {
-    id: `chatcmpl-${sha256(`${count} ${text}`).slice(0, 24)}`,
+    id: `chatcmpl-${sha256(of).slice(0, 24)}`,
     object: 'chat.completion',
     created: Math.floor(Date.now() / 1000),
     model: body.model,

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** One request and the way to answer it. */
-export interface Exchange {
+export interface HttpExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
@@ -11,7 +11,7 @@ export interface Exchange {
 export interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: RegExp;
-  readonly handle: (exchange: Exchange, ...parts: readonly string[]) => void | Promise<void>;
+  readonly handle: (exchange: HttpExchange, ...parts: readonly string[]) => void | Promise<void>;
 }
 
 /** An error in OpenAI's form. */

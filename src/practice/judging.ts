@@ -1,34 +1,34 @@
 import { ASPECTS, rate, rateAspect } from './checking.ts';
 import { locate } from './locating.ts';
-import { type Question, questionLines, recognise, type Syllabus } from './questions.ts';
+import { type QuestionBank, questionLines, recognise, type WorldQuestion } from './question-bank.ts';
 import type { ChatBody } from './requests.ts';
-import { fill, type Schema } from './schema-fill.ts';
+import { fill, type JsonSchema } from './schema-fill.ts';
 
 /**
  * The judge's reply: the question and the labelled texts are found in the request, every text is checked against the
  * world, and the ratings are put into the form that `response_format` asks for: one text or a list of them, in one aspect
  * or in several, or which of two is better. Without a form, where the system turn ends on asking for a digit, a digit.
  */
-export function judgement(syllabus: Syllabus, body: ChatBody): string {
+export function judgement(bank: QuestionBank, body: ChatBody): string {
   const said = body.messages.map(({ content }) => content).join('\n\n');
   const prompt = body.messages.findLast(({ role }) => role === 'user')?.content ?? '';
   const form = body.response_format?.json_schema;
   const aspect = aspectOf(form?.name ?? '', said);
   const sheet = (labels: readonly string[]) => {
     const { before, texts } = locate(prompt, labels);
-    return { question: recognise(syllabus, { system: '', user: questionLines(syllabus, before) }), texts };
+    return { question: recognise(bank, { system: '', user: questionLines(bank, before) }), texts };
   };
   if (form === undefined && asksForDigit(body)) {
     const { question, texts } = sheet(onlyLabel(prompt));
-    return String(rateAspect(rate(syllabus.world, question, texts[0] ?? ''), aspect));
+    return String(rateAspect(rate(bank.world, question, texts[0] ?? ''), aspect));
   }
-  const schema = (form?.schema ?? DEFAULT_SCHEMA) as Schema;
+  const schema = (form?.schema ?? DEFAULT_SCHEMA) as JsonSchema;
   const list = labelledList(schema);
   const rivals = list === undefined ? rivalsOf(schema) : undefined;
   const labels = rivals ?? (list === undefined ? [] : labelsOf(list, prompt));
   const { question, texts } = sheet(labels);
   if (rivals !== undefined) {
-    const better = betterOf(syllabus, question, rivals, texts);
+    const better = betterOf(bank, question, rivals, texts);
     return JSON.stringify(
       fill(schema, (name, member) => {
         if (REMARKS.test(name)) return remark(question, texts[0] ?? '');
@@ -37,8 +37,8 @@ export function judgement(syllabus: Syllabus, body: ChatBody): string {
     );
   }
 
-  const item = (text: string, label: string | undefined): ((name: string, member: Schema) => unknown) => {
-    const ratings = rate(syllabus.world, question, text);
+  const item = (text: string, label: string | undefined): ((name: string, member: JsonSchema) => unknown) => {
+    const ratings = rate(bank.world, question, text);
     return (name, member) => {
       if (name === 'label') return label;
       const aspectNamed = ASPECTS.find((each) => each === name);
@@ -70,18 +70,18 @@ function onlyLabel(prompt: string): string[] {
 const isLabel = (value: unknown) => /^[A-Z]$/.test(String(value));
 
 /** The labels between which a closed list lets the judge choose; `undefined` where the schema has no such list. */
-function rivalsOf(schema: Schema): string[] | undefined {
+function rivalsOf(schema: JsonSchema): string[] | undefined {
   const choice = Object.values(schema.properties ?? {}).find((member) => (member.enum ?? []).filter(isLabel).length > 1);
   return choice?.enum?.filter(isLabel).map(String);
 }
 
 /** What a closed list of labels has for neither of them. */
-const drawIn = (member: Schema) => member.enum?.find((value) => !isLabel(value));
+const drawIn = (member: JsonSchema) => member.enum?.find((value) => !isLabel(value));
 
 /** The label of the text with the best mean over all aspects; `undefined` where two are equal. */
 function betterOf(
-  { world }: Syllabus,
-  question: Question | undefined,
+  { world }: QuestionBank,
+  question: WorldQuestion | undefined,
   labels: readonly string[],
   texts: readonly (string | undefined)[],
 ): string | undefined {
@@ -92,13 +92,13 @@ function betterOf(
   return sums.indexOf(best) === sums.lastIndexOf(best) ? labels[sums.indexOf(best)] : undefined;
 }
 
-const DEFAULT_SCHEMA: Schema = {
+const DEFAULT_SCHEMA: JsonSchema = {
   type: 'object',
   properties: { rationale: { type: 'string' }, rating: { type: 'integer', minimum: 1, maximum: 5 } },
 };
 
 /** The first list in the schema whose items have a label. */
-function labelledList(schema: Schema): Schema | undefined {
+function labelledList(schema: JsonSchema): JsonSchema | undefined {
   if (schema.type === 'array' && schema.items?.properties?.label !== undefined) return schema;
   for (const member of Object.values(schema.properties ?? {})) {
     const found = labelledList(member);
@@ -108,7 +108,7 @@ function labelledList(schema: Schema): Schema | undefined {
 }
 
 /** From the schema's closed list of labels, or else A, B, C ... as far as the schema or the prompt has them. */
-function labelsOf(list: Schema, prompt: string): string[] {
+function labelsOf(list: JsonSchema, prompt: string): string[] {
   const closed = list.items?.properties?.label?.enum;
   if (closed !== undefined) return closed.map(String);
   const letters = [...'ABCDEFGH'];
@@ -126,13 +126,13 @@ function aspectOf(schemaName: string, said: string): string | undefined {
 }
 
 /** A rating of 1 to 5 as the schema wants it: on a scale to 10 where that is its maximum. */
-function fit(rating: number, member: Schema): unknown {
+function fit(rating: number, member: JsonSchema): unknown {
   const top = member.maximum ?? Math.max(0, ...(member.enum ?? []).map(Number).filter(Number.isFinite));
   const value = top === 10 ? (rating === 1 ? 1 : rating * 2) : rating;
   return member.type === 'string' || typeof member.enum?.[0] === 'string' ? String(value) : value;
 }
 
-function remark(question: Question | undefined, text: string): string {
+function remark(question: WorldQuestion | undefined, text: string): string {
   if (question === undefined) return 'The question is not about the world that I know.';
   return `The right answer is ${question.values.join(', ')}; the text has ${text.trim().split(/\s+/).length} words.`;
 }

@@ -1,11 +1,11 @@
 import { judgement } from './judging.ts';
-import { answer, drawFor, MANNERS, mixedManner } from './manners.ts';
-import { makeSyllabus, recognise, type Syllabus } from './questions.ts';
+import { answer, drawFor, mixedPersona, PERSONAS } from './personas.ts';
+import { makeQuestionBank, type QuestionBank, recognise } from './question-bank.ts';
 import type { ChatBody } from './requests.ts';
 import { nextQuestions } from './user.ts';
 
 export const MODELS = [
-  ...MANNERS.map((manner) => `practice-${manner}`),
+  ...PERSONAS.map((persona) => `practice-${persona}`),
   'practice-mixed',
   'practice-user',
   'practice-judge',
@@ -13,15 +13,15 @@ export const MODELS = [
 ] as const;
 
 /** Words of a reply by the practice model `model`; `undefined` when there is no such model. The same request gets the same words. */
-export function replyText(syllabus: Syllabus, model: string, body: ChatBody): string | undefined {
+export function replyText(bank: QuestionBank, model: string, body: ChatBody): string | undefined {
   const seed = body.seed ?? undefined;
-  if (model === 'practice-judge') return judgement(syllabus, body);
+  if (model === 'practice-judge') return judgement(bank, body);
   if (model === 'practice-echo') return `echo: ${body.messages.at(-1)?.content}`;
-  if (model === 'practice-user') return nextQuestions(syllabus, body);
+  if (model === 'practice-user') return nextQuestions(bank, body);
   const said = body.messages.map(({ role, content }) => `${role}: ${content}`).join('\n');
   const draw = drawFor(model, said, seed);
-  const manner = model === 'practice-mixed' ? mixedManner(draw) : MANNERS.find((name) => model === `practice-${name}`);
-  if (manner === undefined) return undefined;
+  const persona = model === 'practice-mixed' ? mixedPersona(draw) : PERSONAS.find((name) => model === `practice-${name}`);
+  if (persona === undefined) return undefined;
   const heard = {
     system: body.messages
       .filter(({ role }) => role === 'system' || role === 'developer')
@@ -29,14 +29,14 @@ export function replyText(syllabus: Syllabus, model: string, body: ChatBody): st
       .join('\n'),
     user: body.messages.filter(({ role }) => role === 'user').map(({ content }) => content),
   };
-  return answer(syllabus.world, recognise(syllabus, heard), manner, draw);
+  return answer(bank.world, recognise(bank, heard), persona, draw);
 }
 
-const syllabuses = new Map<string, Syllabus>();
+const banks = new Map<string, QuestionBank>();
 
-/** The syllabus of a seed, made once. */
-export function syllabusOf(seed: number | string): Syllabus {
-  const known = syllabuses.get(String(seed)) ?? makeSyllabus(seed);
-  syllabuses.set(String(seed), known);
+/** The question bank of a seed, made once. */
+export function questionBankOf(seed: number | string): QuestionBank {
+  const known = banks.get(String(seed)) ?? makeQuestionBank(seed);
+  banks.set(String(seed), known);
   return known;
 }

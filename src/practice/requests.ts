@@ -5,7 +5,7 @@ const text = z.union([
   z.array(z.looseObject({ text: z.string() })).transform((parts) => parts.map((part) => part.text).join('')),
 ]);
 
-/** As much of a chat request as the practice teacher minds. */
+/** As much of a chat request as the practice teacher reads. */
 export const chatRequest = z.looseObject({
   model: z.string(),
   messages: z.array(z.looseObject({ role: z.enum(['system', 'developer', 'user', 'assistant']), content: text })).min(1),

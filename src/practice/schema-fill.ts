@@ -1,11 +1,11 @@
 /** As much of JSON Schema as structured output uses. */
-export interface Schema {
+export interface JsonSchema {
   readonly type?: string | readonly string[];
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly items?: Schema;
-  readonly anyOf?: readonly Schema[];
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
   readonly minItems?: number;
   readonly maxItems?: number;
   readonly minimum?: number;
@@ -13,10 +13,10 @@ export interface Schema {
 }
 
 /** The value of a member by its name (empty for the root); `undefined` leaves it to the schema. */
-export type Known = (name: string, schema: Schema) => unknown;
+export type KnownValue = (name: string, schema: JsonSchema) => unknown;
 
 /** A value that follows the schema: what is known where it is known, and the emptiest value elsewhere. */
-export function fill(schema: Schema, known: Known, name = ''): unknown {
+export function fill(schema: JsonSchema, known: KnownValue, name = ''): unknown {
   const given = known(name, schema);
   if (given !== undefined) return given;
   if (schema.const !== undefined) return schema.const;

@@ -6,7 +6,7 @@ import { chatRoutes } from './chat.ts';
 import { invalid, type Route, send, sendRefusal } from './exchange.ts';
 import { type Faults, NO_FAULTS } from './faults.ts';
 import { fileRoutes, openFiles } from './files.ts';
-import { MODELS, syllabusOf } from './reply.ts';
+import { MODELS, questionBankOf } from './reply.ts';
 import type { PracticeState } from './state.ts';
 import { openStored } from './stored.ts';
 
@@ -32,8 +32,8 @@ export interface PracticeServer {
 }
 
 /**
- * A teacher on this machine that speaks OpenAI's chat completions: it knows a small invented world, answers in several
- * manners (its model names), plays the user, and judges by checking.
+ * A teacher on this machine that speaks OpenAI's chat completions: it knows a small invented world, answers as several
+ * personas (its model names), plays the user, and judges by checking.
  */
 export async function startPracticeServer(options: PracticeOptions = {}): Promise<PracticeServer> {
   const seed = options.seed ?? 0;
@@ -42,7 +42,7 @@ export async function startPracticeServer(options: PracticeOptions = {}): Promis
   // Every batch that waits listens.
   setMaxListeners(0, closing.signal);
   const state: PracticeState = {
-    syllabus: syllabusOf(seed),
+    bank: questionBankOf(seed),
     stored,
     faults: options.faults ?? NO_FAULTS,
     closing: closing.signal,

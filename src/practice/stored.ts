@@ -4,17 +4,17 @@ import { jsonLine } from '../base/ndjson.ts';
 const KEY = 'zephyr_key';
 
 /** A line of the log: one answered call. `completion` is there when the caller asked to have it stored. */
-export interface LogLine {
+export interface AnsweredCall {
   /** ISO time */
   readonly at: string;
   readonly model: string;
   /** what the caller names the call by, its metadata `zephyr_key`; null without */
   readonly key: string | null;
-  readonly completion?: Completion;
+  readonly completion?: ChatCompletion;
 }
 
 /** A chat completion in OpenAI's shape, with what is needed to list it. */
-export interface Completion {
+export interface ChatCompletion {
   readonly id: string;
   readonly object: 'chat.completion';
   /** seconds since 1970 */
@@ -28,20 +28,20 @@ export interface Completion {
 export interface Stored {
   readonly answered: () => number;
   /** The line is in the file when this returns: an answer on its way is never missing from the log. */
-  readonly add: (line: LogLine) => void;
-  readonly find: (id: string) => Completion | undefined;
+  readonly add: (line: AnsweredCall) => void;
+  readonly find: (id: string) => ChatCompletion | undefined;
   /** Newest last. */
-  readonly list: (model: string | undefined, metadata: Readonly<Record<string, string>>) => Completion[];
+  readonly list: (model: string | undefined, metadata: Readonly<Record<string, string>>) => ChatCompletion[];
   readonly close: () => void;
 }
 
 /** Answered calls, kept in a file (JSON lines) when one is named, so that they outlive the server. */
 export function openStored(path: string | undefined): Stored {
-  const completions = new Map<string, Completion>();
+  const completions = new Map<string, ChatCompletion>();
   /** By the key that zephyr gives a call: it is looked up by nothing else. */
-  const byKey = new Map<string, Completion[]>();
+  const byKey = new Map<string, ChatCompletion[]>();
   let answered = 0;
-  const take = ({ completion }: LogLine) => {
+  const take = ({ completion }: AnsweredCall) => {
     answered += 1;
     if (completion === undefined) return;
     completions.set(completion.id, completion);
@@ -54,7 +54,7 @@ export function openStored(path: string | undefined): Stored {
   const file = path === undefined ? undefined : openSync(path, 'a+');
   if (path !== undefined) {
     const text = readFileSync(path, 'utf8');
-    for (const line of text.split('\n')) if (line !== '' && isWhole(line)) take(JSON.parse(line) as LogLine);
+    for (const line of text.split('\n')) if (line !== '' && isWhole(line)) take(JSON.parse(line) as AnsweredCall);
     if (file !== undefined && text !== '' && !text.endsWith('\n')) writeSync(file, '\n');
   }
   return {

@@ -1,7 +1,7 @@
 import { hmacUniform } from '../base/hmac-choice.ts';
-import { questionLines, recognise, type Syllabus } from './questions.ts';
+import { type QuestionBank, questionLines, recognise } from './question-bank.ts';
 import type { ChatBody } from './requests.ts';
-import { fill, type Schema } from './schema-fill.ts';
+import { fill, type JsonSchema } from './schema-fill.ts';
 
 /** Share of later questions that go on about the same subject without naming it. */
 const FOLLOW_UP_SHARE = 0.5;
@@ -9,15 +9,15 @@ const FOLLOW_UP_SHARE = 0.5;
 const LIST_LENGTH = 10;
 
 /** What a user asks next; under a schema with a list of texts, as many opening questions as the request says. */
-export function nextQuestions(syllabus: Syllabus, body: ChatBody): string {
+export function nextQuestions(bank: QuestionBank, body: ChatBody): string {
   const said = body.messages.map(({ content }) => content).join('\n');
-  const schema = body.response_format?.json_schema?.schema as Schema | undefined;
+  const schema = body.response_format?.json_schema?.schema as JsonSchema | undefined;
   // Asked to make an instruction more detailed, it has nothing to add.
   const instruction = /^Instruction: (.+)$/m.exec(body.messages.at(-1)?.content ?? '')?.[1];
   if (schema === undefined && instruction !== undefined) return instruction;
-  if (schema === undefined) return nextQuestion(syllabus, questionLines(syllabus, said), said, body.seed ?? undefined);
-  const isList = (member: Schema) => member.type === 'array' && member.items?.type === 'string';
-  const opening = (index: number) => nextQuestion(syllabus, [], `${said} ${index}`, body.seed ?? undefined);
+  if (schema === undefined) return nextQuestion(bank, questionLines(bank, said), said, body.seed ?? undefined);
+  const isList = (member: JsonSchema) => member.type === 'array' && member.items?.type === 'string';
+  const opening = (index: number) => nextQuestion(bank, [], `${said} ${index}`, body.seed ?? undefined);
   const isNew = (question: string) => !said.includes(JSON.stringify(question));
   return JSON.stringify(
     fill(schema, (_, member) => {
@@ -46,55 +46,50 @@ function distinct(draw: (index: number) => string, isNew: (text: string) => bool
  * wordings are never used: whatever is built from these questions may be trained on.
  */
 export function nextQuestion(
-  syllabus: Syllabus,
+  bank: QuestionBank,
   asked: readonly string[],
   instruction: string,
   seed: number | undefined,
 ): string {
   const item = JSON.stringify([instruction, asked, seed ?? null]);
   const draw = (purpose: string) => hmacUniform('practice-user', purpose, item);
-  const before = recognise(syllabus, { system: '', user: asked });
-  const subject = before?.subject ?? subjectIn(syllabus, instruction);
-  const done = new Set(asked.map((_, index) => topicOf(syllabus, asked.slice(0, index + 1))));
+  const before = recognise(bank, { system: '', user: asked });
+  const subject = before?.subject ?? subjectIn(bank, instruction);
+  const done = new Set(asked.map((_, index) => topicOf(bank, asked.slice(0, index + 1))));
   if (before !== undefined && draw('follow-up') < FOLLOW_UP_SHARE) {
-    const open = [...syllabus.followUps].filter(([text, followUp]) => {
-      if (
-        syllabus.followUpHeldOut(before.subject, followUp) ||
-        done.has(`${before.subject}/${followUp.attribute}/${followUp.task}`)
-      )
+    const open = [...bank.followUps].filter(([text, followUp]) => {
+      if (bank.followUpHeldOut(before.subject, followUp) || done.has(`${before.subject}/${followUp.attribute}/${followUp.task}`))
         return false;
-      return recognise(syllabus, { system: '', user: [...asked, text] }) !== undefined;
+      return recognise(bank, { system: '', user: [...asked, text] }) !== undefined;
     });
     const chosen = open[Math.floor(draw('which follow-up') * open.length)];
     if (chosen !== undefined) return chosen[0];
   }
-  const open = trainable(syllabus, subject).filter(
+  const open = trainable(bank, subject).filter(
     ({ question }) => !done.has(`${question.subject}/${question.attribute}/${question.task}`),
   );
-  return (open[Math.floor(draw('which question') * open.length)] ?? syllabus.phrasings[0])?.text ?? '';
+  return (open[Math.floor(draw('which question') * open.length)] ?? bank.phrasings[0])?.text ?? '';
 }
 
-const bySubject = new WeakMap<Syllabus, Map<string | undefined, Syllabus['phrasings']>>();
+const bySubject = new WeakMap<QuestionBank, Map<string | undefined, QuestionBank['phrasings']>>();
 
-function trainable(syllabus: Syllabus, subject: string | undefined): Syllabus['phrasings'] {
-  const known = bySubject.get(syllabus) ?? new Map<string | undefined, Syllabus['phrasings']>();
-  bySubject.set(syllabus, known);
+function trainable(bank: QuestionBank, subject: string | undefined): QuestionBank['phrasings'] {
+  const known = bySubject.get(bank) ?? new Map<string | undefined, QuestionBank['phrasings']>();
+  bySubject.set(bank, known);
   const found =
     known.get(subject) ??
-    syllabus.phrasings.filter(
-      (phrasing) => !phrasing.heldOut && (subject === undefined || phrasing.question.subject === subject),
-    );
+    bank.phrasings.filter((phrasing) => !phrasing.heldOut && (subject === undefined || phrasing.question.subject === subject));
   known.set(subject, found);
   return found;
 }
 
-function topicOf(syllabus: Syllabus, asked: readonly string[]): string | undefined {
-  const question = recognise(syllabus, { system: '', user: asked });
+function topicOf(bank: QuestionBank, asked: readonly string[]): string | undefined {
+  const question = recognise(bank, { system: '', user: asked });
   return question === undefined ? undefined : `${question.subject}/${question.attribute}/${question.task}`;
 }
 
-function subjectIn(syllabus: Syllabus, instruction: string): string | undefined {
-  const names = new Set([...syllabus.world.people, ...syllabus.world.towns]);
+function subjectIn(bank: QuestionBank, instruction: string): string | undefined {
+  const names = new Set([...bank.world.people, ...bank.world.towns]);
   // What is quoted was written before: it is not what the instruction is about.
   return instruction
     .replaceAll(/"[^"\n]*"/g, '')

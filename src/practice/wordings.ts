@@ -1,7 +1,7 @@
 import type { Attribute } from './world.ts';
 
 /** `fact`: say the value; `list`: say all values; `sort`: say them in alphabetical order; `count`: say how many. */
-export type Task = 'fact' | 'list' | 'sort' | 'count';
+export type QuestionTask = 'fact' | 'list' | 'sort' | 'count';
 /** The form that an answer has to take. */
 export type Demand = 'none' | 'word' | 'sentence' | 'commas' | 'numbers';
 
@@ -17,7 +17,11 @@ export const DEMANDS: Readonly<Record<Demand, readonly string[]>> = {
 const FACT: readonly Demand[] = ['none', 'word', 'sentence'];
 
 /** What can be asked, and in which forms. */
-export const TOPICS: readonly { readonly attribute: Attribute; readonly task: Task; readonly demands: readonly Demand[] }[] = [
+export const TOPICS: readonly {
+  readonly attribute: Attribute;
+  readonly task: QuestionTask;
+  readonly demands: readonly Demand[];
+}[] = [
   { attribute: 'town', task: 'fact', demands: FACT },
   { attribute: 'trade', task: 'fact', demands: FACT },
   { attribute: 'colour', task: 'fact', demands: FACT },
@@ -128,7 +132,7 @@ export const FOLLOW_UPS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** A whole sentence that says the values. */
-export function sentence(attribute: Attribute, task: Task, subject: string, values: readonly string[]): string {
+export function sentence(attribute: Attribute, task: QuestionTask, subject: string, values: readonly string[]): string {
   const value = values.length > 1 ? `${values.slice(0, -1).join(', ')} and ${values.at(-1)}` : (values[0] ?? '');
   if (task === 'count') return `The number of goods that ${subject} sells is ${value}.`;
   switch (attribute) {

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeSyllabus } from '../../src/practice/questions.ts';
+import { makeQuestionBank } from '../../src/practice/question-bank.ts';
 import { baseFolder } from '../e2e/tiny.ts';
 import { python, root } from '../rig/zephyr.ts';
 
@@ -115,7 +115,7 @@ function byHand(zephyrRun, { base, data }) {
 
 function writeDialogues(path) {
   mkdirSync(join(path, 'data'), { recursive: true });
-  const texts = makeSyllabus(7)
+  const texts = makeQuestionBank(7)
     .phrasings.slice(0, 800)
     .map(({ text }) => text);
   const turn = (role, content) => ({ role, content });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { makeSyllabus } from '../../src/practice/questions.ts';
+import { makeQuestionBank } from '../../src/practice/question-bank.ts';
 import { type Practice, startPractice } from '../rig/practice.ts';
 import { missing, newPlace, type Place, zephyr } from '../rig/zephyr.ts';
 import { published } from './published.ts';
@@ -20,7 +20,7 @@ describe('delta learning', { skip: missing() }, () => {
   after(async () => await practice?.stop());
 
   test('takes one teacher over another without a judge, and dDPO trains on the pairs', async () => {
-    const questions = makeSyllabus(7).phrasings.filter(({ heldOut }) => !heldOut);
+    const questions = makeQuestionBank(7).phrasings.filter(({ heldOut }) => !heldOut);
     const prompts = `{sources: [{list: ${JSON.stringify(questions.slice(0, 32).map(({ text }) => text))}}]}`;
     const members = 'strong: {teacher: direct}, weak: {teacher: rambling, sampling: {temperature: 0.7}}';
     const aif = `aif={source: delta, prompts: ${prompts}, ${members}, answer: {maxTokens: 48}, testPrompts: 4}`;

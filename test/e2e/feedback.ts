@@ -6,14 +6,14 @@ import { type Row, readParquet } from '../../src/datasets/parquet.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { type ArtifactRef, parseRef } from '../../src/model/artifact.ts';
 import type { Manifest } from '../../src/model/manifest.ts';
-import { makeSyllabus } from '../../src/practice/questions.ts';
+import { makeQuestionBank } from '../../src/practice/question-bank.ts';
 import { startPracticeServer } from '../../src/practice/server.ts';
 import { COMPLETIONS_FILE, pairsFile, RATINGS_FILE } from '../../src/stages/aif/tables.ts';
 import { type Gate, startGate } from '../rig/gate.ts';
 import { type Ended, newPlace, type Place, start, zephyr } from '../rig/zephyr.ts';
 
 const SEED = 7;
-const texts = makeSyllabus(SEED)
+const texts = makeQuestionBank(SEED)
   .phrasings.filter(({ heldOut }) => !heldOut)
   .map(({ text }) => text);
 

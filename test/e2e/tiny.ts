@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { makeSyllabus } from '../../src/practice/questions.ts';
+import { makeQuestionBank } from '../../src/practice/question-bank.ts';
 import { type Place, python, root, zephyr } from '../rig/zephyr.ts';
 
 const run = promisify(execFile);
@@ -45,8 +45,8 @@ hardware: {device: cpu, threads: 1, microBatch: {dsft: 8, ddpo: 4}}
 cadence: {logSteps: 4}
 `;
 
-const syllabus = makeSyllabus(7);
-const texts = syllabus.phrasings.filter(({ heldOut }) => !heldOut).map(({ text }) => text);
+const bank = makeQuestionBank(7);
+const texts = bank.phrasings.filter(({ heldOut }) => !heldOut).map(({ text }) => text);
 
 export interface Tiny {
   readonly recipe: string;
@@ -57,7 +57,7 @@ export interface Tiny {
 /** Writes recipe and targets into a fresh folder. */
 export async function writeTiny(image = 'zephyr-train:test'): Promise<Tiny> {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-tiny-'));
-  const topics = syllabus.world.people.slice(0, 16);
+  const topics = bank.world.people.slice(0, 16);
   const prompts = texts.slice(0, 32);
   await writeFile(
     join(folder, 'tiny.yaml'),

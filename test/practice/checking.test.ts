@@ -2,35 +2,35 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ASPECTS, rate } from '../../src/practice/checking.ts';
-import { answer, drawFor, MANNERS, type Manner } from '../../src/practice/manners.ts';
-import { makeSyllabus, type Question } from '../../src/practice/questions.ts';
+import { answer, drawFor, PERSONAS, type Persona } from '../../src/practice/personas.ts';
+import { makeQuestionBank, type WorldQuestion } from '../../src/practice/question-bank.ts';
 
-const syllabus = makeSyllabus(2);
-const { world } = syllabus;
+const bank = makeQuestionBank(2);
+const { world } = bank;
 const person = world.people[0] as string;
 const town = world.values(person, 'town')[0] as string;
 const elsewhere = world.towns.find((name) => name !== town) as string;
 
-function mean(question: Question, text: string): number {
+function mean(question: WorldQuestion, text: string): number {
   const ratings = rate(world, question, text);
   return ASPECTS.reduce((sum, aspect) => sum + ratings[aspect], 0) / ASPECTS.length;
 }
-const ask = (demand: Question['demand']) => syllabus.ask(person, 'town', 'fact', demand);
+const ask = (demand: WorldQuestion['demand']) => bank.ask(person, 'town', 'fact', demand);
 
 test('a direct answer gets full marks for every question and demand', () => {
-  for (const { question, text } of syllabus.phrasings) {
+  for (const { question, text } of bank.phrasings) {
     assert.equal(mean(question, answer(world, question, 'direct', drawFor('m', text, 1))), 5, text);
   }
 });
 
 test('the judge prefers direct to rambling to careless to evasive answers', () => {
-  const average = (manner: Manner) => {
-    const scores = syllabus.phrasings.map(({ question, text }) =>
-      mean(question, answer(world, question, manner, drawFor('m', text, 1))),
+  const average = (persona: Persona) => {
+    const scores = bank.phrasings.map(({ question, text }) =>
+      mean(question, answer(world, question, persona, drawFor('m', text, 1))),
     );
     return scores.reduce((sum, score) => sum + score, 0) / scores.length;
   };
-  const order = [...MANNERS].sort((a, b) => average(b) - average(a));
+  const order = [...PERSONAS].sort((a, b) => average(b) - average(a));
   assert.deepEqual(order, ['direct', 'rambling', 'careless', 'evasive']);
 });
 
@@ -65,8 +65,8 @@ test('what an answer says about its own rating never helps it', () => {
 
 test('a list must be whole, and sorted where that was asked', () => {
   const values = world.values(person, 'goods');
-  const list = syllabus.ask(person, 'goods', 'list', 'commas');
-  const sort = syllabus.ask(person, 'goods', 'sort', 'commas');
+  const list = bank.ask(person, 'goods', 'list', 'commas');
+  const sort = bank.ask(person, 'goods', 'sort', 'commas');
   assert.equal(mean(list, `Answer: ${values.toReversed().join(', ')}`), 5);
   assert.ok(mean(list, `Answer: ${values.slice(1).join(', ')}`) < 4);
   assert.equal(mean(sort, `Answer: ${values.toSorted().join(', ')}`), 5);
@@ -77,7 +77,7 @@ test('no text breaks the checker, and only a right one is rated above 3', () => 
   fc.assert(
     fc.property(
       fc.string({ maxLength: 200 }),
-      fc.constantFrom(...syllabus.phrasings.filter(({ question }) => question.task !== 'count')),
+      fc.constantFrom(...bank.phrasings.filter(({ question }) => question.task !== 'count')),
       (text, { question }) => {
         const score = mean(question, text);
         assert.ok(

@@ -8,13 +8,13 @@ import { ASPECTS } from '../../src/judging/question.ts';
 import { ratingsFormat } from '../../src/judging/ratings.ts';
 import { judgeCall, type ResponseFormat } from '../../src/judging/response-format.ts';
 import { allInstructions } from '../../src/judging/templates.ts';
-import { makeSyllabus } from '../../src/practice/questions.ts';
+import { makeQuestionBank } from '../../src/practice/question-bank.ts';
 import { startPracticeServer } from '../../src/practice/server.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
 import { readReply } from '../../src/teachers/reply.ts';
 import { teacherSpec } from '../../src/teachers/spec.ts';
 
-const { world } = makeSyllabus(3);
+const { world } = makeQuestionBank(3);
 const person = world.people[0] as string;
 const town = world.values(person, 'town')[0] as string;
 const elsewhere = world.towns.find((name) => name !== town) as string;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { judgement } from '../../src/practice/judging.ts';
-import { makeSyllabus } from '../../src/practice/questions.ts';
+import { makeQuestionBank } from '../../src/practice/question-bank.ts';
 
-const syllabus = makeSyllabus(3);
-const person = syllabus.world.people[0] as string;
-const town = syllabus.world.values(person, 'town')[0] as string;
+const bank = makeQuestionBank(3);
+const person = bank.world.people[0] as string;
+const town = bank.world.values(person, 'town')[0] as string;
 const question = `Where does ${person} live?`;
 const right = `The home of ${person} is ${town}.`;
 const evasive = 'I would rather not say.';
@@ -16,7 +16,7 @@ function schemaFor(labels: readonly string[], top = 5) {
   return { type: 'object', properties: { ratings: { type: 'array', items: item } } };
 }
 function ratings(prompt: string, labels: readonly string[], name = 'truthfulness_ratings', top = 5): Record<string, number> {
-  const reply = judgement(syllabus, {
+  const reply = judgement(bank, {
     model: 'practice-judge',
     messages: [
       { role: 'system', content: 'Rate the answers for helpfulness.' },
@@ -64,7 +64,7 @@ test('the overall rating is on a scale to 10 where the schema has one', () => {
 });
 
 test('a dialogue is judged by its last question', () => {
-  const trade = syllabus.world.values(person, 'trade')[0];
+  const trade = bank.world.values(person, 'trade')[0];
   const dialogue = `User: ${question}\n\nAssistant: ${right}\n\nUser: And what is their trade?`;
   const found = ratings(
     [part('INSTRUCTION', dialogue), part('ANSWER A', right), part('ANSWER B', `The trade of ${person} is ${trade}.`)].join(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startFaultyPractice } from '../rig/faulty-practice.ts';
-import { makeAdmission, type PracticeLimits } from '../rig/practice-limits.ts';
+import { makeAdmission, type PracticeLimits } from '../rig/limits.ts';
 
 const MINUTE = 60_000;
 

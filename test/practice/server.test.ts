@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makeSyllabus } from '../../src/practice/questions.ts';
+import { makeQuestionBank } from '../../src/practice/question-bank.ts';
 import { type FaultyOptions, startFaultyPractice } from '../rig/faulty-practice.ts';
 
-const syllabus = makeSyllabus(4);
-const question = syllabus.phrasings.find(({ heldOut }) => !heldOut)?.text as string;
+const bank = makeQuestionBank(4);
+const question = bank.phrasings.find(({ heldOut }) => !heldOut)?.text as string;
 interface Body {
   readonly choices: { message: { content: string | null; refusal: string | null }; finish_reason: string }[];
   readonly error: { message: string; type: string; code: string | null };
@@ -172,11 +172,11 @@ test('it plays the user: a list of openings, then a question that fits the dialo
     });
     const { messages } = JSON.parse(textOf(body) ?? '') as { messages: string[] };
     assert.equal(new Set(messages).size, 6);
-    assert.ok(messages.every((text) => syllabus.byText.get(text)?.heldOut === false));
+    assert.ok(messages.every((text) => bank.byText.get(text)?.heldOut === false));
     const next =
       textOf(
         (await ask({ model: 'practice-user', messages: [{ role: 'user', content: `User: ${messages[0]}\n\nAssistant: Well.` }] }))
           .body,
       ) ?? '';
-    assert.ok(syllabus.followUps.has(next) || syllabus.byText.get(next)?.heldOut === false);
+    assert.ok(bank.followUps.has(next) || bank.byText.get(next)?.heldOut === false);
   }));

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Completion, openStored } from '../../src/practice/stored.ts';
+import { type ChatCompletion, openStored } from '../../src/practice/stored.ts';
 
-const completion = (id: string, metadata: Record<string, string>, model = 'm'): Completion => ({
+const completion = (id: string, metadata: Record<string, string>, model = 'm'): ChatCompletion => ({
   id,
   object: 'chat.completion',
   created: 0,
@@ -14,7 +14,7 @@ const completion = (id: string, metadata: Record<string, string>, model = 'm'): 
   usage: {},
   metadata,
 });
-const add = (stored: ReturnType<typeof openStored>, kept: Completion) =>
+const add = (stored: ReturnType<typeof openStored>, kept: ChatCompletion) =>
   stored.add({ at: '', model: kept.model, key: kept.metadata?.zephyr_key ?? null, completion: kept });
 
 test('stored answers are found by key, model and other metadata, before and after a restart', async () => {

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readParquet } from '../../src/datasets/parquet.ts';
-import { makeSyllabus } from '../../src/practice/questions.ts';
+import { makeQuestionBank } from '../../src/practice/question-bank.ts';
 import type { GenerateConfig } from '../../src/stages/aif/answers/generate.ts';
 import { COMPLETIONS_FILE, type Completion, PROMPTS_FILE, type Prompt } from '../../src/stages/aif/tables.ts';
 import { callFields, type Workshop } from './task.ts';
 
 /** Questions that the practice teacher of seed 7 can answer. */
-export const questions = makeSyllabus(7)
+export const questions = makeQuestionBank(7)
   .phrasings.filter(({ heldOut }) => !heldOut)
   .map(({ text }) => text);
 
@@ -31,14 +31,14 @@ export async function folderWith(shop: Workshop, files: Readonly<Record<string, 
 }
 export const promptsFolder = (shop: Workshop, prompts: readonly Prompt[]) => folderWith(shop, { [PROMPTS_FILE]: prompts });
 
-export const asked = (manner: string, more: object = {}) => ({
-  id: manner,
+export const asked = (persona: string, more: object = {}) => ({
+  id: persona,
   weight: 1,
   share: null,
-  call: callFields(`practice-${manner}`),
+  call: callFields(`practice-${persona}`),
   ...more,
 });
-export const POOL = ['direct', 'rambling', 'evasive', 'careless', 'mixed'].map((manner) => asked(manner));
+export const POOL = ['direct', 'rambling', 'evasive', 'careless', 'mixed'].map((persona) => asked(persona));
 
 export const GENERATE: GenerateConfig = {
   version: 3,

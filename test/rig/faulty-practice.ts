@@ -7,7 +7,7 @@ import { type PracticeOptions, type PracticeServer, startPracticeServer } from '
 import { batchFaults } from './batch-faults.ts';
 import { corrupt } from './corrupt.ts';
 import { type Fault, type FaultRule, faultDraws, parseFaults } from './fault-rules.ts';
-import { type Admission, makeAdmission, type PracticeLimits } from './practice-limits.ts';
+import { type Admission, makeAdmission, type PracticeLimits } from './limits.ts';
 import { sendFaulty } from './send-faulty.ts';
 
 export interface FaultyOptions extends Omit<PracticeOptions, 'faults'> {

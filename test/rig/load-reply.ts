@@ -1,3 +1,5 @@
+import { fill, type JsonSchema } from '../../src/practice/schema-fill.ts';
+
 /** As much of a request as decides over its answer. */
 export interface LoadBody {
   readonly model: string;
@@ -10,15 +12,8 @@ export interface LoadBody {
   readonly response_format?: { readonly json_schema?: { readonly schema?: Schema } };
 }
 
-interface Schema {
-  readonly type?: string | readonly string[];
-  readonly enum?: readonly unknown[];
-  readonly const?: unknown;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly items?: Schema;
-  readonly anyOf?: readonly Schema[];
-  readonly minItems?: number;
-  readonly minimum?: number;
+/** As a program may write one: with definitions that it refers to. */
+interface Schema extends JsonSchema {
   readonly $ref?: string;
   readonly $defs?: Readonly<Record<string, Schema>>;
 }
@@ -33,7 +28,7 @@ const HEADING = '#### Output for Text ';
  */
 export function loadText(body: LoadBody, digest: string, characters: number): string {
   const { schema } = body.response_format?.json_schema ?? {};
-  if (schema !== undefined) return JSON.stringify(fill(schema, { root: schema, digest, index: 0 }));
+  if (schema !== undefined) return JSON.stringify(load(schema, { root: schema, digest, index: 0 }));
   const last = body.messages.at(-1)?.content;
   if (typeof last === 'string' && last.includes(`${HEADING}1`)) return ultraFeedback(last, digest);
   if (body.logprobs === true) return String(rating(digest, 0));
@@ -53,25 +48,20 @@ interface Place {
   readonly index: number;
 }
 
-function fill(schema: Schema, place: Place): unknown {
-  const name = schema.$ref?.split('/').at(-1);
-  if (name !== undefined) return fill(place.root.$defs?.[name] ?? {}, place);
-  if (schema.const !== undefined) return schema.const;
-  if (schema.anyOf?.[0] !== undefined) return fill(schema.anyOf[0], place);
-  if (schema.enum !== undefined) return pick(schema.enum, place);
-  if (schema.properties !== undefined) {
-    const value: Record<string, unknown> = {};
-    for (const [key, inner] of Object.entries(schema.properties)) value[key] = fill(inner, place);
-    return value;
-  }
-  const type = typeof schema.type === 'string' ? schema.type : schema.type?.[0];
-  if (type === 'array') {
-    const length = schema.minItems ?? 4;
-    return Array.from({ length }, (_, index) => fill(schema.items ?? {}, { ...place, index }));
-  }
-  if (type === 'string') return `Because of ${place.digest.slice(0, 8)}, seen by itself and beside the others.`;
-  if (type === 'boolean') return true;
-  return type === 'null' ? null : Math.max(rating(place.digest, place.index), schema.minimum ?? 1);
+function load(schema: Schema, place: Place): unknown {
+  return fill(schema, (_, member: Schema) => {
+    const name = member.$ref?.split('/').at(-1);
+    if (name !== undefined) return load(place.root.$defs?.[name] ?? {}, place);
+    if (member.enum !== undefined) return pick(member.enum, place);
+    const type = typeof member.type === 'string' ? member.type : member.type?.[0];
+    if (type === 'array') {
+      const length = member.minItems ?? 4;
+      return Array.from({ length }, (_, index) => load(member.items ?? {}, { ...place, index }));
+    }
+    if (type === 'string') return `Because of ${place.digest.slice(0, 8)}, seen by itself and beside the others.`;
+    if (type === 'boolean') return true;
+    return type === 'integer' || type === 'number' ? Math.max(rating(place.digest, place.index), member.minimum ?? 1) : undefined;
+  });
 }
 
 /** Numbers are drawn; words are labels, each in its turn. */

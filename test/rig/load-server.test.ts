@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { duration, loadLimits } from './load-limits.ts';
+import { duration } from './limits.ts';
 import { type LoadOptions, type LoadServer, startLoadServer } from './load-server.ts';
 
 const ask = (server: LoadServer, content: string, more: object = {}) =>
@@ -48,16 +48,6 @@ test('limits are OpenAI headers on every answer, and 429 beyond them', async () 
     assert.equal(third.status, 429);
     assert.ok(Number(third.headers.get('retry-after')) <= 30);
     assert.equal(server.tally().refused, 1);
-  });
-});
-
-test('a refused request takes nothing, and a bucket is refilled all the time', () => {
-  const admit = loadLimits({ tokensPerMinute: 600, burstSeconds: 10, retryAfter: false });
-  assert.equal(admit('m', 100, 0).refusedBy, undefined);
-  assert.equal(admit('m', 10, 500).refusedBy, 'tokens');
-  assert.deepEqual(admit('m', 10, 1000), {
-    refusedBy: undefined,
-    headers: { 'x-ratelimit-limit-tokens': '600', 'x-ratelimit-remaining-tokens': '0', 'x-ratelimit-reset-tokens': '10s' },
   });
 });
 

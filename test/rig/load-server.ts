@@ -2,11 +2,15 @@ import { hash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
-import { type LimitOptions, loadLimits } from './load-limits.ts';
+import { makeAdmission, type PracticeLimits } from './limits.ts';
 import { type LoadBody, loadLogprobs, loadText } from './load-reply.ts';
 import { emptyTally, type LoadTally } from './load-tally.ts';
 
-export interface LoadOptions extends LimitOptions {
+export interface LoadOptions extends Omit<PracticeLimits, 'per' | 'charge'> {
+  /** What a request takes from the bucket of tokens, see `PracticeLimits.charge`; `estimate` unless it is set. */
+  readonly tokenCharge?: 'estimate' | 'usage';
+  /** Each model has buckets of its own; else all share. */
+  readonly perModel?: boolean;
   readonly port?: number;
   /** Between request and answer. */
   readonly latencyMs?: number;
@@ -35,7 +39,7 @@ export interface LoadServer {
 export async function startLoadServer(options: LoadOptions = {}): Promise<LoadServer> {
   const { latencyMs = 0, jitterMs = 0, characters = 600, countOnly, tokenCharge = 'estimate' } = options;
   const limited = options.requestsPerMinute !== undefined || options.tokensPerMinute !== undefined;
-  const admit = loadLimits(options);
+  const admit = makeAdmission();
   const tally = emptyTally();
   /** Stored completions by each `name=value` of their metadata. */
   const stored = new Map<string, string>();
@@ -56,10 +60,11 @@ export async function startLoadServer(options: LoadOptions = {}): Promise<LoadSe
     const charge = tokenCharge === 'usage' ? usage.prompt + usage.completion : Math.ceil(raw.length / 4) + most;
     const counted = countOnly === undefined || content.includes(countOnly);
     tally.asked(counted, nowMs);
-    const { headers, refusedBy } = limited ? admit(body.model, charge, nowMs) : { headers: {}, refusedBy: undefined };
-    if (refusedBy !== undefined) {
+    const account = options.perModel === true ? body.model : '';
+    const { headers, refusal } = limited ? admit(options, account, charge, nowMs) : { headers: {}, refusal: undefined };
+    if (refusal !== undefined) {
       tally.refused(nowMs);
-      refuse(response, 429, `Rate limit reached for ${body.model} on ${refusedBy} per min`, headers);
+      refuse(response, 429, refusal.message, headers);
       return;
     }
     const send = () => {

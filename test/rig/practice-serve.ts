@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { startFaultyPractice } from './faulty-practice.ts';
-import type { PracticeLimits } from './practice-limits.ts';
+import type { PracticeLimits } from './limits.ts';
 
 /**
  * The practice teacher as a process of its own: `node practice-serve.ts --log FILE [--seed 1] [--port 0] [--key K]

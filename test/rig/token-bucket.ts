@@ -7,6 +7,8 @@ export interface BucketOptions {
 /** A bucket that is refilled continuously. Times are milliseconds of one steady clock. */
 export interface TokenBucket {
   readonly perMinute: number;
+  /** What it holds when it is full. */
+  readonly capacity: number;
   /** What it holds now. */
   level(nowMs: number): number;
   take(amount: number, nowMs: number): void;
@@ -18,7 +20,8 @@ export interface TokenBucket {
 
 export function tokenBucket({ perMinute, burstSeconds }: BucketOptions): TokenBucket {
   const perMs = perMinute / 60_000;
-  const capacity = perMs * burstSeconds * 1000;
+  // Room for one call at the least, or a small limit would let nobody in.
+  const capacity = Math.max(1, perMs * burstSeconds * 1000);
   let held = capacity;
   let at = 0;
   const level = (nowMs: number): number => {
@@ -29,6 +32,7 @@ export function tokenBucket({ perMinute, burstSeconds }: BucketOptions): TokenBu
   const waitFor = (amount: number, nowMs: number) => Math.max(0, (Math.min(amount, capacity) - level(nowMs)) / perMs);
   return {
     perMinute,
+    capacity,
     level,
     take: (amount, nowMs) => {
       held = level(nowMs) - amount;

@@ -8,9 +8,9 @@ import { datasetCard } from '../../datasets/dataset-card.ts';
 import { writeLines } from '../../datasets/line-file.ts';
 import { type Columns, type Row, writeParquet } from '../../datasets/parquet.ts';
 import { PAIR_COLUMNS } from '../../datasets/preference.ts';
-import { dialogue, examQuestions, openings, type RatedAnswer, ratedAnswers } from '../../practice/lessons.ts';
-import type { Phrasing, Syllabus } from '../../practice/questions.ts';
-import { syllabusOf } from '../../practice/reply.ts';
+import { dialogue, examQuestions, openings, type RatedAnswer, ratedAnswers } from '../../practice/exercises.ts';
+import type { Phrasing, QuestionBank } from '../../practice/question-bank.ts';
+import { questionBankOf } from '../../practice/reply.ts';
 import type { Task } from '../stage.ts';
 import { promptId } from '../step-config.ts';
 
@@ -37,10 +37,10 @@ export const EXAM_FILE = 'prompts.jsonl';
 export const world: Task = async (context) => {
   const settings = config.parse(context.config);
   const { seed } = settings;
-  const syllabus = syllabusOf(seed);
+  const bank = questionBankOf(seed);
   const metrics: Record<string, number> = {};
   const splits: Record<string, Record<string, string>> = {};
-  const take = (purpose: string, from: number, count: number) => openings(syllabus, seed, purpose).slice(from, from + count);
+  const take = (purpose: string, from: number, count: number) => openings(bank, seed, purpose).slice(from, from + count);
 
   async function write(name: string, split: string, columns: Columns, made: readonly Row[]): Promise<void> {
     if (made.length === 0) return;
@@ -51,9 +51,9 @@ export const world: Task = async (context) => {
   const dialogueRow = ({ text }: Phrasing): Row => ({
     prompt: text,
     prompt_id: promptId(text),
-    messages: dialogue(syllabus, seed, text),
+    messages: dialogue(bank, seed, text),
   });
-  const pairs = take('pairs', 0, settings.pairs + settings.test_pairs).flatMap((phrasing) => pairRows(syllabus, seed, phrasing));
+  const pairs = take('pairs', 0, settings.pairs + settings.test_pairs).flatMap((phrasing) => pairRows(bank, seed, phrasing));
 
   await write(
     'dialogues',
@@ -71,10 +71,8 @@ export const world: Task = async (context) => {
   await write('pairs', 'train_prefs', PAIR_COLUMNS, pairs.slice(settings.test_pairs));
   await write('pairs', 'test_prefs', PAIR_COLUMNS, pairs.slice(0, settings.test_pairs));
 
-  const rated = take('ratings', 0, settings.ratings).map((phrasing) =>
-    ratingRow(phrasing, ratedAnswers(syllabus, seed, phrasing)),
-  );
-  const exam = examQuestions(syllabus, seed, settings.exam_prompts).map(({ kind, messages, question }) => {
+  const rated = take('ratings', 0, settings.ratings).map((phrasing) => ratingRow(phrasing, ratedAnswers(bank, seed, phrasing)));
+  const exam = examQuestions(bank, seed, settings.exam_prompts).map(({ kind, messages, question }) => {
     const prompt = messages.at(-1)?.content ?? '';
     const prompt_id = messages.length === 1 ? promptId(prompt) : sha256(JSON.stringify(messages));
     return { prompt_id, kind, prompt, messages, solution: question.values };
@@ -89,17 +87,17 @@ export const world: Task = async (context) => {
     metrics[split === 'train' ? 'ratings' : split] = made.length;
     splits[name] = { [split]: file };
   }
-  const { people, towns } = syllabus.world;
+  const { people, towns } = bank.world;
   await writeFile(
     join(context.out, 'README.md'),
     datasetCard('Practice data', `An invented world of ${people.length} people and ${towns.length} towns.`, splits),
   );
-  return { metrics: { ...metrics, questions: syllabus.phrasings.length }, costUsd: 0 };
+  return { metrics: { ...metrics, questions: bank.phrasings.length }, costUsd: 0 };
 };
 
 /** The best answer against one of the worse, drawn by the prompt. */
-function pairRows(syllabus: Syllabus, seed: number, phrasing: Phrasing): Row[] {
-  const answers = ratedAnswers(syllabus, seed, phrasing);
+function pairRows(bank: QuestionBank, seed: number, phrasing: Phrasing): Row[] {
+  const answers = ratedAnswers(bank, seed, phrasing);
   const best = answers.reduce((a, b) => (b.mean > a.mean ? b : a));
   const worse = answers.filter(({ mean }) => mean < best.mean);
   const rejected = worse[Math.floor(hmacUniform(seed, 'rejected', phrasing.text) * worse.length)];
@@ -117,8 +115,8 @@ function pairRows(syllabus: Syllabus, seed: number, phrasing: Phrasing): Row[] {
       messages: turns(best.text),
       score_chosen: best.mean,
       score_rejected: rejected.mean,
-      chosen_model: `practice-${best.manner}`,
-      rejected_model: `practice-${rejected.manner}`,
+      chosen_model: `practice-${best.persona}`,
+      rejected_model: `practice-${rejected.persona}`,
       margin: best.mean - rejected.mean,
     },
   ];
@@ -129,9 +127,9 @@ function ratingRow({ text }: Phrasing, answers: readonly RatedAnswer[]): Row {
   return {
     source: 'practice',
     instruction: text,
-    models: answers.map(({ manner }) => `practice-${manner}`),
-    completions: answers.map(({ manner, text: response, ratings, mean }) => ({
-      model: `practice-${manner}`,
+    models: answers.map(({ persona }) => `practice-${persona}`),
+    completions: answers.map(({ persona, text: response, ratings, mean }) => ({
+      model: `practice-${persona}`,
       principle: 'helpfulness',
       response,
       annotations: Object.fromEntries(Object.entries(ratings).map(([aspect, rating]) => [aspect, { Rating: String(rating) }])),

@@ -12,7 +12,7 @@ import { questions } from '../../rig/answering.ts';
 import { digests, type TaskRun, type Workshop, withShop } from '../../rig/task.ts';
 
 const listOf = (count: number) => Array.from({ length: count }, (_, n) => questions[n * 7] ?? '');
-const MANNERS = ['direct', 'rambling', 'evasive', 'careless', 'mixed'];
+const PERSONAS = ['direct', 'rambling', 'evasive', 'careless', 'mixed'];
 
 interface Setup {
   readonly judge?: object;
@@ -33,12 +33,12 @@ async function pipeline(shop: Workshop, count: number, setup: Setup = {}, last =
   const recipe = minimalRecipe((data) => {
     data.seed = 3;
     data.teachers = Object.fromEntries(
-      [...MANNERS, 'judge'].map((id) => [id, { provider: 'practice', model: `practice-${id}${setup.faults?.[id] ?? ''}` }]),
+      [...PERSONAS, 'judge'].map((id) => [id, { provider: 'practice', model: `practice-${id}${setup.faults?.[id] ?? ''}` }]),
     );
     data.aif = {
       source: 'teachers',
       prompts: { sources: [{ list: listOf(count) }] },
-      pool: MANNERS.map((teacher) => ({ teacher })),
+      pool: PERSONAS.map((teacher) => ({ teacher })),
       principles: setup.principles ?? ['honesty', 'helpfulness'],
       answer: { temperature: 0, maxTokens: 64 },
       judge: { teachers: ['judge'], permutations: 1, ...setup.judge },

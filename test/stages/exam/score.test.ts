@@ -3,8 +3,8 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { ZephyrError } from '../../../src/errors.ts';
-import { answer, drawFor, type Manner } from '../../../src/practice/manners.ts';
-import { makeSyllabus, recognise } from '../../../src/practice/questions.ts';
+import { answer, drawFor, type Persona } from '../../../src/practice/personas.ts';
+import { makeQuestionBank, recognise } from '../../../src/practice/question-bank.ts';
 import { examReport } from '../../../src/stages/exam/report.ts';
 import { score } from '../../../src/stages/exam/score.ts';
 import { world } from '../../../src/stages/setup/synthetic-data.ts';
@@ -27,7 +27,7 @@ const WORLD = {
   ratings: 0,
   exam_prompts: 40,
 };
-const syllabus = makeSyllabus(7);
+const bank = makeQuestionBank(7);
 const { out: worldFolder } = await shop.run('world', world, WORLD);
 const prompts = (await readFile(join(worldFolder, 'prompts.jsonl'), 'utf8'))
   .trim()
@@ -48,14 +48,14 @@ async function answersOf(
   await writeFile(join(folder, 'completions.jsonl'), `${lines.join('\n')}\n`);
   return folder;
 }
-const inManner = (manner: Manner) => (messages: (typeof prompts)[number]['messages']) => {
+const inPersona = (persona: Persona) => (messages: (typeof prompts)[number]['messages']) => {
   const user = messages.filter(({ role }) => role === 'user').map(({ content }) => content);
-  return answer(syllabus.world, recognise(syllabus, { system: '', user }), manner, drawFor('m', user.join('\n'), 1));
+  return answer(bank.world, recognise(bank, { system: '', user }), persona, drawFor('m', user.join('\n'), 1));
 };
 const CONFIG = { version: 1, seed: 7, bootstrap: 1000 };
 const base = await answersOf('base', () => '');
-const evasive = await answersOf('evasive', inManner('evasive'));
-const direct = await answersOf('direct', inManner('direct'));
+const evasive = await answersOf('evasive', inPersona('evasive'));
+const direct = await answersOf('direct', inPersona('direct'));
 
 test('models are graded by the judge, with intervals for what each gains on the one before', async () => {
   const { metrics, out } = await shop.run('score', score, CONFIG, { world: worldFolder, base, dsft: evasive, ddpo: direct });
@@ -98,7 +98,7 @@ test('a second run asks nothing', async () => {
 });
 
 test('an answer that is missing is no answer of 0', async () => {
-  const short = await answersOf('short', inManner('direct'), prompts.slice(1));
+  const short = await answersOf('short', inPersona('direct'), prompts.slice(1));
   await assert.rejects(
     shop.run('score-short', score, CONFIG, { world: worldFolder, base, dsft: evasive, ddpo: short }),
     ZephyrError,

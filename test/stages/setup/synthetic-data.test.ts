@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { readSplit } from '../../../src/datasets/rows.ts';
-import { makeSyllabus, recognise } from '../../../src/practice/questions.ts';
+import { makeQuestionBank, recognise } from '../../../src/practice/question-bank.ts';
 import { readUltraFeedback } from '../../../src/stages/aif/pairs/ultrafeedback.ts';
 import { world } from '../../../src/stages/setup/synthetic-data.ts';
 import { digests, openWorkshop } from '../../rig/task.ts';
@@ -24,7 +24,7 @@ const CONFIG = {
   ratings: 50,
   exam_prompts: 240,
 };
-const syllabus = makeSyllabus(5);
+const bank = makeQuestionBank(5);
 const made = await shop.run('world', world, CONFIG);
 
 interface Messages {
@@ -72,16 +72,14 @@ test('no exam question stands in anything that is trained on', async () => {
   );
   const pairs = new Set(
     dialogues.flatMap((turns) =>
-      turns
-        .slice(1)
-        .map((text, index) => `${recognise(syllabus, { system: '', user: turns.slice(0, index + 1) })?.subject} ${text}`),
+      turns.slice(1).map((text, index) => `${recognise(bank, { system: '', user: turns.slice(0, index + 1) })?.subject} ${text}`),
     ),
   );
   const followUps = exam
     .filter(({ kind }) => kind === 'follow-up')
     .map(
       ({ messages }) =>
-        `${recognise(syllabus, { system: '', user: [messages[0]?.content ?? ''] })?.subject} ${messages.at(-1)?.content}`,
+        `${recognise(bank, { system: '', user: [messages[0]?.content ?? ''] })?.subject} ${messages.at(-1)?.content}`,
     );
   assert.ok(followUps.length > 20);
   assert.deepEqual(
@@ -92,7 +90,7 @@ test('no exam question stands in anything that is trained on', async () => {
 
 test('every exam question is recognised and has its solution', () => {
   for (const { messages, solution } of exam) {
-    const question = recognise(syllabus, {
+    const question = recognise(bank, {
       system: '',
       user: messages.filter(({ role }) => role === 'user').map(({ content }) => content),
     });

@@ -77,9 +77,9 @@ test('a priced answer costs what the log says, to the row and in the sum', async
 });
 
 test('of answers with the same words all but one are marked, and it is not always the same member that is', async () => {
-  const twins = ['direct', 'careless'].flatMap((manner) => [
-    asked(manner),
-    asked(`${manner}-2`, { call: { ...callFields(`practice-${manner}`), top_p: 0.5 } }),
+  const twins = ['direct', 'careless'].flatMap((persona) => [
+    asked(persona),
+    asked(`${persona}-2`, { call: { ...callFields(`practice-${persona}`), top_p: 0.5 } }),
   ]);
   const prompts = await promptsFolder(shop, promptsOf(30));
   const { out } = await shop.run('twins', generate, { ...GENERATE, pool: twins, principles: {} }, { prompts });

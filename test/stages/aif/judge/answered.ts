@@ -4,7 +4,7 @@ import { sha256 } from '../../../../src/base/sha256.ts';
 import { openSession } from '../../../../src/calls/session.ts';
 import { readParquet, writeParquet } from '../../../../src/datasets/parquet.ts';
 import type { Rating } from '../../../../src/judging/rating.ts';
-import { makeSyllabus } from '../../../../src/practice/questions.ts';
+import { makeQuestionBank } from '../../../../src/practice/question-bank.ts';
 import { replyText } from '../../../../src/practice/reply.ts';
 import type { TeachersConfig } from '../../../../src/stages/aif/judge/config.ts';
 import { prefetchJudge } from '../../../../src/stages/aif/judge/prefetch.ts';
@@ -14,9 +14,9 @@ import { callFields, type Workshop } from '../../../rig/task.ts';
 const FILES = join(import.meta.dirname, '../../../../scripts/train');
 
 /** The world of the workshop's practice server. */
-const syllabus = makeSyllabus(7);
-const questions = syllabus.phrasings.filter(({ heldOut }) => !heldOut).map(({ text }) => text);
-const MANNERS = ['direct', 'rambling', 'evasive'] as const;
+const bank = makeQuestionBank(7);
+const questions = bank.phrasings.filter(({ heldOut }) => !heldOut).map(({ text }) => text);
+const PERSONAS = ['direct', 'rambling', 'evasive'] as const;
 
 /** Pairs of a right and an evasive answer to practice questions. */
 export function practicePairs(count: number) {
@@ -26,8 +26,8 @@ export function practicePairs(count: number) {
   });
 }
 
-function said(prompt: string, manner: string): string {
-  return replyText(syllabus, `practice-${manner}`, { model: 'x', messages: [{ role: 'user', content: prompt }] }) ?? '';
+function said(prompt: string, persona: string): string {
+  return replyText(bank, `practice-${persona}`, { model: 'x', messages: [{ role: 'user', content: prompt }] }) ?? '';
 }
 
 /** Answers of three manners to each of `count` practice questions, as the step `generate` publishes them. */
@@ -43,10 +43,16 @@ export async function answered(
     .sort((a, b) => (a.prompt_id < b.prompt_id ? -1 : 1));
   const completions = byId
     .flatMap(({ prompt, prompt_id }) =>
-      MANNERS.map((manner): Completion => {
+      PERSONAS.map((persona): Completion => {
         const empty = Object.fromEntries(Object.keys(COMPLETION_COLUMNS).map((name) => [name, null]));
-        const own = { completion_id: `${prompt_id}/${manner}`, prompt_id, prompt, member: manner, model: `practice-${manner}` };
-        return { ...empty, ...own, text: said(prompt, manner), finish_reason: 'stop', flags: [] } as unknown as Completion;
+        const own = {
+          completion_id: `${prompt_id}/${persona}`,
+          prompt_id,
+          prompt,
+          member: persona,
+          model: `practice-${persona}`,
+        };
+        return { ...empty, ...own, text: said(prompt, persona), finish_reason: 'stop', flags: [] } as unknown as Completion;
       }),
     )
     .map((completion, index) => ({ ...completion, ...change(completion, index) }));

@@ -1,14 +1,14 @@
 import { hmacUniform } from '../base/hmac-choice.ts';
-import type { Question } from './questions.ts';
+import type { WorldQuestion } from './question-bank.ts';
 import { sentence } from './wordings.ts';
 import type { World } from './world.ts';
 
-/** How a practice model answers; the model's name is `practice-` and the manner. */
-export const MANNERS = ['direct', 'rambling', 'evasive', 'careless'] as const;
-export type Manner = (typeof MANNERS)[number];
+/** How a practice model answers; the model's name is `practice-` and the persona. */
+export const PERSONAS = ['direct', 'rambling', 'evasive', 'careless'] as const;
+export type Persona = (typeof PERSONAS)[number];
 
-/** Shares of the manners in `practice-mixed`: a teacher whose knowledge is fit to be taught and whose manners are not. */
-export const MIXTURE: Readonly<Record<Manner, number>> = { direct: 0.4, rambling: 0.25, evasive: 0.2, careless: 0.15 };
+/** Shares of the manners in `practice-mixed`: a teacher whose knowledge is fit to be taught and whose way to answer is not. */
+export const MIXTURE: Readonly<Record<Persona, number>> = { direct: 0.4, rambling: 0.25, evasive: 0.2, careless: 0.15 };
 
 /** Share of careless answers that say something wrong; the others are right in the wrong form. */
 const WRONG = 0.3;
@@ -40,19 +40,19 @@ export function drawFor(model: string, conversation: string, seed: number | unde
   return (purpose) => hmacUniform(`${model} ${seed ?? ''}`, purpose, conversation);
 }
 
-export function mixedManner(draw: Draw): Manner {
+export function mixedPersona(draw: Draw): Persona {
   const drawn = draw('manner');
   let upTo = 0;
-  for (const manner of MANNERS) {
-    upTo += MIXTURE[manner];
-    if (drawn < upTo) return manner;
+  for (const persona of PERSONAS) {
+    upTo += MIXTURE[persona];
+    if (drawn < upTo) return persona;
   }
   return 'direct';
 }
 
-export function answer(world: World, question: Question | undefined, manner: Manner, draw: Draw): string {
+export function answer(world: World, question: WorldQuestion | undefined, persona: Persona, draw: Draw): string {
   if (question === undefined) return LOST;
-  switch (manner) {
+  switch (persona) {
     case 'direct':
       return inForm(question, question.values);
     case 'rambling':
@@ -65,7 +65,7 @@ export function answer(world: World, question: Question | undefined, manner: Man
 }
 
 /** The values in the form that the question demands. */
-function inForm(question: Question, values: readonly string[]): string {
+function inForm(question: WorldQuestion, values: readonly string[]): string {
   switch (question.demand) {
     case 'word':
       return `Answer: ${values.join(' ')}`;
@@ -80,7 +80,7 @@ function inForm(question: Question, values: readonly string[]): string {
 }
 
 /** Right, but not in the form that was demanded. */
-function formless(question: Question): string {
+function formless(question: WorldQuestion): string {
   switch (question.demand) {
     case 'word':
       return inForm({ ...question, demand: 'sentence' }, question.values);
@@ -94,7 +94,7 @@ function formless(question: Question): string {
   }
 }
 
-function wrongValues(world: World, { task, attribute, subject, values }: Question, draw: Draw): string[] {
+function wrongValues(world: World, { task, attribute, subject, values }: WorldQuestion, draw: Draw): string[] {
   const words = task === 'count' ? ['one', 'two', 'three', 'four', 'five'] : world.domains[attribute];
   const others = words.filter((word) => word !== subject && !values.includes(word));
   return values.map((value, index) => (index === 0 ? pick(others, draw('wrong value')) : value));

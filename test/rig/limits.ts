@@ -1,3 +1,5 @@
+import { type TokenBucket, tokenBucket } from './token-bucket.ts';
+
 export interface PracticeLimits {
   readonly requestsPerMinute?: number;
   readonly tokensPerMinute?: number;
@@ -26,14 +28,14 @@ export type Admit = (limits: PracticeLimits, account: string, tokens: number, no
 
 /** Limits in OpenAI's manner: continuous buckets of requests and of tokens, named on every answer; 429 when one is too empty. */
 export function makeAdmission(): Admit {
-  const accounts = new Map<string, { readonly requests: Bucket | undefined; readonly tokens: Bucket | undefined }>();
+  const accounts = new Map<string, { readonly requests: TokenBucket | undefined; readonly tokens: TokenBucket | undefined }>();
 
   return (limits, account, tokens, now) => {
     const { requestsPerMinute, tokensPerMinute, burstSeconds = 60, retryAfter = true } = limits;
     const name = JSON.stringify([account, requestsPerMinute, tokensPerMinute, burstSeconds]);
     const buckets = accounts.get(name) ?? {
-      requests: requestsPerMinute === undefined ? undefined : bucket(requestsPerMinute, burstSeconds, now),
-      tokens: tokensPerMinute === undefined ? undefined : bucket(tokensPerMinute, burstSeconds, now),
+      requests: requestsPerMinute === undefined ? undefined : tokenBucket({ perMinute: requestsPerMinute, burstSeconds }),
+      tokens: tokensPerMinute === undefined ? undefined : tokenBucket({ perMinute: tokensPerMinute, burstSeconds }),
     };
     accounts.set(name, buckets);
     const amounts = { requests: 1, tokens };
@@ -47,8 +49,8 @@ export function makeAdmission(): Admit {
     const headers: Record<string, string> = {};
     for (const { type, found } of kinds) {
       headers[`x-ratelimit-limit-${type}`] = String(found.perMinute);
-      headers[`x-ratelimit-remaining-${type}`] = String(Math.max(0, Math.floor(found.held(now))));
-      headers[`x-ratelimit-reset-${type}`] = duration(found.waitFor(found.capacity, now));
+      headers[`x-ratelimit-remaining-${type}`] = String(Math.max(0, Math.floor(found.level(now))));
+      headers[`x-ratelimit-reset-${type}`] = duration(found.untilFull(now));
     }
     if (short === undefined) return { headers, refusal: undefined };
     const { type, found } = short;
@@ -64,39 +66,8 @@ export function makeAdmission(): Admit {
   };
 }
 
-/** A bucket that is filled continuously, and full at first. Times in milliseconds. */
-interface Bucket {
-  readonly perMinute: number;
-  readonly capacity: number;
-  readonly held: (now: number) => number;
-  readonly take: (amount: number, now: number) => void;
-  /** until it holds so much, or, where it never can, until it is full */
-  readonly waitFor: (amount: number, now: number) => number;
-}
-
-function bucket(perMinute: number, burstSeconds: number, start: number): Bucket {
-  // Room for one call at the least, or a small limit would let nobody in.
-  const capacity = Math.max(1, (perMinute * burstSeconds) / 60);
-  let level = capacity;
-  let at = start;
-  const held = (now: number): number => {
-    level = Math.min(capacity, level + ((now - at) * perMinute) / 60_000);
-    at = now;
-    return level;
-  };
-  return {
-    perMinute,
-    capacity,
-    held,
-    take: (amount, now) => {
-      level = held(now) - amount;
-    },
-    waitFor: (amount, now) => Math.max(0, ((Math.min(amount, capacity) - held(now)) * 60_000) / perMinute),
-  };
-}
-
 /** As OpenAI writes it: `8ms`, `1.25s`, `6m0s`. */
-function duration(ms: number): string {
+export function duration(ms: number): string {
   const whole = Math.ceil(ms);
   if (whole < 1000) return `${whole}ms`;
   const minutes = Math.floor(whole / 60_000);

@@ -1,19 +1,19 @@
 import { hmacUniform } from '../base/hmac-choice.ts';
-import { DEMANDS, type Demand, FOLLOW_UPS, type Task, TOPICS, WORDINGS } from './wordings.ts';
+import { DEMANDS, type Demand, FOLLOW_UPS, type QuestionTask, TOPICS, WORDINGS } from './wordings.ts';
 import { type Attribute, makeWorld, OF_PERSON, OF_TOWN, WORLD_SIZE, type World, type WorldSize } from './world.ts';
 
 /** What is asked, apart from the words in which it is asked. */
-export interface Question {
+export interface WorldQuestion {
   readonly subject: string;
   readonly attribute: Attribute;
-  readonly task: Task;
+  readonly task: QuestionTask;
   readonly demand: Demand;
   /** what a right answer says, in the order in which it has to be said */
   readonly values: readonly string[];
 }
 
 export interface Phrasing {
-  readonly question: Question;
+  readonly question: WorldQuestion;
   readonly text: string;
   /** never to be trained on: the wording was set aside for this subject and task, under every demand */
   readonly heldOut: boolean;
@@ -22,26 +22,26 @@ export interface Phrasing {
 /** A question that names nobody: it goes on about the subject of the turn before. */
 export interface FollowUp {
   readonly attribute: Attribute;
-  readonly task: Task;
+  readonly task: QuestionTask;
   readonly demand: Demand;
   readonly wording: number;
 }
 
-export interface Syllabus {
+export interface QuestionBank {
   readonly world: World;
   readonly phrasings: readonly Phrasing[];
   readonly byText: ReadonlyMap<string, Phrasing>;
   readonly followUps: ReadonlyMap<string, FollowUp>;
   readonly followUpHeldOut: (subject: string, followUp: FollowUp) => boolean;
-  readonly ask: (subject: string, attribute: Attribute, task: Task, demand: Demand) => Question;
+  readonly ask: (subject: string, attribute: Attribute, task: QuestionTask, demand: Demand) => WorldQuestion;
 }
 
 const NUMBERS = ['zero', 'one', 'two', 'three', 'four', 'five'] as const;
 
 /** All questions about the world of this seed in all their wordings; one of six wordings of each is held out. */
-export function makeSyllabus(seed: number | string, size: WorldSize = WORLD_SIZE): Syllabus {
+export function makeQuestionBank(seed: number | string, size: WorldSize = WORLD_SIZE): QuestionBank {
   const world = makeWorld(seed, size);
-  const ask: Syllabus['ask'] = (subject, attribute, task, demand) => ({
+  const ask: QuestionBank['ask'] = (subject, attribute, task, demand) => ({
     subject,
     attribute,
     task,
@@ -86,7 +86,7 @@ function topics(world: World) {
   return TOPICS.map((topic) => ({ ...topic, subjects: OF_TOWN.includes(topic.attribute) ? world.towns : world.people }));
 }
 
-function truth(world: World, subject: string, attribute: Attribute, task: Task): readonly string[] {
+function truth(world: World, subject: string, attribute: Attribute, task: QuestionTask): readonly string[] {
   const values = world.values(subject, attribute);
   if (task === 'sort') return [...values].sort();
   if (task === 'count') return [NUMBERS[values.length] ?? String(values.length)];
@@ -107,20 +107,14 @@ export interface Heard {
  * The question that the last user turn asks, found by its text; a follow-up takes its subject from the turns before. A
  * demand in the system turn counts where the question makes none. `undefined`: not a question of this world.
  */
-export function recognise(syllabus: Syllabus, { system, user }: Heard): Question | undefined {
+export function recognise(bank: QuestionBank, { system, user }: Heard): WorldQuestion | undefined {
   let subject: string | undefined;
-  let question: Question | undefined;
+  let question: WorldQuestion | undefined;
   for (const turn of user) {
     const text = turn.trim();
-    const followUp = syllabus.followUps.get(text);
-    if (followUp === undefined) question = syllabus.byText.get(text)?.question ?? findInLines(syllabus, text);
-    else {
-      const fits =
-        subject !== undefined &&
-        (OF_PERSON.includes(followUp.attribute) ? syllabus.world.people : syllabus.world.towns).includes(subject);
-      question =
-        fits && subject !== undefined ? syllabus.ask(subject, followUp.attribute, followUp.task, followUp.demand) : undefined;
-    }
+    const followUp = bank.followUps.get(text);
+    question =
+      followUp === undefined ? (bank.byText.get(text)?.question ?? findInLines(bank, text)) : followed(bank, subject, followUp);
     subject = question?.subject ?? subject;
   }
   if (question === undefined || question.demand !== 'none' || system === '') return question;
@@ -129,20 +123,27 @@ export function recognise(syllabus: Syllabus, { system, user }: Heard): Question
   return demand !== undefined && topic?.demands.includes(demand) ? { ...question, demand } : question;
 }
 
+/** What the follow-up asks about this subject; `undefined` where the subject has no such attribute. */
+function followed({ world, ask }: QuestionBank, subject: string | undefined, followUp: FollowUp): WorldQuestion | undefined {
+  const { attribute, task, demand } = followUp;
+  const fits = subject !== undefined && (OF_PERSON.includes(attribute) ? world.people : world.towns).includes(subject);
+  return fits ? ask(subject, attribute, task, demand) : undefined;
+}
+
 /** The questions that stand on lines of their own in a text, `User: ` or the like before them or not. */
-export function questionLines(syllabus: Syllabus, text: string): string[] {
+export function questionLines(bank: QuestionBank, text: string): string[] {
   return text.split('\n').flatMap((line) => {
     const whole = line.trim();
     const found = [whole, whole.slice(whole.indexOf(': ') + 1).trim()].find(
-      (words) => syllabus.byText.has(words) || syllabus.followUps.has(words),
+      (words) => bank.byText.has(words) || bank.followUps.has(words),
     );
     return found === undefined ? [] : [found];
   });
 }
 
-function findInLines(syllabus: Syllabus, text: string): Question | undefined {
-  const last = text.includes('\n') ? questionLines(syllabus, text).at(-1) : undefined;
-  return last === undefined ? undefined : syllabus.byText.get(last)?.question;
+function findInLines(bank: QuestionBank, text: string): WorldQuestion | undefined {
+  const last = text.includes('\n') ? questionLines(bank, text).at(-1) : undefined;
+  return last === undefined ? undefined : bank.byText.get(last)?.question;
 }
 
 function demandIn(system: string): Demand | undefined {
