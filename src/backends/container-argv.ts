@@ -1,8 +1,8 @@
 import { getegid, geteuid } from 'node:process';
-import type { SubmitRequest } from './backend.ts';
-import type { ContainerBackendOptions } from './container.ts';
-import { FOLDER_LABEL } from './container-engine.ts';
+import type { ContainerSchedulerOptions } from './container.ts';
+import { PLACE_LABEL } from './container-engine.ts';
 import { attemptName, jobEnvironment, programArgv, supervisorArgv } from './job-folder.ts';
+import type { SubmitRequest } from './scheduler.ts';
 
 /** Where the job folder is mounted. */
 const JOB = '/job';
@@ -13,18 +13,19 @@ const HOST_NAME = 'zephyr-job';
  * `docker run` for one job. Only the job folder is writable, and in it neither the inputs nor the code; no capability,
  * no network, no variable of ours. `--init`, because Python as process 1 would ignore SIGTERM.
  */
-export function runArgv(options: ContainerBackendOptions, request: SubmitRequest, cdi: boolean): string[] {
-  const { folder, labels, hardware, program } = request;
+export function runArgv(options: ContainerSchedulerOptions, request: SubmitRequest, cdi: boolean): string[] {
+  const { place, labels, hardware, program } = request;
+  const folder = options.workspace.folder(place);
   const name = attemptName(labels);
   const rootless = options.binary === 'podman' && geteuid?.() !== 0;
   const environment = {
     ...jobEnvironment(`${JOB}/home`, request, options.environment),
-    ...(options.network === 'none' && hardware.processes > 1 && { GLOO_SOCKET_IFNAME: 'lo', NCCL_SOCKET_IFNAME: 'lo' }),
+    ...(options.network === 'none' && hardware.ranks > 1 && { GLOO_SOCKET_IFNAME: 'lo', NCCL_SOCKET_IFNAME: 'lo' }),
   };
   return [
     ...['run', '--detach', '--init', '--pull', 'never', '--name', name],
     ...Object.entries(labels).flatMap(([key, value]) => ['--label', `zephyr.${key}=${value}`]),
-    ...['--label', `${FOLDER_LABEL}=${folder}`],
+    ...['--label', `${PLACE_LABEL}=${place}`],
     ...['--stop-timeout', String(options.stopTimeout), '--shm-size', options.shmSize],
     ...(options.memory === undefined ? [] : ['--memory', options.memory, '--memory-swap', options.memory]),
     ...['--user', options.user ?? `${geteuid?.() ?? 0}:${getegid?.() ?? 0}`],

@@ -1,10 +1,9 @@
-import { open, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Line, objectIn, readLinesFrom } from '../base/ndjson.ts';
-import { type JobEvent, type JobHandle, type JobResult, type JobState, jobEvent, jobResult } from '../model/job.ts';
+import { type Line, objectIn } from '../base/ndjson.ts';
+import { ZephyrError } from '../errors.ts';
+import { isAlive, type JobEvent, type JobHandle, type JobResult, type JobState, jobEvent } from '../model/job.ts';
 import type { Backend } from './backend.ts';
-import { readIfThere } from './job-folder.ts';
+import type { Scheduler } from './scheduler.ts';
 
 export type Followed =
   | {
@@ -13,6 +12,8 @@ export type Followed =
       /** byte offset in events.jsonl from which a later follower goes on */
       readonly offset: number;
     }
+  /** what the job waits for, and then that it runs; said of a job that waits only, whenever it changes */
+  | { readonly type: 'state'; readonly state: WaitingState | RunningState }
   | { readonly type: 'note'; readonly message: string }
   | {
       readonly type: 'ended';
@@ -21,66 +22,156 @@ export type Followed =
       readonly logTail: readonly string[];
     };
 
-export type EndedState = Extract<JobState, { state: 'exited' | 'absent' }>;
+type WaitingState = Extract<JobState, { state: 'queued' | 'starting' }>;
+type RunningState = Extract<JobState, { state: 'running' }>;
+/** `queued`: the job can never start. */
+export type EndedState = Extract<JobState, { state: 'exited' | 'absent' | 'queued' }>;
 
 export interface FollowOptions {
   /** Ends the stream without an `ended`; the job goes on. */
   readonly signal?: AbortSignal;
   readonly offset?: number;
-  /** milliseconds between two looks at events.jsonl */
+  /** milliseconds between two looks at the events, in place of the workspace's */
   readonly pollMs?: number;
-  /** milliseconds between two questions to the backend while nothing points to an end */
+  /** milliseconds between two questions to the scheduler while nothing points to an end, in place of its own */
   readonly statePollMs?: number;
+  /** milliseconds for which a scheduler must say that a job can never start before it is believed */
+  readonly hopelessMs?: number;
 }
 
-/** A backend that does not answer is mentioned after this many times in a row, and asked ever more rarely. */
+/** A scheduler that does not answer is mentioned after this many times in a row, and asked ever more rarely. */
 const SILENCES_BEFORE_NOTE = 5;
 const LONGEST_PAUSE_MS = 30_000;
 /** Two answers, because one may be a list that lags behind. */
 const ABSENCES = 2;
-const TAIL_LINES = 40;
-const TAIL_BYTES = 32 * 1024;
+const HOPELESS_MS = 30_000;
 
 /**
- * The events of a job as it writes them, then how it ended. The backend is the truth about the end and the job folder
+ * The events of a job as it writes them, then how it ended. The scheduler is the truth about the end and the workspace
  * about everything else; `unknown` is waited out for as long as it takes.
  */
-export async function* followJob(backend: Backend, handle: JobHandle, options: FollowOptions = {}): AsyncGenerator<Followed> {
-  const { signal, pollMs = 200, statePollMs = 1000 } = options;
+export async function* followJob(
+  { scheduler, workspace }: Backend,
+  handle: JobHandle,
+  options: FollowOptions = {},
+): AsyncGenerator<Followed> {
+  const { signal, pollMs = workspace.pollMs } = options;
   let offset = options.offset ?? 0;
-  let silences = 0;
-  let absences = 0;
-  let nextQuestion = 0;
+  let closing = false;
+  const watch = new StateWatch(scheduler, options);
   while (signal?.aborted !== true) {
     // asked before the events are read, so that after an end nothing is left unread
-    const state = performance.now() >= nextQuestion ? await backend.state(handle) : undefined;
-    let closing = false;
-    for (const line of await readLinesFrom(join(handle.folder, 'events.jsonl'), offset)) {
+    const state = await watch.look(handle, closing);
+    for (const line of await workspace.events(handle.place, offset)) {
       offset = line.end;
       const item = parseLine(line);
+      // the program is about to leave
       closing ||= item.type === 'event' && (item.event.type === 'final' || item.event.type === 'error');
       yield item;
     }
-    absences = state?.state === 'absent' ? absences + 1 : absences;
-    if (state?.state === 'exited' || (state?.state === 'absent' && absences >= ABSENCES)) {
-      yield { type: 'ended', state, result: await readResult(handle.folder), logTail: await readLogTail(handle.folder) };
+    yield* watch.told();
+    if (state !== undefined && watch.hasEnded(state)) {
+      const { result, exit, logTail } = await workspace.end(handle.place);
+      // a scheduler that has forgotten a job does not say how it ended; the job itself does
+      const ended: EndedState = state.state === 'absent' && exit !== undefined ? { state: 'exited', ...exit } : state;
+      yield { type: 'ended', state: ended, result, logTail };
       return;
     }
-    if (state?.state === 'unknown') {
-      silences += 1;
-      nextQuestion = performance.now() + Math.min(statePollMs * 2 ** silences, LONGEST_PAUSE_MS);
-      if (silences === SILENCES_BEFORE_NOTE)
-        yield { type: 'note', message: `${backend.name} does not answer (${state.why}); waiting, the job may well go on` };
-    } else if (state !== undefined) {
-      if (silences >= SILENCES_BEFORE_NOTE) yield { type: 'note', message: `${backend.name} answers again` };
-      silences = 0;
-      if (state.state === 'running') absences = 0;
-      nextQuestion = performance.now() + statePollMs;
-    }
-    // the program is about to leave, or has left its result: the end is near
-    if (silences === 0 && (closing || (await isThere(join(handle.folder, 'result.json'))))) nextQuestion = 0;
     await sleep(pollMs, undefined, { ...(signal && { signal }) }).catch(() => undefined);
   }
+}
+
+/** What a scheduler says of one job over time: when to ask it again, and what of it is news. */
+class StateWatch {
+  readonly scheduler: Scheduler;
+  readonly everyMs: number;
+  readonly hopelessMs: number;
+  /** answers in a row that said nothing */
+  silences = 0;
+  absences = 0;
+  /** on the clock of `performance.now()` */
+  askAgainAt = 0;
+  hopelessSince: number | undefined;
+  /** what was said last of a job that waits */
+  waitedFor = '';
+  news: Followed[] = [];
+
+  constructor(scheduler: Scheduler, { statePollMs = scheduler.askEveryMs, hopelessMs = HOPELESS_MS }: FollowOptions) {
+    this.scheduler = scheduler;
+    this.everyMs = statePollMs;
+    this.hopelessMs = hopelessMs;
+  }
+
+  /** Undefined while it is too early to ask again; `closing`: the end is near. */
+  async look(handle: JobHandle, closing: boolean): Promise<JobState | undefined> {
+    const now = performance.now();
+    if (now < this.askAgainAt && (!closing || this.silences > 0)) return undefined;
+    const state = await ask(this.scheduler, handle);
+    if (state.state === 'unknown') this.#silent(state.why);
+    else this.#answered(state);
+    return state;
+  }
+
+  #silent(why: string): void {
+    this.silences += 1;
+    this.askAgainAt = performance.now() + Math.min(this.everyMs * 2 ** this.silences, LONGEST_PAUSE_MS);
+    if (this.silences === SILENCES_BEFORE_NOTE)
+      this.#note(`${this.scheduler.name} does not answer (${why}); waiting, the job may well go on`);
+  }
+
+  #answered(state: JobState): void {
+    if (this.silences >= SILENCES_BEFORE_NOTE) this.#note(`${this.scheduler.name} answers again`);
+    this.silences = 0;
+    this.askAgainAt = performance.now() + this.everyMs;
+    if (state.state === 'absent') this.absences += 1;
+    else if (isAlive(state)) this.absences = 0;
+    this.hopelessSince = isHopeless(state) ? (this.hopelessSince ?? performance.now()) : undefined;
+    if (state.state !== 'queued' && state.state !== 'starting' && state.state !== 'running') return;
+    const waitsFor = state.state === 'running' ? '' : `${state.state} ${state.why ?? ''}`;
+    if (waitsFor !== this.waitedFor) this.news.push({ type: 'state', state });
+    this.waitedFor = waitsFor;
+  }
+
+  #note(message: string): void {
+    this.news.push({ type: 'note', message });
+  }
+
+  /** What is news since the last time. */
+  told(): Followed[] {
+    const { news } = this;
+    this.news = [];
+    return news;
+  }
+
+  hasEnded(state: JobState): state is EndedState {
+    if (state.state === 'exited') return true;
+    if (state.state === 'absent') return this.absences >= ABSENCES;
+    return this.hopelessSince !== undefined && performance.now() - this.hopelessSince >= this.hopelessMs;
+  }
+}
+
+function isHopeless(state: JobState): boolean {
+  return state.state === 'queued' && state.canStart === false;
+}
+
+/** A service that is away has said nothing about the job. */
+async function ask(scheduler: Scheduler, handle: JobHandle): Promise<JobState> {
+  try {
+    return await scheduler.state(handle);
+  } catch (error) {
+    if (!(error instanceof ZephyrError)) throw error;
+    return { state: 'unknown', why: error.message };
+  }
+}
+
+/** As the scheduler says, an absence only once it was said twice with its time between two questions. */
+export async function surely(scheduler: Scheduler, handle: JobHandle): Promise<JobState> {
+  let state = await ask(scheduler, handle);
+  for (let absences = 1; state.state === 'absent' && absences < ABSENCES; absences += 1) {
+    await sleep(scheduler.askEveryMs);
+    state = await ask(scheduler, handle);
+  }
+  return state;
 }
 
 function parseLine(line: Line): Followed {
@@ -95,35 +186,4 @@ function parseLine(line: Line): Followed {
 /** The event that a line of `events.jsonl` holds; undefined where it holds none. */
 export function parseJobEvent(text: string): JobEvent | undefined {
   return jobEvent.safeParse(objectIn(text)).data;
-}
-
-/** `result.json`, or undefined when it is missing or not what the contract says: then nothing is proved. */
-async function readResult(folder: string): Promise<JobResult | undefined> {
-  const text = await readIfThere(join(folder, 'result.json'));
-  if (text === undefined) return undefined;
-  try {
-    return jobResult.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The last lines of log.txt; of a progress bar that redraws itself, its last state. */
-export async function readLogTail(folder: string, lines = TAIL_LINES): Promise<string[]> {
-  const path = join(folder, 'log.txt');
-  if (!(await isThere(path))) return [];
-  await using file = await open(path);
-  const { size } = await file.stat();
-  const bytes = Buffer.alloc(Math.min(size, TAIL_BYTES));
-  const { bytesRead } = await file.read(bytes, 0, bytes.length, size - bytes.length);
-  const text = bytes.toString('utf8', 0, bytesRead).split('\n');
-  if (size > bytes.length) text.shift();
-  return text
-    .map((line) => line.replace(/\r$/, '').replace(/^.*\r/s, ''))
-    .filter((line) => line !== '')
-    .slice(-lines);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }

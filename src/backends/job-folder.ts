@@ -1,9 +1,10 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { atomicWrite } from '../base/atomic-write.ts';
-import type { JobHandle, JobLabels } from '../model/job.ts';
-import type { SubmitRequest } from './backend.ts';
+import { type JobFile, type JobLabels, type JobResult, jobResult, worldSize } from '../model/job.ts';
+import type { SubmitRequest } from './scheduler.ts';
+import type { ExitRecord, JobOrder } from './workspace.ts';
 
 /** One attempt's name, fit for a file and for a container. */
 export function attemptName({ run, stage, step, epoch }: JobLabels): string {
@@ -15,22 +16,68 @@ export function controlFolder(folder: string, labels: JobLabels): string {
   return join(folder, 'control', attemptName(labels));
 }
 
+/** What a job finds in its folder beside job.json. */
+export async function layFolders(folder: string): Promise<void> {
+  for (const name of ['in', 'out', 'checkpoints', 'code']) await mkdir(join(folder, name), { recursive: true });
+}
+
+/** job.json of an order; the paths of inputs and checkpoint are relative to its folder. */
+export function jobFile(order: JobOrder, inputs: JobFile['inputs'], resume: string | null): JobFile {
+  const { device, microBatch, accumulation, threads } = order.hardware;
+  const processes = worldSize(order.hardware);
+  return {
+    version: 1,
+    program: order.program,
+    labels: order.labels,
+    config: order.config,
+    inputs,
+    hardware: { device, processes, micro_batch: microBatch, accumulation, threads },
+    cadence: order.cadence,
+    resume,
+  };
+}
+
 /** Makes the control folder and lays the supervisor there, where a container sees it too. */
-export async function layControl(request: SubmitRequest, scripts: string): Promise<string> {
-  const control = controlFolder(request.folder, request.labels);
+export async function layControl(folder: string, labels: JobLabels, root: string): Promise<string> {
+  const control = controlFolder(folder, labels);
   await mkdir(control, { recursive: true });
-  await mkdir(join(request.folder, 'home'), { recursive: true });
-  await atomicWrite(join(control, 'supervise.py'), await readFile(join(scripts, 'supervise.py')));
+  await mkdir(join(folder, 'home'), { recursive: true });
+  await atomicWrite(join(control, 'supervise.py'), await readFile(join(root, 'scripts', 'train', 'supervise.py')));
   return control;
 }
 
 const exitRecord = z.object({ code: z.int(), outOfMemory: z.boolean() });
-export type ExitRecord = z.infer<typeof exitRecord>;
 
-/** What the supervisor wrote after the last process of the attempt was gone; undefined while there is none. */
-export async function readExit(handle: Pick<JobHandle, 'folder' | 'labels'>): Promise<ExitRecord | undefined> {
-  const text = await readIfThere(join(controlFolder(handle.folder, handle.labels), 'exit.json'));
+/** What the supervisor of an attempt wrote after its last process was gone; undefined while there is none. */
+export async function readAttemptExit(folder: string, labels: JobLabels): Promise<ExitRecord | undefined> {
+  const text = await readIfThere(join(controlFolder(folder, labels), 'exit.json'));
   return text === undefined ? undefined : exitRecord.parse(JSON.parse(text));
+}
+
+/** As `readAttemptExit` where the folder alone is known, which one attempt has written to. */
+export async function readExit(folder: string): Promise<ExitRecord | undefined> {
+  const [name] = await readdir(join(folder, 'control')).catch(() => []);
+  const text = name === undefined ? undefined : await readIfThere(join(folder, 'control', name, 'exit.json'));
+  return text === undefined ? undefined : exitRecord.parse(JSON.parse(text));
+}
+
+/** `result.json`, or undefined when it is missing or not what the contract says: then nothing is proved. */
+export function parseResult(text: string | undefined): JobResult | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return jobResult.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The last lines of a log; of a progress bar that redraws itself, its last state. */
+export function tailOf(log: string, lines = 40): string[] {
+  return log
+    .split('\n')
+    .map((line) => line.replace(/\r$/, '').replace(/^.*\r/s, ''))
+    .filter((line) => line !== '')
+    .slice(-lines);
 }
 
 export async function readIfThere(path: string): Promise<string | undefined> {
@@ -49,7 +96,7 @@ export function programArgv(python: string, program: string): string[] {
 
 /** Arguments for Python up to and with `--`; `control` as the job sees it. */
 export function supervisorArgv(control: string, { hardware }: SubmitRequest, more: readonly string[] = []): string[] {
-  return [`${control}/supervise.py`, control, '--log', 'log.txt', '--ranks', String(hardware.processes), ...more, '--'];
+  return [`${control}/supervise.py`, control, '--log', 'log.txt', '--ranks', String(hardware.ranks), ...more, '--'];
 }
 
 /**

@@ -4,29 +4,32 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { isEarlierBoot } from '../base/host-id.ts';
 import { ZephyrError } from '../errors.ts';
-import { type JobHandle, type JobLabels, type JobState, jobHandle } from '../model/job.ts';
-import type { Backend, SubmitRequest } from './backend.ts';
+import { type JobHandle, type JobLabels, type JobSite, type JobState, jobHandle } from '../model/job.ts';
 import { environmentDigest, environmentPins } from './environments.ts';
+import type { FolderWorkspace } from './folder-workspace.ts';
 import {
   attemptName,
   controlFolder,
   jobEnvironment,
   layControl,
   programArgv,
-  readExit,
+  readAttemptExit,
   readIfThere,
   supervisorArgv,
 } from './job-folder.ts';
-import { isAlive, killMarked, signalIfThere } from './processes.ts';
+import { isProcessAlive, killMarked, signalIfThere } from './processes.ts';
 import { checkPython } from './python-check.ts';
+import type { NodeHardware, Scheduler, SubmitRequest } from './scheduler.ts';
+import { outOfSight, seenFrom } from './sight.ts';
+import { thisNode } from './this-node.ts';
 
-export interface ProcessBackendOptions {
+export interface ProcessOptions {
   /** this machine and boot, `hostname/boot`: a pid of another boot names nothing */
   readonly host: string;
   /** absolute path of the interpreter that holds what a Python environment pins, by the name of that */
   readonly python: (environment: string) => Promise<string>;
-  /** root of all job folders, which are one or two levels below: where `find` looks */
-  readonly jobs: string;
+  /** its job folders are one or two levels below its root: where `find` looks */
+  readonly workspace: FolderWorkspace;
   /** folder of this installation: holds scripts/train */
   readonly root: string;
   /** variables beyond the fixed ones, such as CUDA_VISIBLE_DEVICES */
@@ -41,100 +44,144 @@ const POLL_MS = 20;
  * Jobs as processes of this machine, each below a supervisor (scripts/train/supervise.py) in a session of its own that
  * outlives us. The supervisor claims the attempt, so a submit that was cut off leaves a job that can be found, or none.
  */
-export function processBackend(options: ProcessBackendOptions): Backend {
-  const { host } = options;
+export class ProcessScheduler implements Scheduler {
+  readonly name = 'process';
+  readonly host: string;
+  readonly askEveryMs = 1000;
+  readonly options: ProcessOptions;
+  readonly workspace: FolderWorkspace;
 
-  async function find(labels: JobLabels): Promise<JobHandle | undefined> {
+  constructor(options: ProcessOptions) {
+    this.host = options.host;
+    this.options = options;
+    this.workspace = options.workspace;
+  }
+
+  async check(environments: readonly string[]): Promise<void> {
+    const jobs = this.workspace.root;
+    for (const name of environments)
+      await checkPython({ python: await this.options.python(name), requirements: environmentPins(this.options, name), jobs });
+  }
+
+  environment(name: string): Promise<string> {
+    return environmentDigest(this.options, name);
+  }
+
+  async hardware(): Promise<NodeHardware> {
+    return thisNode();
+  }
+
+  async find(labels: JobLabels): Promise<JobHandle | undefined> {
     const claim = `control/${attemptName(labels)}/claim.json`;
-    for await (const path of glob(`{*,*/*}/${claim}`, { cwd: options.jobs })) {
-      const handle = await readClaim(join(options.jobs, path));
+    for await (const path of glob(`{*,*/*}/${claim}`, { cwd: this.workspace.root })) {
+      const handle = await readClaim(join(this.workspace.root, path));
       if (handle !== undefined) return handle;
     }
     return undefined;
   }
 
-  return {
-    name: 'process',
-    async check(environments) {
-      const { root, jobs } = options;
-      for (const name of environments)
-        await checkPython({ python: await options.python(name), requirements: environmentPins({ root }, name), jobs });
-    },
-    environment: (name) => environmentDigest(options, name),
-    find,
-    state: (handle) => stateOf(host, handle),
+  async submit(request: SubmitRequest): Promise<JobHandle> {
+    const folder = this.workspace.folder(request.place);
+    const known = (await readClaim(claimPath(folder, request.labels))) ?? (await this.find(request.labels));
+    if (known !== undefined) return known;
+    await this.refuseCompany(folder);
+    return await start(this.options, request);
+  }
 
-    async submit(request) {
-      const known = (await readClaim(claimPath(request))) ?? (await find(request.labels));
-      if (known !== undefined) return known;
-      await refuseCompany(host, request);
-      return await start(options, request);
-    },
-
-    async cancel(handle, graceSeconds) {
-      const before = await stateOf(host, handle);
-      if (before.state !== 'running') return before;
-      const supervisor = Number(handle.id.split(':')[0]);
-      signalIfThere(supervisor, 'SIGTERM');
-      if (!(await endsWithin(host, handle, graceSeconds * 1000))) {
-        signalIfThere(supervisor, 'SIGUSR1');
-        // a supervisor that was stopped cannot kill; without it the marker finds the rest
-        if (!(await endsWithin(host, handle, SUPERVISOR_MS))) signalIfThere(supervisor, 'SIGKILL');
-        await endsWithin(host, handle, SUPERVISOR_MS);
+  /** Two attempts in one folder would write over each other's checkpoints. */
+  async refuseCompany(folder: string): Promise<void> {
+    for await (const path of glob('control/*/claim.json', { cwd: folder })) {
+      const other = await readClaim(join(folder, path));
+      if (other !== undefined && (await this.state(other)).state === 'running') {
+        throw new ZephyrError(
+          `Cannot start a job in "${folder}": attempt ${other.labels.epoch} of "${other.labels.step}" is running there`,
+          { exit: 'conflict' },
+        );
       }
-      return await stateOf(host, handle);
-    },
+    }
+  }
 
-    async forget() {
-      // nothing is kept outside the job folder
-    },
-  };
+  async state(handle: JobHandle): Promise<JobState> {
+    const folder = this.workspace.folder(handle.place);
+    // the order matters: the supervisor writes exit.json and then goes
+    const isHere = handle.host === this.host;
+    const alive = isHere && (await isProcessAlive(handle.id));
+    const exit = await readAttemptExit(folder, handle.labels);
+    if (exit !== undefined) return { state: 'exited', ...exit };
+    if (alive) return { state: 'running' };
+    const ours = (await readClaim(claimPath(folder, handle.labels)))?.id === handle.id;
+    if (isHere) {
+      const killed = await killMarked(handle.id);
+      return ours || killed ? KILLED : { state: 'absent' };
+    }
+    // the same machine after a reboot: nothing of the job can be left
+    return ours && isEarlierBoot(handle.host, this.host) ? KILLED : outOfSight(handle);
+  }
+
+  async cancel(handle: JobHandle, graceSeconds: number): Promise<JobState> {
+    const before = await this.state(handle);
+    if (before.state !== 'running') return before;
+    const supervisor = Number(handle.id.split(':')[0]);
+    signalIfThere(supervisor, 'SIGTERM');
+    if (!(await this.endsWithin(handle, graceSeconds * 1000))) {
+      signalIfThere(supervisor, 'SIGUSR1');
+      // a supervisor that was stopped cannot kill; without it the marker finds the rest
+      if (!(await this.endsWithin(handle, SUPERVISOR_MS))) signalIfThere(supervisor, 'SIGKILL');
+      await this.endsWithin(handle, SUPERVISOR_MS);
+    }
+    return await this.state(handle);
+  }
+
+  async endsWithin(handle: JobHandle, milliseconds: number): Promise<boolean> {
+    const deadline = performance.now() + milliseconds;
+    while ((await this.state(handle)).state === 'running') {
+      if (performance.now() >= deadline) return false;
+      await sleep(POLL_MS);
+    }
+    return true;
+  }
+
+  async forget(): Promise<void> {
+    // nothing is kept outside the job folder
+  }
+
+  reaches(job: JobSite, from = this.host): true | { readonly why: string } {
+    return seenFrom({ backend: this.name, host: from }, job);
+  }
 }
 
-const claimPath = ({ folder, labels }: Pick<SubmitRequest, 'folder' | 'labels'>): string =>
-  join(controlFolder(folder, labels), 'claim.json');
+/** The supervisor went without a word: it and the program were killed outright. */
+const KILLED: JobState = { state: 'exited', code: 137, outOfMemory: false };
+
+function claimPath(folder: string, labels: JobLabels): string {
+  return join(controlFolder(folder, labels), 'claim.json');
+}
 
 async function readClaim(path: string): Promise<JobHandle | undefined> {
   const text = await readIfThere(path);
   return text === undefined ? undefined : jobHandle.parse(JSON.parse(text));
 }
 
-/** Two attempts in one folder would write over each other's checkpoints. */
-async function refuseCompany(host: string, { folder }: SubmitRequest): Promise<void> {
-  for await (const path of glob('control/*/claim.json', { cwd: folder })) {
-    const other = await readClaim(join(folder, path));
-    if (other !== undefined && (await stateOf(host, other)).state === 'running') {
-      throw new ZephyrError(
-        `Cannot start a job in "${folder}": attempt ${other.labels.epoch} of "${other.labels.step}" is running there`,
-        {
-          exit: 'conflict',
-        },
-      );
-    }
-  }
-}
-
-async function start(options: ProcessBackendOptions, request: SubmitRequest): Promise<JobHandle> {
-  const control = await layControl(request, join(options.root, 'scripts', 'train'));
+async function start(options: ProcessOptions, request: SubmitRequest): Promise<JobHandle> {
+  const { host, workspace, environment = {} } = options;
+  const { place, labels, program } = request;
   const python = await options.python(request.environment);
-  const handle = { backend: 'process', host: options.host, folder: request.folder, labels: request.labels };
-  const supervisor = execa(
-    python,
-    [...supervisorArgv(control, request, ['--claim', JSON.stringify(handle)]), ...programArgv(python, request.program)],
-    {
-      cwd: request.folder,
-      env: {
-        PATH: [dirname(python), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter),
-        ...jobEnvironment(join(request.folder, 'home'), request, options.environment ?? {}),
-      },
-      extendEnv: false,
-      // a session of its own: neither our terminal's Ctrl-C nor our death reaches it
-      detached: true,
-      cleanup: false,
-      stdio: 'ignore',
-      reject: false,
+  const folder = workspace.folder(place);
+  const control = await layControl(folder, labels, options.root);
+  const claim = ['--claim', JSON.stringify({ backend: 'process', host, place, labels })];
+  const supervisor = execa(python, [...supervisorArgv(control, request, claim), ...programArgv(python, program)], {
+    cwd: folder,
+    env: {
+      PATH: [dirname(python), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter),
+      ...jobEnvironment(join(folder, 'home'), request, environment),
     },
-  );
+    extendEnv: false,
+    // a session of its own: neither our terminal's Ctrl-C nor our death reaches it
+    detached: true,
+    cleanup: false,
+    stdio: 'ignore',
+    reject: false,
+  });
   supervisor.nodeChildProcess.unref();
   let ended: string | undefined;
   void supervisor.then((result) => {
@@ -143,47 +190,14 @@ async function start(options: ProcessBackendOptions, request: SubmitRequest): Pr
   const deadline = performance.now() + SUPERVISOR_MS;
   for (;;) {
     const over = ended;
-    const claimed = await readClaim(claimPath(request));
+    const claimed = await readClaim(claimPath(folder, labels));
     if (claimed !== undefined) return claimed;
     if (over !== undefined || performance.now() > deadline) {
-      throw new ZephyrError(
-        `Cannot start "${request.program}" with "${python}": ${over ?? 'its supervisor gave no sign of life'}`,
-        {
-          exit: 'preflight',
-          hint: `See ${join(request.folder, 'log.txt')}`,
-        },
-      );
+      throw new ZephyrError(`Cannot start "${program}" with "${python}": ${over ?? 'its supervisor gave no sign of life'}`, {
+        exit: 'preflight',
+        hint: `See ${join(folder, 'log.txt')}`,
+      });
     }
     await sleep(POLL_MS);
   }
-}
-
-async function stateOf(host: string, handle: JobHandle): Promise<JobState> {
-  // the order matters: the supervisor writes exit.json and then goes
-  const alive = handle.host === host && (await isAlive(handle.id));
-  const exit = await readExit(handle);
-  if (exit !== undefined) return { state: 'exited', ...exit };
-  if (alive) return { state: 'running' };
-  const ours = (await readClaim(claimPath(handle)))?.id === handle.id;
-  if (handle.host === host) {
-    const killed = await killMarked(handle.id);
-    return ours || killed ? KILLED : { state: 'absent' };
-  }
-  // the same machine after a reboot: nothing of the job can be left
-  if (ours && isEarlierBoot(handle.host, host)) return KILLED;
-  return { state: 'unknown', why: `the job runs on "${machineOf(handle.host)}", which cannot be seen from here` };
-}
-
-/** The supervisor went without a word: it and the program were killed outright. */
-const KILLED: JobState = { state: 'exited', code: 137, outOfMemory: false };
-
-const machineOf = (host: string): string | undefined => host.split('/')[0];
-
-async function endsWithin(host: string, handle: JobHandle, milliseconds: number): Promise<boolean> {
-  const deadline = performance.now() + milliseconds;
-  while ((await stateOf(host, handle)).state === 'running') {
-    if (performance.now() >= deadline) return false;
-    await sleep(POLL_MS);
-  }
-  return true;
 }

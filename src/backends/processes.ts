@@ -6,7 +6,7 @@ import { startTime } from '../base/proc.ts';
 const LINUX = process.platform === 'linux';
 
 /** `pid:start time` names one process for good, where a pid alone is used again. */
-export async function isAlive(id: string): Promise<boolean> {
+export async function isProcessAlive(id: string): Promise<boolean> {
   const split = id.indexOf(':');
   return (await startOf(Number(id.slice(0, split)))) === id.slice(split + 1);
 }

@@ -1,56 +1,85 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import { ZephyrError } from '../errors.ts';
+import type { Hub } from '../hub/hub.ts';
 import { TRAIN } from '../model/job.ts';
 import type { Backend } from './backend.ts';
-import { containerBackend } from './container.ts';
-import { environmentFolder } from './environments.ts';
-import { processBackend } from './process.ts';
 import { dockerOptions, podmanOptions, processOptions } from './target-options.ts';
 
-export const backendNames = ['process', 'docker', 'podman'] as const;
-export type BackendName = (typeof backendNames)[number];
-
+/** What a backend is opened with, beside a target's options for it. */
 export interface BackendPlace {
-  /** this machine and boot, `hostname/boot`; jobs of another one are out of sight */
+  /** this machine and boot, `hostname/boot` */
   readonly host: string;
   /** folder of this installation: holds scripts/train */
   readonly root: string;
   /** folder of this user for what can be made again: Python environments */
   readonly cache: string;
-  /** root of all job folders */
+  /** root of the job folders of this machine */
   readonly jobs: string;
+  /** where artifacts are, and the branches of runs */
+  readonly hub: Hub;
+}
+
+/** One backend: what a target may say of it, and how its pair of scheduler and workspace is opened. */
+export interface BackendModule<Options extends z.ZodType = z.ZodType> {
+  /** Strict, with every default. */
+  readonly options: Options;
+  /** Nodes that one job may have at most. */
+  readonly nodes: number;
+  readonly open: (options: z.output<Options>, place: BackendPlace) => Promise<Backend>;
+}
+
+function backend<Options extends z.ZodType>(module: BackendModule<Options>): BackendModule<Options> {
+  return module;
+}
+
+/** The only list of backends: target files, their schema and `openBackend` go by it. */
+export const BACKENDS = {
+  process: backend({
+    options: processOptions,
+    nodes: 1,
+    open: async (options, place) => {
+      const { ProcessScheduler } = await import('./process.ts');
+      const { environmentFolder } = await import('./environments.ts');
+      const { python, pythons, environment } = options;
+      const given: Readonly<Record<string, string>> = { ...(python !== undefined && { [TRAIN]: python }), ...pythons };
+      const workspace = await localWorkspace(place);
+      const interpreter = async (name: string) => given[name] ?? join(await environmentFolder(place, name), 'bin', 'python');
+      return { scheduler: new ProcessScheduler({ ...place, workspace, python: interpreter, environment }), workspace };
+    },
+  }),
+  docker: backend({ options: dockerOptions, nodes: 1, open: (options, place) => openContainers('docker', options, place) }),
+  podman: backend({ options: podmanOptions, nodes: 1, open: (options, place) => openContainers('podman', options, place) }),
+};
+
+async function openContainers(
+  binary: 'docker' | 'podman',
+  options: z.output<typeof dockerOptions>,
+  place: BackendPlace,
+): Promise<Backend> {
+  const { ContainerScheduler } = await import('./container.ts');
+  const workspace = await localWorkspace(place);
+  return {
+    scheduler: new ContainerScheduler({ ...options, ...place, binary, workspace }),
+    workspace,
+  };
+}
+
+async function localWorkspace({ jobs, hub }: BackendPlace) {
+  const { FolderWorkspace } = await import('./folder-workspace.ts');
+  return new FolderWorkspace('local', jobs, hub);
 }
 
 /** The backend that a target names, with the target's options for it. */
-export function openBackend(target: { readonly backend: BackendName; readonly options: unknown }, place: BackendPlace): Backend {
-  switch (target.backend) {
-    case 'process': {
-      const { python, pythons, environment } = read(target.backend, processOptions, target.options);
-      const given: Readonly<Record<string, string>> = { ...(python !== undefined && { [TRAIN]: python }), ...pythons };
-      return processBackend({
-        ...place,
-        environment,
-        python: async (name) => given[name] ?? join(await environmentFolder(place, name), 'bin', 'python'),
-      });
-    }
-    case 'docker':
-      return containerBackend({
-        ...read(target.backend, dockerOptions, target.options),
-        ...place,
-        binary: 'docker',
-      });
-    case 'podman':
-      return containerBackend({
-        ...read(target.backend, podmanOptions, target.options),
-        ...place,
-        binary: 'podman',
-      });
-  }
-}
-
-function read<T extends z.ZodType>(name: BackendName, schema: T, options: unknown): z.infer<T> {
-  const read = schema.safeParse(options);
-  if (read.success) return read.data;
-  throw new ZephyrError(`Cannot use these options for backend "${name}": ${z.prettifyError(read.error)}`);
+export async function openBackend(
+  target: { readonly backend: string; readonly options: unknown },
+  place: BackendPlace,
+  backends: Readonly<Record<string, BackendModule>> = BACKENDS,
+): Promise<Backend> {
+  const module = backends[target.backend];
+  if (module === undefined)
+    throw new ZephyrError(`Cannot open backend "${target.backend}": expected ${Object.keys(backends).join(', ')}`);
+  const read = module.options.safeParse(target.options);
+  if (read.success) return await module.open(read.data, place);
+  throw new ZephyrError(`Cannot use these options for backend "${target.backend}": ${z.prettifyError(read.error)}`);
 }

@@ -6,7 +6,6 @@ import type { Target } from '../recipe/target.ts';
 import type { Context } from './context.ts';
 
 /** The backend that a target, or the state of a run, names. */
-export function openTargetBackend(context: Context, target: Target): Backend {
-  const { root, cache, home } = context;
-  return openBackend(target, { host: hostId(), root, cache, jobs: join(home, 'jobs') });
+export function openTargetBackend({ root, cache, home, hub }: Context, target: Target): Promise<Backend> {
+  return openBackend(target, { host: hostId(), root, cache, jobs: join(home, 'jobs'), hub });
 }

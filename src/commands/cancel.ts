@@ -26,7 +26,8 @@ export async function cancelRun(context: Context, id: string): Promise<number> {
   noteRun(before);
   const { owner, job } = before;
   if (job?.handle != null) {
-    const ended = await openTargetBackend(context, before.target as Target).cancel(job.handle, GRACE_SECONDS);
+    const { scheduler } = await openTargetBackend(context, before.target as Target);
+    const ended = await scheduler.cancel(job.handle, GRACE_SECONDS);
     if (ended.state === 'unknown')
       throw new ZephyrError(`Cannot cancel ${name}: ${ended.why}`, {
         exit: 'temporary',

@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import { leftoversOf } from '../engine/leftovers.ts';
 import type { ListedRun } from '../engine/run-list.ts';
 import { EXIT } from '../errors.ts';
+import type { Target } from '../recipe/target.ts';
 import { formatBytes } from '../render/format.ts';
+import { openTargetBackend } from './backend.ts';
 import type { Context } from './context.ts';
 import { printTable } from './output.ts';
 import { hubOption } from './same-hub.ts';
@@ -15,7 +17,8 @@ export async function clean(
   options: { readonly json?: boolean; readonly yes?: boolean },
 ): Promise<number> {
   const { hub, home } = context;
-  const { items, kept } = await leftoversOf(hub, join(home, 'jobs'), runs);
+  const workspaceOf = async ({ target }: ListedRun) => (await openTargetBackend(context, target as Target)).workspace;
+  const { items, kept } = await leftoversOf({ hub, workFolder: join(home, 'jobs') }, runs, workspaceOf);
   const deleted = options.yes === true;
   if (deleted) for (const { remove } of items) await remove();
   if (deleted) await hub.reclaim();

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, homedir } from 'node:os';
+import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Engine } from '../engine/engine.ts';
@@ -207,9 +207,8 @@ export async function openEngine(context: Context, recipe: Recipe, target: Targe
   };
   return {
     hub: context.hub,
-    backend: openTargetBackend(context, target),
+    backend: await openTargetBackend(context, target),
     target,
-    machine: { cuda: existsSync('/dev/nvidiactl'), cores: availableParallelism() },
     teacher,
     servers: openServers(),
     tasks,

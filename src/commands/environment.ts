@@ -15,7 +15,7 @@ export async function environmentSource(context: Context, target: Target): Promi
     return { environment: (name) => environmentDigest(context, name) };
   }
   const { openTargetBackend } = await import('./backend.ts');
-  return openTargetBackend(context, target);
+  return (await openTargetBackend(context, target)).scheduler;
 }
 
 /** What the jobs' Pythons hold, by the names of their environments. */
@@ -23,8 +23,8 @@ export async function environmentDigests(
   names: readonly string[],
   source: EnvironmentSource | Promise<EnvironmentSource>,
 ): Promise<EnvironmentDigests> {
-  const { environment } = await source;
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await environment(name)] as const)));
+  const from = await source;
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await from.environment(name)] as const)));
 }
 
 /** The Python environments of the steps that will run; what is used again needs none. */
@@ -36,5 +36,5 @@ export function environmentsToRun(fates: readonly Fate[]): string[] {
 /** Makes the Python environments that are not there yet, where zephyr makes them, and throws for what jobs would miss still. */
 export async function readyEnvironments(context: Context, target: Target, names: readonly string[]): Promise<void> {
   const { openTargetBackend } = await import('./backend.ts');
-  await openTargetBackend(context, target).check(names);
+  await (await openTargetBackend(context, target)).scheduler.check(names);
 }

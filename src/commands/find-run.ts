@@ -1,4 +1,4 @@
-import { readRun } from '../engine/stage-run.ts';
+import { type FoundRun, readRun } from '../engine/read-run.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { readManifest } from '../hub/read-manifest.ts';
@@ -6,19 +6,13 @@ import { resolveRef } from '../hub/resolve.ts';
 import type { RepoId } from '../model/artifact.ts';
 import { MANIFEST_FILE } from '../model/manifest.ts';
 import { isRunId } from '../model/run-id.ts';
-import type { RunState } from '../runs/run-state.ts';
 import { readId } from './read-id.ts';
-
-export interface Found {
-  readonly state: RunState;
-  readonly head: string;
-}
 
 /**
  * The run that an ID names: `hf://.../NAME@run-...`, a bare `run-...`, or an artifact, whose manifest says which run made
  * it. Throws a `ZephyrError` when there is none.
  */
-export async function findRun(hub: Hub, id: string): Promise<Found> {
+export async function findRun(hub: Hub, id: string): Promise<FoundRun> {
   if (isRunId(id)) {
     for (const repo of await hub.list()) {
       const found = await readRun(hub, repo, id);

@@ -1,6 +1,4 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { readLinesFrom } from '../base/ndjson.ts';
+import type { RunName, Workspace } from '../backends/workspace.ts';
 import type { LogLine } from '../engine/event-log.ts';
 import { plainLines } from '../render/plain.ts';
 import { redactor } from '../render/redact.ts';
@@ -8,7 +6,7 @@ import type { Context, Options } from './context.ts';
 import { knownSecrets } from './secrets.ts';
 
 /** Copies what is new in the logs of all jobs of a run; says whether there is any job. */
-export function logCopier(context: Context, folder: string): () => Promise<boolean> {
+export function logCopier(context: Context, workspace: Workspace, run: RunName): () => Promise<boolean> {
   const offsets = new Map<string, number>();
   const redact = redactor(knownSecrets);
   // on a terminal both streams are one: the lines go above the live view
@@ -18,22 +16,16 @@ export function logCopier(context: Context, folder: string): () => Promise<boole
     else process.stdout.write(`${text}\n`);
   };
   return async () => {
-    const jobs = (await readdir(folder).catch(() => []))
-      .filter((name) => /-e\d+$/.test(name))
-      .sort((a, b) => epochOf(a) - epochOf(b));
-    for (const job of jobs) {
-      const from = offsets.get(job);
-      if (from === undefined) write(`==> ${job} <==`);
-      const lines = await readLinesFrom(join(folder, job, 'log.txt'), from ?? 0);
+    const jobs = await workspace.jobs(run);
+    for (const { name, place } of jobs) {
+      const from = offsets.get(name);
+      if (from === undefined) write(`==> ${name} <==`);
+      const lines = await workspace.log(place, from ?? 0);
       for (const { text } of lines) write(redact(text));
-      offsets.set(job, lines.at(-1)?.end ?? from ?? 0);
+      offsets.set(name, lines.at(-1)?.end ?? from ?? 0);
     }
     return jobs.length > 0;
   };
-}
-
-function epochOf(name: string): number {
-  return Number(name.slice(name.lastIndexOf('-e') + 2));
 }
 
 /** Prints every line of the log on stdout, in words or, with `--json`, as it is; says whether there was one so far. */

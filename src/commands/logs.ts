@@ -1,6 +1,7 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, ZephyrError } from '../errors.ts';
+import type { Target } from '../recipe/target.ts';
+import { openTargetBackend } from './backend.ts';
 import { type Options, openContext } from './context.ts';
 import { eventPrinter, logCopier } from './log-copier.ts';
 import { type RunLook, RunWatch } from './look-at-run.ts';
@@ -28,14 +29,14 @@ export async function logs([id]: string[], options: LogsOptions): Promise<number
   const watch = new RunWatch(context, id as string);
   let look: RunLook | undefined = await watch.look();
   const { run } = look.state;
-  const folder = join(context.home, 'jobs', run);
-  const copy = logCopier(context, folder);
+  const { workspace } = await openTargetBackend(context, look.state.target as Target);
+  const copy = logCopier(context, workspace, look.state);
   const attach = lookShower(context, options);
   const print = eventPrinter(options);
   for (let poll = 1; ; poll += 1) {
     if (follow === true && events !== true && look !== undefined) attach(look);
     const isThere = events === true ? print(look?.lines ?? []) : await copy();
-    if (follow !== true && !isThere) throw nothing(run, events === true ? undefined : folder, id as string);
+    if (follow !== true && !isThere) throw nothing(run, events === true, id as string);
     if (follow !== true || (look !== undefined && runExit(look.state, look.job) !== EXIT.running)) return EXIT.done;
     await sleep(POLL_MS, undefined, { signal: context.signal }).catch(() => undefined);
     if (context.signal.aborted) return EXIT.detached;
@@ -43,14 +44,14 @@ export async function logs([id]: string[], options: LogsOptions): Promise<number
   }
 }
 
-function nothing(run: string, folder: string | undefined, id: string): ZephyrError {
-  if (folder === undefined)
+function nothing(run: string, isOfEvents: boolean, id: string): ZephyrError {
+  if (isOfEvents)
     return new ZephyrError(`Cannot show events of ${run}: its log is empty`, {
       exit: 'preflight',
       hint: `see how it stands: zephyr status ${id}`,
     });
   return new ZephyrError(`Cannot show logs of ${run}: no job of it ran on this machine`, {
     exit: 'preflight',
-    hint: `looked in "${folder}"; what zephyr did is in: zephyr logs ${id} --events`,
+    hint: `what zephyr did is in: zephyr logs ${id} --events`,
   });
 }

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { parseJobEvent } from '../backends/follow.ts';
-import { readLinesFrom } from '../base/ndjson.ts';
 import { EventLogReader, type LogLine } from '../engine/event-log.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { RunEvent } from '../model/event.ts';
@@ -26,7 +25,7 @@ export interface RunLook {
 export class RunWatch {
   readonly #context: Context;
   #id: string;
-  #folder = '';
+  #place = '';
   #offset = 0;
   #log: EventLogReader | undefined;
 
@@ -44,12 +43,13 @@ export class RunWatch {
     const lines = await this.#log.next(head);
     const handle = state.job?.handle;
     if (handle == null) return { state, job: undefined, lines, events: [] };
-    const job = await openTargetBackend(this.#context, state.target as Target).state(handle);
-    if (handle.folder !== this.#folder) {
-      this.#folder = handle.folder;
+    const { scheduler, workspace } = await openTargetBackend(this.#context, state.target as Target);
+    const job = await scheduler.state(handle);
+    if (handle.place !== this.#place) {
+      this.#place = handle.place;
       this.#offset = 0;
     }
-    const told = await readLinesFrom(join(handle.folder, 'events.jsonl'), this.#offset);
+    const told = await workspace.events(handle.place, this.#offset);
     this.#offset = told.at(-1)?.end ?? this.#offset;
     const { stage, step } = handle.labels;
     const jobEvents = told.flatMap(({ text }) => parseJobEvent(text) ?? []);

@@ -1,7 +1,7 @@
 import type { ListedRun } from '../engine/run-list.ts';
 import { EXIT } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
-import type { JobState } from '../model/job.ts';
+import { isAlive, type JobState } from '../model/job.ts';
 import { phaseOf } from './runs-of.ts';
 
 /** The exit status that says where a run stands; `job`: what the backend says of its job, where it was asked. */
@@ -10,7 +10,7 @@ export function runExit(state: ListedRun, job: JobState | undefined): number {
   if (phase === 'done') return EXIT.done;
   if (phase === 'failed') return EXIT.jobFailed;
   if (phase === 'cancelled') return EXIT.cancelled;
-  const goesOn = phase === 'running' || job?.state === 'running' || job?.state === 'unknown';
+  const goesOn = phase === 'running' || (job !== undefined && (isAlive(job) || job.state === 'unknown'));
   return goesOn ? EXIT.running : EXIT.temporary;
 }
 

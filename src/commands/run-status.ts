@@ -36,7 +36,9 @@ export async function runStatus(context: Context, id: string, options: Options):
     steps.push([
       state.job.step,
       job?.state ?? 'submitting',
-      [progress?.text ?? '', checkpoint].filter((part) => part !== '').join(' · '),
+      [job !== undefined && 'why' in job ? job.why : '', progress?.text ?? '', checkpoint]
+        .filter((part) => part !== '')
+        .join(' · '),
     ]);
   }
   if (steps.length > 0)

@@ -28,7 +28,7 @@ export async function work(context: Context, options: Options, asked: Work): Pro
   const { recipe, target, goal, stageInputs } = asked;
   const engine = await openEngine(context, recipe, target, options);
   const [environments, fileDigests, pins] = await Promise.all([
-    environmentDigests(environmentNames(recipe, goal), engine.backend),
+    environmentDigests(environmentNames(recipe, goal), engine.backend.scheduler),
     readStepFiles(engine.codeFolder),
     asked.pins ?? pinsOrPull(hubRefs(recipe, goal), context),
   ]);

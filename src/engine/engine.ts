@@ -6,14 +6,12 @@ import type { Target } from '../recipe/target.ts';
 import type { RunLog } from '../render/run-log.ts';
 import type { Task } from '../stages/stage.ts';
 import type { Teacher } from '../teachers/teacher.ts';
-import type { Machine } from './hardware.ts';
 
 /** Everything outside that a run needs, built by commands/context.ts and nowhere else. */
 export interface Engine {
   readonly hub: Hub;
   readonly backend: Backend;
   readonly target: Target;
-  readonly machine: Machine;
   readonly teacher: (id: string) => Promise<readonly Teacher[]>;
   readonly servers: Servers;
   readonly tasks: Readonly<Record<string, Task>>;

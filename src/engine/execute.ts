@@ -1,21 +1,19 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZephyrError } from '../errors.ts';
-import { formatRef } from '../model/artifact.ts';
 import type { RunEvent } from '../model/event.ts';
 import type { Artifact, Failure } from '../model/outcome.ts';
 import { type Bound, bind } from '../plan/bind.ts';
 import { type Candidate, findCandidate } from '../plan/find.ts';
 import type { Plan, PlannedStep } from '../plan/plan.ts';
-import { attemptEnded } from '../runs/run-state.ts';
 import type { StageName } from '../stages/stage.ts';
 import type { Engine } from './engine.ts';
-import { sweepRun } from './job-folder.ts';
+import { dropJob } from './follow-step.ts';
 import { ownRest, ownStage } from './own-stage.ts';
 import { publish } from './publish.ts';
 import { reclaim } from './reclaim.ts';
 import { release } from './release.ts';
-import { dropJob, runJob } from './run-job.ts';
+import { runJob } from './run-job.ts';
 import { runTask } from './run-task.ts';
 import type { StageRun } from './stage-run.ts';
 
@@ -80,14 +78,8 @@ async function executeStage(
   // nothing was left to make, but the run that was to be resumed does not say so yet
   const open = run ?? (resume === undefined ? undefined : await ownRest(engine, last.ref, resume));
   const seconds = (engine.now().getTime() - began) / 1000;
-  const event: RunEvent = {
-    type: 'stage-done',
-    stage,
-    run: run?.state.run,
-    artifact: last.ref,
-    reused: run === undefined,
-    seconds,
-  };
+  const isReused = run === undefined;
+  const event: RunEvent = { type: 'stage-done', stage, run: run?.state.run, artifact: last.ref, reused: isReused, seconds };
   if (open !== undefined) await finished(engine, open, event);
   engine.emit(event);
   return { ok: true, stage, run: run?.state.run, artifact: last, reused: run === undefined };
@@ -130,10 +122,9 @@ async function make(
   if (left?.handle != null && left.step !== step.name) await dropJob(engine, left.handle);
   const made = await work(engine, plan, run, step, bound);
   if ('failure' in made) return made;
-  const ended = attemptEnded(run.state, step.name, 'done', engine.now().toISOString());
   const { artifact, manifest } = await publish(
     engine.hub,
-    { step, run: run.state.run, ...bound, ...made, attempts: ended.attempts[step.name] ?? [] },
+    { step, run: run.state.run, ...bound, ...made, attempts: run.attemptsOf(step.name) },
     engine.now(),
     engine.version,
   );
@@ -147,10 +138,7 @@ async function make(
     seconds: (engine.now().getTime() - began) / 1000,
   };
   run.log?.announce(event);
-  await run.advance(
-    { ...ended, steps: { ...ended.steps, [step.name]: { fingerprint: bound.fingerprint, artifact } } },
-    `publish ${step.name} as ${formatRef(artifact.ref)}`,
-  );
+  await run.published(step.name, bound.fingerprint, artifact);
   if (handle != null) await dropJob(engine, handle);
   await rm(join(engine.workFolder, run.state.run, step.name), { recursive: true, force: true });
   engine.emit(event);
@@ -176,29 +164,26 @@ async function work(
     const { folder, result } = await runTask(engine, run, { ...step, work: step.work }, bound.inputs, ahead);
     return { folder, metrics: result.metrics, versions: {}, costUsd: result.costUsd };
   }
-  const job = await runJob(engine, run, { ...step, work: step.work }, bound.inputs);
+  const job = await runJob({ engine, run, step: { ...step, work: step.work }, inputs: bound.inputs });
   if (!job.ok) return { failure: job.failure };
   return { folder: job.folder, metrics: job.result.metrics, versions: job.result.versions, costUsd: 0 };
 }
 
 async function failed(engine: Engine, run: StageRun, step: PlannedStep, failure: Failure): Promise<StageOutcome> {
-  const phase = failure.reason === 'cancelled' ? 'cancelled' : 'failed';
-  const id = formatRef({ ...run.state.repo, revision: run.state.run });
-  const event: RunEvent = { type: 'stage-failed', stage: step.stage, step: step.name, run: id, failure };
+  const what = { stage: step.stage, step: step.name, run: run.id, failure };
+  const event: RunEvent = { type: 'stage-failed', ...what };
   run.log?.announce(event);
-  await run.advance({ ...run.state, phase, owner: null, failure: { ...failure } }, `${phase}: ${failure.message}`.slice(0, 200));
+  await run.giveUp(failure.reason === 'cancelled' ? 'cancelled' : 'failed', { ...failure }, failure.message);
   engine.emit(event);
-  return { ok: false, stage: step.stage, step: step.name, run: id, failure };
+  return { ok: false, ...what };
 }
 
 /** The run is over: checkpoints leave the branch's head, calls stay for later runs, the history keeps what happened. */
 async function finished(engine: Engine, run: StageRun, event: RunEvent): Promise<void> {
-  const tree = await engine.hub.tree({ ...run.state.repo, commit: run.head });
-  const remove = tree.map(({ path }) => path).filter((path) => path.startsWith('.zephyr/checkpoints/'));
   const handle = run.state.job?.handle;
   run.log?.announce(event);
-  await run.advance({ ...run.state, phase: 'done', owner: null, job: null, checkpoints: [] }, 'done', { remove });
+  const hadCheckpoints = await run.finish();
   if (handle != null) await dropJob(engine, handle);
-  if (remove.length > 0) await reclaim(engine);
-  await sweepRun(engine.workFolder, run.state.run);
+  if (hadCheckpoints) await reclaim(engine);
+  await engine.backend.workspace.sweep(run.state);
 }

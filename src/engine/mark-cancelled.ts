@@ -2,7 +2,8 @@ import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { RunState } from '../runs/run-state.ts';
-import { readRun, StageRun } from './stage-run.ts';
+import { readRun } from './read-run.ts';
+import { StageRun } from './stage-run.ts';
 
 /** Seconds that a job of a cancelled run has to save its state before it is killed. */
 export const GRACE_SECONDS = 300;
@@ -21,7 +22,7 @@ export async function markCancelled(hub: Hub, now: () => Date, { repo, run }: Ru
     if (state.phase === 'cancelled') return state;
     const failure = { reason: 'cancelled', message: 'cancelled by the user' };
     try {
-      await new StageRun(hub, now, state, head).advance({ ...state, phase: 'cancelled', owner: null, failure }, 'cancelled');
+      await new StageRun(hub, now, state, head).giveUp('cancelled', failure, failure.message);
       return state;
     } catch (error) {
       if (!(error instanceof ZephyrError) || error.exit !== 'conflict' || attempt === TRIES) throw error;

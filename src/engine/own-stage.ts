@@ -11,22 +11,13 @@ import { workerOf } from '../runs/key-claim.ts';
 import { thisProcess } from '../runs/owner.ts';
 import type { RunState } from '../runs/run-state.ts';
 import type { StageName } from '../stages/stage.ts';
+import { isLost } from './call-log.ts';
 import type { Engine } from './engine.ts';
 import { openEventLog } from './event-log.ts';
-import { isLost } from './journal.ts';
+import { adoptRun, beginRun, expectGone, newRunId } from './open-run.ts';
+import { type FoundRun, findUnfinished, readRun, readRunIfReadable } from './read-run.ts';
 import { claimKey, type HeldKey, readKey, untilSettled } from './run-key.ts';
-import {
-  adoptRun,
-  beginRun,
-  expectGone,
-  findUnfinished,
-  newRunId,
-  readRun,
-  readRunIfReadable,
-  type StageRun,
-} from './stage-run.ts';
-
-type Found = { readonly state: RunState; readonly head: string };
+import type { StageRun } from './stage-run.ts';
 
 interface Asked {
   readonly plan: Plan;
@@ -77,13 +68,13 @@ function expectFree({ claim, run }: HeldKey, repo: RepoId, takeOver: boolean): v
 }
 
 /** A run that was begun before keys had branches is looked for among all. */
-async function unfinished({ hub, newRun }: Engine, { repo, key }: Asked, held: HeldKey): Promise<Found | undefined> {
+async function unfinished({ hub, newRun }: Engine, { repo, key }: Asked, held: HeldKey): Promise<FoundRun | undefined> {
   if (newRun) return undefined;
   if (held.claim === undefined) return await findUnfinished(hub, repo, key);
   return held.run?.state.phase === 'done' ? undefined : held.run;
 }
 
-async function toResume({ hub }: Engine, { stage, repo, key, keyRecord }: Asked, run: string): Promise<Found> {
+async function toResume({ hub }: Engine, { stage, repo, key, keyRecord }: Asked, run: string): Promise<FoundRun> {
   const found = await readRun(hub, repo, run);
   const id = formatRef({ ...repo, revision: run });
   if (found === undefined) throw new ZephyrError(`Cannot resume ${id}: there is no such run`, { exit: 'conflict' });
@@ -95,7 +86,7 @@ async function toResume({ hub }: Engine, { stage, repo, key, keyRecord }: Asked,
   });
 }
 
-async function goOn(engine: Engine, { plan, stage, repo }: Asked, found: Found): Promise<StageRun> {
+async function goOn(engine: Engine, { plan, stage, repo }: Asked, found: FoundRun): Promise<StageRun> {
   const isSameGoal = plan.goal.join() === found.state.goal.join();
   const state = isSameGoal ? { ...found.state, ...askedFor(plan) } : found.state;
   const run = await adoptRun(engine.hub, engine.now, { ...found, state }, engine.takeOver);

@@ -1,7 +1,6 @@
 import { diskFault, ZephyrError } from '../errors.ts';
-import { formatRef } from '../model/artifact.ts';
 import type { PlannedStep } from '../plan/plan.ts';
-import { isLost } from './journal.ts';
+import { isLost } from './call-log.ts';
 import type { StageRun } from './stage-run.ts';
 
 /**
@@ -9,7 +8,6 @@ import type { StageRun } from './stage-run.ts';
  * run has is kept. A run that belongs to somebody else by now is left alone, as no commit lands on what was read before.
  */
 export async function release(run: StageRun, step: PlannedStep, thrown: unknown): Promise<never> {
-  const id = formatRef({ ...run.state.repo, revision: run.state.run });
   const error = diskFault(thrown, `go on with ${step.stage}/${step.name}`) ?? thrown;
   // a conflict is a job out of sight as well: whoever can see it finds the run free
   const detached = isLost(error) || (error instanceof ZephyrError && error.exit === 'detached');
@@ -19,10 +17,7 @@ export async function release(run: StageRun, step: PlannedStep, thrown: unknown)
   run.log?.announce(ended);
   const failure = detached ? null : { reason, message };
   try {
-    await run.advance(
-      { ...run.state, phase: detached ? 'detached' : 'failed', owner: null, failure },
-      `${detached ? 'detached' : 'failed'}: ${message}`.slice(0, 200),
-    );
+    await run.giveUp(detached ? 'detached' : 'failed', failure, message);
   } catch (lost) {
     if (lost instanceof ZephyrError && lost.exit === 'cancelled') throw lost;
     // The Hub may be what failed: the next zephyr sees an owner that is dead and takes the run over.
@@ -34,7 +29,7 @@ export async function release(run: StageRun, step: PlannedStep, thrown: unknown)
   const way =
     error.exit === 'usage'
       ? 'once that is mended, the same command goes on: what is made and paid is used again'
-      : `go on with: zephyr resume ${id}`;
+      : `go on with: zephyr resume ${run.id}`;
   throw new ZephyrError(error.message, {
     exit: error.exit,
     hint: error.hint === undefined ? way : `${error.hint.replace(/\.$/, '')}; ${way}`,

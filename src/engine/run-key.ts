@@ -3,7 +3,7 @@ import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { formatRepo, type RepoId } from '../model/artifact.ts';
 import { KEY_FILE, type KeyClaim, keyBranch, keyClaim } from '../runs/key-claim.ts';
-import { readRunIfReadable } from './stage-run.ts';
+import { readRunIfReadable } from './read-run.ts';
 
 /** What is on the branch of a key, and the run that it names, where that has been begun. */
 export interface HeldKey {

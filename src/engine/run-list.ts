@@ -7,7 +7,7 @@ import type { Hub } from '../hub/hub.ts';
 import { commitId, type RepoId } from '../model/artifact.ts';
 import { isRunId } from '../model/run-id.ts';
 import { runState } from '../runs/run-state.ts';
-import { readRunIfReadable } from './stage-run.ts';
+import { readRunIfReadable } from './read-run.ts';
 
 /** What a list shows of a run, without the recipe and what came of it. */
 const listedRun = runState.pick({

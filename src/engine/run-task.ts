@@ -1,11 +1,11 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZephyrError } from '../errors.ts';
+import { stageInputs } from '../hub/stage-inputs.ts';
 import type { Artifact } from '../model/outcome.ts';
 import type { Step, TaskResult } from '../stages/stage.ts';
+import { isLost, openRunCalls } from './call-log.ts';
 import type { Engine } from './engine.ts';
-import { stageInputs } from './job-folder.ts';
-import { isLost, openJournal } from './journal.ts';
 import type { StageRun } from './stage-run.ts';
 import { LOOK_MS, watchRun } from './watch-run.ts';
 
@@ -30,11 +30,11 @@ export async function runTask(
   await mkdir(out, { recursive: true });
   const staged = await stageInputs(engine.hub, inputs, folder);
   const note = (message: string) => engine.emit({ type: 'note', stage: step.stage, step: step.name, message, lasting: true });
-  const journal = await openJournal(engine, run, step.calls !== undefined, note);
+  const callLog = await openRunCalls(engine, run, step.calls !== undefined, note);
   const lost = new AbortController();
   /** Whoever goes on with the run asks the same teachers: it must not be two who do. */
   const flush = () =>
-    journal.flush().catch((error: unknown) => {
+    callLog.flush().catch((error: unknown) => {
       if (isLost(error)) lost.abort(error);
       throw error;
     });
@@ -47,13 +47,13 @@ export async function runTask(
       inputs: Object.fromEntries(Object.entries(staged).map(([name, path]) => [name, join(folder, path)])),
       out,
       files: engine.codeFolder,
-      journal: journal.folder,
-      earlier: journal.earlier,
+      journal: callLog.folder,
+      earlier: callLog.earlier,
       budgetUsd: step.budgetUsd,
       maxUnanswered: step.maxUnanswered,
       ahead,
       flush,
-      flushBound: journal.bound,
+      flushBound: callLog.bound,
       sure: watching?.sure,
       teacher: engine.teacher,
       servers: engine.servers,
@@ -64,14 +64,14 @@ export async function runTask(
   } catch (error) {
     // whatever stopped the task is the news; of a run that was lost the calls are on its branch nevertheless
     await flush()
-      .then(() => journal.settle())
+      .then(() => callLog.settle())
       .catch((also: unknown) => {
         if (!isLost(also)) note(`the newest calls are on this disk only: ${also instanceof Error ? also.message : also}`);
       });
     const turnedAway = error instanceof ZephyrError ? error.exit === 'detached' : engine.signal.aborted || lost.signal.aborted;
     if (!turnedAway) throw error;
     lost.signal.throwIfAborted();
-    throw new ZephyrError(`Turned away from ${step.stage}/${step.name}; it has stopped, and every answered call is kept`, {
+    throw new ZephyrError(`Detached from ${step.stage}/${step.name}; it has stopped, and every answered call is kept`, {
       exit: 'detached',
       cause: error,
     });
@@ -79,6 +79,6 @@ export async function runTask(
     watching?.end();
   }
   await flush();
-  await journal.settle();
+  await callLog.settle();
   return { folder: out, result };
 }

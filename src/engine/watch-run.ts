@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isLost } from './journal.ts';
+import { isLost } from './call-log.ts';
 import type { StageRun } from './stage-run.ts';
 
 /** One small request to the Hub each time; so long two machines may ask the same teachers after a take-over, and no longer. */

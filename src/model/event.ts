@@ -76,6 +76,14 @@ export type RunEvent =
       readonly resumedFromStep: number | undefined;
     }
   | { readonly type: 'job-adopted'; readonly stage: string; readonly step: string; readonly handle: JobHandle }
+  /** what a job waits for, each time that it is another thing, and then that it runs */
+  | {
+      readonly type: 'job-state';
+      readonly stage: string;
+      readonly step: string;
+      readonly state: 'queued' | 'starting' | 'running';
+      readonly why: string | null;
+    }
   | { readonly type: 'job'; readonly stage: string; readonly step: string; readonly event: JobEvent }
   | { readonly type: 'checkpoint'; readonly stage: string; readonly step: string; readonly at: number }
   | { readonly type: 'calls'; readonly stage: string; readonly step: string; readonly progress: CallsProgress }

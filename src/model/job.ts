@@ -8,18 +8,22 @@ export const TRAIN = 'train';
 export const jobLabels = z.object({ run: z.string(), stage: z.string(), step: z.string(), epoch: z.int().positive() });
 export type JobLabels = z.infer<typeof jobLabels>;
 
-/** Where a job runs, as the program needs to know it. Nothing here changes the maths beyond rounding. */
+/** What a job runs on. Nothing here changes the maths beyond rounding. */
 export interface Hardware {
   readonly device: 'cpu' | 'cuda';
-  /** ranks: one process a GPU, or CPU processes for a test */
-  readonly processes: number;
+  readonly nodes: number;
+  /** ranks on each node: one process a GPU, or CPU processes for a test */
+  readonly ranks: number;
   /** rows a rank takes at once */
-  readonly micro_batch: number;
-  /** micro batches a rank sums up before a step: global batch = processes x micro_batch x accumulation */
+  readonly microBatch: number;
+  /** micro batches a rank sums up before a step: global batch = nodes x ranks x microBatch x accumulation */
   readonly accumulation: number;
   /** CPU threads of one rank */
   readonly threads: number;
 }
+
+/** Ranks of the whole job. */
+export const worldSize = ({ nodes, ranks }: Pick<Hardware, 'nodes' | 'ranks'>): number => nodes * ranks;
 
 /** `/job/job.json`. Paths are relative to the folder of job.json. */
 export interface JobFile {
@@ -31,7 +35,14 @@ export interface JobFile {
   readonly config: Json;
   /** Folders that the program reads, by the name under which it knows them. */
   readonly inputs: { readonly [name: string]: string };
-  readonly hardware: Hardware;
+  /** `Hardware` as far as the program needs it; `processes` counts the ranks of all nodes */
+  readonly hardware: {
+    readonly device: Hardware['device'];
+    readonly processes: number;
+    readonly micro_batch: number;
+    readonly accumulation: number;
+    readonly threads: number;
+  };
   readonly cadence: { readonly save_steps: number; readonly log_steps: number; readonly heartbeat_s: number };
   /** Folder of a verified checkpoint to go on from. */
   readonly resume: string | null;
@@ -98,29 +109,51 @@ export const checkpointManifest = z.object({
 });
 export type CheckpointManifest = z.infer<typeof checkpointManifest>;
 
-/** Serialisable: another process can follow, cancel and collect the job with it. */
-export const jobHandle = z.object({
+const handleMembers = z.object({
   backend: z.string(),
-  /** where the backend's job can be seen from */
+  /** where the job can be seen from, in its scheduler's own words: a machine and its boot, the name of a cluster */
   host: z.string(),
-  /** process: "pid:start time"; docker: container id */
+  /** the job's name there; process: "pid:start time", docker: container id */
   id: z.string(),
-  /** absolute path of the job folder on `host` */
-  folder: z.string(),
+  /** where the job reads and writes; its workspace alone knows what it means */
+  place: z.string(),
   labels: jobLabels,
   startedAt: z.iso.datetime(),
 });
-export type JobHandle = z.infer<typeof jobHandle>;
 
-/** `unknown` is never read as dead: it means that the backend did not answer. */
+/**
+ * Serialisable: another process can follow, cancel and collect the job with it. Handles of earlier versions named the place
+ * `folder`.
+ */
+export const jobHandle = z.preprocess((value) => {
+  if (typeof value !== 'object' || value === null || !('folder' in value)) return value;
+  const { folder, ...others } = value;
+  return { place: folder, ...others };
+}, handleMembers);
+export type JobHandle = z.infer<typeof handleMembers>;
+
+/** Where a job can be seen from. */
+export type JobSite = Pick<JobHandle, 'backend' | 'host'>;
+
+/** `unknown` is never read as dead: it means that the scheduler did not answer. */
 export type JobState =
+  /** `canStart`: whether the job can ever get what it asks for, as far as the scheduler says */
+  | { readonly state: 'queued'; readonly why: string; readonly canStart: boolean | 'unknown' }
+  /** it has its place and is being prepared: an image is loaded, a node boots */
+  | { readonly state: 'starting'; readonly why?: string }
   | { readonly state: 'running' }
-  | { readonly state: 'exited'; readonly code: number; readonly outOfMemory: boolean }
+  /** `preempted`: the scheduler took its place away, which says nothing against the job */
+  | { readonly state: 'exited'; readonly code: number; readonly outOfMemory: boolean; readonly preempted?: true }
   | { readonly state: 'absent' }
   | { readonly state: 'unknown'; readonly why: string };
 
+/** Whether a job waits or works: it can end yet. */
+export function isAlive({ state }: JobState): boolean {
+  return state === 'queued' || state === 'starting' || state === 'running';
+}
+
 /** Exit codes of our programs, beyond 0. 75 lies within the other range and is none of it. */
-export const JOB_EXIT = { interrupted: 75, configOrData: { from: 64, to: 78 } } as const;
+export const JOB_EXIT = { interrupted: 75, noDisk: 74, configOrData: { from: 64, to: 78 } } as const;
 
 /** Whether a program ended with a code by which it says why: then nothing killed it, whatever became of a child. */
 export function isOwnExit(code: number): boolean {

@@ -72,7 +72,7 @@ export function toRehearsal(
  */
 export function toRehearsalTarget(target: Target, { dsft, ddpo }: Recipe): Target {
   const microBatch = { dsft: dsft.train.globalBatch, ddpo: ddpo.train.globalBatch };
-  return { ...target, hardware: { ...target.hardware, device: 'cpu', processes: 1, threads: 1, microBatch } };
+  return { ...target, hardware: { ...target.hardware, device: 'cpu', nodes: 1, processes: 1, threads: 1, microBatch } };
 }
 
 function toyDsft(spec: DsftSpec): DsftSpec {

@@ -1,23 +1,22 @@
 import * as z from 'zod';
-import { targetOptions } from '../backends/target-options.ts';
+import { BACKENDS, type BackendModule } from '../backends/registry.ts';
 import { FLUSH_BOUND } from '../calls/flusher.ts';
 
 const microBatch = (v03: number) =>
   z.int().positive().default(1).describe(`Rows that one process takes at once; v0.3 on 80 GB: ${v03}`);
 
+const hardware = z.strictObject({
+  device: z.enum(['auto', 'cpu', 'cuda']).default('auto').describe('What a job computes on; auto: GPUs where there are any'),
+  processes: z.int().positive().default(1).describe('Ranks of a training job on each node: one a GPU'),
+  microBatch: z
+    .strictObject({ dsft: microBatch(16), ddpo: microBatch(8) })
+    .prefault({})
+    .describe('Rows of one rank at once; with `processes` they must divide the global batch of the recipe'),
+  threads: z.int().positive().optional().describe('CPU threads of one rank; default: the cores divided by the ranks'),
+});
+
 const common = {
   $schema: z.string().optional().describe('JSON Schema for editors; ignored'),
-  hardware: z
-    .strictObject({
-      device: z.enum(['auto', 'cpu', 'cuda']).default('auto').describe('What a job computes on; auto: GPUs where there are any'),
-      processes: z.int().positive().default(1).describe('Ranks of a training job: one a GPU'),
-      microBatch: z
-        .strictObject({ dsft: microBatch(16), ddpo: microBatch(8) })
-        .prefault({})
-        .describe('Rows of one rank at once; with `processes` they must divide the global batch of the recipe'),
-      threads: z.int().positive().optional().describe('CPU threads of one rank; default: the cores divided by the ranks'),
-    })
-    .prefault({}),
   cadence: z
     .strictObject({
       logSteps: z.int().positive().default(10).describe('Optimizer steps between two progress lines'),
@@ -42,16 +41,26 @@ const common = {
     .prefault({}),
 };
 
-function targetOf<Name extends keyof typeof targetOptions>(name: Name) {
-  return z.strictObject({ backend: z.literal(name).describe('What starts a job'), options: targetOptions[name], ...common });
+function targetOf(name: string, { options, nodes }: BackendModule) {
+  const most = z
+    .int()
+    .positive()
+    .max(nodes, `backend "${name}" runs a job on ${nodes === 1 ? 'one machine' : `${nodes} machines`}`);
+  return z.strictObject({
+    backend: z.literal(name).describe('What starts a job'),
+    options: options.safeParse({}).success ? options.prefault({}) : options,
+    ...common,
+    hardware: hardware.extend({ nodes: most.default(1).describe('Machines of a training job') }).prefault({}),
+  });
 }
 
-/** What a target file may say. Nothing in it is part of a fingerprint: one recipe makes the same on every target. */
-export const targetSpec = z
-  .discriminatedUnion('backend', [
-    targetOf('process').extend({ options: targetOptions.process.prefault({}) }),
-    targetOf('docker'),
-    targetOf('podman'),
-  ])
-  .describe('Where a recipe runs, and on what');
+/** What a target file may say, given the backends there are. Nothing in it is part of a fingerprint. */
+export function targetSpecOf(backends: Readonly<Record<string, BackendModule>>) {
+  const [first, ...rest] = Object.entries(backends).map(([name, module]) => targetOf(name, module));
+  if (first === undefined) throw new Error('Cannot describe a target: there is no backend');
+  return z.discriminatedUnion('backend', [first, ...rest]).describe('Where a recipe runs, and on what');
+}
+
+/** One recipe makes the same on every target. */
+export const targetSpec = targetSpecOf(BACKENDS);
 export type Target = z.infer<typeof targetSpec>;

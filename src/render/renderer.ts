@@ -100,5 +100,7 @@ function ttyRenderer({ stream, secrets, now = Date.now, color = true, columns, f
 function isKept(event: RunEvent): boolean {
   if (event.type === 'job') return event.event.type === 'error' || event.event.type === 'dropped';
   if (event.type === 'note') return event.lasting === true;
-  return event.type !== 'step-started' && event.type !== 'job-submitted' && event.type !== 'checkpoint';
+  return (
+    event.type !== 'step-started' && event.type !== 'job-submitted' && event.type !== 'job-state' && event.type !== 'checkpoint'
+  );
 }

@@ -50,6 +50,8 @@ export function runningSteps(): RunningSteps {
       else if (event.type === 'job') change(event, now, (step) => afterJobEvent(step, event.event));
       else if (event.type === 'calls') change(event, now, (step) => afterCalls(step, event.progress, now));
       else if (event.type === 'note') change(event, now, () => ({ note: event.message }));
+      else if (event.type === 'job-state')
+        change(event, now, () => ({ note: event.why === null ? event.state : `${event.state}: ${event.why}` }));
       else if (event.type === 'step-done' || event.type === 'step-reused') steps.delete(keyOf(event.stage, event.step));
       else if (event.type === 'stage-done' || event.type === 'stage-failed') {
         for (const [key, step] of steps) if (step.stage === event.stage) steps.delete(key);

@@ -48,6 +48,8 @@ export function wordingOf(event: RunEvent, running: RunningStep | undefined): Wo
     }
     case 'job-adopted':
       return say('info', `already runs as ${event.handle.backend} ${event.handle.id.slice(0, 24)}; following it`);
+    case 'job-state':
+      return say('info', `${event.state}${event.why === null ? '' : `: ${event.why}`}`);
     case 'job':
       return jobWording(event.event, say);
     case 'checkpoint':

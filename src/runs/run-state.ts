@@ -1,13 +1,21 @@
 import * as z from 'zod';
 import { commitId, repoName, repoType, sha256Hex } from '../model/artifact.ts';
-import { jobHandle } from '../model/job.ts';
+import { type JobSite, jobHandle } from '../model/job.ts';
 import { attempt } from '../model/manifest.ts';
 import { owner } from './owner.ts';
 
 const artifact = z.object({ ref: z.object({ type: repoType, name: repoName, commit: commitId }), digest: sha256Hex });
 
-/** A checkpoint on the run branch, under `checkpointFolder(step, at)`; listed only once all its files are there. */
-const checkpoint = z.object({ step: z.string(), at: z.int().positive(), worldSize: z.int().positive() });
+/**
+ * A checkpoint on the run branch, under `checkpointFolder(step, at)`; listed only once all its files are there. `lies`: one
+ * that its job has brought to the Hub itself, in a folder of another commit of the same repo.
+ */
+const checkpoint = z.object({
+  step: z.string(),
+  at: z.int().positive(),
+  worldSize: z.int().positive(),
+  lies: z.object({ place: z.string(), commit: commitId, under: z.string() }).optional(),
+});
 export type Checkpoint = z.infer<typeof checkpoint>;
 
 /**
@@ -78,12 +86,13 @@ export function withCheckpoint(state: RunState, added: Checkpoint): { state: Run
 /** A job is about to be submitted: the epoch fences every older one off. */
 export function submitting(
   state: RunState,
-  step: string,
-  startedAt: string,
-  backend: string,
-  host: string,
-  resumedFromStep: number | undefined,
+  job: JobSite & {
+    readonly step: string;
+    readonly startedAt: string;
+    readonly resumedFromStep: number | undefined;
+  },
 ): RunState {
+  const { step, backend, host, startedAt, resumedFromStep } = job;
   const epoch = state.epoch + 1;
   const begun = { epoch, backend, host, startedAt, ...(resumedFromStep === undefined ? {} : { resumedFromStep }) };
   return {

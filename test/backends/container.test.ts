@@ -5,14 +5,18 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { runArgv } from '../../src/backends/container-argv.ts';
 import { isMissing, said } from '../../src/backends/container-engine.ts';
+import { FolderWorkspace } from '../../src/backends/folder-workspace.ts';
 import { openBackend } from '../../src/backends/registry.ts';
 import { dockerOptions } from '../../src/backends/target-options.ts';
+import type { Hub } from '../../src/hub/hub.ts';
 import { ROOT } from '../rig/job-rig.ts';
 
 const labels = { run: 'run-1', stage: 'dsft', step: 'train', epoch: 2 };
-const hardware = { device: 'cuda', processes: 8, micro_batch: 1, accumulation: 1, threads: 4 } as const;
-const request = { folder: '/jobs/a,b', program: 'dsft', environment: 'train', labels, hardware } as const;
-const place = { host: 'here/boot', root: ROOT, cache: '/cache', jobs: '/jobs' };
+const hardware = { device: 'cuda', nodes: 1, ranks: 8, microBatch: 1, accumulation: 1, threads: 4 } as const;
+const request = { place: '/jobs/a,b', program: 'dsft', environment: 'train', labels, hardware } as const;
+/** Nothing here asks a Hub. */
+const hub = {} as Hub;
+const place = { host: 'here/boot', root: ROOT, cache: '/cache', jobs: '/jobs', hub };
 
 function argv(more: object, cdi: boolean): string[] {
   const options = {
@@ -20,6 +24,7 @@ function argv(more: object, cdi: boolean): string[] {
     binary: 'docker',
     host: 'here/boot',
     root: ROOT,
+    workspace: new FolderWorkspace('local', '/jobs', hub),
   } as const;
   return runArgv(options, request, cdi);
 }
@@ -44,11 +49,18 @@ test('a missing client or a silent daemon is unknown, never absent', async () =>
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-docker-'));
   const path = process.env.PATH;
   try {
-    const handle = { backend: 'docker', host: 'here/boot', id: 'c0ffee', folder, labels, startedAt: new Date().toISOString() };
-    const backend = openBackend({ backend: 'docker', options: { image: 'zephyr-train' } }, place);
+    const handle = {
+      backend: 'docker',
+      host: 'here/boot',
+      id: 'c0ffee',
+      place: folder,
+      labels,
+      startedAt: new Date().toISOString(),
+    };
+    const { scheduler } = await openBackend({ backend: 'docker', options: { image: 'zephyr-train' } }, place);
     process.env.PATH = folder;
-    assert.equal((await backend.state(handle)).state, 'unknown');
-    await assert.rejects(backend.check(['train']), { exit: 'preflight', message: /^Cannot reach docker/ });
+    assert.equal((await scheduler.state(handle)).state, 'unknown');
+    await assert.rejects(scheduler.check(['train']), { exit: 'preflight', message: /^Cannot reach docker/ });
 
     process.env.PATH = path;
     process.env.DOCKER_HOST = `unix://${folder}/no.sock`;
@@ -58,15 +70,15 @@ test('a missing client or a silent daemon is unknown, never absent', async () =>
     );
     await chmod(join(folder, 'docker'), 0o755);
     process.env.PATH = `${folder}:${path}`;
-    const state = await backend.state(handle);
+    const state = await scheduler.state(handle);
     assert.ok(state.state === 'unknown' && /Cannot connect/.test(state.why));
-    assert.equal((await backend.cancel(handle, 1)).state, 'unknown');
-    await assert.rejects(backend.check(['train']), {
+    assert.equal((await scheduler.cancel(handle, 1)).state, 'unknown');
+    await assert.rejects(scheduler.check(['train']), {
       exit: 'preflight',
       message: /^Cannot reach docker: Cannot connect/,
       hint: /Start the docker daemon/,
     });
-    await assert.rejects(backend.find(labels), { exit: 'preflight' });
+    await assert.rejects(scheduler.find(labels), { exit: 'preflight' });
   } finally {
     process.env.PATH = path;
     delete process.env.DOCKER_HOST;
@@ -79,13 +91,20 @@ test('an engine that saw a process die for memory is believed unless the program
   const path = process.env.PATH;
   try {
     process.env.PATH = `${folder}:${path}`;
-    const backend = openBackend({ backend: 'docker', options: { image: 'zephyr-train' } }, place);
-    const handle = { backend: 'docker', host: 'here/boot', id: 'c0ffee', folder, labels, startedAt: new Date().toISOString() };
+    const { scheduler } = await openBackend({ backend: 'docker', options: { image: 'zephyr-train' } }, place);
+    const handle = {
+      backend: 'docker',
+      host: 'here/boot',
+      id: 'c0ffee',
+      place: folder,
+      labels,
+      startedAt: new Date().toISOString(),
+    };
     const told = async (ExitCode: number): Promise<boolean> => {
       const State = { Status: 'exited', ExitCode, OOMKilled: true };
       const answer = JSON.stringify([{ Id: 'c0ffee', Created: handle.startedAt, State, Config: { Labels: {} } }]);
       await writeFile(join(folder, 'docker'), `#!/bin/sh\nprintf '%s' '${answer}'\n`, { mode: 0o755 });
-      const state = await backend.state(handle);
+      const state = await scheduler.state(handle);
       assert.ok(state.state === 'exited' && state.code === ExitCode);
       return state.outOfMemory;
     };
@@ -115,8 +134,8 @@ test('of what the client says, the last line with a reason is kept', () => {
   );
 });
 
-test('options of a target are checked, and an unknown one is named', () => {
-  assert.throws(() => openBackend({ backend: 'docker', options: { image: 'a', shm: '1g' } }, place), {
+test('options of a target are checked, and an unknown one is named', async () => {
+  await assert.rejects(openBackend({ backend: 'docker', options: { image: 'a', shm: '1g' } }, place), {
     exit: 'usage',
     message: /shm/,
   });

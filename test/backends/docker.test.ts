@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Backend } from '../../src/backends/backend.ts';
 import { followJob } from '../../src/backends/follow.ts';
 import { openBackend } from '../../src/backends/registry.ts';
+import { openLocalHub } from '../../src/hub/local-hub.ts';
 import type { JobHandle } from '../../src/model/job.ts';
 import { backendContract } from '../contracts/backend.ts';
 import { layJob, ROOT } from '../rig/job-rig.ts';
@@ -42,10 +43,16 @@ describe('docker', { skip: reason ?? false }, () => {
   let home: string;
   let count = 0;
   const handles: JobHandle[] = [];
-  const open = (more: object = {}): Backend =>
-    openBackend(
+  const open = async (more: object = {}): Promise<Backend> =>
+    await openBackend(
       { backend: 'docker', options: { ...options, ...more } },
-      { host: 'here/boot', root: ROOT, cache: join(home, 'cache'), jobs: join(home, 'jobs') },
+      {
+        host: 'here/boot',
+        root: ROOT,
+        cache: join(home, 'cache'),
+        jobs: join(home, 'jobs'),
+        hub: await openLocalHub(join(home, 'hub')),
+      },
     );
   const lay = async (fixture: string, config: object = {}) => {
     count += 1;
@@ -57,7 +64,7 @@ describe('docker', { skip: reason ?? false }, () => {
     });
   };
   const submit = async (backend: Backend, fixture: string, config?: object) => {
-    const handle = await backend.submit(await lay(fixture, config));
+    const handle = await backend.scheduler.submit(await lay(fixture, config));
     handles.push(handle);
     return handle;
   };
@@ -75,10 +82,10 @@ describe('docker', { skip: reason ?? false }, () => {
   });
 
   test('a job writes into its folder and nowhere else, and reaches nobody', async () => {
-    const backend = open();
+    const backend = await open();
     const handle = await submit(backend, 'nosy');
     await ended(backend, handle);
-    const seen = JSON.parse(await readFile(join(handle.folder, 'out', 'seen.json'), 'utf8'));
+    const seen = JSON.parse(await readFile(join(handle.place, 'out', 'seen.json'), 'utf8'));
     for (const action of ['write_input', 'new_input', 'write_code', 'write_root'])
       assert.match(seen[action], /^OSError 30|^PermissionError/, action);
     assert.deepEqual([seen.write_home, seen.write_tmp], ['done', 'done']);
@@ -89,11 +96,11 @@ describe('docker', { skip: reason ?? false }, () => {
     const canary = `canary-${process.pid}-${Math.random()}`;
     process.env.HF_TOKEN = canary;
     try {
-      const backend = open();
+      const backend = await open();
       const handle = await submit(backend, 'nosy');
       await ended(backend, handle);
       assert.ok(!docker('inspect', handle.id).stdout.includes(canary));
-      const { parents_environ } = JSON.parse(await readFile(join(handle.folder, 'out', 'seen.json'), 'utf8'));
+      const { parents_environ } = JSON.parse(await readFile(join(handle.place, 'out', 'seen.json'), 'utf8'));
       assert.ok(Object.keys(parents_environ).length > 0);
       assert.ok(!JSON.stringify(parents_environ).includes(canary));
     } finally {
@@ -102,12 +109,12 @@ describe('docker', { skip: reason ?? false }, () => {
   });
 
   test('a job that takes more memory than it may is told from one that was killed', async () => {
-    const backend = open({ memory: '128m' });
+    const backend = await open({ memory: '128m' });
     assert.deepEqual(await ended(backend, await submit(backend, 'hungry')), { state: 'exited', code: 137, outOfMemory: true });
   });
 
   test('a child that was killed for memory hides no exit code by which the program says why it ends', async () => {
-    const backend = open({ memory: '128m' });
+    const backend = await open({ memory: '128m' });
     for (const [exit, outOfMemory] of [
       [75, false],
       [65, false],
@@ -120,22 +127,22 @@ describe('docker', { skip: reason ?? false }, () => {
   });
 
   test('a container that was made but never started is started by whoever finds it', async () => {
-    const backend = open();
+    const backend = await open();
     const request = await lay('finish');
-    const handle = await backend.submit(request);
+    const handle = await backend.scheduler.submit(request);
     await ended(backend, handle);
-    await backend.forget(handle);
-    assert.equal((await backend.state(handle)).state, 'exited', 'the job folder still knows');
+    await backend.scheduler.forget(handle);
+    assert.equal((await backend.scheduler.state(handle)).state, 'exited', 'the job folder still knows');
     const name = `zephyr-${request.labels.run}-dsft-prepare-e1`;
     assert.equal(docker('create', '--name', name, '--entrypoint', 'sleep', options.image, '60').status, 0);
-    const found = await backend.find(request.labels);
+    const found = await backend.scheduler.find(request.labels);
     assert.ok(found);
     handles.push(found);
-    assert.deepEqual(await backend.state(found), { state: 'running' });
+    assert.deepEqual(await backend.scheduler.state(found), { state: 'running' });
   });
 
   test('an image that is not there is named by check, with the command that builds it', async () => {
-    await assert.rejects(open({ image: 'zephyr-none:1' }).check(['train']), {
+    await assert.rejects((await open({ image: 'zephyr-none:1' })).scheduler.check(['train']), {
       exit: 'preflight',
       message: /zephyr-none:1/,
       hint: /docker build/,
@@ -143,7 +150,7 @@ describe('docker', { skip: reason ?? false }, () => {
   });
 
   test('check passes the image of these requirements and refuses one of others', async () => {
-    await open().check(['train']);
+    await (await open()).scheduler.check(['train']);
     const stale = `zephyr-stale:${process.pid}`;
     const built = spawnSync('docker', ['build', '--network', 'none', '--tag', stale, '-'], {
       input: `FROM ${options.image}\nLABEL org.zephyr.requirements=0000\n`,
@@ -151,7 +158,7 @@ describe('docker', { skip: reason ?? false }, () => {
     });
     assert.equal(built.status, 0, String(built.stderr));
     try {
-      await assert.rejects(open({ image: stale }).check(['train']), {
+      await assert.rejects((await open({ image: stale })).scheduler.check(['train']), {
         exit: 'preflight',
         message: /other requirements/,
         hint: /docker build/,
@@ -162,13 +169,13 @@ describe('docker', { skip: reason ?? false }, () => {
   });
 
   test('a submit that the engine refuses leaves no container behind', async () => {
-    const backend = open({ image: 'zephyr-none:1' });
+    const backend = await open({ image: 'zephyr-none:1' });
     const request = await lay('finish');
-    await assert.rejects(backend.submit(request), { exit: 'preflight' });
-    assert.equal(await backend.find(request.labels), undefined);
+    await assert.rejects(backend.scheduler.submit(request), { exit: 'preflight' });
+    assert.equal(await backend.scheduler.find(request.labels), undefined);
   });
 
   test('the environment is what the image says of its requirements', async () => {
-    assert.match(await open().environment('train'), /^(sha256:)?[0-9a-f]{64}$/);
+    assert.match(await (await open()).scheduler.environment('train'), /^(sha256:)?[0-9a-f]{64}$/);
   });
 });

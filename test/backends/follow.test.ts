@@ -3,8 +3,10 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Backend } from '../../src/backends/backend.ts';
-import { type Followed, followJob, readLogTail } from '../../src/backends/follow.ts';
+import { FolderWorkspace } from '../../src/backends/folder-workspace.ts';
+import { type Followed, followJob } from '../../src/backends/follow.ts';
+import type { Scheduler } from '../../src/backends/scheduler.ts';
+import type { Hub } from '../../src/hub/hub.ts';
 import type { JobState } from '../../src/model/job.ts';
 
 const QUICK = { pollMs: 1, statePollMs: 1 };
@@ -19,17 +21,19 @@ async function follow(
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-follow-'));
   try {
     await fill(folder);
+    const workspace = new FolderWorkspace('local', folder, {} as Hub);
     const labels = { run: 'r', stage: 's', step: 't', epoch: 1 };
-    const handle = { backend: 'lying', host: 'h', id: '1', folder, labels, startedAt: '' };
-    const lying: Pick<Backend, 'name' | 'state'> = {
+    const handle = { backend: 'lying', host: 'h', id: '1', place: folder, labels, startedAt: '' };
+    const lying: Pick<Scheduler, 'name' | 'askEveryMs' | 'state'> = {
       name: 'lying',
+      askEveryMs: 1,
       state: async () => {
         const next = states.length > 1 ? states.shift() : states[0];
         return typeof next === 'function' ? await next() : (next ?? EXITED);
       },
     };
     const items: Followed[] = [];
-    for await (const item of followJob(lying as Backend, handle, QUICK)) items.push(item);
+    for await (const item of followJob({ scheduler: lying as Scheduler, workspace }, handle, QUICK)) items.push(item);
     return items;
   } finally {
     await rm(folder, { recursive: true });
@@ -87,8 +91,8 @@ test('the tail of a log keeps the last state of a progress bar and drops what is
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-tail-'));
   try {
     await writeFile(join(folder, 'log.txt'), `${'x'.repeat(40_000)}\nfirst\n10%\r50%\r100%\r\nlast`);
-    assert.deepEqual(await readLogTail(folder), ['first', '100%', 'last']);
-    assert.deepEqual(await readLogTail(folder, 1), ['last']);
+    const { logTail } = await new FolderWorkspace('local', folder, {} as Hub).end(folder);
+    assert.deepEqual(logTail, ['first', '100%', 'last']);
   } finally {
     await rm(folder, { recursive: true });
   }

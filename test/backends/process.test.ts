@@ -5,8 +5,9 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { processBackend } from '../../src/backends/process.ts';
-import { openBackend } from '../../src/backends/registry.ts';
+import { FolderWorkspace } from '../../src/backends/folder-workspace.ts';
+import { ProcessScheduler } from '../../src/backends/process.ts';
+import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { backendContract } from '../contracts/backend.ts';
 import { layJob, ROOT } from '../rig/job-rig.ts';
 
@@ -27,7 +28,7 @@ backendContract({
 
 async function withBackend(
   requirements: string,
-  use: (jobs: string, open: (python: string) => ReturnType<typeof processBackend>, file: string) => Promise<void>,
+  use: (jobs: string, open: (python: string, host?: string) => ProcessScheduler, file: string) => Promise<void>,
 ) {
   const home = await mkdtemp(join(tmpdir(), 'zephyr-process-'));
   const folder = join(home, 'scripts', 'train', 'environments', 'train');
@@ -36,10 +37,11 @@ async function withBackend(
   const file = join(folder, 'requirements.txt');
   await writeFile(file, requirements);
   const jobs = join(home, 'jobs');
+  const workspace = new FolderWorkspace('local', jobs, await openLocalHub(join(home, 'hub')));
   try {
     await use(
       jobs,
-      (interpreter) => processBackend({ host: 'here/boot', python: async () => interpreter, jobs, root: home }),
+      (interpreter, host = 'here/boot') => new ProcessScheduler({ host, python: async () => interpreter, workspace, root: home }),
       file,
     );
   } finally {
@@ -105,11 +107,7 @@ test('after a reboot of the same machine a job without an exit code counts as ki
     const request = await layJob(jobs, 'graceful', {}, { run: 'run-c', stage: 'dsft', step: 'prepare', epoch: 1 });
     const handle = await open(python).submit(request);
     try {
-      const rebooted = openBackend(
-        { backend: 'process', options: { python } },
-        { host: 'here/next-boot', root: ROOT, cache: join(jobs, 'cache'), jobs },
-      );
-      assert.deepEqual(await rebooted.state(handle), { state: 'exited', code: 137, outOfMemory: false });
+      assert.deepEqual(await open(python, 'here/next-boot').state(handle), { state: 'exited', code: 137, outOfMemory: false });
     } finally {
       await open(python).cancel(handle, 0);
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { hostId } from '../../src/base/host-id.ts';
-import { beginRun } from '../../src/engine/stage-run.ts';
+import { beginRun } from '../../src/engine/open-run.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { targetSpec } from '../../src/recipe/target.ts';
 import { thisProcess } from '../../src/runs/owner.ts';
@@ -28,7 +28,7 @@ test('a run whose zephyr was killed is running as long as its job may be, and st
     backend: 'process',
     host,
     id: '1:1',
-    folder: join(place.home, 'jobs', 'gone'),
+    place: join(place.home, 'jobs', 'gone'),
     labels: { run: run.state.run, stage: 'dsft', step: 'train', epoch: 1 },
     startedAt: '2026-01-01T00:00:00Z',
   });

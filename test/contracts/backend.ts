@@ -8,12 +8,14 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import type { Backend } from '../../src/backends/backend.ts';
 import { type Followed, followJob } from '../../src/backends/follow.ts';
-import { type BackendName, openBackend } from '../../src/backends/registry.ts';
+import { openBackend } from '../../src/backends/registry.ts';
+import type { Hub } from '../../src/hub/hub.ts';
+import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { type JobHandle, jobHandle } from '../../src/model/job.ts';
 import { type ClientOrder, isThere, layJob, processesWith, ROOT, until } from '../rig/job-rig.ts';
 
 export interface BackendUnderTest {
-  readonly name: BackendName;
+  readonly name: string;
   readonly options: Record<string, unknown>;
   /** reason why the whole suite cannot run here */
   readonly skip: string | undefined;
@@ -28,6 +30,7 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
   describe(`backend ${name}`, { skip: skip ?? false }, () => {
     let home: string;
     let backend: Backend;
+    let hub: Hub;
     let place: ClientOrder['place'];
     let count = 0;
     const handles: JobHandle[] = [];
@@ -35,12 +38,13 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
     before(async () => {
       home = await mkdtemp(join(tmpdir(), 'zephyr-backend-'));
       place = { host: 'here/boot', root: ROOT, cache: join(home, 'cache'), jobs: join(home, 'jobs') };
-      backend = openBackend({ backend: name, options }, place);
+      hub = await openLocalHub(join(home, 'hub'));
+      backend = await openBackend({ backend: name, options }, { ...place, hub });
     });
     after(async () => {
       for (const handle of handles) {
-        await backend.cancel(handle, 0);
-        await backend.forget(handle);
+        await backend.scheduler.cancel(handle, 0);
+        await backend.scheduler.forget(handle);
       }
       await rm(home, { recursive: true });
     });
@@ -51,7 +55,7 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
       return await layJob(place.jobs, fixture, config, { run, stage: 'dsft', step: 'prepare', epoch: 1 }, processes);
     }
     async function submit(...job: Parameters<typeof lay>): Promise<JobHandle> {
-      const handle = await backend.submit(await lay(...job));
+      const handle = await backend.scheduler.submit(await lay(...job));
       handles.push(handle);
       return handle;
     }
@@ -78,8 +82,8 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
 
     it('returns from submit while the job runs, then tells its events, its result and its log', async () => {
       const handle = await submit('graceful');
-      assert.deepEqual(await backend.state(handle), { state: 'running' });
-      await backend.cancel(handle, 0);
+      assert.deepEqual(await backend.scheduler.state(handle), { state: 'running' });
+      await backend.scheduler.cancel(handle, 0);
 
       const items: Followed[] = [];
       for await (const item of followJob(backend, await submit('finish', { steps: 3 }), { pollMs: 20 })) items.push(item);
@@ -119,7 +123,7 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
       const stop = new AbortController();
       setTimeout(() => stop.abort(), 50);
       for await (const item of followJob(backend, handle, { signal: stop.signal })) assert.fail(`unexpected ${item.type}`);
-      assert.deepEqual(await backend.state(handle), { state: 'running' });
+      assert.deepEqual(await backend.scheduler.state(handle), { state: 'running' });
     });
 
     it('keeps the job when the client is killed, and another process follows it to the end', async () => {
@@ -127,7 +131,7 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
       const { child, handle } = await client({ backend: name, options, place, request }, true);
       child.kill('SIGKILL');
       await once(child, 'exit');
-      assert.deepEqual((await backend.find(request.labels))?.id, handle.id);
+      assert.deepEqual((await backend.scheduler.find(request.labels))?.id, handle.id);
       const { state, result } = await ended(handle);
       assert.deepEqual(state, { state: 'exited', code: 0, outOfMemory: false });
       assert.equal(result?.global_step, 10);
@@ -137,7 +141,7 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
       const { child, handle } = await client({ backend: name, options, place, request: await lay('graceful') }, false);
       const [code] = await once(child, 'exit');
       assert.equal(code, 0);
-      assert.deepEqual(await backend.state(handle), { state: 'running' });
+      assert.deepEqual(await backend.scheduler.state(handle), { state: 'running' });
     });
 
     it('gives the first job to whoever submits the same labels', async () => {
@@ -147,32 +151,32 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
         client({ backend: name, options, place, request }, false),
       ]);
       assert.equal(one.handle.id, two.handle.id);
-      const third = await backend.submit(request);
+      const third = await backend.scheduler.submit(request);
       assert.equal(third.id, one.handle.id);
-      await until('the program is up', () => isThere(join(request.folder, 'ready-0')));
-      await backend.cancel(third, 5);
+      await until('the program is up', () => isThere(join(request.place, 'ready-0')));
+      await backend.scheduler.cancel(third, 5);
       // an ended one too: a second run under the same name would overwrite what the first left
-      assert.equal((await backend.submit(request)).id, third.id);
+      assert.equal((await backend.scheduler.submit(request)).id, third.id);
     });
 
     it('knows nothing of labels that nobody submitted', async () => {
-      assert.equal(await backend.find({ run: 'run-none', stage: 'dsft', step: 'train', epoch: 7 }), undefined);
+      assert.equal(await backend.scheduler.find({ run: 'run-none', stage: 'dsft', step: 'train', epoch: 7 }), undefined);
     });
 
     it('gives a program the time to save when it is cancelled', async () => {
       const handle = await submit('graceful', { save_seconds: 0.5 });
-      await until('the program is up', () => isThere(join(handle.folder, 'ready-0')));
-      assert.deepEqual(await backend.cancel(handle, 20), { state: 'exited', code: 75, outOfMemory: false });
-      assert.ok(await isThere(join(handle.folder, 'saved-0')));
-      assert.deepEqual(await backend.cancel(handle, 20), { state: 'exited', code: 75, outOfMemory: false });
+      await until('the program is up', () => isThere(join(handle.place, 'ready-0')));
+      assert.deepEqual(await backend.scheduler.cancel(handle, 20), { state: 'exited', code: 75, outOfMemory: false });
+      assert.ok(await isThere(join(handle.place, 'saved-0')));
+      assert.deepEqual(await backend.scheduler.cancel(handle, 20), { state: 'exited', code: 75, outOfMemory: false });
     });
 
     it('kills a program that ignores SIGTERM, with all that it started', async () => {
       const marker = `marker-${process.pid}-${count}`;
       const handle = await submit('stubborn', { children: 2, marker });
-      await until('the program is up', () => isThere(join(handle.folder, 'ready-0')));
+      await until('the program is up', () => isThere(join(handle.place, 'ready-0')));
       assert.equal((await processesWith(marker)).length, 2);
-      assert.deepEqual(await backend.cancel(handle, 1), { state: 'exited', code: 137, outOfMemory: false });
+      assert.deepEqual(await backend.scheduler.cancel(handle, 1), { state: 'exited', code: 137, outOfMemory: false });
       assert.deepEqual(await processesWith(marker), []);
     });
 
@@ -187,7 +191,7 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
     it('leaves no process behind when what watches over the job is killed', async () => {
       const marker = `marker-${process.pid}-${count}`;
       const handle = await submit('stubborn', { children: 2, marker });
-      await until('the program is up', () => isThere(join(handle.folder, 'ready-0')));
+      await until('the program is up', () => isThere(join(handle.place, 'ready-0')));
       await killSupervisor(handle);
       const { state } = await ended(handle);
       assert.deepEqual(state, { state: 'exited', code: 137, outOfMemory: false });
@@ -198,9 +202,9 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
       skip: torch ? false : 'no torch here',
     }, async () => {
       const handle = await submit('graceful', {}, 2);
-      for (const rank of [0, 1]) await until('the rank is up', () => isThere(join(handle.folder, `ready-${rank}`)));
-      assert.deepEqual(await backend.cancel(handle, 30), { state: 'exited', code: 75, outOfMemory: false });
-      for (const rank of [0, 1]) assert.ok(await isThere(join(handle.folder, `saved-${rank}`)));
+      for (const rank of [0, 1]) await until('the rank is up', () => isThere(join(handle.place, `ready-${rank}`)));
+      assert.deepEqual(await backend.scheduler.cancel(handle, 30), { state: 'exited', code: 75, outOfMemory: false });
+      for (const rank of [0, 1]) assert.ok(await isThere(join(handle.place, `saved-${rank}`)));
     });
 
     it('reports why one of several ranks refused its input', { skip: torch ? false : 'no torch here' }, async () => {
@@ -216,10 +220,10 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
         const handle = await submit('nosy');
         await ended(handle);
         for (const file of ['out/seen.json', 'log.txt', 'job.json']) {
-          assert.ok(!(await readFile(join(handle.folder, file), 'utf8')).includes(canary), `${file} holds the canary`);
+          assert.ok(!(await readFile(join(handle.place, file), 'utf8')).includes(canary), `${file} holds the canary`);
         }
         const { environ, read_input, read_link, write_home, uid } = JSON.parse(
-          await readFile(join(handle.folder, 'out', 'seen.json'), 'utf8'),
+          await readFile(join(handle.place, 'out', 'seen.json'), 'utf8'),
         );
         assert.equal(environ.HF_HUB_OFFLINE, '1');
         assert.equal(environ.OMP_NUM_THREADS, '1');
@@ -232,10 +236,10 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
 
     it('does not call a job dead that runs on another machine', async () => {
       const handle = await submit('graceful');
-      const elsewhere = openBackend({ backend: name, options }, { ...place, host: 'elsewhere/boot' });
-      assert.equal((await elsewhere.state(handle)).state, 'unknown');
-      assert.equal((await elsewhere.cancel(handle, 0)).state, 'unknown');
-      assert.deepEqual(await backend.state(handle), { state: 'running' });
+      const elsewhere = await openBackend({ backend: name, options }, { ...place, hub, host: 'elsewhere/boot' });
+      assert.equal((await elsewhere.scheduler.state(handle)).state, 'unknown');
+      assert.equal((await elsewhere.scheduler.cancel(handle, 0)).state, 'unknown');
+      assert.deepEqual(await backend.scheduler.state(handle), { state: 'running' });
     });
   });
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readRun } from '../../src/engine/stage-run.ts';
+import { readRun } from '../../src/engine/read-run.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { formatRef, type RepoId } from '../../src/model/artifact.ts';
 import { type Ended, type Place, start } from '../rig/zephyr.ts';

@@ -179,7 +179,7 @@ describe('what is printed, and what Ctrl-C does', { skip, concurrency: false }, 
       const away = await ended;
       assert.equal(away.code, 130, away.stderr);
       const id = /^ {2}resume: zephyr resume (hf:\S+)$/m.exec(away.stderr)?.[1] ?? '';
-      assert.match(away.stderr, /^Turned away from dsft\/construct; it has stopped, and every answered call is kept$/m);
+      assert.match(away.stderr, /^Detached from dsft\/construct; it has stopped, and every answered call is kept$/m);
       assert.doesNotMatch(away.stderr, /watch:|cancel|goes on/, 'no job runs that could be');
       assert.equal((await zephyr(own, 'status', id)).code, 75, 'nobody works on it');
       const asked = (await practice.answered()).length;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { FolderWorkspace } from '../../src/backends/folder-workspace.ts';
 import { sha256 } from '../../src/base/sha256.ts';
 import { keepCheckpoint, restoreCheckpoint } from '../../src/engine/checkpoints.ts';
 import type { StageRun } from '../../src/engine/stage-run.ts';
@@ -28,10 +29,18 @@ async function lay(rig: Rig, at: number, job = 'train-e1'): Promise<string> {
   return folder;
 }
 
+/** As the engine is told of it. */
+const savedIn = (folder: string) => ({ step: 'train', place: dirname(dirname(folder)), name: basename(folder) });
+
+/** The engine with a workspace that reads from its Hub. */
+const overHttp = ({ backend, hub, workFolder }: Rig['engine']) => ({
+  backend: { ...backend, workspace: new FolderWorkspace('local', workFolder, hub) },
+});
+
 async function restored(rig: Rig, run: StageRun, notes: string[] = []) {
   const scratch = join(rig.folder, 'scratch');
   await rm(scratch, { recursive: true, force: true });
-  return restoreCheckpoint(rig.engine.hub, run.state, run.head, 'train', 1, scratch, (message) => notes.push(message));
+  return restoreCheckpoint(rig.engine, run, { step: 'train', worldSize: 1, scratch }, (message) => notes.push(message));
 }
 
 const branchOf = async (rig: Rig, run: StageRun): Promise<string[]> =>
@@ -53,9 +62,9 @@ for (const way of ['on the disk of the Hub', 'over HTTP'] as const) {
       },
     });
     const run = await rig.begin({ ...rig.engine, hub: deleting });
-    assert.equal(await keepCheckpoint({ ...rig.engine, hub: deleting }, run, 'train', await lay(rig, 100)), true);
+    assert.equal(await keepCheckpoint({ ...rig.engine, hub: deleting }, run, savedIn(await lay(rig, 100))), true);
     assert.equal((await restored(rig, run))?.at, 100);
-    assert.deepEqual(await readdir(join(rig.folder, 'jobs', 'run', 'train-e1', 'held')), []);
+    assert.deepEqual(await readdir(join(rig.folder, 'jobs', run.state.run, 'held')), []);
   });
 }
 
@@ -64,7 +73,7 @@ test('of checkpoints that come in any order the newest two are kept, and nothing
   t.after(rig.close);
   const run = await rig.begin();
   const taken: boolean[] = [];
-  for (const at of [10, 30, 40, 20, 50, 30]) taken.push(await keepCheckpoint(rig.engine, run, 'train', await lay(rig, at)));
+  for (const at of [10, 30, 40, 20, 50, 30]) taken.push(await keepCheckpoint(rig.engine, run, savedIn(await lay(rig, at))));
   assert.deepEqual(taken, [true, true, true, false, true, false]);
   assert.deepEqual(await branchOf(rig, run), ['checkpoint-40', 'checkpoint-50']);
   assert.equal((await restored(rig, run))?.at, 50);
@@ -82,17 +91,17 @@ test('one that is not whole is not taken, and what is left of the hold on it goe
   ]) {
     const folder = await lay(rig, 10);
     await spoil(folder);
-    assert.equal(await keepCheckpoint(rig.engine, run, 'train', folder), false);
+    assert.equal(await keepCheckpoint(rig.engine, run, savedIn(folder)), false);
     await rm(folder, { recursive: true, force: true });
   }
-  assert.deepEqual(await readdir(join(rig.folder, 'jobs', 'run', 'train-e1', 'held')).catch(() => []), []);
+  assert.deepEqual(await readdir(join(rig.folder, 'jobs', run.state.run, 'held')).catch(() => []), []);
 });
 
 test('damage in the newest checkpoint is told, and the one before it is gone on from', async (t) => {
   const rig = await openRig();
   t.after(rig.close);
   const run = await rig.begin();
-  for (const at of [10, 20]) assert.ok(await keepCheckpoint(rig.engine, run, 'train', await lay(rig, at)));
+  for (const at of [10, 20]) assert.ok(await keepCheckpoint(rig.engine, run, savedIn(await lay(rig, at))));
   const hash = sha256(bytesAt(20));
   const stored = join(rig.folder, 'hub', 'lfs', hash.slice(0, 2), hash.slice(2, 4), hash);
   await chmod(stored, 0o644);
@@ -108,10 +117,10 @@ test('a Hub that does not answer is no damage: no checkpoint is passed over for 
   t.after(rig.close);
   const { engine, stop } = await rig.overHttp();
   const run = await rig.begin(engine);
-  for (const at of [10, 20]) assert.ok(await keepCheckpoint(engine, run, 'train', await lay(rig, at)));
+  for (const at of [10, 20]) assert.ok(await keepCheckpoint(engine, run, savedIn(await lay(rig, at))));
   await stop();
   await assert.rejects(
-    restoreCheckpoint(engine.hub, run.state, run.head, 'train', 1, join(rig.folder, 'scratch'), () => {}),
+    restoreCheckpoint(overHttp(engine), run, { step: 'train', worldSize: 1, scratch: join(rig.folder, 'scratch') }, () => {}),
     { exit: 'temporary' },
   );
 });

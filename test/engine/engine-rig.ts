@@ -1,12 +1,15 @@
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Backend } from '../../src/backends/backend.ts';
 import { openBackend } from '../../src/backends/registry.ts';
+import type { Scheduler } from '../../src/backends/scheduler.ts';
 import type { Json } from '../../src/base/canonical-json.ts';
 import { hostId } from '../../src/base/host-id.ts';
 import { openServers } from '../../src/calls/servers.ts';
 import type { Engine } from '../../src/engine/engine.ts';
-import { beginRun, type StageRun } from '../../src/engine/stage-run.ts';
+import { beginRun } from '../../src/engine/open-run.ts';
+import type { StageRun } from '../../src/engine/stage-run.ts';
 import { localHub } from '../../src/hub/local-hub.ts';
 import { RemoteHub } from '../../src/hub/remote-hub.ts';
 import { startHubServer } from '../../src/hub-server/server.ts';
@@ -40,13 +43,12 @@ export async function openRig(): Promise<Rig> {
   const events: RunEvent[] = [];
   const log = new RunLog();
   const target = targetSpec.parse({ backend: 'process', options: { python: 'python3' } });
-  const place = { host: hostId(), root: ROOT, cache: join(folder, 'cache'), jobs: join(folder, 'jobs') };
+  const place = { host: hostId(), root: ROOT, cache: join(folder, 'cache'), jobs: join(folder, 'jobs'), hub };
   const closers: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
   const engine: Engine = {
     hub,
-    backend: openBackend(target, place),
+    backend: await openBackend(target, place),
     target,
-    machine: { cuda: false, cores: 1 },
     teacher: async () => [],
     servers: openServers(),
     tasks: {},
@@ -90,6 +92,11 @@ export async function openRig(): Promise<Rig> {
       for (const close of closers.reverse()) await close();
     },
   };
+}
+
+/** The backend with another way to do some of what its scheduler does. */
+export function withScheduler(backend: Backend, changed: Partial<Scheduler>): Backend {
+  return { ...backend, scheduler: Object.assign(Object.create(backend.scheduler) as Scheduler, changed) };
 }
 
 /** What test/fixtures/jobs holds becomes the program of the job. */

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Backend } from '../../src/backends/backend.ts';
+import type { Scheduler } from '../../src/backends/scheduler.ts';
 import { executePlan } from '../../src/engine/execute.ts';
-import { readRun } from '../../src/engine/stage-run.ts';
+import { readRun } from '../../src/engine/read-run.ts';
 import { ZephyrError } from '../../src/errors.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import type { JobHandle } from '../../src/model/job.ts';
 import type { Plan } from '../../src/plan/plan.ts';
-import { jobStep, openRig, useProgram } from './engine-rig.ts';
+import { jobStep, openRig, useProgram, withScheduler } from './engine-rig.ts';
 
 test('a run that stopped between publishing its last step and saying so is ended when it is resumed, its job forgotten', async (t) => {
   const rig = await openRig();
@@ -34,8 +34,8 @@ test('a run that stopped between publishing its last step and saying so is ended
   assert.equal((await readRun(rig.beside, step.output, run))?.state.phase, 'running');
 
   const forgotten: JobHandle[] = [];
-  const forget: Backend['forget'] = async (handle) => void forgotten.push(handle);
-  const engine = { ...rig.engine, backend: { ...rig.engine.backend, forget } };
+  const forget: Scheduler['forget'] = async (handle) => void forgotten.push(handle);
+  const engine = { ...rig.engine, backend: withScheduler(rig.engine.backend, { forget }) };
   const resume = { stage: 'dsft', run } as const;
   const [ended] = await executePlan(engine, plan, resume);
   assert.ok(ended?.ok && ended.reused);

@@ -18,7 +18,11 @@ test('what ended runs have left can go; a failed run, and one with paid calls, k
   const jobs = join(rig.folder, 'jobs');
   await mkdir(join(jobs, done.state.run), { recursive: true });
   await writeFile(join(jobs, done.state.run, 'log'), 'x'.repeat(10));
-  const { items, kept } = await leftoversOf(hub, jobs, await listRuns(hub, rig.folder));
+  const { items, kept } = await leftoversOf(
+    { hub, workFolder: jobs },
+    await listRuns(hub, rig.folder),
+    async () => rig.engine.backend.workspace,
+  );
   assert.equal(kept, 1);
   assert.deepEqual(
     items.map(({ id, what, bytes }) => [id.split('@')[1], what, bytes]),

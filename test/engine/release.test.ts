@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { adoptRun } from '../../src/engine/open-run.ts';
+import { readRun } from '../../src/engine/read-run.ts';
 import { release } from '../../src/engine/release.ts';
 import { runJob } from '../../src/engine/run-job.ts';
-import { adoptRun, readRun } from '../../src/engine/stage-run.ts';
 import type { PlannedStep } from '../../src/plan/plan.ts';
-import { submitting } from '../../src/runs/run-state.ts';
 import { jobStep, openRig } from './engine-rig.ts';
 
 const step = jobStep({}) as unknown as PlannedStep;
@@ -13,8 +13,8 @@ test('a run whose job is out of sight is given up again, so that it can be gone 
   const rig = await openRig();
   t.after(rig.close);
   const run = await rig.begin();
-  await run.advance(submitting(run.state, 'train', '2026-01-01T00:00:00Z', 'process', 'far-away/12345678', undefined), 'submit');
-  const thrown = await runJob(rig.engine, run, jobStep({}), {}).catch((error: unknown) => error);
+  await run.submitting('train', { backend: 'process', host: 'far-away/12345678' }, undefined);
+  const thrown = await runJob({ engine: rig.engine, run, step: jobStep({}), inputs: {} }).catch((error: unknown) => error);
   await assert.rejects(release(run, step, thrown), (error) => error === thrown);
   const found = await readRun(rig.beside, run.state.repo, run.state.run);
   assert.equal(found?.state.owner, null);

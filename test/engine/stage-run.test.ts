@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findUnfinished, readRun, StageRun } from '../../src/engine/stage-run.ts';
+import { findUnfinished, readRun } from '../../src/engine/read-run.ts';
+import { StageRun } from '../../src/engine/stage-run.ts';
 import { ZephyrError } from '../../src/errors.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { STATE_FILE } from '../../src/runs/run-state.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { sha256 } from '../../src/base/sha256.ts';
-import { beginRun } from '../../src/engine/stage-run.ts';
+import { beginRun } from '../../src/engine/open-run.ts';
 import { ZephyrError } from '../../src/errors.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import type { RepoId } from '../../src/model/artifact.ts';

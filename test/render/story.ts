@@ -7,7 +7,7 @@ const handle = {
   backend: 'process',
   host: 'here',
   id: '4711:99',
-  folder: '/jobs/x',
+  place: '/jobs/x',
   labels: { run: 'run-01', stage: 'dsft', step: 'train', epoch: 1 },
   startedAt: '2026-11-22T12:00:00Z',
 };

@@ -1,8 +1,8 @@
 import { cp, link, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SubmitRequest } from '../../src/backends/backend.ts';
-import type { BackendName, BackendPlace } from '../../src/backends/registry.ts';
+import type { BackendPlace } from '../../src/backends/registry.ts';
+import type { SubmitRequest } from '../../src/backends/scheduler.ts';
 import type { JobLabels } from '../../src/model/job.ts';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
@@ -10,9 +10,9 @@ const FIXTURES = join(ROOT, 'test', 'fixtures', 'jobs');
 
 /** All that a client process needs to open a backend and submit. */
 export interface ClientOrder {
-  readonly backend: BackendName;
+  readonly backend: string;
   readonly options: Record<string, unknown>;
-  readonly place: BackendPlace;
+  readonly place: Omit<BackendPlace, 'hub'>;
   readonly request: SubmitRequest;
 }
 
@@ -33,14 +33,15 @@ export async function layJob(
   await link(join(jobs, '..', 'store', `${labels.run}-rows`), join(folder, 'in', 'objects', 'rows'));
   await writeFile(join(folder, 'in', 'data', 'rows.txt'), 'rows');
   await symlink('../objects/rows', join(folder, 'in', 'data', 'link.txt'));
-  const hardware = { device: 'cpu', processes, micro_batch: 1, accumulation: 1, threads: 1 } as const;
+  const file = { device: 'cpu', processes, micro_batch: 1, accumulation: 1, threads: 1 } as const;
   const cadence = { save_steps: 1, log_steps: 1, heartbeat_s: 10 };
   const inputs = { data: 'in/data' };
   await writeFile(
     join(folder, 'job.json'),
-    JSON.stringify({ version: 1, program: 'prepare', labels, config, inputs, hardware, cadence, resume: null }),
+    JSON.stringify({ version: 1, program: 'prepare', labels, config, inputs, hardware: file, cadence, resume: null }),
   );
-  return { folder, program: 'prepare', environment: 'train', labels, hardware };
+  const hardware = { device: 'cpu', nodes: 1, ranks: processes, microBatch: 1, accumulation: 1, threads: 1 } as const;
+  return { place: folder, program: 'prepare', environment: 'train', labels, hardware };
 }
 
 /** Waits as long as it takes on any machine, but not so long that nobody learns what it waits for. */

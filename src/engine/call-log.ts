@@ -1,6 +1,5 @@
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { atomicWrite } from '../base/atomic-write.ts';
 import { hostId } from '../base/host-id.ts';
 import { sha256File } from '../base/sha256.ts';
@@ -13,7 +12,7 @@ import { isRunId } from '../model/run-id.ts';
 import type { Engine } from './engine.ts';
 import type { StageRun } from './stage-run.ts';
 
-export interface Journal {
+export interface RunCalls {
   readonly folder: string;
   /** folders of earlier runs of the stage, whose calls are paid already; none for a step that asks nobody */
   readonly earlier: readonly string[];
@@ -37,12 +36,12 @@ const RESTORED = 'restored-';
  * by line. `flush` copies finished segments to the run branch; what others have put there, in this run and in earlier
  * ones, is brought here first, so that it does not matter which machine goes on, and whether it sits beside the Hub.
  */
-export async function openJournal(
+export async function openRunCalls(
   engine: Engine,
   run: StageRun,
   asks: boolean,
   note: (message: string) => void,
-): Promise<Journal> {
+): Promise<RunCalls> {
   const { repo, run: own } = run.state;
   const branches = asks ? ((await engine.hub.refs(repo))?.branches ?? {}) : {};
   const earlier: string[] = [];
@@ -61,9 +60,7 @@ export async function openJournal(
     folder,
     earlier,
     bound,
-    settle: async () => {
-      run.state = { ...run.state, log: null };
-    },
+    settle: async () => run.callsAreHere(),
     flush: async () => {
       const names = (await readdir(folder)).filter((name) => isOwn(name) && !flushed.has(name));
       const add: Addition[] = [];
@@ -100,8 +97,7 @@ async function begin(run: StageRun, folder: string, bound: FlushBound, note: (me
     note(
       `the zephyr that asked before, on ${log.host}, was stopped before it had copied its newest calls to the Hub: up to ${log.calls} of them, $${log.usd} at most, are asked and perhaps paid again; none are if the run is resumed there`,
     );
-  const own = { id, host: hostId(), calls: bound.calls, usd: bound.usd };
-  if (!isDeepStrictEqual(log, own)) await run.advance({ ...run.state, log: own }, 'ask');
+  await run.callsGoTo({ id, host: hostId(), calls: bound.calls, usd: bound.usd });
 }
 
 /** The name of the log in this folder: another folder, be it on this machine, has another one. */

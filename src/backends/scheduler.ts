@@ -1,0 +1,48 @@
+import type { Hardware, JobHandle, JobLabels, JobSite, JobState } from '../model/job.ts';
+
+export interface SubmitRequest {
+  /** where the job was laid, as its workspace says it */
+  readonly place: string;
+  readonly program: string;
+  /** name of the Python environment that the program runs in */
+  readonly environment: string;
+  readonly labels: JobLabels;
+  readonly hardware: Hardware;
+}
+
+/** What one node offers a job whose target says `auto`. */
+export interface NodeHardware {
+  readonly device: Hardware['device'];
+  readonly cores: number;
+}
+
+/**
+ * What starts jobs and knows how they are. Every method may be called again after a crash of the caller, with nothing but a
+ * `JobHandle` from disk. A scheduler never starts a job a second time by itself: one that was preempted has ended, and goes
+ * on as a new attempt from its newest checkpoint.
+ */
+export interface Scheduler {
+  readonly name: string;
+  /** What a handle says of where its job can be seen from: this machine and boot, the name of a cluster. */
+  readonly host: string;
+  /** Milliseconds between two questions about a job; a list that lags behind is asked again no sooner. */
+  readonly askEveryMs: number;
+  /** Throws a `ZephyrError` (exit `preflight`) that says what jobs of these Python environments would miss; changes nothing. */
+  check(environments: readonly string[]): Promise<void>;
+  /** Digest of what this Python environment holds: see `Ingredients.environment`. */
+  environment(name: string): Promise<string>;
+  /** What `auto` means where the jobs run. */
+  hardware(): Promise<NodeHardware>;
+  /** Starts the job detached and returns at once. The same labels twice: the second call returns the first job's handle. */
+  submit(request: SubmitRequest): Promise<JobHandle>;
+  /** The job with these labels, waiting, running or ended, if the scheduler knows one; throws when it does not answer. */
+  find(labels: JobLabels): Promise<JobHandle | undefined>;
+  /** A scheduler that does not answer is `unknown`, for as long as that takes. */
+  state(handle: JobHandle): Promise<JobState>;
+  /** SIGTERM to every rank, after `graceSeconds` SIGKILL to what is left; returns when nothing is. */
+  cancel(handle: JobHandle, graceSeconds: number): Promise<JobState>;
+  /** Forgets an ended job (removes the container); what lies in its place stays. */
+  forget(handle: JobHandle): Promise<void>;
+  /** Whether a job can be seen from the machine `from` (as `hostId` names it; this one unless given), or why not. */
+  reaches(job: JobSite, from?: string): true | { readonly why: string };
+}
