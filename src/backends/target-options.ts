@@ -43,6 +43,3 @@ const container = z.strictObject({
 export const dockerOptions = container;
 export const podmanOptions = container;
 export type ContainerOptions = z.infer<typeof container>;
-
-/** One strict schema a backend; a target file names the backend and holds the rest. Defaults live only here. */
-export const targetOptions = { process: processOptions, docker: dockerOptions, podman: podmanOptions } as const;

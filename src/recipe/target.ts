@@ -49,8 +49,9 @@ function targetOf(name: string, { options, nodes }: BackendModule) {
   return z.strictObject({
     backend: z.literal(name).describe('What starts a job'),
     options: options.safeParse({}).success ? options.prefault({}) : options,
-    ...common,
+    $schema: common.$schema,
     hardware: hardware.extend({ nodes: most.default(1).describe('Machines of a training job') }).prefault({}),
+    cadence: common.cadence,
   });
 }
 

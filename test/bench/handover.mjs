@@ -6,9 +6,9 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, realpathSync, rmSync, stat
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sha256File } from '../../src/base/sha256.ts';
-import { stageInputs } from '../../src/engine/job-folder.ts';
 import { publish } from '../../src/engine/publish.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
+import { stageInputs } from '../../src/hub/stage-inputs.ts';
 
 const bytes = Math.round(Number(process.argv[2] ?? 2) * 1e9);
 const home = mkdtempSync(join(tmpdir(), 'zephyr-handover-'));
