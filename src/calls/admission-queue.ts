@@ -1,14 +1,14 @@
 import type { TeacherProgress } from '../model/event.ts';
 import type { ChatAnswer, ChatFailure, Teacher } from '../teachers/teacher.ts';
-import type { Floor } from './dispatcher.ts';
-import type { Ticket } from './endpoint.ts';
+import type { SessionContext } from './dispatcher.ts';
+import type { Permit } from './endpoint.ts';
 import { type Estimator, estimator } from './estimate.ts';
 import { rateMeter } from './rate-meter.ts';
 import type { Stop } from './shutdown.ts';
 import type { SlotUser } from './slots.ts';
 
 /** The way of one teacher's calls to one server: it lets them through as fast as the server takes them, in the order in which they came. */
-export interface Lane {
+export interface AdmissionQueue {
   readonly teacher: Teacher;
   readonly estimator: Estimator;
   /** tokens a minute, if anybody has said */
@@ -17,15 +17,15 @@ export interface Lane {
   waitMs(): number;
   /** Why it will answer nothing more, or nothing for now, once that is certain. */
   readonly gone: ChatFailure | undefined;
-  /** when the server last answered anything but a transient failure, by the lane's clock */
+  /** when the server last answered anything but a transient failure, by the queue's clock */
   readonly answeredAt: number;
   readonly now: () => number;
   /** Resolves when a call of so many tokens may be sent; `undefined`: try elsewhere. `again`: before those that are new. */
-  enter(tokens: number, again: boolean, stop: Stop): Promise<Ticket | undefined>;
+  enter(tokens: number, again: boolean, stop: Stop): Promise<Permit | undefined>;
   /** What the server answered to the call; `used`: tokens of its reply. Another may go, while this one is written down. */
-  heard(ticket: Ticket, answer: ChatAnswer, used: number): void;
+  heard(permit: Permit, answer: ChatAnswer, used: number): void;
   /** The call was not sent after all. */
-  withdraw(ticket: Ticket): void;
+  withdraw(permit: Permit): void;
   /** Nothing of the call is on its way any more, not to the server and not to the disk. */
   leave(wasHeard: boolean): void;
   /** One call has failed so often, with nothing answered in between, that the server is left alone for a while. */
@@ -36,10 +36,10 @@ export interface Lane {
   close(): void;
 }
 
-interface Waiter {
+interface PermitRequest {
   readonly tokens: number;
   readonly stop: Stop;
-  readonly resolve: (ticket: Ticket | undefined) => void;
+  readonly resolve: (permit: Permit | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -51,25 +51,25 @@ const LEAST_UNWRITTEN = 8;
 export const WORTH_SAYING_MS = 3000;
 
 /** `hasElsewhere`: whether another server would take the calls that wait here. */
-export function openLane(
+export function openQueue(
   teacher: Teacher,
-  { halt, patience, note, servers }: Pick<Floor, 'halt' | 'patience' | 'note' | 'servers'>,
+  { shutdown, retryPolicy, note, servers }: Pick<SessionContext, 'shutdown' | 'retryPolicy' | 'note' | 'servers'>,
   hasElsewhere: () => boolean,
-): Lane {
+): AdmissionQueue {
   const now = () => performance.now();
-  const { slots, endpoint } = servers.at(teacher, patience);
+  const { slots, endpoint } = servers.at(teacher, retryPolicy);
   const meters = { requests: rateMeter(), tokens: rateMeter(), busy: rateMeter() };
   const estimates = estimator({ reasoningTokens: teacher.reasoningTokens });
   const openedAt = now();
   /** New ones in a queue that is emptied from `head` on; those that were sent before go first. */
-  let waiting: Waiter[] = [];
+  let waiting: PermitRequest[] = [];
   let head = 0;
-  let returning: Waiter[] = [];
+  let returning: PermitRequest[] = [];
   let inFlight = 0;
   let unwritten = 0;
   const mostUnwritten = Math.max(LEAST_UNWRITTEN, MOST_UNWRITTEN * teacher.concurrency);
 
-  const next = (): Waiter | undefined => returning[0] ?? waiting[head];
+  const next = (): PermitRequest | undefined => returning[0] ?? waiting[head];
   function shift(): void {
     if (returning.length > 0) returning.shift();
     else {
@@ -80,10 +80,10 @@ export function openLane(
       head = 0;
     }
   }
-  function take(leaves: (waiter: Waiter) => boolean): Waiter[] {
+  function take(leaves: (request: PermitRequest) => boolean): PermitRequest[] {
     const all = [...returning, ...waiting.slice(head)];
-    returning = returning.filter((waiter) => !leaves(waiter));
-    waiting = waiting.slice(head).filter((waiter) => !leaves(waiter));
+    returning = returning.filter((request) => !leaves(request));
+    waiting = waiting.slice(head).filter((request) => !leaves(request));
     head = 0;
     return all.filter(leaves);
   }
@@ -96,7 +96,7 @@ export function openLane(
     },
     clear(at) {
       if (next() === undefined) return;
-      if (halt.signal.aborted) for (const { reject } of take(() => true)) reject(halt.reason());
+      if (shutdown.signal.aborted) for (const { reject } of take(() => true)) reject(shutdown.reason());
       else if (gone(at) !== undefined || (endpoint.closedMs(at) > 0 && hasElsewhere()))
         for (const { resolve } of take(() => true)) resolve(undefined);
     },
@@ -105,10 +105,10 @@ export function openLane(
       if (first === undefined || inFlight >= teacher.concurrency || unwritten >= mostUnwritten) return undefined;
       const wait = endpoint.waitMs(first.tokens, at);
       // Looked at sooner than it may go: meanwhile another server may have opened, and no timer runs longer than 24 days.
-      return Number.isFinite(wait) && wait > 0 ? Math.min(wait, Math.max(1, patience.capMs)) : wait;
+      return Number.isFinite(wait) && wait > 0 ? Math.min(wait, Math.max(1, retryPolicy.capMs)) : wait;
     },
     admit(at) {
-      const first = next() as Waiter;
+      const first = next() as PermitRequest;
       shift();
       inFlight += 1;
       meters.requests.add(1, at);
@@ -123,7 +123,7 @@ export function openLane(
     slots.free();
   }
   slots.join(user, teacher.concurrency);
-  halt.signal.addEventListener('abort', pump, { once: true });
+  shutdown.signal.addEventListener('abort', pump, { once: true });
 
   return {
     teacher,
@@ -148,19 +148,19 @@ export function openLane(
         pump();
       });
     },
-    heard(ticket, answer, used) {
+    heard(permit, answer, used) {
       const at = now();
-      meters.tokens.add(used - ticket.tokens, at);
+      meters.tokens.add(used - permit.tokens, at);
       if (!answer.ok && answer.failure.status === 429) meters.busy.add(1, at);
-      endpoint.heard(ticket, answer, used, at, (minutes) =>
+      endpoint.heard(permit, answer, used, at, (minutes) =>
         note(`"${teacher.name}" is busy and takes no call for ${minutes} min`),
       );
       unwritten += 1;
       free();
     },
-    withdraw(ticket) {
-      meters.tokens.add(-ticket.tokens, now());
-      endpoint.withdraw(ticket);
+    withdraw(permit) {
+      meters.tokens.add(-permit.tokens, now());
+      endpoint.withdraw(permit);
     },
     leave(wasHeard) {
       if (!wasHeard) return free();
@@ -172,7 +172,7 @@ export function openLane(
       pump();
     },
     heedStops() {
-      for (const { reject, stop } of take((waiter) => waiter.stop.signal.aborted)) reject(stop.reason());
+      for (const { reject, stop } of take((request) => request.stop.signal.aborted)) reject(stop.reason());
       pump();
     },
     state() {
@@ -201,7 +201,7 @@ export function openLane(
       };
     },
     close() {
-      halt.signal.removeEventListener('abort', pump);
+      shutdown.signal.removeEventListener('abort', pump);
       slots.quit(user);
     },
   };

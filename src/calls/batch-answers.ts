@@ -1,5 +1,5 @@
 import type { BatchLine, ChatFailure, ChatReply, ServerBatch } from '../teachers/teacher.ts';
-import { type Batch, type BatchFloor, insist, isGone, type Member, mayBeBilled } from './batch.ts';
+import { type Batch, type BatchContext, type BatchedCall, insist, isGone, mayBeBilled } from './batch.ts';
 import { dollarsOf } from './estimate.ts';
 import { pause } from './wait.ts';
 
@@ -11,8 +11,8 @@ const READINGS = 3;
  * it. Lines may come in any order, twice, or for calls that nobody made; only the custom id says whose an answer is. What
  * has no answer then has its reason in the log, and the batch its end.
  */
-export async function collect(floor: BatchFloor, batch: Batch, over: ServerBatch): Promise<void> {
-  const { note, halt, patience } = floor;
+export async function collect(context: BatchContext, batch: Batch, over: ServerBatch): Promise<void> {
+  const { note, shutdown, retryPolicy } = context;
   let last = over;
   const tally = { strangers: new Set<string>(), unreadable: 0 };
   let isComplete = true;
@@ -20,14 +20,14 @@ export async function collect(floor: BatchFloor, batch: Batch, over: ServerBatch
     tally.unreadable = 0;
     isComplete = true;
     for (const file of [last.outputFile, last.errorFile]) {
-      if (file !== undefined && !(await readFile(floor, batch, file, tally))) isComplete = false;
+      if (file !== undefined && !(await readFile(context, batch, file, tally))) isComplete = false;
     }
     const answered = [...batch.members.values()].filter((member) => member.answered).length;
     isComplete &&= answered >= (last.answered ?? 0) && tally.unreadable === 0;
     if (isComplete || reading === READINGS) break;
-    await pause(patience.lookMs, halt.signal);
+    await pause(retryPolicy.lookMs, shutdown.signal);
     // A server may name a file only a moment after it says that the batch is over.
-    const said = await insist(floor, () => floor.api.retrieve(last.id, halt.hard), isGone);
+    const said = await insist(context, () => context.api.retrieve(last.id, shutdown.hard), isGone);
     if (said.ok) last = said.value;
   }
   if (tally.strangers.size > 0)
@@ -48,14 +48,14 @@ export async function collect(floor: BatchFloor, batch: Batch, over: ServerBatch
   } as const;
   for (const member of left) {
     if (isComplete) member.failure ??= missing;
-    if (mayBeBilled(member)) floor.doubt(member);
+    if (mayBeBilled(member)) context.doubt(member);
   }
-  await end(floor, batch, last.status);
+  await end(context, batch, last.status);
 }
 
 /** Whether the file is there. */
 async function readFile(
-  floor: BatchFloor,
+  context: BatchContext,
   batch: Batch,
   file: string,
   tally: { readonly strangers: Set<string>; unreadable: number },
@@ -69,24 +69,24 @@ async function readFile(
         else if (!line.answer.ok) member.failure ??= line.answer.failure;
         else if (!member.answered) {
           member.answered = true;
-          await record(floor, batch, member, line.answer.reply);
+          await record(context, batch, member, line.answer.reply);
         }
       }),
     );
   }
-  const said = await insist(floor, () => floor.api.read(file, take, floor.halt.hard), isGone);
-  if (!said.ok) floor.note(`The server does not have file ${file} of batch ${batch.id} any more: ${said.failure.message}`);
+  const said = await insist(context, () => context.api.read(file, take, context.shutdown.hard), isGone);
+  if (!said.ok) context.note(`The server does not have file ${file} of batch ${batch.id} any more: ${said.failure.message}`);
   return said.ok;
 }
 
-async function record(floor: BatchFloor, batch: Batch, member: Member, reply: ChatReply): Promise<void> {
-  const { log, append } = floor;
+async function record(context: BatchContext, batch: Batch, member: BatchedCall, reply: ChatReply): Promise<void> {
+  const { log, append } = context;
   const { key, attempt } = member;
   let taken = reply;
   // Read before, by a process that died over it, or answered by a later attempt: the first answer stays the answer.
   if (log.known(key)?.state === 'done') taken = (await log.reply(key)) ?? reply;
   else {
-    const used = usedBy(floor, member, reply);
+    const used = usedBy(context, member, reply);
     await append({
       t: 'done',
       k: key,
@@ -98,7 +98,7 @@ async function record(floor: BatchFloor, batch: Batch, member: Member, reply: Ch
       rid: reply.requestId ?? null,
       raw: reply.raw,
     });
-    floor.answered(used.input + used.output);
+    context.answered(used.input + used.output);
   }
   const { waiting } = member;
   member.waiting = undefined;
@@ -107,7 +107,7 @@ async function record(floor: BatchFloor, batch: Batch, member: Member, reply: Ch
 }
 
 /** Of a call that nobody has asked for again since it was sent only what was set aside for it is known. */
-function usedBy({ estimates, price }: BatchFloor, { waiting, est }: Member, reply: ChatReply) {
+function usedBy({ estimates, price }: BatchContext, { waiting, est }: BatchedCall, reply: ChatReply) {
   if (waiting !== undefined) {
     const { billed, ...used } = estimates.learn(waiting.size, reply);
     return { ...used, usd: dollarsOf(billed, price) };
@@ -118,7 +118,7 @@ function usedBy({ estimates, price }: BatchFloor, { waiting, est }: Member, repl
 }
 
 /** Why the calls without an answer have none, then the end of the batch. Without a reason nobody knows what they cost. */
-export async function end({ append, log, teacher }: BatchFloor, batch: Batch, status: string): Promise<void> {
+export async function end({ append, log, teacher }: BatchContext, batch: Batch, status: string): Promise<void> {
   await Promise.all(
     [...batch.members.values()].map(async ({ key: k, attempt: a, answered, failure }) => {
       if (answered || failure?.status === undefined || log.known(k)?.state === 'done') return;
@@ -133,7 +133,7 @@ export async function end({ append, log, teacher }: BatchFloor, batch: Batch, st
 const HOPELESS = /model_not_found|permission|access|billing|quota/i;
 
 /** The server refused the batch as a whole, so none of its calls costs anything: says so, and of which calls it complained. */
-export async function refused(floor: BatchFloor, batch: Batch, last: ServerBatch): Promise<void> {
+export async function refused(context: BatchContext, batch: Batch, last: ServerBatch): Promise<void> {
   const members = [...batch.members.values()];
   for (const { code, message, line } of last.errors) {
     // The lines of an adopted batch are known by name, not by number.
@@ -145,7 +145,7 @@ export async function refused(floor: BatchFloor, batch: Batch, last: ServerBatch
   const message = `batch ${last.id} was refused: ${reasonOf(last)}`;
   const others: ChatFailure = { kind: 'again', message, status: 0, afterMs: undefined };
   for (const member of members) member.failure ??= others;
-  await end(floor, batch, last.status);
+  await end(context, batch, last.status);
 }
 
 export function reasonOf({ errors }: ServerBatch): string {

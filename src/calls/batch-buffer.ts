@@ -1,24 +1,24 @@
-import type { Waiting } from './batch.ts';
+import type { PendingCall } from './batch.ts';
 import type { TokenQueue } from './batch-queue.ts';
 
 /** Where calls gather until they are worth a file, or nothing more comes. */
-export interface Tray {
-  add(waiting: Waiting): void;
+export interface BatchBuffer {
+  add(waiting: PendingCall): void;
   /** Sends what may go now; the rest when it is time, or when the queue calls this again. */
   pump(): void;
   readonly isEmpty: boolean;
   /** Takes out those that leave. */
-  take(leaves: (waiting: Waiting) => boolean): readonly Waiting[];
+  take(leaves: (waiting: PendingCall) => boolean): readonly PendingCall[];
 }
 
-export interface TrayOptions {
+export interface BatchBufferOptions {
   /** of one file at most */
   readonly requests: number;
   readonly bytes: number;
   readonly queue: TokenQueue;
   /** input tokens of a call */
-  readonly tokensOf: (waiting: Waiting) => number;
-  readonly send: (calls: readonly Waiting[], tokens: number) => void;
+  readonly tokensOf: (waiting: PendingCall) => number;
+  readonly send: (calls: readonly PendingCall[], tokens: number) => void;
   /** Nothing new for so long: no more is coming before these are answered. */
   readonly quietMs: number;
 }
@@ -32,14 +32,14 @@ const MOST_UNDERWAY = 32;
 /** Nobody waits longer for others to come, however steadily they do. */
 const LONGEST_MS = 60_000;
 
-export function openTray({ requests, bytes, queue, tokensOf, send, quietMs }: TrayOptions): Tray {
-  let calls: Waiting[] = [];
+export function openBuffer({ requests, bytes, queue, tokensOf, send, quietMs }: BatchBufferOptions): BatchBuffer {
+  let calls: PendingCall[] = [];
   let size = 0;
   let firstAt = 0;
   let lastAt = 0;
   let timer: NodeJS.Timeout | undefined;
 
-  const bytesOf = ({ place }: Waiting) => place.length + LINE_BYTES;
+  const bytesOf = ({ span }: PendingCall) => span.length + LINE_BYTES;
 
   const isFull = () => calls.length >= requests || size >= bytes;
 

@@ -1,5 +1,5 @@
 import type { ChatFailure, ServerBatch, ServerFile } from '../teachers/teacher.ts';
-import { type Batch, type BatchFloor, bear, forGood, insist, isGone } from './batch.ts';
+import { type Batch, type BatchContext, bear, forGood, insist, isGone } from './batch.ts';
 import { fileNeverReady, unanswered } from './shutdown.ts';
 import { pause } from './wait.ts';
 
@@ -14,40 +14,40 @@ const LONGEST_LOOK_MS = 10_000;
  * Creates the batch of a file that the server has, as soon as it has processed the file; sets the batch's id. Until then
  * nothing is uploaded again. A file that is not processed in time is thrown as temporary: it stays, and is taken up later.
  */
-export async function createFrom(floor: BatchFloor, batch: Batch, uploaded: ServerFile): Promise<void> {
-  const { api, halt, over, note, patience, teacher } = floor;
-  const ended = AbortSignal.any([halt.signal, over]);
-  const until = performance.now() + patience.fileMs;
+export async function createFrom(context: BatchContext, batch: Batch, uploaded: ServerFile): Promise<void> {
+  const { api, shutdown, over, note, retryPolicy, teacher } = context;
+  const ended = AbortSignal.any([shutdown.signal, over]);
+  const until = performance.now() + retryPolicy.fileMs;
   let file = uploaded;
   for (let wait = Math.min(FIRST_LOOK_MS, api.pollMs), looks = 0; ; wait = Math.min(api.pollMs, wait * 1.5), looks += 1) {
-    halt.check();
+    shutdown.check();
     over.throwIfAborted();
     const isLate = performance.now() >= until;
-    if (file.state === 'failed') return refusedFile(floor, batch, file);
+    if (file.state === 'failed') return refusedFile(context, batch, file);
     // At last it is tried whatever the server says of the file: some say the same for ever.
-    if ((file.state === 'ready' || isLate) && (await create(floor, batch, file)) !== 'not ready') return;
-    if (isLate) throw fileNeverReady(teacher, file.id, patience.fileMs);
+    if ((file.state === 'ready' || isLate) && (await create(context, batch, file)) !== 'not ready') return;
+    if (isLate) throw fileNeverReady(teacher, file.id, retryPolicy.fileMs);
     if (looks === 0) note(`"${teacher.name}" has not processed file ${file.id} yet: its batch is created once it has`);
     await pause(wait, ended);
-    file = await look(floor, file);
+    file = await look(context, file);
   }
 }
 
 /** What the server says of the file now; one that cannot be asked for that is tried. */
-async function look(floor: BatchFloor, { id }: ServerFile): Promise<ServerFile> {
-  const { api, halt, over } = floor;
-  halt.check();
+async function look(context: BatchContext, { id }: ServerFile): Promise<ServerFile> {
+  const { api, shutdown, over } = context;
+  shutdown.check();
   over.throwIfAborted();
-  const said = await insist(floor, () => api.file(id, halt.hard), isGone);
+  const said = await insist(context, () => api.file(id, shutdown.hard), isGone);
   return said.ok ? said.value : { id, state: 'ready', why: undefined };
 }
 
 /** Creates the batch, whatever breaks off: nothing is created twice. */
-async function create(floor: BatchFloor, batch: Batch, { id }: ServerFile): Promise<'done' | 'not ready'> {
-  const { api, halt, outage } = floor;
+async function create(context: BatchContext, batch: Batch, { id }: ServerFile): Promise<'done' | 'not ready'> {
+  const { api, shutdown, outage } = context;
   for (let tries = 1; ; tries += 1) {
     const sentAt = performance.now();
-    const said = await api.create(id, { [FILE]: batch.file, [SHA]: batch.sha }, halt.hard);
+    const said = await api.create(id, { [FILE]: batch.file, [SHA]: batch.sha }, shutdown.hard);
     if (said.ok) {
       outage.answered();
       if (said.value === undefined) return 'not ready';
@@ -56,42 +56,42 @@ async function create(floor: BatchFloor, batch: Batch, { id }: ServerFile): Prom
     }
     const { failure } = said;
     // A gateway that says 5xx may have passed the request on.
-    if (failure.status === undefined || failure.status >= 500) await lookUp(floor, batch);
+    if (failure.status === undefined || failure.status >= 500) await lookUp(context, batch);
     if (batch.id !== undefined) return 'done';
     if (failure.kind !== 'again') {
-      refused(floor, batch, failure);
+      refused(context, batch, failure);
       return 'done';
     }
-    await bear(floor, failure, sentAt, tries);
-    halt.check();
+    await bear(context, failure, sentAt, tries);
+    shutdown.check();
   }
 }
 
 /** The file is of no use: of a process that is gone it may have been deleted, of this one the next would be refused too. */
-function refused({ halt, note, teacher }: BatchFloor, batch: Batch, failure: ChatFailure): void {
+function refused({ shutdown, note, teacher }: BatchContext, batch: Batch, failure: ChatFailure): void {
   batch.upload = undefined;
-  if (!batch.isAdopted) throw halt.stop(unanswered([{ teacher, failure: forGood(failure) }]));
+  if (!batch.isAdopted) throw shutdown.stop(unanswered([{ teacher, failure: forGood(failure) }]));
   note(`"${teacher.name}" does not take the file that was sent before: ${failure.message}; it is sent again`);
 }
 
-function refusedFile(floor: BatchFloor, batch: Batch, { id, why }: ServerFile): void {
+function refusedFile(context: BatchContext, batch: Batch, { id, why }: ServerFile): void {
   const message = `file ${id} cannot be processed: ${why ?? 'no reason given'}`;
-  refused(floor, batch, { kind: 'stop', message, status: 400, afterMs: undefined });
+  refused(context, batch, { kind: 'stop', message, status: 400, afterMs: undefined });
 }
 
 /**
  * Looks for a batch in the server's list until it cannot turn up any more; sets its id. Of several, one that was not
  * refused. Returns whether the server can say.
  */
-export async function lookUp(floor: BatchFloor, batch: Batch): Promise<boolean> {
-  const { api, halt, patience, note } = floor;
+export async function lookUp(context: BatchContext, batch: Batch): Promise<boolean> {
+  const { api, shutdown, retryPolicy, note } = context;
   const until = performance.now() + api.settleMs;
-  for (let wait = patience.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, patience.lookMs))) {
+  for (let wait = retryPolicy.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, retryPolicy.lookMs))) {
     const isLast = performance.now() >= until;
-    const said = await insist(floor, () => api.find({ [FILE]: batch.file }, halt.hard), isGone);
+    const said = await insist(context, () => api.find({ [FILE]: batch.file }, shutdown.hard), isGone);
     if (!said.ok) {
       note(`The server has no list of batches: nobody knows whether batch file ${batch.file} was worked on`);
-      for (const member of batch.members.values()) floor.doubt(member);
+      for (const member of batch.members.values()) context.doubt(member);
       return false;
     }
     const found = best(said.value);
@@ -102,8 +102,8 @@ export async function lookUp(floor: BatchFloor, batch: Batch): Promise<boolean> 
       return true;
     }
     if (isLast) return true;
-    await pause(Math.min(wait, until - performance.now()), halt.signal);
-    halt.check();
+    await pause(Math.min(wait, until - performance.now()), shutdown.signal);
+    shutdown.check();
   }
 }
 

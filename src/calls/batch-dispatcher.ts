@@ -1,23 +1,23 @@
 import { rm } from 'node:fs/promises';
 import { ulid } from '../base/ulid.ts';
 import type { BatchApi, ChatFailure, Teacher } from '../teachers/teacher.ts';
-import { type Batch, type BatchFloor, type Member, mayBeBilled, newBatch, type Waiting } from './batch.ts';
+import { type Batch, type BatchContext, type BatchedCall, mayBeBilled, newBatch, type PendingCall } from './batch.ts';
 import { begin, leftBatches } from './batch-adopt.ts';
-import { openTray } from './batch-buffer.ts';
+import { openBuffer } from './batch-buffer.ts';
 import { requestFile, requestPath } from './batch-file.ts';
 import { customIdOf } from './batch-keys.ts';
 import { lostCalls } from './batch-lost.ts';
-import { carry, type Verdict } from './batch-run.ts';
+import { type BatchOutcome, carry } from './batch-run.ts';
 import { dropStopped, give, isWaitedFor } from './batch-stops.ts';
 import { findAgain, submit } from './batch-submit.ts';
 import type { Claim } from './budget.ts';
 import { type Call, type CallOutcome, MOST_UNREAD, requestOf } from './call.ts';
-import type { Desk, Floor } from './dispatcher.ts';
+import type { Dispatcher, SessionContext } from './dispatcher.ts';
 import { dollarsOf, estimator } from './estimate.ts';
 import { Outage } from './outage.ts';
 import { rateMeter } from './rate-meter.ts';
 import { NotNeeded, ServerAway, type Stop, unanswered } from './shutdown.ts';
-import { openShelf } from './spill-files.ts';
+import { SpillFiles } from './spill-files.ts';
 import { backoffMs } from './wait.ts';
 
 /** Calls in hand at least, so that several files are worked on at once. */
@@ -39,15 +39,15 @@ export type BatchTeacher = Teacher & { readonly batch: BatchApi };
  * All that a restart needs is in the log. The request files are not kept for it: the calls of a batch that never came to
  * be are asked and written again, on whichever machine the step goes on.
  */
-export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
-  const { halt, log, budget, note, patience, folders } = floor;
+export function openBatchDispatcher(context: SessionContext, teacher: BatchTeacher): Dispatcher {
+  const { shutdown, log, budget, note, retryPolicy, folders } = context;
   const { batch: api, price: live } = teacher;
   const [folder] = folders;
   const estimates = estimator({ reasoningTokens: teacher.reasoningTokens, probes: PROBES });
   const meters = { requests: rateMeter(), tokens: rateMeter() };
   const over = new AbortController();
-  const shared: BatchFloor = {
-    ...floor,
+  const shared: BatchContext = {
+    ...context,
     teacher,
     api,
     estimates,
@@ -61,23 +61,23 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     },
   };
   const findLost = lostCalls(shared);
-  const shelf = openShelf(folder);
+  const spill = new SpillFiles(folder);
   const tag = ulid(Date.now());
-  const queue = floor.queueOf(teacher.name, api.queuedTokens);
+  const queue = context.queueOf(teacher.name, api.queuedTokens);
   const inHand = Math.max(IN_HAND, 2 * api.requests);
-  const tray = openTray({
+  const buffer = openBuffer({
     requests: api.requests,
     bytes: api.bytes,
     queue,
     tokensOf: ({ size }) => estimates.estimate(size).input,
     send,
-    quietMs: patience.gatherMs,
+    quietMs: retryPolicy.gatherMs,
   });
   const underway = new Set<Batch>();
   /** by SHA-256, from then on when it is known */
   const named = new Map<string, Batch>();
   const runs = new Set<Promise<void>>();
-  /** Batches that go on at the server without this desk. */
+  /** Batches that go on at the server without this dispatcher. */
   const left: string[] = [];
   let refusals = 0;
   let isProbing = false;
@@ -86,14 +86,14 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   /** Calls that a batch of an earlier process was refused, before anybody here asked for them. */
   const refusedBefore = new Map<string, ChatFailure>();
 
-  halt.signal.addEventListener('abort', turnAway, { once: true });
+  shutdown.signal.addEventListener('abort', turnAway, { once: true });
   const ready = adopt();
   // Whoever asks hears of it.
   ready.catch(() => undefined);
 
   /** Takes up what earlier processes left at the server. */
   async function adopt(): Promise<void> {
-    const found = await leftBatches(floor, teacher.name);
+    const found = await leftBatches(context, teacher.name);
     if (found.length > 0) note(`Batches that were sent before are taken up again: ${found.length}`);
     for (const batch of found) {
       named.set(batch.sha, batch);
@@ -104,8 +104,8 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     }
   }
 
-  function send(calls: readonly Waiting[], tokens: number): void {
-    const members = new Map<string, Member>();
+  function send(calls: readonly PendingCall[], tokens: number): void {
+    const members = new Map<string, BatchedCall>();
     for (const waiting of calls) {
       const { key, est } = waiting;
       const attempt = (log.known(key)?.attempt ?? 0) + 1;
@@ -114,7 +114,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     const batch = newBatch(members, tokens);
     async function* lines(): AsyncGenerator<string> {
       for (const [customId, { waiting }] of members)
-        if (waiting !== undefined) yield api.line(customId, await shelf.read(waiting.place));
+        if (waiting !== undefined) yield api.line(customId, await spill.read(waiting.span));
     }
     start(batch, async () => {
       const file = await requestFile(folder, tag, lines);
@@ -128,22 +128,22 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
 
   function start(batch: Batch, open: () => Promise<void>, claim?: Promise<Claim | undefined>): void {
     underway.add(batch);
-    queue.enter(batch, batch.isAdopted ? undefined : tray.pump);
-    const run = carry(shared, batch, () => open().then(() => dropStopped(tray, underway)))
-      .then((verdict) => release(batch, verdict))
+    queue.enter(batch, batch.isAdopted ? undefined : buffer.pump);
+    const run = carry(shared, batch, () => open().then(() => dropStopped(buffer, underway)))
+      .then((outcome) => release(batch, outcome))
       .catch((error: unknown) => {
         leave(batch);
         if (batch.id !== undefined) left.push(batch.id);
-        if (over.signal.aborted && !halt.signal.aborted) {
+        if (over.signal.aborted && !shutdown.signal.aborted) {
           for (const { waiting } of batch.members.values())
             give(waiting, ({ reject, stop }) => reject(stop.reason() ?? over.signal.reason));
           return;
         }
-        const reason = error instanceof ServerAway ? error : halt.stop(error);
+        const reason = error instanceof ServerAway ? error : shutdown.stop(error);
         for (const { waiting } of batch.members.values()) give(waiting, ({ reject }) => reject(reason));
         if (!(reason instanceof ServerAway)) return;
         away ??= reason;
-        for (const waiting of tray.take(() => true)) give(waiting, ({ reject }) => reject(away));
+        for (const waiting of buffer.take(() => true)) give(waiting, ({ reject }) => reject(away));
       })
       .finally(async () => {
         runs.delete(run);
@@ -159,26 +159,26 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   }
 
   /** Tells those who still wait what came of their calls, or sends these again. In one go: nobody may come to wait meanwhile. */
-  function release(batch: Batch, verdict: Verdict): void {
+  function release(batch: Batch, outcome: BatchOutcome): void {
     leave(batch);
-    if (verdict.end === 'full') makeRoom(batch, verdict.reason);
-    else if (verdict.end === 'read') {
+    if (outcome.end === 'full') makeRoom(batch, outcome.reason);
+    else if (outcome.end === 'read') {
       queue.admitted();
       refusals = 0;
-    } else if (verdict.end === 'refused') refusals += 1;
-    const isTooLarge = verdict.end === 'full' && batch.members.size === 1 && batch.tokens > queue.most;
-    const hopeless = hopelessness(batch, verdict);
-    if (hopeless !== undefined) halt.stop(unanswered([{ teacher, failure: hopeless }]));
+    } else if (outcome.end === 'refused') refusals += 1;
+    const isTooLarge = outcome.end === 'full' && batch.members.size === 1 && batch.tokens > queue.most;
+    const hopeless = hopelessness(batch, outcome);
+    if (hopeless !== undefined) shutdown.stop(unanswered([{ teacher, failure: hopeless }]));
     for (const member of batch.members.values()) {
       const { key, waiting, failure } = member;
       if (waiting === undefined && failure !== undefined && isFinal(failure)) refusedBefore.set(key, failure);
       give(waiting, (each) => {
         // A batch that was not worked on says nothing about its calls.
-        each.tries += verdict.end === 'read' || verdict.end === 'gone' ? 1 : 0;
-        each.unread += verdict.end !== 'never' && mayBeBilled(member) ? 1 : 0;
-        if (halt.signal.aborted) each.reject(halt.reason());
+        each.tries += outcome.end === 'read' || outcome.end === 'gone' ? 1 : 0;
+        each.unread += outcome.end !== 'never' && mayBeBilled(member) ? 1 : 0;
+        if (shutdown.signal.aborted) each.reject(shutdown.reason());
         else if (failure !== undefined && isFinal(failure)) each.resolve({ ok: false, key, failure, replayed: false });
-        else if (each.tries < patience.attempts && each.unread < MOST_UNREAD && !isTooLarge) void admit(each);
+        else if (each.tries < retryPolicy.attempts && each.unread < MOST_UNREAD && !isTooLarge) void admit(each);
         else each.resolve({ ok: false, key, failure: failure ?? LOST, replayed: false });
       });
     }
@@ -193,10 +193,10 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
   }
 
   /** What will not be different for the next batch, if anything. */
-  function hopelessness({ members }: Batch, verdict: Verdict): ChatFailure | undefined {
+  function hopelessness({ members }: Batch, outcome: BatchOutcome): ChatFailure | undefined {
     for (const { failure } of members.values()) if (failure?.kind === 'stop' || failure?.kind === 'quota') return failure;
-    if (verdict.end !== 'refused' || refusals < REFUSALS) return undefined;
-    return { kind: 'stop', message: verdict.reason, status: 400, afterMs: undefined };
+    if (outcome.end !== 'refused' || refusals < REFUSALS) return undefined;
+    return { kind: 'stop', message: outcome.reason, status: 400, afterMs: undefined };
   }
 
   function sayProbing(): void {
@@ -207,7 +207,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     );
   }
 
-  async function admit(waiting: Waiting): Promise<void> {
+  async function admit(waiting: PendingCall): Promise<void> {
     try {
       const { size } = waiting;
       const most = () => dollarsOf(estimates.most(size), shared.price) ?? 0;
@@ -216,22 +216,22 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
       waiting.est = shared.price === undefined ? null : waiting.claim.usd;
       waiting.stop.check();
       if (away !== undefined) throw away;
-      tray.add(waiting);
+      buffer.add(waiting);
     } catch (error) {
-      const reason = error instanceof ServerAway || error instanceof NotNeeded ? error : halt.stop(error);
+      const reason = error instanceof ServerAway || error instanceof NotNeeded ? error : shutdown.stop(error);
       give(waiting, ({ reject }) => reject(reason));
     }
   }
 
   /** Nothing new is sent; batches go on at the server. */
   function turnAway(): void {
-    for (const waiting of tray.take(() => true)) give(waiting, ({ reject }) => reject(halt.reason()));
+    for (const waiting of buffer.take(() => true)) give(waiting, ({ reject }) => reject(shutdown.reason()));
   }
 
   /** When nobody waits any more but for what is not sent yet, nothing is sent any more. */
   function heedStops(): void {
-    dropStopped(tray, underway);
-    if (tray.isEmpty && !isWaitedFor(underway)) over.abort();
+    dropStopped(buffer, underway);
+    if (buffer.isEmpty && !isWaitedFor(underway)) over.abort();
   }
 
   /** Not the answer itself: a promise of it in an object, so that nobody holds the call until it comes. */
@@ -239,7 +239,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     await ready;
     stop.check();
     if (away !== undefined) throw away;
-    const place = await shelf.put(api.body(requestOf(call, key)));
+    const span = await spill.put(api.body(requestOf(call, key)));
     const { model } = call;
     const size = estimates.sizeOf(call);
     const before = log.known(key);
@@ -249,7 +249,19 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
     const reply = lost ?? (before?.state === 'done' ? await log.reply(key) : undefined);
     const refusal = refusedBefore.get(key);
     const { promise, resolve, reject } = Promise.withResolvers<CallOutcome>();
-    const waiting: Waiting = { key, model, size, stop, place, tries: 0, unread: 0, claim: undefined, est: null, resolve, reject };
+    const waiting: PendingCall = {
+      key,
+      model,
+      size,
+      stop,
+      span,
+      tries: 0,
+      unread: 0,
+      claim: undefined,
+      est: null,
+      resolve,
+      reject,
+    };
     if (reply !== undefined) resolve({ ok: true, key, reply, replayed: false });
     else if (refusal !== undefined) resolve({ ok: false, key, failure: refusal, replayed: false });
     else if (batch === undefined || member === undefined) void admit(waiting);
@@ -258,7 +270,7 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
       batch.wanted.resolve();
       batch.tokens += estimates.estimate(size).input;
     }
-    return { outcome: promise.finally(() => shelf.drop(place)) };
+    return { outcome: promise.finally(() => spill.drop(span)) };
   }
 
   return {
@@ -287,8 +299,8 @@ export function openBatchDesk(floor: Floor, teacher: BatchTeacher): Desk {
       await ready.catch(() => undefined);
       await Promise.all(runs);
       if (left.length > 0) note(`Batches go on at "${teacher.name}": ${left.join(', ')}; their answers are taken later`);
-      halt.signal.removeEventListener('abort', turnAway);
-      await shelf.close();
+      shutdown.signal.removeEventListener('abort', turnAway);
+      await spill.close();
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { ServerBatch } from '../teachers/teacher.ts';
-import { type BatchFloor, bear } from './batch.ts';
+import { type BatchContext, bear } from './batch.ts';
 import { neverOver } from './shutdown.ts';
 import { pause } from './wait.ts';
 
@@ -24,10 +24,10 @@ const ODD_TIMES = 3;
  * the batch any more. A server that stays away is not waited for: the batch goes on there, and is taken up again later. A state that nobody here knows may be the last: it is waited
  * for until the batch's window has ended, then the session halts.
  */
-export async function follow(floor: BatchFloor, id: string): Promise<ServerBatch | undefined> {
-  const { api, halt, outage, teacher, note, over, oddWords } = floor;
-  const waiting = AbortSignal.any([halt.signal, over]);
-  const asking = AbortSignal.any([halt.hard, over]);
+export async function follow(context: BatchContext, id: string): Promise<ServerBatch | undefined> {
+  const { api, shutdown, outage, teacher, note, over, oddWords } = context;
+  const waiting = AbortSignal.any([shutdown.signal, over]);
+  const asking = AbortSignal.any([shutdown.hard, over]);
   const begunAt = Date.now();
   let unknown = 0;
   let odd = 0;
@@ -35,7 +35,7 @@ export async function follow(floor: BatchFloor, id: string): Promise<ServerBatch
   let fails = 0;
   for (let wait = Math.min(FIRST_LOOK_MS, api.pollMs); ; wait = Math.min(api.pollMs, wait * 1.5)) {
     await pause(wait, waiting);
-    halt.check();
+    shutdown.check();
     over.throwIfAborted();
     const sentAt = performance.now();
     const said = await api.retrieve(id, asking);
@@ -50,7 +50,7 @@ export async function follow(floor: BatchFloor, id: string): Promise<ServerBatch
       wasLate ||= isLate;
       if (!WAITING.has(status)) {
         odd += 1;
-        if (odd >= ODD_TIMES && isLate) throw halt.stop(neverOver(teacher, id, status));
+        if (odd >= ODD_TIMES && isLate) throw shutdown.stop(neverOver(teacher, id, status));
         if (!oddWords.has(status))
           note(`Batch ${id} is "${status}", a word that is not OpenAI's: it is asked after until its window ends`);
         oddWords.add(status);
@@ -68,6 +68,6 @@ export async function follow(floor: BatchFloor, id: string): Promise<ServerBatch
     fails += 1;
     if (fails === 1 && failure.kind === 'again')
       note(`"${teacher.name}" does not say how batch ${id} is: ${failure.message}; it is asked again`);
-    await bear(floor, failure, sentAt, fails);
+    await bear(context, failure, sentAt, fails);
   }
 }

@@ -18,7 +18,7 @@ export interface LoggedBatch {
   readonly status: string | undefined;
 }
 
-interface Known {
+interface KnownBatch {
   teacher: string;
   plan: { readonly keys: number; readonly file: string } | undefined;
   upload: string | undefined;
@@ -29,13 +29,13 @@ interface Known {
 }
 
 /** The batches of a log; the records may come in any order. */
-export interface Batches {
+export interface BatchList {
   learn(record: BatchRecord): void;
   list(): LoggedBatch[];
 }
 
-export function batchList(): Batches {
-  const known = new Map<string, Known>();
+export function batchList(): BatchList {
+  const known = new Map<string, KnownBatch>();
 
   return {
     learn(record) {

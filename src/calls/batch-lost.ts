@@ -1,8 +1,8 @@
 import type { ChatReply } from '../teachers/teacher.ts';
-import type { BatchFloor } from './batch.ts';
+import type { BatchContext } from './batch.ts';
 import type { Call } from './call.ts';
 import { dollarsOf } from './estimate.ts';
-import type { Known } from './known-calls.ts';
+import type { KnownCall } from './known-calls.ts';
 import { reconciler } from './reconcile.ts';
 import type { Stop } from './shutdown.ts';
 
@@ -11,10 +11,10 @@ import type { Stop } from './shutdown.ts';
  * may be in the server's store; of any other it is said that it may be paid twice.
  */
 export function lostCalls(
-  floor: BatchFloor,
-): (call: Call, key: string, sent: Known & { state: 'sent' }, stop: Stop) => Promise<ChatReply | undefined> {
-  const { log, teacher, estimates, append, doubt, outage } = floor;
-  const reconcile = reconciler(floor);
+  context: BatchContext,
+): (call: Call, key: string, sent: KnownCall & { state: 'sent' }, stop: Stop) => Promise<ChatReply | undefined> {
+  const { log, teacher, estimates, append, doubt, outage } = context;
+  const reconcile = reconciler(context);
 
   return async (call, key, { attempt, batch, sentAt, est }, stop) => {
     const mayBeStored = batch === undefined && teacher.settleMs > 0 && (await log.sentTo(key)) === teacher.name;

@@ -3,7 +3,7 @@ interface Queued {
   readonly tokens: number;
 }
 
-/** The input tokens that wait at a server in all batches together, whichever desk sent them. */
+/** The input tokens that wait at a server in all batches together, whichever dispatcher sent them. */
 export interface TokenQueue {
   /** batches that wait or are worked on */
   readonly batches: number;

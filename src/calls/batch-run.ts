@@ -1,4 +1,4 @@
-import type { Batch, BatchFloor } from './batch.ts';
+import type { Batch, BatchContext } from './batch.ts';
 import { collect, end, reasonOf, refused } from './batch-answers.ts';
 import { follow } from './batch-follow.ts';
 import { disown } from './batch-submit.ts';
@@ -7,32 +7,34 @@ import { disown } from './batch-submit.ts';
  * How a batch ended; what each of its calls came to is in the log and in the batch. `never`: it was not created. `gone`:
  * the server does not know it any more. `refused`: as a whole. `full`: for now, because too many tokens wait already.
  */
-export type Verdict = { readonly end: 'read' | 'never' | 'gone' } | { readonly end: 'refused' | 'full'; readonly reason: string };
+export type BatchOutcome =
+  | { readonly end: 'read' | 'never' | 'gone' }
+  | { readonly end: 'refused' | 'full'; readonly reason: string };
 
 /** Takes a batch to its end. `begin` gives it its id, if it is to have one. Throws what halted the session. */
-export async function carry(floor: BatchFloor, batch: Batch, begin: () => Promise<void>): Promise<Verdict> {
+export async function carry(context: BatchContext, batch: Batch, begin: () => Promise<void>): Promise<BatchOutcome> {
   await begin();
   if (batch.id === undefined) {
-    await disown(floor, batch);
+    await disown(context, batch);
     return { end: 'never' };
   }
-  const last = await follow(floor, batch.id);
+  const last = await follow(context, batch.id);
   if (last === undefined) {
-    floor.note(
-      `"${floor.teacher.name}" does not know batch ${batch.id} any more: its ${batch.members.size} calls may be paid twice`,
+    context.note(
+      `"${context.teacher.name}" does not know batch ${batch.id} any more: its ${batch.members.size} calls may be paid twice`,
     );
-    for (const member of batch.members.values()) floor.doubt(member);
-    await end(floor, batch, 'unknown to the server');
+    for (const member of batch.members.values()) context.doubt(member);
+    await end(context, batch, 'unknown to the server');
     return { end: 'gone' };
   }
   // OpenAI's batches fail before any of their calls is answered, others' also half-way.
   if (last.status !== 'failed' || last.outputFile !== undefined || (last.answered ?? 0) > 0) {
-    await collect(floor, batch, last);
+    await collect(context, batch, last);
     return { end: 'read' };
   }
-  await refused(floor, batch, last);
+  await refused(context, batch, last);
   const reason = `Batch ${last.id} was refused: ${reasonOf(last)}`;
   if (last.errors.some(({ code }) => code === 'token_limit_exceeded')) return { end: 'full', reason };
-  floor.note(reason);
+  context.note(reason);
   return { end: 'refused', reason };
 }

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { type Batch, type BatchFloor, insist } from './batch.ts';
+import { type Batch, type BatchContext, insist } from './batch.ts';
 import { createFrom, lookUp } from './batch-create.ts';
 import type { RequestFile } from './batch-file.ts';
 import type { Claim } from './budget.ts';
@@ -8,32 +8,32 @@ import type { Claim } from './budget.ts';
  * Plan and intents on disk, upload, the server's name for the file on disk, create, its name for the batch on disk.
  * Whatever breaks off in between, the plan is looked for at the server before anything is sent again.
  */
-export async function submit(floor: BatchFloor, batch: Batch, file: RequestFile): Promise<void> {
-  const { api, append, halt, teacher } = floor;
+export async function submit(context: BatchContext, batch: Batch, file: RequestFile): Promise<void> {
+  const { api, append, shutdown, teacher } = context;
   let path: string | undefined;
   try {
-    await plan(floor, batch);
-    await floor.takeAlong();
-    await floor.sure();
-    halt.check();
+    await plan(context, batch);
+    await context.takeAlong();
+    await context.sure();
+    shutdown.check();
     path = await file.write();
     const uploading = path;
-    const uploaded = await insist(floor, () => api.upload(uploading, file.name, halt.hard));
+    const uploaded = await insist(context, () => api.upload(uploading, file.name, shutdown.hard));
     if (!uploaded.ok) throw new Error('unreachable');
     batch.upload = uploaded.value.id;
     await append({ t: 'batch', state: 'uploaded', b: batch.sha, teacher: teacher.name, at: Date.now(), upload: batch.upload });
-    await createFrom(floor, batch, uploaded.value);
-    await opened(floor, batch);
+    await createFrom(context, batch, uploaded.value);
+    await opened(context, batch);
   } catch (error) {
     // With its file at the server it is gone on with from there.
-    if (batch.upload === undefined) await disown(floor, batch);
+    if (batch.upload === undefined) await disown(context, batch);
     throw error;
   } finally {
     if (path !== undefined) await rm(path, { force: true });
   }
 }
 
-async function opened({ append, teacher }: BatchFloor, { sha, id }: Batch): Promise<void> {
+async function opened({ append, teacher }: BatchContext, { sha, id }: Batch): Promise<void> {
   if (id !== undefined) await append({ t: 'batch', state: 'open', b: sha, teacher: teacher.name, at: Date.now(), id });
 }
 
@@ -41,28 +41,28 @@ async function opened({ append, teacher }: BatchFloor, { sha, id }: Batch): Prom
  * Looks for a batch that a process which is gone had planned. One that is not at the server, though its file is, is created
  * once somebody asks for one of its calls: they may not be wanted any more. `claim`: until then no money is set aside for it.
  */
-export async function findAgain(floor: BatchFloor, batch: Batch, claim: Promise<Claim | undefined>): Promise<void> {
-  const isKnown = await lookUp(floor, batch);
+export async function findAgain(context: BatchContext, batch: Batch, claim: Promise<Claim | undefined>): Promise<void> {
+  const isKnown = await lookUp(context, batch);
   if (batch.id === undefined && isKnown && batch.upload !== undefined) {
     (await claim)?.settled();
-    await isWanted(floor, batch);
-    await createFrom(floor, batch, { id: batch.upload, state: 'ready', why: undefined });
+    await isWanted(context, batch);
+    await createFrom(context, batch, { id: batch.upload, state: 'ready', why: undefined });
   }
-  await opened(floor, batch);
+  await opened(context, batch);
 }
 
 /** Throws when nobody will want it any more. */
-async function isWanted({ halt, over }: BatchFloor, { wanted }: Batch): Promise<void> {
-  const ended = AbortSignal.any([halt.signal, over]);
+async function isWanted({ shutdown, over }: BatchContext, { wanted }: Batch): Promise<void> {
+  const ended = AbortSignal.any([shutdown.signal, over]);
   const { promise, resolve } = Promise.withResolvers<void>();
   ended.addEventListener('abort', () => resolve(), { once: true });
   if (!ended.aborted) await Promise.race([wanted.promise, promise]);
-  halt.check();
+  shutdown.check();
   over.throwIfAborted();
 }
 
 /** The plan goes first: an intent without its plan would look like money that may be lost. */
-async function plan({ append, teacher }: BatchFloor, { sha, file, members }: Batch): Promise<void> {
+async function plan({ append, teacher }: BatchContext, { sha, file, members }: Batch): Promise<void> {
   const at = Date.now();
   const planned = append({ t: 'batch', state: 'planned', b: sha, teacher: teacher.name, at, keys: members.size, file });
   const intents = [...members.values()].map(({ key: k, attempt: a, est, waiting }) =>
@@ -73,7 +73,7 @@ async function plan({ append, teacher }: BatchFloor, { sha, file, members }: Bat
 }
 
 /** The batch is not at the server and never was: its calls cost nothing. Its end goes last. */
-export async function disown({ append, teacher }: BatchFloor, { sha, members }: Batch): Promise<void> {
+export async function disown({ append, teacher }: BatchContext, { sha, members }: Batch): Promise<void> {
   const message = 'the batch was not created';
   await Promise.all(
     [...members.values()].map(({ key: k, attempt: a }) => append({ t: 'fail', k, a, kind: 'again', status: 0, message })),

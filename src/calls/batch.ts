@@ -1,21 +1,21 @@
 import type { BatchApi, BatchSaid, ChatFailure, Price, Teacher } from '../teachers/teacher.ts';
 import type { Claim } from './budget.ts';
 import type { CallOutcome } from './call.ts';
-import type { Floor } from './dispatcher.ts';
+import type { SessionContext } from './dispatcher.ts';
 import type { CallSize, Estimator } from './estimate.ts';
 import type { Outage } from './outage.ts';
 import { type Stop, unanswered } from './shutdown.ts';
-import type { Place } from './spill-files.ts';
+import type { Span } from './spill-files.ts';
 import { backoffMs, pause } from './wait.ts';
 
 /** A call that somebody waits for. */
-export interface Waiting {
+export interface PendingCall {
   readonly key: string;
   readonly model: string;
   readonly size: CallSize;
   readonly stop: Stop;
   /** where its body lies */
-  readonly place: Place;
+  readonly span: Span;
   /** Times that it came back without an answer, */
   tries: number;
   /** and those among them at which it may have been billed. */
@@ -28,19 +28,19 @@ export interface Waiting {
 }
 
 /** A call in a batch. */
-export interface Member {
+export interface BatchedCall {
   readonly key: string;
   readonly attempt: number;
   readonly est: number | null;
   /** Who waits for it: nobody as long as nobody has asked for it again after a restart. */
-  waiting: Waiting | undefined;
+  waiting: PendingCall | undefined;
   answered: boolean;
-  /** What the server said in place of an answer. */
+  /** What the server said in span of an answer. */
   failure: ChatFailure | undefined;
 }
 
 /** It has no answer that can be read, and nobody says that it was not billed. */
-export const mayBeBilled = ({ answered, failure }: Member) => !answered && failure?.status === undefined;
+export const mayBeBilled = ({ answered, failure }: BatchedCall) => !answered && failure?.status === undefined;
 
 /** A batch on its way. */
 export interface Batch {
@@ -49,7 +49,7 @@ export interface Batch {
   /** name of its file */
   file: string;
   /** by custom id, in the order of the file */
-  members: ReadonlyMap<string, Member>;
+  members: ReadonlyMap<string, BatchedCall>;
   /** the server's name for its file, once it has that */
   upload: string | undefined;
   /** the server's name for it */
@@ -64,13 +64,13 @@ export interface Batch {
   isRecovered: boolean;
 }
 
-export function newBatch(members: ReadonlyMap<string, Member>, tokens: number): Batch {
+export function newBatch(members: ReadonlyMap<string, BatchedCall>, tokens: number): Batch {
   const wanted = Promise.withResolvers<void>();
   return { sha: '', file: '', members, upload: undefined, id: undefined, wanted, tokens, isAdopted: false, isRecovered: false };
 }
 
-/** What all batches of a desk share. */
-export interface BatchFloor extends Floor {
+/** What all batches of a dispatcher share. */
+export interface BatchContext extends SessionContext {
   readonly teacher: Teacher;
   readonly api: BatchApi;
   /** of a call in a batch */
@@ -90,29 +90,29 @@ export interface BatchFloor extends Floor {
  * server that stays away, is thrown.
  */
 export async function insist<T>(
-  floor: BatchFloor,
+  context: BatchContext,
   send: () => Promise<BatchSaid<T>>,
   mayFail: (failure: ChatFailure) => boolean = () => false,
 ): Promise<BatchSaid<T>> {
-  const { halt, outage } = floor;
+  const { shutdown, outage } = context;
   for (let tries = 1; ; tries += 1) {
     const sentAt = performance.now();
     const said = await send();
     if (said.ok || said.failure.kind !== 'again') outage.answered();
     if (said.ok || mayFail(said.failure)) return said;
-    await bear(floor, said.failure, sentAt, tries);
-    halt.check();
+    await bear(context, said.failure, sentAt, tries);
+    shutdown.check();
   }
 }
 
 /** Waits before a request that failed is sent again; throws where that is of no use, or where there is nobody left who waits. */
-export async function bear(floor: BatchFloor, failure: ChatFailure, sentAt: number, tries: number): Promise<void> {
-  const { teacher, halt, patience, outage, over } = floor;
-  if (failure.kind !== 'again') throw halt.stop(unanswered([{ teacher, failure: forGood(failure) }]));
-  if (outage.failed(failure, sentAt, patience, teacher.awayMs)) throw unanswered([{ teacher, failure }]);
+export async function bear(context: BatchContext, failure: ChatFailure, sentAt: number, tries: number): Promise<void> {
+  const { teacher, shutdown, retryPolicy, outage, over } = context;
+  if (failure.kind !== 'again') throw shutdown.stop(unanswered([{ teacher, failure: forGood(failure) }]));
+  if (outage.failed(failure, sentAt, retryPolicy, teacher.awayMs)) throw unanswered([{ teacher, failure }]);
   over.throwIfAborted();
-  const { baseMs, breakMostMs } = patience;
-  await pause(failure.afterMs ?? backoffMs(tries, baseMs, breakMostMs, Math.random()), AbortSignal.any([halt.signal, over]));
+  const { baseMs, breakMostMs } = retryPolicy;
+  await pause(failure.afterMs ?? backoffMs(tries, baseMs, breakMostMs, Math.random()), AbortSignal.any([shutdown.signal, over]));
   over.throwIfAborted();
 }
 

@@ -59,7 +59,7 @@ function freeClaim(usd: number): Claim {
   return { usd, logged: () => undefined, costs: () => undefined, settled: () => undefined };
 }
 
-interface Waiter {
+interface ClaimRequest {
   readonly most: () => number;
   readonly resolve: (claim: Claim) => void;
   readonly reject: (error: unknown) => void;
@@ -76,7 +76,7 @@ class Cap {
   /** What calls that have come back cost above their claim, as long as the log has only that. */
   #above = 0;
   /** Those who wait, by their trust: one kind of calls that has to wait for its bills does not hold up the others. */
-  readonly #waiting = new Map<Trust, Waiter[]>();
+  readonly #waiting = new Map<Trust, ClaimRequest[]>();
 
   constructor(capUsd: number, { totals, left }: BudgetOptions) {
     this.#capUsd = capUsd;
@@ -103,7 +103,7 @@ class Cap {
   }
 
   /** Whether the first that stays does so for want of dollars. */
-  #admit(trust: Trust, queue: Waiter[]): boolean {
+  #admit(trust: Trust, queue: ClaimRequest[]): boolean {
     let taken = 0;
     let isShort = false;
     for (const { most, resolve, reject } of queue) {

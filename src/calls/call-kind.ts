@@ -1,6 +1,6 @@
 import type { CallOutcome } from './call.ts';
-import { type Asked, InVain } from './gave-up.ts';
-import { stopRule } from './give-up-rule.ts';
+import { type CallPurpose, GaveUp } from './gave-up.ts';
+import { giveUpRule } from './give-up-rule.ts';
 import type { Stop } from './shutdown.ts';
 
 /** Calls that are on their way at once before the first of their kind is answered. */
@@ -14,16 +14,16 @@ const FAILED_IN_VAIN = 16;
  * refuses of all. They are judged by themselves: the successes of others say nothing about them.
  */
 export class CallKind {
-  readonly #asked: Asked;
-  readonly #rule = stopRule();
+  readonly #asked: CallPurpose;
+  readonly #rule = giveUpRule();
   readonly #waiting: (() => void)[] = [];
   #onTheWay = 0;
   #isAnswered = false;
   #failed = 0;
   #refused = 0;
-  #inVain: InVain | undefined;
+  #inVain: GaveUp | undefined;
 
-  constructor(asked: Asked) {
+  constructor(asked: CallPurpose) {
     this.#asked = asked;
   }
 
@@ -37,7 +37,7 @@ export class CallKind {
     this.#onTheWay += 1;
   }
 
-  /** Throws (`InVain`) when no more of them should be sent. */
+  /** Throws (`GaveUp`) when no more of them should be sent. */
   check(): void {
     if (this.#inVain !== undefined) throw this.#inVain;
   }
@@ -67,7 +67,7 @@ export class CallKind {
     const isHopeless = !this.#isAnswered && (this.#refused >= REFUSED_IN_VAIN || this.#failed >= FAILED_IN_VAIN);
     if (!isHopeless && failures === undefined) return outcome;
     const count = isHopeless ? `all ${this.#failed} calls` : `${failures} of the last calls`;
-    this.#inVain ??= new InVain(this.#asked, failure, count);
+    this.#inVain ??= new GaveUp(this.#asked, failure, count);
     throw this.#inVain;
   };
 }
@@ -75,7 +75,7 @@ export class CallKind {
 /** The kinds of calls of a session, whose signal says when it stops. */
 export interface CallKinds {
   /** Asking once more, or for another round, is for the same purpose. */
-  of(call: Asked): CallKind;
+  of(call: CallPurpose): CallKind;
   /** Those who wait to be sent look whether they still may. */
   wake(): void;
 }

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { readReply } from '../teachers/reply.ts';
 import type { ChatReply } from '../teachers/teacher.ts';
 import { batchList, type LoggedBatch } from './batch-list.ts';
-import { type Known, knownCalls, type Totals, type Usage } from './known-calls.ts';
+import { type CallUsage, type KnownCall, knownCalls, type Totals } from './known-calls.ts';
 import { decodeRecord, encodeRecord, type LogRecord, readHead } from './record.ts';
 import { findSegments, finishSegments, scanLines } from './segment-files.ts';
 import { segmentReader } from './segment-reader.ts';
@@ -11,9 +11,9 @@ import { type SegmentLimits, segmentWriter } from './segments.ts';
 
 /** Every paid call of a run, on disk before and after. Memory grows by 80 bytes a call, never by its text. */
 export interface CallLog {
-  known(key: string): Known | undefined;
+  known(key: string): KnownCall | undefined;
   /** What a call that is `done` took, without a look at the disk. */
-  usage(key: string): Usage | undefined;
+  usage(key: string): CallUsage | undefined;
   /** The reply to a call that is `done`. */
   reply(key: string): Promise<ChatReply | undefined>;
   /** The name of the server that a call which is `sent` went to. */
@@ -59,7 +59,7 @@ export async function openCallLog(folder: string, { earlier = [], limits = LIMIT
   }
 
   /** The record that the index points to; none where two keys share an entry and it is the other's. */
-  async function recordOf<S extends Known['state']>(key: string, state: S): Promise<LogRecord | undefined> {
+  async function recordOf<S extends KnownCall['state']>(key: string, state: S): Promise<LogRecord | undefined> {
     const at = calls.position(key, state);
     if (at === undefined) return undefined;
     const record = decodeRecord(await reader.read(segments[at.segment] as string, at.offset, at.length));

@@ -9,7 +9,7 @@ export interface Sums {
   replayed: number;
   failed: number;
   /** asked in advance for a later step, and in no other figure */
-  ahead: number;
+  prefetch: number;
   costUsd: number;
   promptTokens: number;
   completionTokens: number;
@@ -22,7 +22,7 @@ export interface Counts {
   left(): number | undefined;
   /** Seconds until all are done at the rate of the last minute. */
   etaSeconds(now: number): number | null;
-  settled(outcome: CallOutcome, ahead: boolean, now: number): void;
+  settled(outcome: CallOutcome, prefetch: boolean, now: number): void;
   /** The reply to a call of this session is used. */
   used(key: string): void;
   /** So many calls are still to come. */
@@ -32,7 +32,7 @@ export interface Counts {
 
 /** `now`: when the session begins, by one steady clock, in milliseconds. */
 export function makeCounts(log: Pick<CallLog, 'usage'>, begunAt: number): Counts {
-  const sums: Sums = { asked: 0, replayed: 0, failed: 0, ahead: 0, costUsd: 0, promptTokens: 0, completionTokens: 0 };
+  const sums: Sums = { asked: 0, replayed: 0, failed: 0, prefetch: 0, costUsd: 0, promptTokens: 0, completionTokens: 0 };
   const known = keySet();
   const settledMeter = rateMeter();
   let expected: number | undefined;
@@ -58,9 +58,9 @@ export function makeCounts(log: Pick<CallLog, 'usage'>, begunAt: number): Counts
       const rate = settledMeter.sum(now) / Math.min(60, Math.max(1, (now - begunAt) / 1000));
       return calls === undefined || rate === 0 ? null : Math.round(calls / rate);
     },
-    settled(outcome, ahead, now) {
-      if (ahead) {
-        sums.ahead += 1;
+    settled(outcome, prefetch, now) {
+      if (prefetch) {
+        sums.prefetch += 1;
         return;
       }
       if (!outcome.replayed) settledMeter.add(1, now);

@@ -6,30 +6,30 @@ import type { CallLog } from './call-log.ts';
 import type { Sent } from './flusher.ts';
 import type { LogRecord } from './record.ts';
 import type { Servers } from './servers.ts';
-import type { Halt, Stop } from './shutdown.ts';
+import type { Shutdown, Stop } from './shutdown.ts';
 
-/** What the desks of a session share. */
-export interface Floor {
+/** What the dispatchers of a session share. */
+export interface SessionContext {
   readonly log: CallLog;
   /** where it lies: the run's own folder, then those of earlier runs */
   readonly folders: readonly [string, ...string[]];
   /** Writes to the log; a log that cannot be written halts the session. */
   readonly append: (record: LogRecord) => Promise<void>;
-  /** Takes the log so far to where another machine finds it, if logs are taken anywhere; waits until it is there, or for a halt. */
+  /** Takes the log so far to where another machine finds it, if logs are taken anywhere; waits until it is there, or for a shutdown. */
   readonly takeAlong: () => Promise<void>;
   /** A call may be sent once this resolves: not too much is on this disk only. The session may have been halted meanwhile. */
   readonly admit: (usd: number) => Promise<Sent>;
   /** Something to wait for, right before a call is sent, when this process may not be the one any more that sends it. */
   readonly sure: () => Promise<void> | undefined;
-  readonly halt: Halt;
+  readonly shutdown: Shutdown;
   readonly servers: Servers;
   readonly budget: Budget;
-  readonly patience: Patience;
+  readonly retryPolicy: CallRetryPolicy;
   /** The queue for batches of the server and model that teachers of this name are; `limit`: what the recipe says of it. */
   readonly queueOf: (name: string, limit: number | undefined) => TokenQueue;
   /**
    * Counts an attempt of which nobody knows whether it was answered and billed, for `est` dollars, before the call is sent
-   * again. However often it is said, it counts once: two desks may have asked after one batch.
+   * again. However often it is said, it counts once: two dispatchers may have asked after one batch.
    */
   readonly doubt: (sent: { readonly key: string; readonly attempt: number; readonly est: number | null }) => void;
   readonly note: (message: string) => void;
@@ -37,12 +37,12 @@ export interface Floor {
 
 /**
  * Where the calls to one teacher are sent from. It admits, sends, waits and tries again; each reply is in the log before
- * it is handed on. Live calls and batches are two desks behind this one interface.
+ * it is handed on. Live calls and batches are two dispatchers behind this one interface.
  */
-export interface Desk {
+export interface Dispatcher {
   /** Calls are sent one by one: a refusal comes at once, and not with that of a whole file. */
   readonly isLive: boolean;
-  /** Calls that a step should have in hand at once, so that this desk is never idle. */
+  /** Calls that a step should have in hand at once, so that this dispatcher is never idle. */
   readonly inHand: number;
   /**
    * Settles a call that is not in the log. Throws what halted the session; `ServerAway` where no server is there to answer
@@ -57,7 +57,7 @@ export interface Desk {
 }
 
 /** How patient the engine is with a server. Times in milliseconds. */
-export interface Patience {
+export interface CallRetryPolicy {
   /** of one call, "too many requests" not counted, before it is given up or its server is taken to be out of reach */
   readonly attempts: number;
   /** of one call, from its first attempt on */
@@ -85,7 +85,7 @@ export interface Patience {
   readonly gatherMs: number;
 }
 
-export const PATIENCE: Patience = {
+export const CALL_RETRY_POLICY: CallRetryPolicy = {
   attempts: 6,
   callMs: 600_000,
   baseMs: 500,

@@ -1,12 +1,12 @@
 import type { ChatAnswer, ChatFailure, Teacher } from '../teachers/teacher.ts';
 import { aimd } from './aimd.ts';
 import { type Breaker, breaker } from './breaker.ts';
-import type { Patience } from './dispatcher.ts';
+import type { CallRetryPolicy } from './dispatcher.ts';
 import { mostAwayMs } from './outage.ts';
 import { tokenBucket } from './token-bucket.ts';
 
 /** A call that was admitted and has not come back. */
-export interface Ticket {
+export interface Permit {
   readonly tokens: number;
   /** by the process's steady clock */
   readonly enteredAt: number;
@@ -21,11 +21,11 @@ export interface Ticket {
  * steps of a command. Times in milliseconds of the process's steady clock.
  */
 export class Endpoint {
-  readonly #patience: Patience;
+  readonly #retryPolicy: CallRetryPolicy;
   readonly #requests = tokenBucket(undefined, false);
   readonly #tokens = tokenBucket(undefined, true);
   readonly #atOnce = aimd({ most: 1 });
-  readonly #fuse: Breaker;
+  readonly #breaker: Breaker;
   inFlight = 0;
   #quietUntil = 0;
   #dead: ChatFailure | undefined;
@@ -37,9 +37,9 @@ export class Endpoint {
   /** when the first call was sent of those that failed with no answer since */
   #awaySince: number | undefined;
 
-  constructor(patience: Patience) {
-    this.#patience = patience;
-    this.#fuse = breaker(patience.breakAfter, patience.breakMs, Math.max(patience.breakMs, patience.breakMostMs));
+  constructor(retryPolicy: CallRetryPolicy) {
+    this.#retryPolicy = retryPolicy;
+    this.#breaker = breaker(retryPolicy.breakAfter, retryPolicy.breakMs, Math.max(retryPolicy.breakMs, retryPolicy.breakMostMs));
   }
 
   /** A teacher is this model there: what the recipe says of it holds, of several the least. */
@@ -64,7 +64,7 @@ export class Endpoint {
   }
   /** It has failed so often that it is left alone between two tries. */
   get isFailing(): boolean {
-    return this.#fuse.openings > 0;
+    return this.#breaker.openings > 0;
   }
   /** What it last said, and for how long it has answered nothing. */
   away(at: number): { readonly failure: ChatFailure; readonly ms: number } | undefined {
@@ -81,62 +81,67 @@ export class Endpoint {
   gone(at: number, awayMs: number | undefined): ChatFailure | undefined {
     if (this.#dead !== undefined) return this.#dead;
     // Between two tries alone: while one is on its way, or due, nobody knows.
-    const rest = this.#fuse.waitMs(at);
+    const rest = this.#breaker.waitMs(at);
     if (rest === 0 || !Number.isFinite(rest)) return undefined;
-    const most = mostAwayMs(this.#patience, awayMs, this.#answeredAt !== Number.NEGATIVE_INFINITY);
+    const most = mostAwayMs(this.#retryPolicy, awayMs, this.#answeredAt !== Number.NEGATIVE_INFINITY);
     return this.#isTooBusy || (this.away(at)?.ms ?? 0) >= most ? this.#lastFailure : undefined;
   }
 
   /** Milliseconds until a call of so many tokens may be sent. */
   waitMs(tokens: number, at: number): number {
     if (this.inFlight >= this.#atOnce.limit) return Number.POSITIVE_INFINITY;
-    return Math.max(this.#quietUntil - at, this.#fuse.waitMs(at), this.#requests.waitMs(1, at), this.#tokens.waitMs(tokens, at));
+    return Math.max(
+      this.#quietUntil - at,
+      this.#breaker.waitMs(at),
+      this.#requests.waitMs(1, at),
+      this.#tokens.waitMs(tokens, at),
+    );
   }
 
   /** For so long it is better to go elsewhere, if there is an elsewhere. */
   closedMs(at: number): number {
     const quiet = this.#quietUntil - at;
-    const isLong = quiet > this.#patience.capMs || (this.#fuse.openings > 0 && quiet > 0);
-    return this.#dead === undefined ? Math.max(this.#fuse.waitMs(at), isLong ? quiet : 0) : Number.POSITIVE_INFINITY;
+    const isLong = quiet > this.#retryPolicy.capMs || (this.#breaker.openings > 0 && quiet > 0);
+    return this.#dead === undefined ? Math.max(this.#breaker.waitMs(at), isLong ? quiet : 0) : Number.POSITIVE_INFINITY;
   }
 
-  admit(tokens: number, at: number): Ticket {
+  admit(tokens: number, at: number): Permit {
     this.inFlight += 1;
     return {
       tokens,
       enteredAt: at,
-      isTrial: this.#fuse.sent(),
+      isTrial: this.#breaker.sent(),
       takenRequests: this.#requests.take(1, at),
       takenTokens: this.#tokens.take(tokens, at),
     };
   }
 
   /** What it answered; `used`: tokens of the reply. `note` tells the user of a long silence. */
-  heard(ticket: Ticket, answer: ChatAnswer, used: number, at: number, note: (minutes: number) => void): void {
-    this.#settle(ticket, used);
+  heard(permit: Permit, answer: ChatAnswer, used: number, at: number, note: (minutes: number) => void): void {
+    this.#settle(permit, used);
     const { limits } = answer;
-    if (limits?.requests !== undefined) this.#requests.correct(limits.requests, ticket.enteredAt, ticket.takenRequests, at);
-    if (limits?.tokens !== undefined) this.#tokens.correct(limits.tokens, ticket.enteredAt, ticket.takenTokens, at);
+    if (limits?.requests !== undefined) this.#requests.correct(limits.requests, permit.enteredAt, permit.takenRequests, at);
+    if (limits?.tokens !== undefined) this.#tokens.correct(limits.tokens, permit.enteredAt, permit.takenTokens, at);
     if (answer.ok) {
       this.#atOnce.answered(at);
       this.#answered(at);
-    } else this.#failed(ticket, answer.failure, at, note);
+    } else this.#failed(permit, answer.failure, at, note);
   }
 
   /** The call was not sent after all. */
-  withdraw(ticket: Ticket): void {
-    this.#settle(ticket, 0);
-    if (ticket.isTrial) this.#fuse.withdrawn();
+  withdraw(permit: Permit): void {
+    this.#settle(permit, 0);
+    if (permit.isTrial) this.#breaker.withdrawn();
   }
 
   /** One call has failed so often, with nothing answered in between, that it is left alone for a while. */
   trip(at: number): void {
-    this.#fuse.trip(at);
+    this.#breaker.trip(at);
   }
 
-  #settle(ticket: Ticket, used: number): void {
-    if (used === 0) this.#tokens.refused(ticket.tokens, ticket.enteredAt);
-    else this.#tokens.used(ticket.tokens, used);
+  #settle(permit: Permit, used: number): void {
+    if (used === 0) this.#tokens.refused(permit.tokens, permit.enteredAt);
+    else this.#tokens.used(permit.tokens, used);
   }
 
   #answered(at: number): void {
@@ -144,25 +149,25 @@ export class Endpoint {
     this.#busy = undefined;
     this.#isTooBusy = false;
     this.#awaySince = undefined;
-    this.#fuse.answered();
+    this.#breaker.answered();
   }
 
-  #failed(ticket: Ticket, failure: ChatFailure, at: number, note: (minutes: number) => void): void {
+  #failed(permit: Permit, failure: ChatFailure, at: number, note: (minutes: number) => void): void {
     this.#lastFailure = failure;
     if (failure.kind === 'stop' || failure.kind === 'quota') this.#dead = failure;
     else if (failure.kind === 'final' || failure.kind === 'refused') this.#answered(at);
-    else if (failure.status === 429) this.#isBusy(ticket, failure, at, note);
+    else if (failure.status === 429) this.#isBusy(permit, failure, at, note);
     else {
-      // Asked in vain from the moment on at which it was asked: an answer that never comes takes its time.
-      this.#awaySince ??= ticket.enteredAt;
+      // CallPurpose in vain from the moment on at which it was asked: an answer that never comes takes its time.
+      this.#awaySince ??= permit.enteredAt;
       this.#beQuiet(failure.afterMs ?? 0, at, note);
-      this.#fuse.failed(ticket.isTrial, at);
+      this.#breaker.failed(permit.isTrial, at);
     }
   }
 
-  #isBusy(ticket: Ticket, failure: ChatFailure, at: number, note: (minutes: number) => void): void {
-    const { busyMs, attempts, silenceMs } = this.#patience;
-    this.#atOnce.busy(ticket.enteredAt, this.inFlight, at);
+  #isBusy(permit: Permit, failure: ChatFailure, at: number, note: (minutes: number) => void): void {
+    const { busyMs, attempts, silenceMs } = this.#retryPolicy;
+    this.#atOnce.busy(permit.enteredAt, this.inFlight, at);
     this.#busy ??= { since: at, times: 0 };
     this.#busy.times += 1;
     // It may name no time, or one that is never enough.
@@ -170,15 +175,15 @@ export class Endpoint {
     this.#beQuiet(Math.max(failure.afterMs || busyMs, least), at, note);
     // It is there, and says so.
     this.#awaySince = undefined;
-    if (ticket.isTrial) this.#fuse.answered();
+    if (permit.isTrial) this.#breaker.answered();
     if (this.#busy.times < attempts || at - this.#busy.since <= silenceMs) return;
     this.#isTooBusy = true;
-    this.#fuse.trip(at);
+    this.#breaker.trip(at);
   }
 
   #beQuiet(ms: number, at: number, note: (minutes: number) => void): void {
     // While it is silent for long, that has been said.
-    if (ms > this.#patience.capMs && this.#quietUntil - at <= this.#patience.capMs) note(Math.ceil(ms / 60_000));
+    if (ms > this.#retryPolicy.capMs && this.#quietUntil - at <= this.#retryPolicy.capMs) note(Math.ceil(ms / 60_000));
     this.#quietUntil = Math.max(this.#quietUntil, at + ms);
   }
 }

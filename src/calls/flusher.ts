@@ -43,7 +43,7 @@ const LONGEST_RETRY_MS = 30_000;
 const SILENT_MS = 10_000;
 const FREE: Sent = { answered: () => undefined, withdrawn: () => undefined };
 
-interface Amount {
+interface Unflushed {
   calls: number;
   usd: number;
 }
@@ -55,9 +55,9 @@ interface Amount {
 export class Flusher {
   readonly #options: FlusherOptions;
   /** on their way; in the log, and not in a copy yet; in the copy that is under way */
-  readonly #pending: Amount = { calls: 0, usd: 0 };
-  #fresh: Amount = { calls: 0, usd: 0 };
-  #copying: Amount = { calls: 0, usd: 0 };
+  readonly #pending: Unflushed = { calls: 0, usd: 0 };
+  #fresh: Unflushed = { calls: 0, usd: 0 };
+  #copying: Unflushed = { calls: 0, usd: 0 };
   #waiting: { readonly usd: number; readonly go: () => void }[] = [];
   /** when the oldest record came that is not in a copy */
   #touchedAt: number | undefined;
@@ -71,7 +71,7 @@ export class Flusher {
   #creditAt = performance.now();
   #hasSaid = false;
   #timer: NodeJS.Timeout | undefined;
-  #patience: NodeJS.Timeout | undefined;
+  #reminder: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: FlusherOptions) {
@@ -86,7 +86,7 @@ export class Flusher {
       await new Promise<void>((go) => {
         this.#waiting.push({ usd, go });
         // it keeps the process alive as well: where all wait for the Hub nothing else may
-        this.#patience ??= setInterval(() => this.#say(), SILENT_MS);
+        this.#reminder ??= setInterval(() => this.#say(), SILENT_MS);
         this.#consider();
       });
     } else this.#take(usd);
@@ -146,7 +146,7 @@ export class Flusher {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    clearInterval(this.#patience);
+    clearInterval(this.#reminder);
     await this.#underway;
     if (this.#touchedAt !== undefined && this.#options.flush !== undefined) await this.#copy();
   }
@@ -170,8 +170,8 @@ export class Flusher {
       this.#take(first.usd);
       first.go();
     }
-    clearInterval(this.#patience);
-    this.#patience = undefined;
+    clearInterval(this.#reminder);
+    this.#reminder = undefined;
   }
 
   /** Copies now, or comes back when it is time. */

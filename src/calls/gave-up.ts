@@ -2,14 +2,14 @@ import { type ExitName, ZephyrError } from '../errors.ts';
 import type { ChatFailure } from '../teachers/teacher.ts';
 
 /** Whom a call was for, and what for. */
-export interface Asked {
+export interface CallPurpose {
   /** the recipe's id */
   readonly teacher: string;
   readonly purpose: string;
   /** the step that asked, `aif/judge` */
   readonly step?: string | undefined;
 }
-type Failure = Pick<ChatFailure, 'kind' | 'message'>;
+type RefusedCall = Pick<ChatFailure, 'kind' | 'message'>;
 
 /** The words of a refusal that name a parameter, and the line of the recipe that does without it. The first that fits counts. */
 const LINES: readonly (readonly [RegExp, (teacher: string) => string])[] = [
@@ -24,7 +24,7 @@ const LINES: readonly (readonly [RegExp, (teacher: string) => string])[] = [
 ];
 
 /** What to do about a call without a reply. */
-export function remedy(teacher: string, { kind, message }: Failure): string {
+export function remedy(teacher: string, { kind, message }: RefusedCall): string {
   if (kind === 'again') return 'run the command again once the server answers';
   if (kind === 'final') return 'shorten prompts or replies, leave such prompts out, or name a teacher with a longer context';
   const line = LINES.find(([words]) => words.test(message))?.[1](teacher);
@@ -34,14 +34,14 @@ export function remedy(teacher: string, { kind, message }: Failure): string {
 }
 
 /** Refusals are for the user to mend, in the recipe or at the server; what failed otherwise may go well later. */
-export function exitOf({ kind }: Failure): ExitName {
+export function exitOf({ kind }: RefusedCall): ExitName {
   if (kind === 'again') return 'temporary';
   return kind === 'final' ? 'usage' : 'preflight';
 }
 
 /** No call of a kind is answered, or hardly any: it stops these calls, not others. `count` says of how many the failure is the latest. */
-export class InVain extends ZephyrError {
-  constructor({ teacher, purpose, step }: Asked, failure: Failure, count: string) {
+export class GaveUp extends ZephyrError {
+  constructor({ teacher, purpose, step }: CallPurpose, failure: RefusedCall, count: string) {
     const what = `teacher "${teacher}" for "${purpose}"${step === undefined ? '' : ` in step ${step}`}`;
     super(`Stopped asking ${what}: ${count} got no reply, the latest ${failure.message}`, {
       exit: exitOf(failure),

@@ -1,11 +1,11 @@
 /** Says when so many calls fail for good that going on makes no sense: by the last calls, not by all of them. */
-export interface StopRule {
+export interface GiveUpRule {
   /** Returns how many calls of the window failed, when it is time to stop. */
   settled(failed: boolean): number | undefined;
 }
 
 /** At least half of the last 50 to 100 calls. */
-export function stopRule({ share = 0.5, least = 50, size = 100 } = {}): StopRule {
+export function giveUpRule({ share = 0.5, least = 50, size = 100 } = {}): GiveUpRule {
   /** numbers of the failed calls, in order */
   const failures: number[] = [];
   let count = 0;

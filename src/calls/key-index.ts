@@ -34,7 +34,7 @@ const OWN = 8;
 const WORDS = 4;
 
 /** Room for some entries. It grows by pages, not by copies twice as large: what those leave behind is never given back. */
-interface Page {
+interface IndexPage {
   readonly keys: Uint32Array;
   readonly states: Uint8Array;
   readonly attempts: Uint32Array;
@@ -49,7 +49,7 @@ interface Page {
   readonly batches: Uint32Array;
 }
 
-function newPage(entries: number): Page {
+function newPage(entries: number): IndexPage {
   return {
     keys: new Uint32Array(entries * WORDS),
     states: new Uint8Array(entries),
@@ -68,13 +68,13 @@ function newPage(entries: number): Page {
 /** `pageBits`: a page has 2^pageBits entries. */
 export function keyIndex(pageBits = 14): KeyIndex {
   const perPage = 1 << pageBits;
-  const pages: Page[] = [];
+  const pages: IndexPage[] = [];
   let size = 0;
   /** Open addressing: number of an entry + 1, or 0; a power of two of them, at most half of them taken. */
   let slots = new Uint32Array(2 * perPage);
   const wanted = new Uint32Array(WORDS);
 
-  const pageOf = (entry: number): Page => pages[entry >>> pageBits] as Page;
+  const pageOf = (entry: number): IndexPage => pages[entry >>> pageBits] as IndexPage;
   const rowOf = (entry: number): number => entry & (perPage - 1);
 
   function want(key: string): void {

@@ -5,7 +5,7 @@ import type { BatchRecord, RecordHead } from './record.ts';
  * What the log knows of a call; `attempt` is the last one that it knows of. `sent`: a request left and nothing came back,
  * so that it may have been answered and billed, for `est` dollars or so. `rejected`: the server said no, and may be asked again.
  */
-export type Known =
+export type KnownCall =
   | { readonly state: 'done'; readonly attempt: number }
   | {
       readonly state: 'sent';
@@ -18,7 +18,7 @@ export type Known =
     }
   | { readonly state: 'rejected'; readonly attempt: number };
 
-export interface Usage {
+export interface CallUsage {
   readonly usd: number | null;
   readonly promptTokens: number;
   readonly completionTokens: number;
@@ -48,7 +48,7 @@ export interface Totals {
 type CallHead = Exclude<RecordHead, BatchRecord>;
 type Done = Extract<CallHead, { t: 'done' }>;
 
-export interface Place {
+export interface RecordPlace {
   /** number of its file; bytes, without the newline */
   readonly segment: number;
   readonly offset: number;
@@ -59,11 +59,11 @@ export interface Place {
 
 /** The records of a log boiled down to a state for each call. */
 export interface KnownCalls {
-  learn(head: CallHead, place: Place): void;
-  known(key: string): Known | undefined;
-  usage(key: string): Usage | undefined;
+  learn(head: CallHead, place: RecordPlace): void;
+  known(key: string): KnownCall | undefined;
+  usage(key: string): CallUsage | undefined;
   /** Where the last word on a call is, if that is its state. */
-  position(key: string, state: Entry['state']): Pick<Place, 'segment' | 'offset' | 'length'> | undefined;
+  position(key: string, state: Entry['state']): Pick<RecordPlace, 'segment' | 'offset' | 'length'> | undefined;
   readonly totals: Totals;
 }
 
@@ -93,7 +93,7 @@ export function knownCalls(): KnownCalls {
     return number;
   }
 
-  function entryOf(head: CallHead, place: Place): Entry {
+  function entryOf(head: CallHead, place: RecordPlace): Entry {
     const fields = { ...place, attempt: head.a, sentAt: 0, usd: null, promptTokens: 0, completionTokens: 0, batch: 0 };
     if (head.t === 'done') return { ...fields, state: 'done', usd: head.usd, promptTokens: head.in, completionTokens: head.out };
     if (head.t === 'fail') return { ...fields, state: 'rejected' };

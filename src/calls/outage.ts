@@ -1,12 +1,16 @@
 import type { ChatFailure } from '../teachers/teacher.ts';
-import type { Patience } from './dispatcher.ts';
+import type { CallRetryPolicy } from './dispatcher.ts';
 
 /** For so long a server may answer nothing: as the recipe says in `awayMs`, else less where it never has answered. */
-export function mostAwayMs({ awayMs: seen, unseenMs }: Patience, awayMs: number | undefined, hasAnswered: boolean): number {
+export function mostAwayMs(
+  { awayMs: seen, unseenMs }: CallRetryPolicy,
+  awayMs: number | undefined,
+  hasAnswered: boolean,
+): number {
   return awayMs ?? (hasAnswered ? seen : Math.min(seen, unseenMs));
 }
 
-/** How long a server has answered nothing, by the requests of one desk. Times in milliseconds of the process's steady clock. */
+/** How long a server has answered nothing, by the requests of one dispatcher. Times in milliseconds of the process's steady clock. */
 export class Outage {
   #hasAnswered = false;
   #since: number | undefined;
@@ -17,11 +21,11 @@ export class Outage {
     this.#since = undefined;
   }
 
-  /** Says whether it is over with the patience. `awayMs`: what the recipe allows, if anything; `sentAt`: when it was asked. */
-  failed(failure: ChatFailure, sentAt: number, patience: Patience, awayMs: number | undefined): boolean {
+  /** Says whether it is over with the retryPolicy. `awayMs`: what the recipe allows, if anything; `sentAt`: when it was asked. */
+  failed(failure: ChatFailure, sentAt: number, retryPolicy: CallRetryPolicy, awayMs: number | undefined): boolean {
     this.#failure = failure;
     this.#since ??= sentAt;
-    return performance.now() - this.#since >= mostAwayMs(patience, awayMs, this.#hasAnswered);
+    return performance.now() - this.#since >= mostAwayMs(retryPolicy, awayMs, this.#hasAnswered);
   }
 
   /** Why it is waited for, and for how many seconds it has been. */

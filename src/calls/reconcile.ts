@@ -1,6 +1,6 @@
 import PQueue from 'p-queue';
 import type { ChatReply, Teacher } from '../teachers/teacher.ts';
-import type { Floor } from './dispatcher.ts';
+import type { SessionContext } from './dispatcher.ts';
 import type { Outage } from './outage.ts';
 import { type Stop, unanswered } from './shutdown.ts';
 import { backoffMs, pause } from './wait.ts';
@@ -35,7 +35,7 @@ const CLOCKS_DIFFER_MS = 86_400_000;
  * Looks into a server's store until the answer cannot turn up any more: a server stores it when it is finished, whoever
  * still listens. Unless the call was sent days ago, by whatever clock, the server has its whole time from the first look on.
  */
-export function reconciler({ halt, patience }: Pick<Floor, 'halt' | 'patience'>): Reconcile {
+export function reconciler({ shutdown, retryPolicy }: Pick<SessionContext, 'shutdown' | 'retryPolicy'>): Reconcile {
   const looks = new PQueue({ concurrency: AT_ONCE });
 
   return async (teacher, { model, key, sentAt, stop, outage, hasElsewhere = () => false }) => {
@@ -45,23 +45,23 @@ export function reconciler({ halt, patience }: Pick<Floor, 'halt' | 'patience'>)
     const until = performance.now() + (isOld ? 0 : settleMs);
     let fails = 0;
     let failingSince: number | undefined;
-    for (let wait = patience.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, patience.lookMs))) {
+    for (let wait = retryPolicy.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, retryPolicy.lookMs))) {
       const isLast = performance.now() >= until;
       stop.check();
       const lookedAt = performance.now();
-      const found = await looks.add(() => teacher.recover(key, model, halt.hard));
+      const found = await looks.add(() => teacher.recover(key, model, shutdown.hard));
       if (found === undefined || found.ok || found.failure.kind !== 'again') outage?.answered();
-      else outage?.failed(found.failure, lookedAt, patience, teacher.awayMs);
+      else outage?.failed(found.failure, lookedAt, retryPolicy, teacher.awayMs);
       if (found?.ok === true) return found.reply;
       if (found !== undefined && found.failure.kind !== 'final' && found.failure.kind !== 'refused') {
         fails += 1;
         failingSince ??= performance.now();
         const { failure } = found;
         const isOver = failure.kind === 'stop' || failure.kind === 'quota';
-        if ((isOver || fails >= patience.attempts) && hasElsewhere()) return undefined;
-        if (isOver || performance.now() - failingSince >= (teacher.awayMs ?? patience.awayMs))
+        if ((isOver || fails >= retryPolicy.attempts) && hasElsewhere()) return undefined;
+        if (isOver || performance.now() - failingSince >= (teacher.awayMs ?? retryPolicy.awayMs))
           throw unanswered([{ teacher, failure }]);
-        await pause(failure.afterMs ?? backoffMs(fails, patience.baseMs, patience.breakMostMs, Math.random()), stop.signal);
+        await pause(failure.afterMs ?? backoffMs(fails, retryPolicy.baseMs, retryPolicy.breakMostMs, Math.random()), stop.signal);
       } else if (isLast) return found === undefined ? 'not stored' : undefined;
       else await pause(Math.min(wait, settleMs), stop.signal);
     }

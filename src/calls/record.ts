@@ -56,15 +56,15 @@ const logRecord = z.discriminatedUnion('t', [
   ]),
 ]);
 export type LogRecord = z.infer<typeof logRecord>;
-type Kind<T extends LogRecord['t']> = Extract<LogRecord, { t: T }>;
-export type BatchRecord = Kind<'batch'>;
-type FailRecord = Kind<'fail'>;
+type RecordOf<T extends LogRecord['t']> = Extract<LogRecord, { t: T }>;
+export type BatchRecord = RecordOf<'batch'>;
+type FailRecord = RecordOf<'fail'>;
 
 /** What the index wants to know of a record; the raw reply and the texts stay on the disk. */
 export type RecordHead =
-  | Omit<Kind<'intent'>, 'model' | 'teacher'>
-  | Omit<Kind<'done'>, 'rid' | 'raw'>
-  | Omit<Kind<'fail'>, 'status' | 'message'>
+  | Omit<RecordOf<'intent'>, 'model' | 'teacher'>
+  | Omit<RecordOf<'done'>, 'rid' | 'raw'>
+  | Omit<RecordOf<'fail'>, 'status' | 'message'>
   | BatchRecord;
 
 /** Bytes of a line before its JSON: the checksum and a blank. */

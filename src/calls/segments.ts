@@ -49,7 +49,7 @@ interface Segment {
   isNamed: boolean;
 }
 
-interface Line {
+interface PendingLine {
   readonly bytes: Buffer;
   readonly resolve: (at: Position) => void;
   readonly reject: (error: unknown) => void;
@@ -65,9 +65,9 @@ export function segmentWriter(folder: string, first: number, limits: SegmentLimi
   let current: Segment | undefined;
   let full = false;
   /** on their way into a file */
-  let waiting: Line[] = [];
+  let waiting: PendingLine[] = [];
   /** on their way to the disk */
-  let written: { readonly line: Line; readonly segment: Segment; readonly offset: number }[] = [];
+  let written: { readonly line: PendingLine; readonly segment: Segment; readonly offset: number }[] = [];
   /** Full, or to be handed on: finished when their lines are on the disk. */
   let retired: Segment[] = [];
   let last: Promise<void> = Promise.resolve();
@@ -124,7 +124,7 @@ export function segmentWriter(folder: string, first: number, limits: SegmentLimi
   }
 
   /** Gives the reserve back to the disk and goes on in a fresh segment; a line may then be in both, which is harmless. */
-  function intoReserve(lines: readonly Line[], error: unknown): void {
+  function intoReserve(lines: readonly PendingLine[], error: unknown): void {
     if (full || !isDiskFull(error)) {
       for (const { reject } of lines) reject(error);
       return;

@@ -1,25 +1,25 @@
 import type { CallsProgress } from '../model/event.ts';
 import type { ChatReply, Teacher } from '../teachers/teacher.ts';
-import { openBatchDesk } from './batch-dispatcher.ts';
+import { openBatchDispatcher } from './batch-dispatcher.ts';
 import { tokenQueues } from './batch-queue.ts';
 import { makeBudget } from './budget.ts';
 import { type Call, type CallOutcome, callKey } from './call.ts';
 import { type CallKind, callKinds } from './call-kind.ts';
 import { openCallLog } from './call-log.ts';
 import { makeCounts } from './counts.ts';
-import { type Desk, type Floor, PATIENCE, type Patience } from './dispatcher.ts';
+import { CALL_RETRY_POLICY, type CallRetryPolicy, type Dispatcher, type SessionContext } from './dispatcher.ts';
 import { FLUSH_BOUND, type FlushBound, Flusher } from './flusher.ts';
-import { InVain } from './gave-up.ts';
-import type { Usage } from './known-calls.ts';
-import { openLiveDesk } from './live-dispatcher.ts';
+import { GaveUp } from './gave-up.ts';
+import type { CallUsage } from './known-calls.ts';
+import { openLiveDispatcher } from './live-dispatcher.ts';
 import { openServers, type Servers } from './servers.ts';
-import { logUnwritable, makeHalt, NotNeeded, ServerAway, type Stop, stopBefore } from './shutdown.ts';
+import { logUnwritable, NotNeeded, openShutdown, ServerAway, type Stop, stopBefore } from './shutdown.ts';
 
 export interface SessionOptions {
   /** What the calls are for, `aif/judge`, for messages. */
   readonly step?: string;
   /** folder of the call log */
-  readonly journal: string;
+  readonly callLog: string;
   readonly teacher: (id: string) => Promise<readonly Teacher[]>;
   /** What is known of the servers, where other sessions ask them too. */
   readonly servers?: Servers;
@@ -32,22 +32,22 @@ export interface SessionOptions {
   /** Takes the finished segments elsewhere, and what may be here only before it does. */
   readonly flush?: () => Promise<void>;
   readonly flushBound?: Partial<FlushBound>;
-  /** Asked before each call: resolves, or aborts `signal`, when it is known who may send it; nothing to wait for as a rule. */
+  /** CallPurpose before each call: resolves, or aborts `signal`, when it is known who may send it; nothing to wait for as a rule. */
   readonly sure?: () => Promise<void> | undefined;
   readonly note?: (message: string) => void;
-  readonly patience?: Partial<Patience>;
+  readonly retryPolicy?: Partial<CallRetryPolicy>;
   /** Calls in flight have so long to come home after a stop. */
   readonly drainMs?: number;
 }
 
-/** Calls, dollars and tokens are those of the calls that this session was asked for, but for those asked ahead. */
+/** Calls, dollars and tokens are those of the calls that this session was asked for, but for those asked prefetch. */
 export interface SessionSummary {
   /** answered by a teacher in this session */
   readonly asked: number;
   readonly replayed: number;
   readonly failed: number;
   /** asked in advance for a later step */
-  readonly ahead: number;
+  readonly prefetch: number;
   /** found again in a server's store, over all sessions */
   readonly recovered: number;
   /** calls that were sent again although nobody knows whether they had been answered and billed, over all sessions */
@@ -66,16 +66,16 @@ export interface CallSession {
   /** Items that a step should have in hand at once: enough to keep every teacher busy, few enough to hold in memory. */
   readonly inHand: number;
   /**
-   * The answer to a call: from the log, else from its teacher. Two equal calls are one. `ahead`: for a later step, in whose
+   * The answer to a call: from the log, else from its teacher. Two equal calls are one. `prefetch`: for a later step, in whose
    * figures it will be; it is dropped when the session ends first. Throws when the session has to stop: no money, no access
    * or the budget (preflight), teacher out of reach (temporary, and then others can be asked still), disk full (temporary),
    * calls of this kind bring no reply, turned away from (detached).
    */
-  ask(call: Call, options?: { readonly ahead?: boolean }): Promise<CallOutcome>;
+  ask(call: Call, options?: { readonly prefetch?: boolean }): Promise<CallOutcome>;
   /** A reply that is in the log. */
   read(key: string): Promise<ChatReply | undefined>;
   /** What the reply to a call took; `usd` is null where there was no price. */
-  usage(key: string): Usage | undefined;
+  usage(key: string): CallUsage | undefined;
   /** How many calls are still to come, as far as is known, for the progress; may be said again when more is known. */
   expect(left: number): void;
   summary(): SessionSummary;
@@ -89,26 +89,26 @@ const LEAST_IN_HAND = 256;
 
 export async function openSession(options: SessionOptions): Promise<CallSession> {
   const note = options.note ?? (() => undefined);
-  const log = await openCallLog(options.journal, { earlier: options.earlier ?? [] });
-  const halt = makeHalt(options.signal, options.drainMs ?? DRAIN_MS);
-  const aheadStop = stopBefore(halt);
-  const stopped = new Promise<void>((resolve) => halt.signal.addEventListener('abort', () => resolve(), { once: true }));
+  const log = await openCallLog(options.callLog, { earlier: options.earlier ?? [] });
+  const shutdown = openShutdown(options.signal, options.drainMs ?? DRAIN_MS);
+  const prefetchStop = stopBefore(shutdown);
+  const stopped = new Promise<void>((resolve) => shutdown.signal.addEventListener('abort', () => resolve(), { once: true }));
   const counts = makeCounts(log, performance.now());
   // What earlier sessions of the run left in doubt is in its log.
   const doubts = { count: log.totals.lost, usd: log.totals.lostUsd };
   const doubted = new Set<string>();
   const told = new Set<string>();
-  const kinds = callKinds(options.step, halt.signal);
+  const kinds = callKinds(options.step, shutdown.signal);
   const bound = { ...FLUSH_BOUND, ...options.flushBound };
-  const flusher = new Flusher({ log, flush: options.flush, bound, signal: halt.signal, note });
+  const flusher = new Flusher({ log, flush: options.flush, bound, signal: shutdown.signal, note });
   if (log.totals.done > 0) flusher.catchUp();
-  const floor: Floor = {
+  const context: SessionContext = {
     log,
-    halt,
+    shutdown,
     note,
     append,
     servers: options.servers ?? openServers(),
-    folders: [options.journal, ...(options.earlier ?? [])],
+    folders: [options.callLog, ...(options.earlier ?? [])],
     takeAlong: () => flusher.takeAlong(),
     admit: (usd) => flusher.admit(usd),
     sure: () => {
@@ -116,7 +116,7 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
       return waiting && Promise.race([waiting, stopped]);
     },
     budget: makeBudget({ capUsd: options.budgetUsd, totals: log.totals, left: counts.left }),
-    patience: { ...PATIENCE, ...options.patience },
+    retryPolicy: { ...CALL_RETRY_POLICY, ...options.retryPolicy },
     queueOf: tokenQueues(),
     doubt({ key, attempt, est }) {
       const name = `${key} ${attempt}`;
@@ -126,8 +126,8 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
       doubts.usd += est ?? 0;
     },
   };
-  const desks = new Map<string, Promise<Desk>>();
-  const opened = new Map<string, Desk>();
+  const dispatchers = new Map<string, Promise<Dispatcher>>();
+  const opened = new Map<string, Dispatcher>();
   const asking = new Map<string, Promise<CallOutcome>>();
   const timer = options.progress && setInterval(() => asking.size > 0 && show(), PROGRESS_MS).unref();
   if (log.totals.damaged > 0) note(`${log.totals.damaged} damaged lines of the call log were passed over`);
@@ -136,43 +136,47 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     try {
       await log.append(record);
     } catch (error) {
-      throw halt.stop(logUnwritable(options.journal, error));
+      throw shutdown.stop(logUnwritable(options.callLog, error));
     }
     flusher.touch();
     // What was in flight has room in the reserve, nothing else.
-    if (log.full) halt.stop(logUnwritable(options.journal, undefined));
+    if (log.full) shutdown.stop(logUnwritable(options.callLog, undefined));
   }
 
-  function deskOf(id: string): Promise<Desk> {
-    const found = desks.get(id) ?? openDesk(id);
-    desks.set(id, found);
+  function dispatcherOf(id: string): Promise<Dispatcher> {
+    const found = dispatchers.get(id) ?? openDispatcher(id);
+    dispatchers.set(id, found);
     return found;
   }
 
-  async function openDesk(id: string): Promise<Desk> {
+  async function openDispatcher(id: string): Promise<Dispatcher> {
     const servers = await options.teacher(id);
-    for (const server of servers) floor.budget.accept(server);
+    for (const server of servers) context.budget.accept(server);
     const [first] = servers;
-    const desk =
-      first?.batch === undefined ? openLiveDesk(floor, servers) : openBatchDesk(floor, { ...first, batch: first.batch });
-    opened.set(id, desk);
-    return desk;
+    const dispatcher =
+      first?.batch === undefined
+        ? openLiveDispatcher(context, servers)
+        : openBatchDispatcher(context, { ...first, batch: first.batch });
+    opened.set(id, dispatcher);
+    return dispatcher;
   }
 
-  /** In steps that share no scope: while a batch is worked on, nothing but its desk, on the disk, has the call. */
+  /** In steps that share no scope: while a batch is worked on, nothing but its dispatcher, on the disk, has the call. */
   function askTeacher(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
     stop.check();
     const kind = kinds.of(call);
     kind.check();
-    return deskOf(call.teacher)
-      .then((desk) => (desk.isLive ? settleLive(desk, kind, call, key, stop) : desk.settle(call, key, stop).then(kind.heard)))
-      .catch(halted(stop === aheadStop));
+    return dispatcherOf(call.teacher)
+      .then((dispatcher) =>
+        dispatcher.isLive ? settleLive(dispatcher, kind, call, key, stop) : dispatcher.settle(call, key, stop).then(kind.heard),
+      )
+      .catch(halted(stop === prefetchStop));
   }
 
-  async function settleLive(desk: Desk, kind: CallKind, call: Call, key: string, stop: Stop): Promise<CallOutcome> {
+  async function settleLive(dispatcher: Dispatcher, kind: CallKind, call: Call, key: string, stop: Stop): Promise<CallOutcome> {
     await kind.enter(stop);
     try {
-      return kind.heard(await desk.settle(call, key, stop));
+      return kind.heard(await dispatcher.settle(call, key, stop));
     } finally {
       kind.leave();
     }
@@ -182,10 +186,10 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
    * Where a server is away others may be there: whoever asks for the answer judges what that means. Calls that are refused in
    * advance are the later step's to end by.
    */
-  function halted(ahead: boolean): (error: unknown) => never {
+  function halted(prefetch: boolean): (error: unknown) => never {
     return (error) => {
-      const isOthers = error instanceof ServerAway || error instanceof NotNeeded || (ahead && error instanceof InVain);
-      throw isOthers ? error : halt.stop(error);
+      const isOthers = error instanceof ServerAway || error instanceof NotNeeded || (prefetch && error instanceof GaveUp);
+      throw isOthers ? error : shutdown.stop(error);
     };
   }
 
@@ -207,7 +211,7 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
 
   /** Of calls that are made in advance the user would hear nothing otherwise. */
   function tellOnce(error: unknown): void {
-    if (!(error instanceof ServerAway || error instanceof InVain) || told.has(error.message)) return;
+    if (!(error instanceof ServerAway || error instanceof GaveUp) || told.has(error.message)) return;
     told.add(error.message);
     note(`${error.message}; it is asked again when its step comes`);
   }
@@ -218,27 +222,27 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
       total: counts.total,
       failed: counts.sums.failed,
       replayed: counts.sums.replayed,
-      ahead: counts.sums.ahead,
+      ahead: counts.sums.prefetch,
       costUsd: counts.sums.costUsd,
       spentUsd: log.totals.costUsd,
       capUsd: options.budgetUsd ?? null,
       etaSeconds: counts.etaSeconds(performance.now()),
-      teachers: [...opened].map(([id, desk]) => ({ id, ...desk.state() })),
+      teachers: [...opened].map(([id, dispatcher]) => ({ id, ...dispatcher.state() })),
     });
   }
 
   return {
     get inHand() {
-      return [...opened.values()].reduce((sum, desk) => sum + desk.inHand, LEAST_IN_HAND);
+      return [...opened.values()].reduce((sum, dispatcher) => sum + dispatcher.inHand, LEAST_IN_HAND);
     },
-    ask(call, { ahead = false } = {}) {
-      if (ahead && aheadStop.signal.aborted) return Promise.reject(aheadStop.reason());
-      const outcome = share(call, ahead ? aheadStop : halt).then((found) => {
-        counts.settled(found, ahead, performance.now());
+    ask(call, { prefetch = false } = {}) {
+      if (prefetch && prefetchStop.signal.aborted) return Promise.reject(prefetchStop.reason());
+      const outcome = share(call, prefetch ? prefetchStop : shutdown).then((found) => {
+        counts.settled(found, prefetch, performance.now());
         return found;
       });
-      // What stops the session is thrown to all: nobody need wait for a call that is asked ahead.
-      if (ahead) outcome.catch(tellOnce);
+      // What stops the session is thrown to all: nobody need wait for a call that is asked prefetch.
+      if (prefetch) outcome.catch(tellOnce);
       return outcome;
     },
     async read(key) {
@@ -257,15 +261,15 @@ export async function openSession(options: SessionOptions): Promise<CallSession>
     }),
     async close() {
       clearInterval(timer);
-      aheadStop.end();
+      prefetchStop.end();
       kinds.wake();
-      for (const desk of opened.values()) desk.heedStops();
+      for (const dispatcher of opened.values()) dispatcher.heedStops();
       await Promise.allSettled(asking.values());
-      await Promise.all([...opened.values()].map((desk) => desk.close()));
+      await Promise.all([...opened.values()].map((dispatcher) => dispatcher.close()));
       show();
       await flusher.close();
       await log.close();
-      halt.close();
+      shutdown.close();
     },
   };
 }

@@ -12,7 +12,7 @@ export interface Stop {
 }
 
 /** How a session ends early: nothing new is sent, what is in flight may come home for a while, then it is cut off. */
-export interface Halt extends Stop {
+export interface Shutdown extends Stop {
   /** Aborted when what is in flight has had its time: ends requests. */
   readonly hard: AbortSignal;
   /** Stops the session; returns the error that it stopped with, which is the first. */
@@ -21,7 +21,7 @@ export interface Halt extends Stop {
 }
 
 /** `drainMs`: so long calls in flight may take after a stop. */
-export function makeHalt(outside: AbortSignal, drainMs: number): Halt {
+export function openShutdown(outside: AbortSignal, drainMs: number): Shutdown {
   const soft = new AbortController();
   const hard = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -61,13 +61,13 @@ export function makeHalt(outside: AbortSignal, drainMs: number): Halt {
 export class NotNeeded extends Error {}
 
 /** Stops the calls that are made in advance, without the session. */
-export function stopBefore(halt: Halt): Stop & { readonly end: () => void } {
+export function stopBefore(shutdown: Shutdown): Stop & { readonly end: () => void } {
   const controller = new AbortController();
-  const reason = () => halt.reason() ?? (controller.signal.aborted ? new NotNeeded('Nobody waits for this call') : undefined);
+  const reason = () => shutdown.reason() ?? (controller.signal.aborted ? new NotNeeded('Nobody waits for this call') : undefined);
   return {
-    signal: AbortSignal.any([halt.signal, controller.signal]),
+    signal: AbortSignal.any([shutdown.signal, controller.signal]),
     check() {
-      halt.check();
+      shutdown.check();
       if (controller.signal.aborted) throw reason();
     },
     reason,

@@ -1,7 +1,7 @@
 import { ZephyrError } from '../errors.ts';
 import type { ChatReply } from '../teachers/teacher.ts';
 import type { CallOutcome } from './call.ts';
-import { type Asked, exitOf, remedy } from './gave-up.ts';
+import { type CallPurpose, exitOf, remedy } from './gave-up.ts';
 import type { CallSession } from './session.ts';
 
 /** The step that the calls are for. */
@@ -13,7 +13,7 @@ interface AskingStep {
   readonly note: (message: string) => void;
 }
 
-type Failure = Extract<CallOutcome, { readonly ok: false }>['failure'];
+type UnansweredFailure = Extract<CallOutcome, { readonly ok: false }>['failure'];
 
 /** Without a word in the recipe: of calls that a server declines for what is in them, one in twenty; of others none. */
 const MAX_DECLINED = 0.05;
@@ -28,7 +28,7 @@ const SHOWN = 3;
  */
 export class Unanswered {
   readonly #context: AskingStep;
-  readonly #kinds = new Map<string, { readonly asked: Asked; readonly failure: Failure; count: number }>();
+  readonly #kinds = new Map<string, { readonly asked: CallPurpose; readonly failure: UnansweredFailure; count: number }>();
   #all = 0;
   #declined = 0;
 
@@ -36,7 +36,7 @@ export class Unanswered {
     this.#context = context;
   }
 
-  add({ teacher, purpose }: Asked, failure: Failure): void {
+  add({ teacher, purpose }: CallPurpose, failure: UnansweredFailure): void {
     this.#all += 1;
     if (failure.kind === 'final') this.#declined += 1;
     const name = `${teacher} ${purpose} ${failure.kind}`;
@@ -46,7 +46,7 @@ export class Unanswered {
   }
 
   /** The reply, or a call more without one. */
-  replyIn(asked: Asked, outcome: CallOutcome): ChatReply | undefined {
+  replyIn(asked: CallPurpose, outcome: CallOutcome): ChatReply | undefined {
     if (outcome.ok) return outcome.reply;
     this.add(asked, outcome.failure);
     return undefined;
@@ -76,7 +76,7 @@ export class Unanswered {
   /** By the worst: a refusal has to be mended before anything else helps. */
   #error(said: string): ZephyrError {
     const kinds = [...this.#kinds.values()];
-    const of = (kind: Failure['kind']) => kinds.find(({ failure }) => failure.kind === kind);
+    const of = (kind: UnansweredFailure['kind']) => kinds.find(({ failure }) => failure.kind === kind);
     const worst = of('refused') ?? of('again') ?? kinds[0];
     return new ZephyrError(`Cannot end step ${this.#context.step}: ${said}`, {
       ...(worst === undefined ? {} : { exit: exitOf(worst.failure) }),

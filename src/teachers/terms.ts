@@ -2,13 +2,13 @@ import { sha256 } from '../base/sha256.ts';
 import type { TeacherSpec } from './spec.ts';
 import type { Price, Teacher } from './teacher.ts';
 
-type Terms = Pick<
+type TeacherTerms = Pick<
   Teacher,
   'name' | 'where' | 'server' | 'model' | 'concurrency' | 'awayMs' | 'limits' | 'price' | 'reasoningTokens'
 >;
 
 /** What a recipe says of a teacher, as far as the engine of paid calls wants to know it. `where`: its address, or in words. */
-export function termsOf(spec: TeacherSpec, where: string, secret: string | undefined): Terms {
+export function termsOf(spec: TeacherSpec, where: string, secret: string | undefined): TeacherTerms {
   const { requestsPerMinute, tokensPerMinute } = spec.limits;
   return {
     name: `${spec.model} at ${where}`,

@@ -1,5 +1,5 @@
 /** Tokens that a server says it bills for a call; `undefined` where it does not say, or says what cannot be. */
-export interface Usage {
+export interface BilledTokens {
   readonly input: number | undefined;
   readonly output: number | undefined;
 }
@@ -12,7 +12,7 @@ const MOST = 0xffffffff;
  * less the prompt: several gateways bill reasoning that is in the total alone, while OpenAI counts it in the completion, so
  * that nothing is added there. Cached input counts in full; Anthropic's servers and some gateways leave it out of the prompt.
  */
-export function readUsage(usage: unknown): Usage {
+export function readUsage(usage: unknown): BilledTokens {
   const said = membersOf(usage);
   const prompt = positive(count(said.prompt_tokens ?? said.input_tokens));
   const completion = count(said.completion_tokens ?? said.output_tokens);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { aimd } from '../../src/calls/aimd.ts';
 import { breaker } from '../../src/calls/breaker.ts';
-import { stopRule } from '../../src/calls/give-up-rule.ts';
+import { giveUpRule } from '../../src/calls/give-up-rule.ts';
 import { keySet } from '../../src/calls/key-set.ts';
 import { quantileWindow } from '../../src/calls/quantile-window.ts';
 import { rateMeter } from '../../src/calls/rate-meter.ts';
@@ -81,12 +81,12 @@ test('an answer in between keeps a server in use', () => {
 });
 
 test('half of the last 50 to 100 calls must have failed, whatever was before', () => {
-  const early = stopRule();
+  const early = giveUpRule();
   for (let n = 0; n < 49; n += 1) assert.equal(early.settled(true), undefined);
   assert.equal(early.settled(true), 50);
   fc.assert(
     fc.property(fc.array(fc.boolean(), { maxLength: 400 }), (outcomes) => {
-      const rule = stopRule();
+      const rule = giveUpRule();
       for (const [at, failed] of outcomes.entries()) {
         const window = outcomes.slice(Math.max(0, at - 99), at + 1);
         const failures = window.filter((each) => each).length;

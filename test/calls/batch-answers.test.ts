@@ -5,7 +5,7 @@ import type { BatchApi, BatchLine } from '../../src/teachers/teacher.ts';
 import { askAll, batchTeacher, calls, withBatches, withPractice } from '../rig/batching.ts';
 
 test('an answer in a batch that cannot be read may have been billed: its call is sent again, which is said', async () => {
-  await withPractice('', async ({ journal, server }) => {
+  await withPractice('', async ({ callLog, server }) => {
     const teacher = batchTeacher(server.url, {});
     const batch = teacher.batch as BatchApi;
     let spoilt: string | undefined;
@@ -22,7 +22,7 @@ test('an answer in a batch that cannot be read may have been billed: its call is
       );
     };
     const asked = { ...teacher, batch: { ...batch, read } };
-    const { texts, summary } = await askAll({ journal, teacher: async () => [asked] }, calls(12));
+    const { texts, summary } = await askAll({ callLog, teacher: async () => [asked] }, calls(12));
     assert.ok(texts.every((text) => text !== undefined));
     assert.deepEqual([summary.possibleDoubleSpend, server.answered()], [1, 13]);
   });
@@ -37,7 +37,7 @@ const SPOILT: readonly (readonly [string, (text: string) => string])[] = [
 ];
 for (const [how, spoil] of SPOILT)
   test(`a call whose line ${how} every time is bought twice and no oftener, and the others once`, async () => {
-    await withPractice('', async ({ journal, server }) => {
+    await withPractice('', async ({ callLog, server }) => {
       const victim = calls(12)[5]?.messages[0]?.content ?? '';
       const teacher = batchTeacher(server.url, {});
       const batch = teacher.batch as BatchApi;
@@ -59,7 +59,7 @@ for (const [how, spoil] of SPOILT)
             ),
         },
       };
-      const { outcomes, summary, notes } = await askAll({ journal, teacher: async () => [asked] }, calls(12));
+      const { outcomes, summary, notes } = await askAll({ callLog, teacher: async () => [asked] }, calls(12));
       assert.deepEqual([outcomes.filter(({ ok }) => !ok).length, server.answered()], [1, 13]);
       assert.equal(summary.possibleDoubleSpend, 2);
       assert.match(notes.join('\n'), /1 calls may be paid twice/);
@@ -73,7 +73,7 @@ function textOf({ customId, ...line }: BatchLine): string {
 }
 
 test('an output file that is named only a moment after the end is waited for', async () => {
-  await withPractice('', async ({ journal, server }) => {
+  await withPractice('', async ({ callLog, server }) => {
     const teacher = batchTeacher(server.url, { requests: 12 });
     let looks = 0;
     const late = withBatches(teacher, (batch) => ({
@@ -84,7 +84,7 @@ test('an output file that is named only a moment after the end is waited for', a
         return looks > 1 ? said : { ok: true, value: { ...said.value, outputFile: undefined } };
       },
     }));
-    const { outcomes, summary } = await askAll({ journal, teacher: async () => [late] }, calls(12));
+    const { outcomes, summary } = await askAll({ callLog, teacher: async () => [late] }, calls(12));
     assert.ok(outcomes.every(({ ok }) => ok));
     assert.deepEqual([server.answered(), summary.possibleDoubleSpend], [12, 0]);
   });

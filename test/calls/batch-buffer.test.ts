@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Waiting } from '../../src/calls/batch.ts';
-import { openTray } from '../../src/calls/batch-buffer.ts';
+import type { PendingCall } from '../../src/calls/batch.ts';
+import { openBuffer } from '../../src/calls/batch-buffer.ts';
 import { tokenQueue } from '../../src/calls/batch-queue.ts';
 
-const call = { place: { box: 1, offset: 0, length: 10 } } as Waiting;
+const call = { span: { file: 1, offset: 0, length: 10 } } as PendingCall;
 
-test('a tray that waits for room looks at its calls when there is room, not at each that comes', () => {
+test('a buffer that waits for room looks at its calls when there is room, not at each that comes', () => {
   const queue = tokenQueue();
   queue.limitTo(1000);
   const others = { tokens: 900 };
   queue.enter(others);
   let looks = 0;
   const sent: number[] = [];
-  const tray = openTray({
+  const buffer = openBuffer({
     requests: 10,
     bytes: 1e6,
     queue,
@@ -24,10 +24,10 @@ test('a tray that waits for room looks at its calls when there is room, not at e
     send: (calls) => sent.push(calls.length),
     quietMs: 1e6,
   });
-  for (let n = 0; n < 1000; n += 1) tray.add(call);
+  for (let n = 0; n < 1000; n += 1) buffer.add(call);
   assert.ok(looks < 20, `${looks} looks`);
   queue.leave(others);
   queue.wake();
   assert.equal(sent.length, 100);
-  tray.take(() => true);
+  buffer.take(() => true);
 });

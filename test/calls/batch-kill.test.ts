@@ -14,9 +14,9 @@ const COUNT = 25;
 const program = join(import.meta.dirname, '../rig/ask-batch.ts');
 
 let live: (string | undefined)[] = [];
-await withPractice('', async ({ journal, server }) => {
+await withPractice('', async ({ callLog, server }) => {
   const teacher = batchTeacher(server.url, undefined);
-  live = (await askAll({ journal, teacher: async () => [teacher] }, calls(COUNT))).texts;
+  live = (await askAll({ callLog, teacher: async () => [teacher] }, calls(COUNT))).texts;
 });
 
 interface Result {
@@ -25,8 +25,8 @@ interface Result {
 }
 
 /** Runs the program against the server behind the proxy; killed when the tampering wants it, it has no result. */
-async function runOnce(proxy: TamperingProxy, journal: string, tampering?: Omit<Tampering, 'does'>): Promise<Result | undefined> {
-  const child = spawn(process.execPath, [program, proxy.url, journal, String(COUNT)], { stdio: ['ignore', 'pipe', 'inherit'] });
+async function runOnce(proxy: TamperingProxy, callLog: string, tampering?: Omit<Tampering, 'does'>): Promise<Result | undefined> {
+  const child = spawn(process.execPath, [program, proxy.url, callLog, String(COUNT)], { stdio: ['ignore', 'pipe', 'inherit'] });
   if (tampering !== undefined) proxy.tamper({ ...tampering, does: () => child.kill('SIGKILL') });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -41,7 +41,7 @@ async function checkAll(place: Place, result: Result | undefined): Promise<void>
   assert.equal(place.server.answered(), COUNT, 'each call is answered once');
   assert.equal(keys.length, COUNT);
   assert.deepEqual(
-    (await readdir(place.journal)).filter((name) => !/^calls-.*\.jsonl$/.test(name)),
+    (await readdir(place.callLog)).filter((name) => !/^calls-.*\.jsonl$/.test(name)),
     [],
     'no request file is left behind',
   );
@@ -65,8 +65,8 @@ for (const { when, tampering } of POINTS) {
     await withPractice('delay=30', async (place) => {
       const proxy = await startProxy(place.server.url);
       try {
-        assert.equal(await runOnce(proxy, place.journal, tampering), undefined, 'it was not killed');
-        await checkAll(place, await runOnce(proxy, place.journal));
+        assert.equal(await runOnce(proxy, place.callLog, tampering), undefined, 'it was not killed');
+        await checkAll(place, await runOnce(proxy, place.callLog));
       } finally {
         await proxy.close();
       }
@@ -80,9 +80,9 @@ test('killed again while it finds out what became of its batch, no call is lost 
     try {
       const creation = { method: 'POST', path: /\/batches$/, how: 'after' } as const;
       const list = { method: 'GET', path: /\/batches$/, how: 'after' } as const;
-      assert.equal(await runOnce(proxy, place.journal, creation), undefined);
-      assert.equal(await runOnce(proxy, place.journal, list), undefined);
-      const result = await runOnce(proxy, place.journal);
+      assert.equal(await runOnce(proxy, place.callLog, creation), undefined);
+      assert.equal(await runOnce(proxy, place.callLog, list), undefined);
+      const result = await runOnce(proxy, place.callLog);
       assert.ok((result?.summary.recovered ?? 0) > 0);
       await checkAll(place, result);
     } finally {
@@ -98,7 +98,7 @@ for (const how of ['after', { refuse: 502 }] as const) {
       try {
         proxy.tamper({ method: 'POST', path: /\/batches$/, how });
         const teacher = batchTeacher(proxy.url, {}, 300);
-        const { texts, summary } = await askAll({ journal: place.journal, teacher: async () => [teacher] }, calls(COUNT));
+        const { texts, summary } = await askAll({ callLog: place.callLog, teacher: async () => [teacher] }, calls(COUNT));
         assert.deepEqual(texts, live);
         assert.ok(summary.recovered > 0);
         assert.equal(place.server.answered(), COUNT);
@@ -114,13 +114,13 @@ test('a batch that the server does not know any more is asked again, and said to
   await withPractice('delay=20', async (place) => {
     const proxy = await startProxy(place.server.url);
     try {
-      assert.equal(await runOnce(proxy, place.journal, { method: 'GET', path: BATCH, how: 'before' }), undefined);
+      assert.equal(await runOnce(proxy, place.callLog, { method: 'GET', path: BATCH, how: 'before' }), undefined);
       await withPractice('', async (other) => {
         const teacher = batchTeacher(other.server.url, {}, 300);
         // The same server by name, without its batches: as after 30 days, or with the key of another project.
         const { name } = batchTeacher(proxy.url, {}, 300);
         const { texts, summary, notes } = await askAll(
-          { journal: place.journal, teacher: async () => [{ ...teacher, name }] },
+          { callLog: place.callLog, teacher: async () => [{ ...teacher, name }] },
           calls(COUNT),
         );
         assert.deepEqual(texts, live);
@@ -134,7 +134,7 @@ test('a batch that the server does not know any more is asked again, and said to
 });
 
 test('batches of a practice teacher that is started at another port are found again', async () => {
-  await withPractice('', async ({ root, journal }) => {
+  await withPractice('', async ({ root, callLog }) => {
     const log = join(root, 'moving.jsonl');
     const server = await startFaultyPractice({ seed: 1, log, batches: 'delay=30' });
     const list = calls(COUNT);
@@ -146,12 +146,12 @@ test('batches of a practice teacher that is started at another port are found ag
     const turnedAway = new AbortController();
     const proxy = await startProxy(server.url);
     proxy.tamper({ method: 'GET', path: BATCH, how: 'before', does: () => turnedAway.abort() });
-    await assert.rejects(askAll({ journal, teacher: open(proxy.url), signal: turnedAway.signal }, list), { exit: 'detached' });
+    await assert.rejects(askAll({ callLog, teacher: open(proxy.url), signal: turnedAway.signal }, list), { exit: 'detached' });
     await proxy.close();
     await server.close();
     const next = await startFaultyPractice({ seed: 1, log });
     try {
-      const { texts, summary } = await askAll({ journal, teacher: open(next.url) }, list);
+      const { texts, summary } = await askAll({ callLog, teacher: open(next.url) }, list);
       assert.deepEqual([texts, summary.possibleDoubleSpend, next.answered()], [live, 0, COUNT]);
     } finally {
       await next.close();

@@ -17,9 +17,9 @@ const behind = (refusals: number, looks: 'pending' | 'no route', use: (place: Pl
 
 for (const looks of ['pending', 'no route'] as const)
   test(`a file that must be processed first is waited for, each is uploaded once: ${looks}`, () =>
-    behind(2, looks, async ({ journal, server }, files) => {
+    behind(2, looks, async ({ callLog, server }, files) => {
       const teacher = batchTeacher(files.url, { requests: 6 });
-      const { outcomes, notes, summary } = await askAll({ journal, teacher: async () => [teacher] }, list);
+      const { outcomes, notes, summary } = await askAll({ callLog, teacher: async () => [teacher] }, list);
       assert.ok(outcomes.every(({ ok }) => ok));
       assert.deepEqual(files.counts, { uploads: 2, refusals: 4, creations: 2 });
       assert.deepEqual([server.answered(), summary.possibleDoubleSpend], [12, 0]);
@@ -28,10 +28,10 @@ for (const looks of ['pending', 'no route'] as const)
     }));
 
 test('a file that is not processed in time ends the run as temporary, and the next one goes on with the same file', () =>
-  behind(1000, 'no route', async ({ journal, server }, files) => {
+  behind(1000, 'no route', async ({ callLog, server }, files) => {
     const teacher = batchTeacher(files.url, { requests: 12 });
-    const options = { journal, teacher: async () => [teacher] };
-    await assert.rejects(askAll({ ...options, patience: { fileMs: 60 } }, list), {
+    const options = { callLog, teacher: async () => [teacher] };
+    await assert.rejects(askAll({ ...options, retryPolicy: { fileMs: 60 } }, list), {
       exit: 'temporary',
       message: /^Cannot create a batch of teacher ".*": its file file-\w+ is not processed after 1 min$/,
       hint: /goes on with the file that is there$/,
@@ -44,7 +44,7 @@ test('a file that is not processed in time ends the run as temporary, and the ne
   }));
 
 test('who turns away while a file is processed finds it again, and what nobody asks for then is not bought', () =>
-  behind(1000, 'pending', async ({ journal, server }, files) => {
+  behind(1000, 'pending', async ({ callLog, server }, files) => {
     const teacher = batchTeacher(files.url, { requests: 6 });
     const leave = new AbortController();
     const refusing = withBatches(teacher, (batch) => ({
@@ -54,16 +54,16 @@ test('who turns away while a file is processed finds it again, and what nobody a
         return said;
       },
     }));
-    const turned = askAll({ journal, teacher: async () => [refusing], signal: leave.signal }, list);
+    const turned = askAll({ callLog, teacher: async () => [refusing], signal: leave.signal }, list);
     await assert.rejects(turned, { exit: 'detached' });
     files.ready();
-    const { outcomes } = await askAll({ journal, teacher: async () => [teacher] }, list.slice(0, 6));
+    const { outcomes } = await askAll({ callLog, teacher: async () => [teacher] }, list.slice(0, 6));
     assert.ok(outcomes.every(({ ok }) => ok));
     assert.deepEqual([files.counts.uploads, files.counts.creations, server.answered()], [2, 1, 6]);
   }));
 
 test('a file that can never be processed ends the run with the words of the server', () =>
-  withPractice('', async ({ journal, server }) => {
+  withPractice('', async ({ callLog, server }) => {
     const teacher = withBatches(batchTeacher(server.url, { requests: 12 }), (batch) => ({
       async upload(...args) {
         const said = await batch.upload(...args);
@@ -71,7 +71,7 @@ test('a file that can never be processed ends the run with the words of the serv
       },
       file: async (id) => ({ ok: true, value: { id, state: 'failed', why: 'its status is "error": line 3 is too long' } }),
     }));
-    await assert.rejects(askAll({ journal, teacher: async () => [teacher] }, list), {
+    await assert.rejects(askAll({ callLog, teacher: async () => [teacher] }, list), {
       exit: 'preflight',
       message: /file file-\w+ cannot be processed: its status is "error": line 3 is too long$/,
     });
@@ -79,10 +79,10 @@ test('a file that can never be processed ends the run with the words of the serv
   }));
 
 test('a file of a run before that the server has deleted meanwhile is sent again', () =>
-  behind(1000, 'no route', async ({ journal, server }, files) => {
+  behind(1000, 'no route', async ({ callLog, server }, files) => {
     const teacher = batchTeacher(files.url, { requests: 12 });
-    const options = { journal, teacher: async () => [teacher] };
-    await assert.rejects(askAll({ ...options, patience: { fileMs: 60 } }, list), { exit: 'temporary' });
+    const options = { callLog, teacher: async () => [teacher] };
+    await assert.rejects(askAll({ ...options, retryPolicy: { fileMs: 60 } }, list), { exit: 'temporary' });
     files.ready();
     let first = true;
     const forgetful = withBatches(teacher, (batch) => ({

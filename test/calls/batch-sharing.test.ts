@@ -23,12 +23,12 @@ function watched(teacher: Teacher, open: Set<string>, most: { batches: number })
 }
 
 test('two teachers of a recipe that are one server and model share the tokens that may wait there', async () => {
-  await withPractice('delay=5', async ({ journal, server }) => {
+  await withPractice('delay=5', async ({ callLog, server }) => {
     const open = new Set<string>();
     const most = { batches: 0 };
     // So little that a batch of one call goes out only when nothing else waits.
     const teacher = async () => [watched(batchTeacher(server.url, { queuedTokens: 1 }), open, most)];
-    const { outcomes } = await askAll({ journal, teacher }, list);
+    const { outcomes } = await askAll({ callLog, teacher }, list);
     assert.ok(outcomes.every(({ ok }) => ok));
     assert.equal(most.batches, 1);
     assert.equal(server.answered(), list.length);
@@ -36,7 +36,7 @@ test('two teachers of a recipe that are one server and model share the tokens th
 });
 
 test('what a batch that got lost may have cost is counted once, whoever asks after it', async () => {
-  await withPractice('delay=600000', async ({ journal, server }) => {
+  await withPractice('delay=600000', async ({ callLog, server }) => {
     const turnedAway = new AbortController();
     const looked = new Set<string>();
     const first = batchTeacher(server.url, {});
@@ -48,11 +48,11 @@ test('what a batch that got lost may have cost is counted once, whoever asks aft
       return batch.retrieve(id, signal);
     };
     const teacher = async () => [{ ...first, batch: { ...batch, retrieve } }];
-    await assert.rejects(askAll({ journal, teacher, signal: turnedAway.signal }, list), { exit: 'detached' });
+    await assert.rejects(askAll({ callLog, teacher, signal: turnedAway.signal }, list), { exit: 'detached' });
     // Another server under the same name: it knows nothing of those batches.
     await withPractice('', async (other) => {
       const teacher = async () => [{ ...batchTeacher(other.server.url, {}), name: first.name }];
-      const { outcomes, summary } = await askAll({ journal, teacher }, list);
+      const { outcomes, summary } = await askAll({ callLog, teacher }, list);
       assert.ok(outcomes.every(({ ok }) => ok));
       assert.equal(summary.possibleDoubleSpend, list.length);
     });

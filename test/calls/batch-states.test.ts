@@ -19,13 +19,13 @@ function retelling(teacher: Teacher, tell: (batch: ServerBatch) => Partial<Serve
 }
 
 test('a batch in a state that nobody knows is waited for, which is said once', async () => {
-  await withPractice('', async ({ journal, server }) => {
+  await withPractice('', async ({ callLog, server }) => {
     let looks = 0;
     const teacher = retelling(batchTeacher(server.url, {}), () => {
       looks += 1;
       return looks <= 5 ? { status: 'warming up' } : {};
     });
-    const { outcomes, notes } = await askAll({ journal, teacher: async () => [teacher] }, list);
+    const { outcomes, notes } = await askAll({ callLog, teacher: async () => [teacher] }, list);
     assert.ok(outcomes.every(({ ok }) => ok));
     assert.equal(notes.length, 1);
     assert.match(notes[0] ?? '', /^Batch batch_\w+ is "warming up", a word that is not OpenAI's/);
@@ -33,50 +33,50 @@ test('a batch in a state that nobody knows is waited for, which is said once', a
 });
 
 test('a batch that is still worked on after its window is waited for all the same, which is said once', async () => {
-  await withPractice('', async ({ journal, server }) => {
+  await withPractice('', async ({ callLog, server }) => {
     let looks = 0;
     const expiresAt = Date.now() - 2 * 3_600_000;
     const teacher = retelling(batchTeacher(server.url, { requests: 12 }), () => {
       looks += 1;
       return looks <= 5 ? { status: 'finalizing', expiresAt } : {};
     });
-    const { outcomes, notes } = await askAll({ journal, teacher: async () => [teacher] }, list);
+    const { outcomes, notes } = await askAll({ callLog, teacher: async () => [teacher] }, list);
     assert.ok(outcomes.every(({ ok }) => ok));
     assert.match(notes.join('\n'), /^Batch batch_\w+ is still "finalizing", although its window has ended$/);
   });
 });
 
 test('a batch in a state that nobody knows after its window stops the run, whose next one takes its answers', async () => {
-  await withPractice('', async ({ journal, server }) => {
+  await withPractice('', async ({ callLog, server }) => {
     const plain = batchTeacher(server.url, {});
     const expiresAt = Date.now() - 2 * 3_600_000;
     const odd = retelling(plain, () => ({ status: 'archived', expiresAt }));
-    await assert.rejects(askAll({ journal, teacher: async () => [odd] }, list), {
+    await assert.rejects(askAll({ callLog, teacher: async () => [odd] }, list), {
       exit: 'temporary',
       message: /batch batch_\w+ of teacher ".*": its window has ended and its status is "archived", expected completed, failed/,
     });
-    const { outcomes, summary } = await askAll({ journal, teacher: async () => [plain] }, list);
+    const { outcomes, summary } = await askAll({ callLog, teacher: async () => [plain] }, list);
     assert.ok(outcomes.every(({ ok }) => ok));
     assert.deepEqual([server.answered(), summary.possibleDoubleSpend], [list.length, 0]);
   });
 });
 
 test('a batch that failed half-way keeps the answers that it has', async () => {
-  await withPractice('expired=0.5x1', async ({ journal, server }) => {
+  await withPractice('expired=0.5x1', async ({ callLog, server }) => {
     const teacher = retelling(batchTeacher(server.url, { requests: 12 }), ({ status }) =>
       status === 'expired' ? { status: 'failed' } : {},
     );
-    const { outcomes, summary } = await askAll({ journal, teacher: async () => [teacher] }, list);
+    const { outcomes, summary } = await askAll({ callLog, teacher: async () => [teacher] }, list);
     assert.ok(outcomes.every(({ ok }) => ok));
     assert.deepEqual([server.answered(), summary.possibleDoubleSpend], [list.length, 0], 'no call was answered twice');
   });
 });
 
 test('a server that does not say which batch it has made is not asked to make another', async () => {
-  await withPractice('', async ({ journal, server }) => {
+  await withPractice('', async ({ callLog, server }) => {
     const proxy = await startProxy(server.url);
     proxy.tamper({ method: 'POST', path: /\/batches$/, how: { refuse: 200 }, times: 2 });
-    const { outcomes } = await askAll({ journal, teacher: async () => [batchTeacher(proxy.url, { requests: 12 })] }, list);
+    const { outcomes } = await askAll({ callLog, teacher: async () => [batchTeacher(proxy.url, { requests: 12 })] }, list);
     await proxy.close();
     assert.ok(outcomes.every(({ ok }) => ok));
     assert.equal(proxy.passed.filter((request) => request.startsWith('POST') && request.endsWith('/batches')).length, 1);
@@ -85,11 +85,11 @@ test('a server that does not say which batch it has made is not asked to make an
 });
 
 test('a list that cannot be read does not say that there is no batch', async () => {
-  await withPractice('', async ({ journal, server }) => {
+  await withPractice('', async ({ callLog, server }) => {
     const proxy = await startProxy(server.url);
     proxy.tamper({ method: 'POST', path: /\/batches$/, how: 'after', does: () => hideList() });
     const hideList = () => proxy.tamper({ method: 'GET', path: /\/batches$/, how: { refuse: 200 }, times: 2 });
-    const { outcomes } = await askAll({ journal, teacher: async () => [batchTeacher(proxy.url, { requests: 12 }, 0)] }, list);
+    const { outcomes } = await askAll({ callLog, teacher: async () => [batchTeacher(proxy.url, { requests: 12 }, 0)] }, list);
     await proxy.close();
     assert.ok(outcomes.every(({ ok }) => ok));
     assert.equal(server.answered(), list.length);
@@ -97,7 +97,7 @@ test('a list that cannot be read does not say that there is no batch', async () 
 });
 
 test('a batch of which the server says nothing but its name when it is made is not made again', async () => {
-  await withPractice('', async ({ journal, server }) => {
+  await withPractice('', async ({ callLog, server }) => {
     const stub = createServer((_, answer) => answer.setHeader('content-type', 'application/json').end('{"id":"terse"}'));
     await new Promise<void>((resolve) => stub.listen(0, '127.0.0.1', resolve));
     const { port } = stub.address() as AddressInfo;
@@ -115,7 +115,7 @@ test('a batch of which the server says nothing but its name when it is made is n
     };
     const retrieve: typeof batch.retrieve = (_, signal) => batch.retrieve(name, signal);
     const teacher = { ...full, batch: { ...batch, create, retrieve } };
-    const { outcomes } = await askAll({ journal, teacher: async () => [teacher] }, list).finally(() => {
+    const { outcomes } = await askAll({ callLog, teacher: async () => [teacher] }, list).finally(() => {
       stub.close();
       stub.closeAllConnections();
     });

@@ -38,8 +38,8 @@ test('a server that fails again and again is left alone for the next one, and us
       },
     ],
     async ([first, second], options) => {
-      const patience = { ...options.patience, breakAfter: 5 };
-      const texts = await withSession({ ...options, patience }, (session) => askAll(session, calls(400)));
+      const retryPolicy = { ...options.retryPolicy, breakAfter: 5 };
+      const texts = await withSession({ ...options, retryPolicy }, (session) => askAll(session, calls(400)));
       assert.ok([...texts].every(([question, text]) => text === `echo: ${question}`));
       assert.equal(texts.size, 400);
       assert.equal((first?.billed.size ?? 0) + (second?.billed.size ?? 0), 400);
@@ -85,8 +85,8 @@ test('an answer lost on the way is looked for where it was asked, before another
       () => ({}),
     ],
     async ([first, second], options) => {
-      const patience = { ...options.patience, breakAfter: 3 };
-      const summary = await withSession({ ...options, patience }, async (session) => {
+      const retryPolicy = { ...options.retryPolicy, breakAfter: 3 };
+      const summary = await withSession({ ...options, retryPolicy }, async (session) => {
         await askAll(session, calls(30));
         return session.summary();
       });
@@ -128,14 +128,14 @@ test('after a restart an unknown call is looked for at the server that its inten
       },
     ],
     async ([first, second], options) => {
-      const patience = { ...options.patience, breakAfter: 2 };
-      const stopped = { ...options, patience, signal: controller.signal, drainMs: 1 };
+      const retryPolicy = { ...options.retryPolicy, breakAfter: 2 };
+      const stopped = { ...options, retryPolicy, signal: controller.signal, drainMs: 1 };
       await assert.rejects(
         withSession(stopped, (session) => askAll(session, calls(20))),
         { exit: 'detached' },
       );
       firstIsDown = false;
-      await withSession({ ...options, patience }, (session) => askAll(session, calls(20)));
+      await withSession({ ...options, retryPolicy }, (session) => askAll(session, calls(20)));
       const times = calls(20).map((_, n) => (first?.billed.get(`q${n}`) ?? 0) + (second?.billed.get(`q${n}`) ?? 0));
       assert.deepEqual(times, Array(20).fill(1));
     },
@@ -154,8 +154,8 @@ test('calls that wait at a server which asked for a day of silence go elsewhere 
       },
     ],
     async ([, second], options) => {
-      const patience = { ...options.patience, attempts: 100, callMs: 60_000, silenceMs: 60_000, breakAfter: 3 };
-      await withSession({ ...options, patience }, (session) => Promise.all(calls(40).map((each) => session.ask(each))));
+      const retryPolicy = { ...options.retryPolicy, attempts: 100, callMs: 60_000, silenceMs: 60_000, breakAfter: 3 };
+      await withSession({ ...options, retryPolicy }, (session) => Promise.all(calls(40).map((each) => session.ask(each))));
       assert.equal(second?.billed.size, 40);
     },
   );

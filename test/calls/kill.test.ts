@@ -16,11 +16,11 @@ const program = join(import.meta.dirname, '../rig/ask-many.ts');
 /** Runs the program against the server, and hands over how to kill it. */
 async function runOnce(
   server: ChatServer,
-  journal: string,
+  callLog: string,
   store: string,
   begun: (kill: () => void) => void = () => {},
 ): Promise<string> {
-  const child = spawn(process.execPath, [program, server.url, journal, String(COUNT), store], {
+  const child = spawn(process.execPath, [program, server.url, callLog, String(COUNT), store], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   begun(() => child.kill('SIGKILL'));
@@ -32,7 +32,7 @@ async function runOnce(
 
 for (const store of ['store', 'no-store']) {
   test(`killed ${KILLS} times, the calls ${store === 'store' ? 'are each paid once' : 'in flight at a kill at most are paid twice'}, and none is lost`, async () => {
-    const journal = await mkdtemp(join(tmpdir(), 'zephyr-kill-'));
+    const callLog = await mkdtemp(join(tmpdir(), 'zephyr-kill-'));
     let killAt = Number.POSITIVE_INFINITY;
     let kill = () => {};
     const server = await startChatServer(({ number }) => {
@@ -42,11 +42,11 @@ for (const store of ['store', 'no-store']) {
     });
     try {
       for (let kills = 0; kills < KILLS; kills += 1)
-        await runOnce(server, journal, store, (how) => {
+        await runOnce(server, callLog, store, (how) => {
           kill = how;
           killAt = server.asked.length + 10 + Math.floor(Math.random() * 50);
         });
-      const result = JSON.parse(await runOnce(server, journal, store)) as {
+      const result = JSON.parse(await runOnce(server, callLog, store)) as {
         answers: string[];
         possibleDoubleSpend: number;
         recovered: number;
@@ -61,7 +61,7 @@ for (const store of ['store', 'no-store']) {
       } else assert.ok(twice <= KILLS * IN_FLIGHT, `${twice} calls paid twice`);
     } finally {
       await server.close();
-      await rm(journal, { recursive: true });
+      await rm(callLog, { recursive: true });
     }
   });
 }

@@ -14,7 +14,7 @@ for (const isInRecipe of [true, false]) {
   test(`a server's limits are kept ${isInRecipe ? 'from the recipe' : 'as its headers name them'}, with hardly a refusal`, async () => {
     const limits = { requestsPerMinute: 6000, tokensPerMinute: 300_000 };
     const server = await startLoadServer({ ...limits, burstSeconds: 1, tokenCharge: 'usage', latencyMs: 20, characters: 40 });
-    const journal = await mkdtemp(join(tmpdir(), 'zephyr-limits-'));
+    const callLog = await mkdtemp(join(tmpdir(), 'zephyr-limits-'));
     try {
       const teacher = openTeacher(
         teacherSpec.parse({ provider: 'openai', model: 'm', baseUrl: server.url, limits: isInRecipe ? limits : {} }),
@@ -23,7 +23,7 @@ for (const isInRecipe of [true, false]) {
       const seen: CallsProgress[] = [];
       const signal = new AbortController().signal;
       const options = {
-        journal,
+        callLog,
         teacher: async () => [teacher],
         signal,
         progress: (each: CallsProgress) => void seen.push(each),
@@ -36,7 +36,7 @@ for (const isInRecipe of [true, false]) {
       assert.deepEqual([last?.id, last?.requestLimit, last?.tokenLimit, last?.inFlight], ['t', 6000, 300_000, 0]);
     } finally {
       await server.close();
-      await rm(journal, { recursive: true });
+      await rm(callLog, { recursive: true });
     }
   });
 }
@@ -52,7 +52,7 @@ test('Retry-After holds for every call to the server, and costs no attempt', () 
       return { status: 429, headers: { 'retry-after-ms': '50' } };
     },
     async (server, options) => {
-      const texts = await withSession({ ...options, patience: { ...options.patience, attempts: 1 } }, (session) =>
+      const texts = await withSession({ ...options, retryPolicy: { ...options.retryPolicy, attempts: 1 } }, (session) =>
         askAll(session, calls(150)),
       );
       assert.ok([...texts.values()].every((text) => text.startsWith('echo')));
@@ -118,8 +118,8 @@ test('a server that is busy and names a time that is none is left alone like one
   return withServer(
     () => ({ status: 429, headers: { 'retry-after': '0' } }),
     async (server, options) => {
-      const patience = { ...options.patience, busyMs: 60_000, capMs: 60_000, silenceMs: 600_000 };
-      const asking = withSession({ ...options, patience, signal: controller.signal }, (session) => askAll(session, calls(10)));
+      const retryPolicy = { ...options.retryPolicy, busyMs: 60_000, capMs: 60_000, silenceMs: 600_000 };
+      const asking = withSession({ ...options, retryPolicy, signal: controller.signal }, (session) => askAll(session, calls(10)));
       setTimeout(() => controller.abort(), 150);
       await assert.rejects(asking, { exit: 'detached' });
       assert.ok(server.asked.length <= 4, `${server.asked.length} requests`);

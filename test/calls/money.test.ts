@@ -81,17 +81,17 @@ test('a teacher without a price cannot be asked under a budget', () =>
     },
   ));
 
-test('calls asked ahead cost nothing until they are asked in earnest, and are then replayed', () =>
+test('calls asked in advance cost nothing until they are asked in earnest, and are then replayed', () =>
   withServer(
     () => ({}),
     async (server, options) => {
       const first = await withSession(options, async (session) => {
-        const ahead = calls(7).map((each) => session.ask({ ...each, purpose: 'later' }, { ahead: true }));
+        const ahead = calls(7).map((each) => session.ask({ ...each, purpose: 'later' }, { prefetch: true }));
         await askAll(session, calls(3));
         await Promise.all(ahead);
         return session.summary();
       });
-      assert.deepEqual([first.asked, first.replayed, first.ahead], [3, 0, 7]);
+      assert.deepEqual([first.asked, first.replayed, first.prefetch], [3, 0, 7]);
       assert.deepEqual([first.costUsd.toFixed(4), first.spentUsd.toFixed(4)], [(3 * COST).toFixed(4), (10 * COST).toFixed(4)]);
       const second = await withSession(options, async (session) => {
         await askAll(
@@ -100,7 +100,7 @@ test('calls asked ahead cost nothing until they are asked in earnest, and are th
         );
         return session.summary();
       });
-      assert.deepEqual([second.asked, second.replayed, second.ahead, second.promptTokens], [0, 7, 0, 70]);
+      assert.deepEqual([second.asked, second.replayed, second.prefetch, second.promptTokens], [0, 7, 0, 70]);
       assert.equal(second.costUsd.toFixed(4), (7 * COST).toFixed(4));
       assert.equal(server.asked.length, 10);
     },
@@ -112,9 +112,9 @@ test('what an earlier run paid is replayed and costed, but not spent by this one
     () => ({}),
     async (server, options) => {
       await withSession(options, (session) => askAll(session, calls(5)));
-      const journal = await mkdtemp(join(tmpdir(), 'zephyr-later-'));
+      const callLog = await mkdtemp(join(tmpdir(), 'zephyr-later-'));
       const summary = await withSession(
-        { ...options, journal, earlier: [options.journal], budgetUsd: 5 * COST },
+        { ...options, callLog, earlier: [options.callLog], budgetUsd: 5 * COST },
         async (session) => {
           await askAll(session, calls(8));
           return session.summary();
@@ -122,7 +122,7 @@ test('what an earlier run paid is replayed and costed, but not spent by this one
       );
       assert.deepEqual([summary.asked, summary.replayed, server.asked.length], [3, 5, 8]);
       assert.deepEqual([summary.costUsd.toFixed(4), summary.spentUsd.toFixed(4)], [(8 * COST).toFixed(4), (3 * COST).toFixed(4)]);
-      await rm(journal, { recursive: true });
+      await rm(callLog, { recursive: true });
     },
     { price },
   ));

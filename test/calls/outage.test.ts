@@ -41,8 +41,8 @@ test('a server that goes away and comes back costs nothing but time, even with o
       return down >= 0 ? { status: 502 } : {};
     },
     async (server, options) => {
-      const patience = { ...options.patience, awayMs: 600_000 };
-      await withSession({ ...options, patience }, async (session) => {
+      const retryPolicy = { ...options.retryPolicy, awayMs: 600_000 };
+      await withSession({ ...options, retryPolicy }, async (session) => {
         for (const each of calls(6)) assert.ok((await session.ask(each)).ok);
       });
       assert.deepEqual([...server.billed.values()], Array(6).fill(1));
@@ -65,9 +65,9 @@ for (const [name, trouble] of TROUBLES)
         const progress = (each: CallsProgress) => {
           if (each.teachers.some(({ waitsFor }) => waitsFor !== undefined)) seen = each;
         };
-        const patience = { ...options.patience, awayMs: 3600, breakMostMs: 200 };
+        const retryPolicy = { ...options.retryPolicy, awayMs: 3600, breakMostMs: 200 };
         await assert.rejects(
-          withSession({ ...options, patience, progress }, (session) => askAll(session, calls(8))),
+          withSession({ ...options, retryPolicy, progress }, (session) => askAll(session, calls(8))),
           isAway,
         );
         const waited = seen?.teachers[0]?.waitsFor;
@@ -89,8 +89,8 @@ test("of servers that can take each other's place one may be away for ever, and 
     const progress = ({ teachers }: CallsProgress) => {
       if (teachers.some(({ waitsFor }) => waitsFor !== undefined)) waited += 1;
     };
-    const patience = { ...options.patience, breakAfter: 2 };
-    const texts = await withSession({ ...options, patience, progress }, (session) => askAll(session, calls(40)));
+    const retryPolicy = { ...options.retryPolicy, breakAfter: 2 };
+    const texts = await withSession({ ...options, retryPolicy, progress }, (session) => askAll(session, calls(40)));
     assert.equal(texts.size, 40);
     assert.deepEqual([second?.billed.size, waited], [40, 0]);
   }));
@@ -100,7 +100,11 @@ test('what is known of a server outlives a session: one that has answered is giv
   return withServer(
     () => (isDown ? { status: 503 } : {}),
     async (_, options) => {
-      const shared = { ...options, servers: openServers(), patience: { ...options.patience, unseenMs: 1, awayMs: 600_000 } };
+      const shared = {
+        ...options,
+        servers: openServers(),
+        retryPolicy: { ...options.retryPolicy, unseenMs: 1, awayMs: 600_000 },
+      };
       await withSession(shared, (session) => askAll(session, calls(1)));
       isDown = true;
       await withSession(shared, async (session) => {
@@ -125,7 +129,7 @@ test('calls that are made in advance keep no session open, and those on their wa
     },
     async (server, options) => {
       await withSession(options, async (session) => {
-        for (const each of calls(400)) session.ask(each, { ahead: true }).catch(() => undefined);
+        for (const each of calls(400)) session.ask(each, { prefetch: true }).catch(() => undefined);
         await both.promise;
       });
       assert.ok(server.asked.length < 40, `${server.asked.length} requests`);
@@ -145,7 +149,7 @@ test('a server that is away while it is asked in advance is told of once, and ke
   withServers([() => ({}), () => ({ status: 503 })], async (_, options) => {
     const notes: string[] = [];
     await withSession({ ...(await apart(options)), note: (message) => notes.push(message) }, async (session) => {
-      const ahead = Array.from({ length: 30 }, (_, n) => session.ask(other(`ahead ${n}`), { ahead: true }));
+      const ahead = Array.from({ length: 30 }, (_, n) => session.ask(other(`ahead ${n}`), { prefetch: true }));
       const texts = await askAll(session, calls(30));
       assert.equal(texts.size, 30);
       await Promise.allSettled(ahead.slice(0, 1));

@@ -99,7 +99,7 @@ test('without a cap as many calls go out at once as ever', () => {
 });
 
 test('a cap holds for batches at such a server, of which the first one probes it', () =>
-  withPractice('', async ({ journal, server }) => {
+  withPractice('', async ({ callLog, server }) => {
     let bill = 0;
     /** 2,000 tokens of thought that are in the total alone. */
     const thinking = (line: BatchLine): BatchLine => {
@@ -114,8 +114,8 @@ test('a cap holds for batches at such a server, of which the first one probes it
       read: (file, take, signal) => batch.read(file, (lines) => take(lines.map(thinking)), signal),
     }));
     const notes: string[] = [];
-    const options = { journal, teacher: () => Promise.resolve([teacher]), note: (text: string) => notes.push(text) };
-    const session = { signal: new AbortController().signal, ...options, patience: { gatherMs: 20, lookMs: 20 } };
+    const options = { callLog, teacher: () => Promise.resolve([teacher]), note: (text: string) => notes.push(text) };
+    const session = { signal: new AbortController().signal, ...options, retryPolicy: { gatherMs: 20, lookMs: 20 } };
     await assert.rejects(
       withSession({ ...session, budgetUsd: 0.5 }, (opened) => askAll(opened, batchCalls(160))),
       /Stopped at the budget/,

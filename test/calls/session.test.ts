@@ -97,22 +97,22 @@ test('dollars are counted when the price is known, over all sessions', () =>
     { price: { input: 1, output: 2, batch: 0.5, date: '2026-11-01', source: 'a test' } },
   ));
 
-test('the journal is handed over in finished segments, during the work and at its end', () =>
+test('the call log is handed over in finished segments, during the work and at its end', () =>
   withServer(
     () => ({ delayMs: 4 }),
     async (_, options) => {
       const seen: string[][] = [];
       const flush = async () => {
-        seen.push((await readdir(options.journal)).filter((name) => name.endsWith('.jsonl')));
+        seen.push((await readdir(options.callLog)).filter((name) => name.endsWith('.jsonl')));
         await sleep(1);
       };
       await withSession({ ...options, flush, flushBound: { everyMs: 15 } }, (session) => askAll(session, calls(40)));
       assert.ok(seen.length >= 2);
-      assert.equal(seen.at(-1)?.length, (await readdir(options.journal)).length);
+      assert.equal(seen.at(-1)?.length, (await readdir(options.callLog)).length);
     },
   ));
 
-test('a Hub that takes no journal does not stop the calls', () =>
+test('a Hub that takes no callLog does not stop the calls', () =>
   withServer(
     () => ({}),
     async (_, options) => {

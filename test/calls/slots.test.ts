@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { PATIENCE } from '../../src/calls/dispatcher.ts';
+import { CALL_RETRY_POLICY } from '../../src/calls/dispatcher.ts';
 import { withSession } from '../../src/calls/run-calls.ts';
 import { openServers } from '../../src/calls/servers.ts';
 import { Slots, type SlotUser } from '../../src/calls/slots.ts';
@@ -95,13 +95,13 @@ test('a pool and a judge at one server have its slots together, and a judge that
     });
     return { after };
   });
-  const journal = await mkdtemp(join(tmpdir(), 'zephyr-slots-'));
+  const callLog = await mkdtemp(join(tmpdir(), 'zephyr-slots-'));
   const teacherOf = (model: string, concurrency: number) =>
     openTeacher(teacherSpec.parse({ provider: 'openai', model, baseUrl: server.url, concurrency }), 'key');
   const [pool, judge] = [teacherOf('pool', 6), teacherOf('judge', 8)];
   try {
     const teacher = async (id: string) => [id === 'judge' ? judge : pool];
-    await withSession({ journal, teacher, signal: new AbortController().signal }, async (session) => {
+    await withSession({ callLog, teacher, signal: new AbortController().signal }, async (session) => {
       const ask = (id: string, what: string, count: number) =>
         Promise.all(Array.from({ length: count }, (_, n) => session.ask({ ...call(`${what} ${n}`), teacher: id, model: id })));
       // Known to answer: of one that is not, few calls are sent.
@@ -115,7 +115,7 @@ test('a pool and a judge at one server have its slots together, and a judge that
     assert.ok(most <= 8, `${most} at once`);
   } finally {
     await server.close();
-    await rm(journal, { recursive: true });
+    await rm(callLog, { recursive: true });
   }
 });
 
@@ -123,7 +123,7 @@ test('limits a minute are one for all teachers that are the same model at a serv
   const servers = openServers();
   const at = (model: string, baseUrl: string, secret: string, requestsPerMinute?: number) => {
     const limits = { requestsPerMinute, tokensPerMinute: undefined };
-    return servers.at(openTeacher(teacherSpec.parse({ provider: 'openai', model, baseUrl, limits }), secret), PATIENCE);
+    return servers.at(openTeacher(teacherSpec.parse({ provider: 'openai', model, baseUrl, limits }), secret), CALL_RETRY_POLICY);
   };
   const pool = at('m', 'http://one.test/v1', 'key', 600);
   const judge = at('m', 'http://one.test/v1/', 'key', 240);

@@ -7,31 +7,31 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
 import { openSession } from '../../src/calls/session.ts';
-import { openShelf, type Place } from '../../src/calls/spill-files.ts';
+import { type Span, SpillFiles } from '../../src/calls/spill-files.ts';
 import { batchTeacher } from '../rig/batching.ts';
 
-const root = await mkdtemp(join(tmpdir(), 'zephyr-shelf-'));
+const root = await mkdtemp(join(tmpdir(), 'zephyr-spill-'));
 after(() => rm(root, { recursive: true }));
 
-test('a shelf gives back every text that was put on it and not dropped, and leaves no file', async () => {
+test('spilled texts are given back, every one that was put there and not dropped, and leaves no file', async () => {
   const texts = fc.array(fc.tuple(fc.string({ unit: 'binary', maxLength: 60 }), fc.boolean()), { maxLength: 40 });
   await fc.assert(
     fc.asyncProperty(texts, async (items) => {
-      const shelf = openShelf(root, 100);
-      const kept: { readonly place: Place; readonly text: string }[] = [];
+      const spill = new SpillFiles(root, 100);
+      const kept: { readonly span: Span; readonly text: string }[] = [];
       await Promise.all(
         items.map(async ([text, isDropped]) => {
-          const place = await shelf.put(text);
-          if (isDropped) shelf.drop(place);
-          else kept.push({ place, text });
+          const span = await spill.put(text);
+          if (isDropped) spill.drop(span);
+          else kept.push({ span, text });
         }),
       );
       assert.deepEqual(
-        await Promise.all(kept.map(({ place }) => shelf.read(place))),
+        await Promise.all(kept.map(({ span }) => spill.read(span))),
         kept.map(({ text }) => Buffer.from(text).toString()),
       );
       assert.deepEqual(await readdir(root), []);
-      await shelf.close();
+      await spill.close();
     }),
     { numRuns: 20 },
   );
@@ -48,10 +48,10 @@ test('calls that wait for a batch are on disk, not in memory', async () => {
   };
   const turnedAway = new AbortController();
   const session = await openSession({
-    journal: join(root, 'journal'),
+    callLog: join(root, 'journal'),
     teacher: async () => [batchTeacher('http://127.0.0.1:1/v1', { requests: 50_000 })],
     signal: turnedAway.signal,
-    patience: { gatherMs: 600_000 },
+    retryPolicy: { gatherMs: 600_000 },
   });
   const before = heap();
   const answers: Promise<unknown>[] = [];

@@ -158,7 +158,7 @@ test('where the recipe says that a server keeps answers and it does not, a lost 
     return session.summary();
   });
   await server.close();
-  await rm(options.journal, { recursive: true });
+  await rm(options.callLog, { recursive: true });
   assert.deepEqual([summary.recovered, summary.possibleDoubleSpend, summary.asked], [0, 2, 6]);
 });
 
@@ -166,7 +166,7 @@ test('a call of a machine whose clock was ahead is looked for no longer than any
   withServer(
     () => ({}),
     async (_, options) => {
-      const log = await openCallLog(options.journal);
+      const log = await openCallLog(options.callLog);
       const [teacher] = await options.teacher('t');
       const at = Date.now() + 86_400_000;
       const k = callKey(call('q0'));
@@ -191,15 +191,15 @@ test('a call that a clock an hour behind ours wrote down is waited for as long a
         // its answer is on its way to the store still
         return looks < 4 ? undefined : opened.recover(...asked);
       };
-      const journal = `${options.journal}-later`;
-      const log = await openCallLog(journal);
+      const callLog = `${options.callLog}-later`;
+      const log = await openCallLog(callLog);
       const at = Date.now() - 3_600_000;
       await log.append({ t: 'intent', k: callKey(call('q0')), a: 1, at, est: null, model: 'm', teacher: opened.name });
       await log.close();
       const teacher = { ...opened, settleMs: 60_000, recover };
-      const later = { ...options, journal, teacher: () => Promise.resolve([teacher]) };
+      const later = { ...options, callLog, teacher: () => Promise.resolve([teacher]) };
       const texts = await withSession(later, (session) => askAll(session, calls(1)));
-      await rm(journal, { recursive: true });
+      await rm(callLog, { recursive: true });
       assert.equal(texts.get('q0'), 'echo: q0');
       assert.deepEqual([...server.billed.values()], [1]);
     },

@@ -1,9 +1,9 @@
-/** A process to be killed: asks COUNT questions at URL with the journal FOLDER, as a step would: URL FOLDER COUNT store [AT_ONCE]. */
+/** A process to be killed: asks COUNT questions at URL with the call log FOLDER, as a step would: URL FOLDER COUNT store [AT_ONCE]. */
 import { runCalls, withSession } from '../../src/calls/run-calls.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
 import { teacherSpec } from '../../src/teachers/spec.ts';
 
-const [url, journal, count, store, atOnce = '16'] = process.argv.slice(2) as [string, string, string, string, string?];
+const [url, callLog, count, store, atOnce = '16'] = process.argv.slice(2) as [string, string, string, string, string?];
 const spec = teacherSpec.parse({
   provider: 'openai',
   model: 'm',
@@ -21,10 +21,10 @@ const calls = Array.from({ length: Number(count) }, (_, n) => ({
   sampling: { temperature: 0, top_p: 1, max_tokens: 8 },
 }));
 const options = {
-  journal,
+  callLog,
   teacher: () => Promise.resolve([{ ...opened, settleMs: Math.min(opened.settleMs, 2000) }]),
   signal: new AbortController().signal,
-  patience: { lookMs: 50 },
+  retryPolicy: { lookMs: 50 },
 };
 const answers: string[] = [];
 const summary = await withSession(options, async (session) => {

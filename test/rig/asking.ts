@@ -8,7 +8,7 @@ import { openTeacher } from '../../src/teachers/registry.ts';
 import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
 import { type Asked, type ChatServer, type Doing, startChatServer } from './chat-server.ts';
 
-const PATIENCE = {
+const CALL_RETRY_POLICY = {
   attempts: 4,
   callMs: 60_000,
   baseMs: 2,
@@ -41,7 +41,7 @@ export async function withServer(
   try {
     const options = await optionsFor(server, spec);
     await use(server, options);
-    await rm(options.journal, { recursive: true, force: true });
+    await rm(options.callLog, { recursive: true, force: true });
   } finally {
     await server.close();
   }
@@ -54,10 +54,10 @@ export async function optionsFor(server: ChatServer, spec: Partial<TeacherSpec> 
   // it stores an answer before it sends it: what is not there at the first look never will be
   const teacher = { ...opened, settleMs: Math.min(opened.settleMs, 300) };
   return {
-    journal: await mkdtemp(join(tmpdir(), 'zephyr-calls-')),
+    callLog: await mkdtemp(join(tmpdir(), 'zephyr-calls-')),
     teacher: () => Promise.resolve([teacher]),
     signal: new AbortController().signal,
-    patience: PATIENCE,
+    retryPolicy: CALL_RETRY_POLICY,
     drainMs: 20_000,
   };
 }

@@ -11,7 +11,16 @@ import type { BatchApi, Teacher } from '../../src/teachers/teacher.ts';
 import { startFaultyPractice } from './faulty-practice.ts';
 
 const PRICE = { input: 1, output: 10, batch: 0.5, date: '2026-01-01', source: 'made up' };
-const PATIENCE = { attempts: 4, baseMs: 2, capMs: 20, awayMs: 500, unseenMs: 500, breakMostMs: 20, lookMs: 20, gatherMs: 20 };
+const CALL_RETRY_POLICY = {
+  attempts: 4,
+  baseMs: 2,
+  capMs: 20,
+  awayMs: 500,
+  unseenMs: 500,
+  breakMostMs: 20,
+  lookMs: 20,
+  gatherMs: 20,
+};
 
 export function batchTeacher(
   baseUrl: string,
@@ -57,7 +66,7 @@ export interface Asked {
 
 /** Asks all calls at once, in a session of its own. */
 export async function askAll(
-  options: Partial<SessionOptions> & Pick<SessionOptions, 'journal' | 'teacher'>,
+  options: Partial<SessionOptions> & Pick<SessionOptions, 'callLog' | 'teacher'>,
   list: Call[],
 ): Promise<Asked> {
   const notes: string[] = [];
@@ -66,7 +75,7 @@ export async function askAll(
     note: (message) => notes.push(message),
     drainMs: 1000,
     ...options,
-    patience: { ...PATIENCE, ...options.patience },
+    retryPolicy: { ...CALL_RETRY_POLICY, ...options.retryPolicy },
   });
   try {
     const all = await Promise.allSettled(list.map((call) => session.ask(call)));
@@ -86,7 +95,7 @@ export async function askAll(
 
 export interface Place {
   readonly root: string;
-  readonly journal: string;
+  readonly callLog: string;
   readonly server: PracticeServer;
   /** keys of the answered calls, as the server has logged them */
   readonly answeredKeys: () => Promise<string[]>;
@@ -100,7 +109,7 @@ export async function withPractice(batches: string, use: (place: Place) => Promi
   try {
     await use({
       root,
-      journal: join(root, 'journal'),
+      callLog: join(root, 'journal'),
       server,
       answeredKeys: async () =>
         (await readFile(log, 'utf8'))

@@ -21,7 +21,7 @@ export async function withServers(
     );
     const options = await optionsFor(servers[0] as ChatServer);
     await use(servers, { ...options, teacher: () => Promise.resolve(teachers) });
-    await rm(options.journal, { recursive: true, force: true });
+    await rm(options.callLog, { recursive: true, force: true });
   } finally {
     await Promise.all(servers.map((server) => server.close()));
   }

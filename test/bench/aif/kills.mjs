@@ -21,9 +21,9 @@ console.log('stored   killed   answers   lost   billed   paid twice   of at most
 for (const store of ['store', 'no-store']) await oneRun(store);
 
 async function oneRun(store) {
-  const journal = mkdtempSync(join(tmpdir(), 'zephyr-kills-'));
+  const callLog = mkdtempSync(join(tmpdir(), 'zephyr-kills-'));
   const server = await startServer(rig('load-server.ts'), ['--latencyMs', '30', '--jitterMs', '60', '--characters', '200']);
-  const args = [rig('ask-many.ts'), server.url, journal, calls, store, AT_ONCE].map(String);
+  const args = [rig('ask-many.ts'), server.url, callLog, calls, store, AT_ONCE].map(String);
   const startedAt = performance.now();
   let killed = 0;
   try {
@@ -66,6 +66,6 @@ async function oneRun(store) {
     );
   } finally {
     await server.stop();
-    rmSync(journal, { recursive: true });
+    rmSync(callLog, { recursive: true });
   }
 }

@@ -89,7 +89,7 @@ async function oneCase(each) {
 
 /** Prints what the server charges for a call on average, by its estimate. */
 async function ask({ binding, recipe, url, seconds }) {
-  const journal = mkdtempSync(join(tmpdir(), 'zephyr-limits-'));
+  const callLog = mkdtempSync(join(tmpdir(), 'zephyr-limits-'));
   const spec = teacherSpec.parse({
     provider: 'openai',
     model: 'm',
@@ -112,11 +112,11 @@ async function ask({ binding, recipe, url, seconds }) {
     }
   }
   try {
-    await withSession({ journal, teacher: () => Promise.resolve([teacher]), signal: new AbortController().signal }, (session) =>
+    await withSession({ callLog, teacher: () => Promise.resolve([teacher]), signal: new AbortController().signal }, (session) =>
       runCalls(session, calls()),
     );
   } finally {
-    rmSync(journal, { recursive: true });
+    rmSync(callLog, { recursive: true });
   }
   console.log(charged / count);
 }

@@ -71,7 +71,7 @@ async function eachCall(atOnce, ask) {
 }
 
 async function zephyr(url, perMinute, asked) {
-  const journal = mkdtempSync(join(tmpdir(), 'zephyr-slots-'));
+  const callLog = mkdtempSync(join(tmpdir(), 'zephyr-slots-'));
   const limits = perMinute === undefined ? {} : { requestsPerMinute: perMinute };
   const opened = Object.fromEntries(
     [...POOL, 'judge'].map((id) => {
@@ -81,7 +81,7 @@ async function zephyr(url, perMinute, asked) {
   );
   const sampling = { temperature: 0, top_p: 1, max_tokens: 200 };
   try {
-    await withSession({ journal, teacher: async (id) => [opened[id]], signal: new AbortController().signal }, (session) =>
+    await withSession({ callLog, teacher: async (id) => [opened[id]], signal: new AbortController().signal }, (session) =>
       eachCall(
         () => session.inHand,
         async (named, content) => {
@@ -99,7 +99,7 @@ async function zephyr(url, perMinute, asked) {
       ),
     );
   } finally {
-    rmSync(journal, { recursive: true });
+    rmSync(callLog, { recursive: true });
   }
 }
 

@@ -48,7 +48,7 @@ async function bench(seconds) {
 }
 
 async function ask(provider, inFlight, seconds, url) {
-  const journal = mkdtempSync(join(tmpdir(), 'zephyr-throughput-'));
+  const callLog = mkdtempSync(join(tmpdir(), 'zephyr-throughput-'));
   const teacher =
     provider === 'engine'
       ? inProcess(Number(inFlight))
@@ -70,7 +70,7 @@ async function ask(provider, inFlight, seconds, url) {
         sampling: { temperature: 0, top_p: 1, max_tokens: 300 },
       };
   }
-  const options = { journal, teacher: () => Promise.resolve([teacher]), signal: new AbortController().signal };
+  const options = { callLog, teacher: () => Promise.resolve([teacher]), signal: new AbortController().signal };
   let answered = 0;
   let from;
   let to;
@@ -85,7 +85,7 @@ async function ask(provider, inFlight, seconds, url) {
       await warm;
     });
   } finally {
-    rmSync(journal, { recursive: true });
+    rmSync(callLog, { recursive: true });
   }
   const count = to.answered - from.answered;
   const cpuMs = (to.cpu.user + to.cpu.system - from.cpu.user - from.cpu.system) / 1000;

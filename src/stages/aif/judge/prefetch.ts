@@ -32,7 +32,7 @@ export async function prefetchJudge(config: Json, files: string): Promise<Prefet
   async function ask(request: JudgeRequest, session: CallSession) {
     const { reading } = await judgeOnce(request, async (call) => {
       if (giveUp.isReached(request.judgeIndex)) return undefined;
-      const outcome = await session.ask(call, { ahead: true });
+      const outcome = await session.ask(call, { prefetch: true });
       return outcome.ok ? outcome.reply : undefined;
     });
     if (reading.ok || reading.status !== 'missing') giveUp.record(request.judgeIndex, reading.ok);

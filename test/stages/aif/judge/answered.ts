@@ -64,7 +64,7 @@ export async function answered(
 export async function askAhead(shop: Workshop, config: TeachersConfig, completions: readonly Completion[]): Promise<void> {
   const ask = await prefetchJudge(config, FILES);
   const session = await openSession({
-    journal: join(shop.folder, 'journal', 'judge'),
+    callLog: join(shop.folder, 'journal', 'judge'),
     teacher: () => Promise.resolve([shop.teacher]),
     signal: new AbortController().signal,
   });

@@ -145,7 +145,7 @@ test('a server without log-probabilities is found out before much is paid', () =
     assert.equal(shop.answered(), 32);
     const askAhead = await prefetchJudge(judging({ mode: 'expected', judges: [mute] }), FILES);
     const session = await openSession({
-      journal: join(shop.folder, 'journal', 'ahead'),
+      callLog: join(shop.folder, 'journal', 'ahead'),
       teacher: () => Promise.resolve([shop.teacher]),
       signal: new AbortController().signal,
     });
