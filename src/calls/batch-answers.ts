@@ -1,71 +1,84 @@
 import type { BatchLine, ChatFailure, ChatReply, ServerBatch } from '../teachers/teacher.ts';
 import { type Batch, type BatchContext, type BatchedCall, insist, isGone, mayBeBilled } from './batch.ts';
 import { dollarsOf } from './estimate.ts';
+import { doneRecord, failRecord } from './record.ts';
 import { pause } from './wait.ts';
 
 /** Times that a batch's files are read when they hold less than the server says. */
 const READINGS = 3;
 
+/** What was found in the files of a batch. */
+interface ReadFiles {
+  /** custom ids of calls that are not in the batch */
+  readonly strangers: Set<string>;
+  /** lines that cannot be read, in the last reading */
+  unreadable: number;
+  /** All is there that the server says it has answered. */
+  isComplete: boolean;
+}
+
 /**
- * Reads the output and the error file of a batch that is over: each answer goes into the log, then to whoever waits for
- * it. Lines may come in any order, twice, or for calls that nobody made; only the custom id says whose an answer is. What
- * has no answer then has its reason in the log, and the batch its end.
+ * Reads the output and the error file of a batch that is over: each answer goes into the log, then to the caller that waits
+ * for it. Lines may come in any order, twice, or for calls that nobody made; only the custom id says whose an answer is.
+ * What has no answer then has its reason in the log, and the batch its end.
  */
 export async function collect(context: BatchContext, batch: Batch, over: ServerBatch): Promise<void> {
-  const { note, shutdown, retryPolicy } = context;
+  const { shutdown, retryPolicy, api } = context;
+  const files: ReadFiles = { strangers: new Set(), unreadable: 0, isComplete: false };
   let last = over;
-  const tally = { strangers: new Set<string>(), unreadable: 0 };
-  let isComplete = true;
   for (let reading = 1; ; reading += 1) {
-    tally.unreadable = 0;
-    isComplete = true;
-    for (const file of [last.outputFile, last.errorFile]) {
-      if (file !== undefined && !(await readFile(context, batch, file, tally))) isComplete = false;
-    }
-    const answered = [...batch.members.values()].filter((member) => member.answered).length;
-    isComplete &&= answered >= (last.answered ?? 0) && tally.unreadable === 0;
-    if (isComplete || reading === READINGS) break;
+    await readFiles(context, batch, last, files);
+    if (files.isComplete || reading === READINGS) break;
     await pause(retryPolicy.lookMs, shutdown.signal);
     // A server may name a file only a moment after it says that the batch is over.
-    const said = await insist(context, () => context.api.retrieve(last.id, shutdown.hard), isGone);
+    const said = await insist(context, () => api.retrieve(last.id, shutdown.hard), isGone);
     if (said.ok) last = said.value;
   }
-  if (tally.strangers.size > 0)
-    note(`Batch ${last.id} answers ${tally.strangers.size} calls that are not in it: those answers are not taken`);
-  const left = [...batch.members.values()].filter((member) => !member.answered);
-  if (left.length > 0) note(`Batch ${last.id} is ${last.status} with ${left.length} of ${batch.members.size} calls not answered`);
-  if (!isComplete && left.some(mayBeBilled)) {
-    const count = left.filter(mayBeBilled).length;
-    const lines = tally.unreadable === 0 ? '' : ` (${tally.unreadable} lines cannot be read)`;
-    note(`The files of batch ${last.id} hold less than the server says${lines}: ${count} calls may be paid twice`);
-  }
+  noteMissing(context, batch, last, files);
   const missing = {
     kind: 'again',
     message: `batch ${last.id} is ${last.status} without it`,
-    // One that is completed has answered all, unless the server counts otherwise.
+    // A batch that is completed has answered all its calls, unless the server counts otherwise.
     status: last.status === 'completed' && last.answered === undefined ? undefined : 0,
     afterMs: undefined,
   } as const;
-  for (const member of left) {
-    if (isComplete) member.failure ??= missing;
+  for (const member of unanswered(batch)) {
+    if (files.isComplete) member.failure ??= missing;
     if (mayBeBilled(member)) context.doubt(member);
   }
   await end(context, batch, last.status);
 }
 
-/** Whether the file is there. */
-async function readFile(
-  context: BatchContext,
-  batch: Batch,
-  file: string,
-  tally: { readonly strangers: Set<string>; unreadable: number },
-): Promise<boolean> {
+const unanswered = ({ members }: Batch) => [...members.values()].filter((member) => !member.answered);
+
+async function readFiles(context: BatchContext, batch: Batch, last: ServerBatch, files: ReadFiles): Promise<void> {
+  files.unreadable = 0;
+  let areThere = true;
+  for (const file of [last.outputFile, last.errorFile])
+    if (file !== undefined && !(await readFile(context, batch, file, files))) areThere = false;
+  const answered = batch.members.size - unanswered(batch).length;
+  files.isComplete = areThere && answered >= (last.answered ?? 0) && files.unreadable === 0;
+}
+
+function noteMissing({ note }: BatchContext, batch: Batch, { id, status }: ServerBatch, files: ReadFiles): void {
+  const { strangers, unreadable, isComplete } = files;
+  if (strangers.size > 0) note(`Batch ${id} answers ${strangers.size} calls that are not in it: those answers are not taken`);
+  const left = unanswered(batch);
+  if (left.length > 0) note(`Batch ${id} is ${status} with ${left.length} of ${batch.members.size} calls not answered`);
+  const count = left.filter(mayBeBilled).length;
+  if (isComplete || count === 0) return;
+  const lines = unreadable === 0 ? '' : ` (${unreadable} lines cannot be read)`;
+  note(`The files of batch ${id} hold less than the server says${lines}: ${count} calls may be paid twice`);
+}
+
+/** Says whether the server has the file. */
+async function readFile(context: BatchContext, batch: Batch, file: string, files: ReadFiles): Promise<boolean> {
   async function take(lines: readonly BatchLine[]): Promise<void> {
     await Promise.all(
       lines.map(async (line) => {
         const member = line.customId === undefined ? undefined : batch.members.get(line.customId);
-        if (line.customId === undefined) tally.unreadable += 1;
-        else if (member === undefined) tally.strangers.add(line.customId);
+        if (line.customId === undefined) files.unreadable += 1;
+        else if (member === undefined) files.strangers.add(line.customId);
         else if (!line.answer.ok) member.failure ??= line.answer.failure;
         else if (!member.answered) {
           member.answered = true;
@@ -81,23 +94,13 @@ async function readFile(
 
 async function record(context: BatchContext, batch: Batch, member: BatchedCall, reply: ChatReply): Promise<void> {
   const { log, append } = context;
-  const { key, attempt } = member;
+  const { key } = member;
   let taken = reply;
   // Read before, by a process that died over it, or answered by a later attempt: the first answer stays the answer.
   if (log.known(key)?.state === 'done') taken = (await log.reply(key)) ?? reply;
   else {
     const used = usedBy(context, member, reply);
-    await append({
-      t: 'done',
-      k: key,
-      a: attempt,
-      usd: used.usd,
-      in: used.input,
-      out: used.output,
-      recovered: batch.isRecovered,
-      rid: reply.requestId ?? null,
-      raw: reply.raw,
-    });
+    await append(doneRecord(member, reply, { ...used, recovered: batch.isRecovered }));
     context.answered(used.input + used.output);
   }
   const { waiting } = member;
@@ -120,9 +123,10 @@ function usedBy({ estimates, price }: BatchContext, { waiting, est }: BatchedCal
 /** Why the calls without an answer have none, then the end of the batch. Without a reason nobody knows what they cost. */
 export async function end({ append, log, teacher }: BatchContext, batch: Batch, status: string): Promise<void> {
   await Promise.all(
-    [...batch.members.values()].map(async ({ key: k, attempt: a, answered, failure }) => {
-      if (answered || failure?.status === undefined || log.known(k)?.state === 'done') return;
-      await append({ t: 'fail', k, a, kind: failure.kind, status: failure.status, message: failure.message });
+    [...batch.members.values()].map(async (member) => {
+      const { key, answered, failure } = member;
+      if (answered || failure?.status === undefined || log.known(key)?.state === 'done') return;
+      await append(failRecord(member, failure));
     }),
   );
   const at = Date.now();

@@ -1,311 +1,162 @@
-import { rm } from 'node:fs/promises';
-import { ulid } from '../base/ulid.ts';
-import type { BatchApi, ChatFailure, Teacher } from '../teachers/teacher.ts';
-import { type Batch, type BatchContext, type BatchedCall, mayBeBilled, newBatch, type PendingCall } from './batch.ts';
-import { begin, leftBatches } from './batch-adopt.ts';
-import { openBuffer } from './batch-buffer.ts';
-import { requestFile, requestPath } from './batch-file.ts';
-import { customIdOf } from './batch-keys.ts';
+import type { TeacherProgress } from '../model/event.ts';
+import type { BatchApi, ChatReply, Teacher } from '../teachers/teacher.ts';
+import type { BatchContext, PendingCall } from './batch.ts';
 import { lostCalls } from './batch-lost.ts';
-import { type BatchOutcome, carry } from './batch-run.ts';
-import { dropStopped, give, isWaitedFor } from './batch-stops.ts';
-import { findAgain, submit } from './batch-submit.ts';
-import type { Claim } from './budget.ts';
-import { type Call, type CallOutcome, MOST_UNREAD, requestOf } from './call.ts';
+import { BatchRuns } from './batch-runs.ts';
+import { give } from './batch-stops.ts';
+import { type Call, type CallOutcome, requestOf } from './call.ts';
 import type { Dispatcher, SessionContext } from './dispatcher.ts';
-import { dollarsOf, estimator } from './estimate.ts';
+import { dollarsOf, Estimator } from './estimate.ts';
+import type { KnownCall } from './known-calls.ts';
 import { Outage } from './outage.ts';
 import { rateMeter } from './rate-meter.ts';
-import { NotNeeded, ServerAway, type Stop, unanswered } from './shutdown.ts';
+import { NotNeeded, ServerAway, type Stop } from './shutdown.ts';
 import { SpillFiles } from './spill-files.ts';
-import { backoffMs } from './wait.ts';
 
-/** Calls in hand at least, so that several files are worked on at once. */
+/** Least calls in hand, so that several files are worked on at once. */
 const IN_HAND = 40_000;
-
-/** Looks at the server between two tries to get into a queue that others fill. */
-const LONGEST_REST = 20;
-
-/** Batches refused in a row, after which the next one would be too. */
-const REFUSALS = 3;
 
 /** Calls of the first file under a budget, as long as nobody knows what the server bills beyond a reply's limit. */
 const PROBES = 16;
 
-export type BatchTeacher = Teacher & { readonly batch: BatchApi };
+type BatchTeacher = Teacher & { readonly batch: BatchApi };
 
 /**
- * Sends calls by the file. A call's body goes to the disk at once; what stays in memory is its key and who waits for it.
+ * Sends calls by the file. A call's body goes to the disk at once; its key and the promise to its caller stay in memory.
  * All that a restart needs is in the log. The request files are not kept for it: the calls of a batch that never came to
  * be are asked and written again, on whichever machine the step goes on.
  */
-export function openBatchDispatcher(context: SessionContext, teacher: BatchTeacher): Dispatcher {
-  const { shutdown, log, budget, note, retryPolicy, folders } = context;
-  const { batch: api, price: live } = teacher;
-  const [folder] = folders;
-  const estimates = estimator({ reasoningTokens: teacher.reasoningTokens, probes: PROBES });
-  const meters = { requests: rateMeter(), tokens: rateMeter() };
-  const over = new AbortController();
-  const shared: BatchContext = {
-    ...context,
-    teacher,
-    api,
-    estimates,
-    over: over.signal,
-    outage: new Outage(),
-    oddWords: new Set(),
-    price: live && { ...live, input: live.input * live.batch, output: live.output * live.batch },
-    answered(tokens) {
-      meters.requests.add(1, performance.now());
-      meters.tokens.add(tokens, performance.now());
-    },
-  };
-  const findLost = lostCalls(shared);
-  const spill = new SpillFiles(folder);
-  const tag = ulid(Date.now());
-  const queue = context.queueOf(teacher.name, api.queuedTokens);
-  const inHand = Math.max(IN_HAND, 2 * api.requests);
-  const buffer = openBuffer({
-    requests: api.requests,
-    bytes: api.bytes,
-    queue,
-    tokensOf: ({ size }) => estimates.estimate(size).input,
-    send,
-    quietMs: retryPolicy.gatherMs,
-  });
-  const underway = new Set<Batch>();
-  /** by SHA-256, from then on when it is known */
-  const named = new Map<string, Batch>();
-  const runs = new Set<Promise<void>>();
-  /** Batches that go on at the server without this dispatcher. */
-  const left: string[] = [];
-  let refusals = 0;
-  let isProbing = false;
-  /** A batch that was not heard of to its end may have been worked on: nothing is asked again beside it. */
-  let away: ServerAway | undefined;
-  /** Calls that a batch of an earlier process was refused, before anybody here asked for them. */
-  const refusedBefore = new Map<string, ChatFailure>();
+export class BatchDispatcher implements Dispatcher {
+  readonly isLive = false;
+  readonly inHand: number;
+  readonly #context: BatchContext;
+  readonly #spill: SpillFiles;
+  readonly #runs: BatchRuns;
+  readonly #findLost: ReturnType<typeof lostCalls>;
+  readonly #meters = { requests: rateMeter(), tokens: rateMeter() };
+  readonly #over = new AbortController();
+  /** Resolves when the batches of earlier processes are taken up. */
+  readonly #ready: Promise<void>;
+  #isProbing = false;
 
-  shutdown.signal.addEventListener('abort', turnAway, { once: true });
-  const ready = adopt();
-  // Whoever asks hears of it.
-  ready.catch(() => undefined);
+  constructor(session: SessionContext, teacher: BatchTeacher) {
+    const { batch: api, price: live } = teacher;
+    this.inHand = Math.max(IN_HAND, 2 * api.requests);
+    this.#context = {
+      ...session,
+      teacher,
+      api,
+      estimates: new Estimator({ reasoningTokens: teacher.reasoningTokens, probes: PROBES }),
+      over: this.#over.signal,
+      outage: new Outage(),
+      oddWords: new Set(),
+      price: live && { ...live, input: live.input * live.batch, output: live.output * live.batch },
+      answered: (tokens) => {
+        this.#meters.requests.add(1, performance.now());
+        this.#meters.tokens.add(tokens, performance.now());
+      },
+    };
+    this.#findLost = lostCalls(this.#context);
+    this.#spill = new SpillFiles(session.folders[0]);
+    this.#runs = new BatchRuns(this.#context, this.#spill, (call) => void this.#admit(call));
+    session.shutdown.signal.addEventListener('abort', this.#rejectUnsent, { once: true });
+    this.#ready = this.#runs.adopt();
+    // Every call awaits it, and rejects with it.
+    this.#ready.catch(() => undefined);
+  }
 
-  /** Takes up what earlier processes left at the server. */
-  async function adopt(): Promise<void> {
-    const found = await leftBatches(context, teacher.name);
-    if (found.length > 0) note(`Batches that were sent before are taken up again: ${found.length}`);
-    for (const batch of found) {
-      named.set(batch.sha, batch);
-      await rm(requestPath(folder, batch.file), { force: true });
-      // They may turn out cheaper than was thought: whoever does not fit under the cap waits for them too.
-      const claim = budget.claim(() => 0).catch(() => undefined);
-      start(batch, () => (batch.id === undefined ? findAgain(shared, batch, claim) : Promise.resolve()), claim);
+  settle(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
+    return this.#enqueue(call, key, stop).then(({ outcome }) => outcome);
+  }
+
+  heedStops(): void {
+    // When every caller has gone but those whose batch is not sent yet, nothing is sent any more.
+    if (this.#runs.heedStops()) this.#over.abort();
+  }
+
+  state(): Omit<TeacherProgress, 'id'> {
+    const now = performance.now();
+    const outage = this.#context.outage.now;
+    return {
+      ...(outage === undefined ? {} : { waitsFor: { server: this.#context.teacher.where, ...outage } }),
+      inFlight: this.#runs.calls,
+      ceiling: this.inHand,
+      requestsPerMinute: this.#meters.requests.sum(now),
+      requestLimit: null,
+      tokensPerMinute: this.#meters.tokens.sum(now),
+      tokenLimit: null,
+      busy: 0,
+      batches: this.#runs.batches,
+    };
+  }
+
+  async close(): Promise<void> {
+    const { note, teacher, shutdown } = this.#context;
+    this.#over.abort();
+    await this.#ready.catch(() => undefined);
+    const left = await this.#runs.ended();
+    if (left.length > 0) note(`Batches go on at "${teacher.name}": ${left.join(', ')}; their answers are taken later`);
+    shutdown.signal.removeEventListener('abort', this.#rejectUnsent);
+    await this.#spill.close();
+  }
+
+  /** Returns a promise of the answer in an object, so that the call's text is not held in memory until the answer comes. */
+  async #enqueue(call: Call, key: string, stop: Stop): Promise<{ readonly outcome: Promise<CallOutcome> }> {
+    const { api, estimates } = this.#context;
+    await this.#ready;
+    stop.check();
+    this.#runs.checkAway();
+    const span = await this.#spill.put(api.body(requestOf(call, key)));
+    const { promise, resolve, reject } = Promise.withResolvers<CallOutcome>();
+    const { model } = call;
+    const size = estimates.sizeOf(call);
+    const pending = { key, model, size, stop, span, tries: 0, unread: 0, claim: undefined, est: null, resolve, reject };
+    await this.#place(call, pending);
+    return { outcome: promise.finally(() => this.#spill.drop(span)) };
+  }
+
+  /** Answers the call from what is known, lets it wait for the batch that has it, or sends it with one of the next. */
+  async #place(call: Call, pending: PendingCall): Promise<void> {
+    const { key } = pending;
+    const before = this.#context.log.known(key);
+    const place = before?.state === 'sent' ? this.#runs.find(key, before) : undefined;
+    const reply = before === undefined || place !== undefined ? undefined : await this.#replyTo(call, pending, before);
+    const refusal = this.#runs.refusedBefore.get(key);
+    if (reply !== undefined) pending.resolve({ ok: true, key, reply, replayed: false });
+    else if (refusal !== undefined) pending.resolve({ ok: false, key, failure: refusal, replayed: false });
+    else if (place === undefined) void this.#admit(pending);
+    else this.#runs.attach(place, pending);
+  }
+
+  async #replyTo(call: Call, { key, stop }: PendingCall, before: KnownCall): Promise<ChatReply | undefined> {
+    if (before.state === 'sent') return this.#findLost(call, key, before, stop);
+    return before.state === 'done' ? this.#context.log.reply(key) : undefined;
+  }
+
+  async #admit(call: PendingCall): Promise<void> {
+    const { estimates, price, budget, shutdown } = this.#context;
+    try {
+      const trust = estimates.trust(call.size);
+      const most = () => dollarsOf(estimates.most(call.size), price) ?? 0;
+      if (budget.capUsd !== undefined && most() > 0 && trust.isFull) this.#sayProbing();
+      call.claim = await budget.claim(most, trust);
+      call.est = price === undefined ? null : call.claim.usd;
+      call.stop.check();
+      this.#runs.checkAway();
+      this.#runs.add(call);
+    } catch (error) {
+      const reason = error instanceof ServerAway || error instanceof NotNeeded ? error : shutdown.stop(error);
+      give(call, ({ reject }) => reject(reason));
     }
   }
 
-  function send(calls: readonly PendingCall[], tokens: number): void {
-    const members = new Map<string, BatchedCall>();
-    for (const waiting of calls) {
-      const { key, est } = waiting;
-      const attempt = (log.known(key)?.attempt ?? 0) + 1;
-      members.set(customIdOf(key, attempt), { key, attempt, est, waiting, answered: false, failure: undefined });
-    }
-    const batch = newBatch(members, tokens);
-    async function* lines(): AsyncGenerator<string> {
-      for (const [customId, { waiting }] of members)
-        if (waiting !== undefined) yield api.line(customId, await spill.read(waiting.span));
-    }
-    start(batch, async () => {
-      const file = await requestFile(folder, tag, lines);
-      batch.sha = file.sha;
-      batch.file = file.name;
-      begin(log, file.sha);
-      named.set(file.sha, batch);
-      await submit(shared, batch, file);
-    });
-  }
-
-  function start(batch: Batch, open: () => Promise<void>, claim?: Promise<Claim | undefined>): void {
-    underway.add(batch);
-    queue.enter(batch, batch.isAdopted ? undefined : buffer.pump);
-    const run = carry(shared, batch, () => open().then(() => dropStopped(buffer, underway)))
-      .then((outcome) => release(batch, outcome))
-      .catch((error: unknown) => {
-        leave(batch);
-        if (batch.id !== undefined) left.push(batch.id);
-        if (over.signal.aborted && !shutdown.signal.aborted) {
-          for (const { waiting } of batch.members.values())
-            give(waiting, ({ reject, stop }) => reject(stop.reason() ?? over.signal.reason));
-          return;
-        }
-        const reason = error instanceof ServerAway ? error : shutdown.stop(error);
-        for (const { waiting } of batch.members.values()) give(waiting, ({ reject }) => reject(reason));
-        if (!(reason instanceof ServerAway)) return;
-        away ??= reason;
-        for (const waiting of buffer.take(() => true)) give(waiting, ({ reject }) => reject(away));
-      })
-      .finally(async () => {
-        runs.delete(run);
-        (await claim)?.settled();
-      });
-    runs.add(run);
-  }
-
-  function leave(batch: Batch): void {
-    underway.delete(batch);
-    queue.leave(batch);
-    named.delete(batch.sha);
-  }
-
-  /** Tells those who still wait what came of their calls, or sends these again. In one go: nobody may come to wait meanwhile. */
-  function release(batch: Batch, outcome: BatchOutcome): void {
-    leave(batch);
-    if (outcome.end === 'full') makeRoom(batch, outcome.reason);
-    else if (outcome.end === 'read') {
-      queue.admitted();
-      refusals = 0;
-    } else if (outcome.end === 'refused') refusals += 1;
-    const isTooLarge = outcome.end === 'full' && batch.members.size === 1 && batch.tokens > queue.most;
-    const hopeless = hopelessness(batch, outcome);
-    if (hopeless !== undefined) shutdown.stop(unanswered([{ teacher, failure: hopeless }]));
-    for (const member of batch.members.values()) {
-      const { key, waiting, failure } = member;
-      if (waiting === undefined && failure !== undefined && isFinal(failure)) refusedBefore.set(key, failure);
-      give(waiting, (each) => {
-        // A batch that was not worked on says nothing about its calls.
-        each.tries += outcome.end === 'read' || outcome.end === 'gone' ? 1 : 0;
-        each.unread += outcome.end !== 'never' && mayBeBilled(member) ? 1 : 0;
-        if (shutdown.signal.aborted) each.reject(shutdown.reason());
-        else if (failure !== undefined && isFinal(failure)) each.resolve({ ok: false, key, failure, replayed: false });
-        else if (each.tries < retryPolicy.attempts && each.unread < MOST_UNREAD && !isTooLarge) void admit(each);
-        else each.resolve({ ok: false, key, failure: failure ?? LOST, replayed: false });
-      });
-    }
-    queue.wake();
-  }
-
-  function makeRoom(batch: Batch, reason: string): void {
-    const times = queue.refused(batch.tokens, reason);
-    if (times === 1) note(`${reason}; its calls are sent again when there is room`);
-    // Others wait in the queue, whose end nobody here hears of.
-    if (queue.batches === 0) queue.rest(backoffMs(times, api.pollMs, LONGEST_REST * api.pollMs, 1));
-  }
-
-  /** What will not be different for the next batch, if anything. */
-  function hopelessness({ members }: Batch, outcome: BatchOutcome): ChatFailure | undefined {
-    for (const { failure } of members.values()) if (failure?.kind === 'stop' || failure?.kind === 'quota') return failure;
-    if (outcome.end !== 'refused' || refusals < REFUSALS) return undefined;
-    return { kind: 'stop', message: outcome.reason, status: 400, afterMs: undefined };
-  }
-
-  function sayProbing(): void {
-    if (isProbing) return;
-    isProbing = true;
-    note(
-      `"${teacher.name}" is first asked ${PROBES} calls of each kind: what it bills beyond maxTokens is not known; reasoningTokens in the recipe says it`,
+  #sayProbing(): void {
+    if (this.#isProbing) return;
+    this.#isProbing = true;
+    this.#context.note(
+      `"${this.#context.teacher.name}" is first asked ${PROBES} calls of each kind: what it bills beyond maxTokens is not known; reasoningTokens in the recipe says it`,
     );
   }
 
-  async function admit(waiting: PendingCall): Promise<void> {
-    try {
-      const { size } = waiting;
-      const most = () => dollarsOf(estimates.most(size), shared.price) ?? 0;
-      if (budget.capUsd !== undefined && most() > 0 && estimates.trust(size).isFull) sayProbing();
-      waiting.claim = await budget.claim(most, estimates.trust(size));
-      waiting.est = shared.price === undefined ? null : waiting.claim.usd;
-      waiting.stop.check();
-      if (away !== undefined) throw away;
-      buffer.add(waiting);
-    } catch (error) {
-      const reason = error instanceof ServerAway || error instanceof NotNeeded ? error : shutdown.stop(error);
-      give(waiting, ({ reject }) => reject(reason));
-    }
-  }
-
-  /** Nothing new is sent; batches go on at the server. */
-  function turnAway(): void {
-    for (const waiting of buffer.take(() => true)) give(waiting, ({ reject }) => reject(shutdown.reason()));
-  }
-
-  /** When nobody waits any more but for what is not sent yet, nothing is sent any more. */
-  function heedStops(): void {
-    dropStopped(buffer, underway);
-    if (buffer.isEmpty && !isWaitedFor(underway)) over.abort();
-  }
-
-  /** Not the answer itself: a promise of it in an object, so that nobody holds the call until it comes. */
-  async function enter(call: Call, key: string, stop: Stop): Promise<{ readonly outcome: Promise<CallOutcome> }> {
-    await ready;
-    stop.check();
-    if (away !== undefined) throw away;
-    const span = await spill.put(api.body(requestOf(call, key)));
-    const { model } = call;
-    const size = estimates.sizeOf(call);
-    const before = log.known(key);
-    const batch = before?.state === 'sent' && before.batch !== undefined ? named.get(before.batch) : undefined;
-    const member = batch?.members.get(customIdOf(key, before?.attempt ?? 0));
-    const lost = before?.state === 'sent' && member === undefined ? await findLost(call, key, before, stop) : undefined;
-    const reply = lost ?? (before?.state === 'done' ? await log.reply(key) : undefined);
-    const refusal = refusedBefore.get(key);
-    const { promise, resolve, reject } = Promise.withResolvers<CallOutcome>();
-    const waiting: PendingCall = {
-      key,
-      model,
-      size,
-      stop,
-      span,
-      tries: 0,
-      unread: 0,
-      claim: undefined,
-      est: null,
-      resolve,
-      reject,
-    };
-    if (reply !== undefined) resolve({ ok: true, key, reply, replayed: false });
-    else if (refusal !== undefined) resolve({ ok: false, key, failure: refusal, replayed: false });
-    else if (batch === undefined || member === undefined) void admit(waiting);
-    else {
-      member.waiting = waiting;
-      batch.wanted.resolve();
-      batch.tokens += estimates.estimate(size).input;
-    }
-    return { outcome: promise.finally(() => spill.drop(span)) };
-  }
-
-  return {
-    isLive: false,
-    inHand,
-    settle: (call, key, stop) => enter(call, key, stop).then(({ outcome }) => outcome),
-    heedStops,
-    state() {
-      const now = performance.now();
-      const requests = meters.requests.sum(now);
-      const outage = shared.outage.now;
-      return {
-        ...(outage === undefined ? {} : { waitsFor: { server: teacher.where, ...outage } }),
-        inFlight: [...underway].reduce((sum, { members }) => sum + members.size, 0),
-        ceiling: inHand,
-        requestsPerMinute: requests,
-        requestLimit: null,
-        tokensPerMinute: meters.tokens.sum(now),
-        tokenLimit: null,
-        busy: 0,
-        batches: underway.size,
-      };
-    },
-    async close() {
-      over.abort();
-      await ready.catch(() => undefined);
-      await Promise.all(runs);
-      if (left.length > 0) note(`Batches go on at "${teacher.name}": ${left.join(', ')}; their answers are taken later`);
-      shutdown.signal.removeEventListener('abort', turnAway);
-      await spill.close();
-    },
-  };
+  readonly #rejectUnsent = (): void => this.#runs.rejectUnsent(this.#context.shutdown.reason());
 }
-
-/** Nobody need ask it again in this session. */
-const isFinal = ({ kind }: ChatFailure) => kind === 'final' || kind === 'refused';
-
-const LOST: ChatFailure = { kind: 'again', message: 'its batch is lost', status: undefined, afterMs: undefined };

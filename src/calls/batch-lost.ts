@@ -3,7 +3,8 @@ import type { BatchContext } from './batch.ts';
 import type { Call } from './call.ts';
 import { dollarsOf } from './estimate.ts';
 import type { KnownCall } from './known-calls.ts';
-import { reconciler } from './reconcile.ts';
+import { NOT_STORED, reconciler } from './reconcile.ts';
+import { doneRecord, failRecord } from './record.ts';
 import type { Stop } from './shutdown.ts';
 
 /**
@@ -24,13 +25,12 @@ export function lostCalls(
       return undefined;
     }
     if (reply === 'not stored') {
-      await append({ t: 'fail', k: key, a: attempt, kind: 'again', status: null, message: 'not in the store of the server' });
+      await append(failRecord({ key, attempt }, NOT_STORED));
       return undefined;
     }
     const used = estimates.learn(call, reply);
-    const { requestId: rid = null, raw } = reply;
     const usd = dollarsOf(used.billed, teacher.price);
-    await append({ t: 'done', k: key, a: attempt, usd, in: used.input, out: used.output, recovered: true, rid, raw });
+    await append(doneRecord({ key, attempt }, reply, { ...used, usd, recovered: true }));
     return reply;
   };
 }

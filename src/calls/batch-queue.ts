@@ -18,8 +18,8 @@ export interface TokenQueue {
   /** `pump` sends what there is room for; it is called when a batch has left. */
   join(pump: () => void): void;
   /** A batch is on its way, sent by that pump if by any. */
-  enter(batch: Queued, pump?: () => void): void;
-  leave(batch: Queued): void;
+  add(batch: Queued, pump?: () => void): void;
+  remove(batch: Queued): void;
   /** Lets all send what there is room for now, those first who have waited longest. */
   wake(): void;
   /** The server has refused to let `tokens` in, and said why; returns how often it has in a row. */
@@ -67,11 +67,11 @@ export function tokenQueue(): TokenQueue {
     join(pump) {
       pumps.add(pump);
     },
-    enter(batch, pump) {
+    add(batch, pump) {
       queued.add(batch);
       if (pump !== undefined && pumps.delete(pump)) pumps.add(pump);
     },
-    leave(batch) {
+    remove(batch) {
       queued.delete(batch);
     },
     wake() {

@@ -12,7 +12,7 @@ export type BatchOutcome =
   | { readonly end: 'refused' | 'full'; readonly reason: string };
 
 /** Takes a batch to its end. `begin` gives it its id, if it is to have one. Throws what halted the session. */
-export async function carry(context: BatchContext, batch: Batch, begin: () => Promise<void>): Promise<BatchOutcome> {
+export async function runBatch(context: BatchContext, batch: Batch, begin: () => Promise<void>): Promise<BatchOutcome> {
   await begin();
   if (batch.id === undefined) {
     await disown(context, batch);

@@ -3,6 +3,7 @@ import { type Batch, type BatchContext, insist } from './batch.ts';
 import { createFrom, lookUp } from './batch-create.ts';
 import type { RequestFile } from './batch-file.ts';
 import type { Claim } from './budget.ts';
+import { failRecord } from './record.ts';
 
 /**
  * Plan and intents on disk, upload, the server's name for the file on disk, create, its name for the batch on disk.
@@ -74,9 +75,7 @@ async function plan({ append, teacher }: BatchContext, { sha, file, members }: B
 
 /** The batch is not at the server and never was: its calls cost nothing. Its end goes last. */
 export async function disown({ append, teacher }: BatchContext, { sha, members }: Batch): Promise<void> {
-  const message = 'the batch was not created';
-  await Promise.all(
-    [...members.values()].map(({ key: k, attempt: a }) => append({ t: 'fail', k, a, kind: 'again', status: 0, message })),
-  );
+  const failure = { kind: 'again', status: 0, message: 'the batch was not created' } as const;
+  await Promise.all([...members.values()].map((member) => append(failRecord(member, failure))));
   await append({ t: 'batch', state: 'ended', b: sha, teacher: teacher.name, at: Date.now(), id: '', status: 'not created' });
 }

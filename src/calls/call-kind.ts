@@ -27,8 +27,18 @@ export class CallKind {
     this.#asked = asked;
   }
 
+  /** Sends a call as soon as it may be sent, and reports what became of it. */
+  async send(stop: Stop, settle: () => Promise<CallOutcome>): Promise<CallOutcome> {
+    await this.#acquire(stop);
+    try {
+      return this.report(await settle());
+    } finally {
+      this.#release();
+    }
+  }
+
   /** Resolves when a call may be sent: at once, but for a kind of which none is answered yet and some are on their way. */
-  async enter(stop: Stop): Promise<void> {
+  async #acquire(stop: Stop): Promise<void> {
     // What was refused counts as well: the last of the probes is the last call, if none is answered.
     while (!this.#isAnswered && this.#onTheWay + this.#refused >= PROBES && !stop.signal.aborted && this.#inVain === undefined)
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -43,19 +53,19 @@ export class CallKind {
   }
 
   /** The call is not on its way any more: another may go, or all. */
-  leave(): void {
+  #release(): void {
     this.#onTheWay -= 1;
     if (this.#isAnswered || this.#inVain !== undefined) this.wake();
     else this.#waiting.shift()?.();
   }
 
-  /** Lets all who wait look again. */
+  /** Lets all calls that wait look again. */
   wake(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** What became of a call. Throws as `check` does, once it is told by this one. */
-  readonly heard = (outcome: CallOutcome): CallOutcome => {
+  readonly report = (outcome: CallOutcome): CallOutcome => {
     const failures = this.#rule.settled(!outcome.ok);
     if (outcome.ok) {
       this.#isAnswered = true;

@@ -3,11 +3,11 @@ import { resolve } from 'node:path';
 import { readReply } from '../teachers/reply.ts';
 import type { ChatReply } from '../teachers/teacher.ts';
 import { batchList, type LoggedBatch } from './batch-list.ts';
-import { type CallUsage, type KnownCall, knownCalls, type Totals } from './known-calls.ts';
+import { type CallUsage, type KnownCall, KnownCalls, type Totals } from './known-calls.ts';
 import { decodeRecord, encodeRecord, type LogRecord, readHead } from './record.ts';
 import { findSegments, finishSegments, scanLines } from './segment-files.ts';
 import { segmentReader } from './segment-reader.ts';
-import { type SegmentLimits, segmentWriter } from './segments.ts';
+import { type SegmentLimits, SegmentWriter } from './segments.ts';
 
 /** Every paid call of a run, on disk before and after. Memory grows by 80 bytes a call, never by its text. */
 export interface CallLog {
@@ -40,7 +40,7 @@ const LIMITS: SegmentLimits = { segmentBytes: 16 << 20, reserveBytes: 4 << 20 };
 /** Opens the log of a folder and reads what earlier attempts, here or elsewhere, left in it. */
 export async function openCallLog(folder: string, { earlier = [], limits = LIMITS }: CallLogOptions = {}): Promise<CallLog> {
   await mkdir(folder, { recursive: true });
-  const calls = knownCalls();
+  const calls = new KnownCalls();
   const batches = batchList();
   const reader = segmentReader();
   /** by number, as the index has them */
@@ -72,7 +72,7 @@ export async function openCallLog(folder: string, { earlier = [], limits = LIMIT
   const others = new Set(earlier.map((path) => resolve(path)));
   others.delete(resolve(folder));
   for (const other of others) await replay((await findSegments(other)).paths, false);
-  const writer = segmentWriter(folder, next, limits);
+  const writer = new SegmentWriter(folder, next, limits);
 
   return {
     totals: calls.totals,

@@ -1,15 +1,18 @@
 import type { CallOutcome } from './call.ts';
 import type { CallLog } from './call-log.ts';
 import { keySet } from './key-set.ts';
+import type { Totals } from './known-calls.ts';
 import { rateMeter } from './rate-meter.ts';
 
 /** Sums over what a session was asked for. A call counts once however often it is asked or read. */
 export interface Sums {
+  /** answered by a teacher in this session */
   asked: number;
   replayed: number;
   failed: number;
   /** asked in advance for a later step, and in no other figure */
   prefetch: number;
+  /** United States dollars, whichever session paid them */
   costUsd: number;
   promptTokens: number;
   completionTokens: number;
@@ -72,4 +75,29 @@ export function makeCounts(log: Pick<CallLog, 'usage'>, begunAt: number): Counts
       expected = settled() + left;
     },
   };
+}
+
+/**
+ * Attempts that may have been paid twice, since their calls were sent again although nobody knows whether they had been
+ * answered and billed. An attempt counts once, however often it is told.
+ */
+export class Doubts {
+  count: number;
+  /** by estimate; calls without a price are not in it */
+  usd: number;
+  readonly #known = new Set<string>();
+
+  /** What earlier sessions of the run left in doubt is in its log. */
+  constructor({ lost, lostUsd }: Pick<Totals, 'lost' | 'lostUsd'>) {
+    this.count = lost;
+    this.usd = lostUsd;
+  }
+
+  add({ key, attempt, est }: { readonly key: string; readonly attempt: number; readonly est: number | null }): void {
+    const name = `${key} ${attempt}`;
+    if (this.#known.has(name)) return;
+    this.#known.add(name);
+    this.count += 1;
+    this.usd += est ?? 0;
+  }
 }

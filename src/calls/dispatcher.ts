@@ -3,6 +3,7 @@ import type { TokenQueue } from './batch-queue.ts';
 import type { Budget } from './budget.ts';
 import type { Call, CallOutcome } from './call.ts';
 import type { CallLog } from './call-log.ts';
+import type { CallRetryPolicy } from './call-retry-policy.ts';
 import type { Sent } from './flusher.ts';
 import type { LogRecord } from './record.ts';
 import type { Servers } from './servers.ts';
@@ -55,49 +56,3 @@ export interface Dispatcher {
   /** Waits for what is on its way. */
   close(): Promise<void>;
 }
-
-/** How patient the engine is with a server. Times in milliseconds. */
-export interface CallRetryPolicy {
-  /** of one call, "too many requests" not counted, before it is given up or its server is taken to be out of reach */
-  readonly attempts: number;
-  /** of one call, from its first attempt on */
-  readonly callMs: number;
-  readonly baseMs: number;
-  readonly capMs: number;
-  /** A server that answers nothing for so long, asked again and again, is away: calls to it end with that. */
-  readonly awayMs: number;
-  /** The same for one that has never answered: its address is wrong, or it was not started. */
-  readonly unseenMs: number;
-  /** A server that answers nothing for so long but "too many requests" is out of reach. */
-  readonly silenceMs: number;
-  /** So long nothing is sent after "too many requests" that names no time. */
-  readonly busyMs: number;
-  /** Failures in a row, without an answer, after which a server is left alone. */
-  readonly breakAfter: number;
-  /** For so long at first; twice as long each time that it fails again, and at most for so long. */
-  readonly breakMs: number;
-  readonly breakMostMs: number;
-  /** Between two looks into a server's store. */
-  readonly lookMs: number;
-  /** A server may take so long to process a file before a batch may name it. */
-  readonly fileMs: number;
-  /** A batch is closed when nothing new has come for so long: no more is coming before these calls are answered. */
-  readonly gatherMs: number;
-}
-
-export const CALL_RETRY_POLICY: CallRetryPolicy = {
-  attempts: 6,
-  callMs: 600_000,
-  baseMs: 500,
-  capMs: 60_000,
-  awayMs: 180_000,
-  unseenMs: 20_000,
-  silenceMs: 600_000,
-  busyMs: 2000,
-  breakAfter: 10,
-  breakMs: 5000,
-  breakMostMs: 15_000,
-  lookMs: 1000,
-  fileMs: 600_000,
-  gatherMs: 2000,
-};

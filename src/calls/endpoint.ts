@@ -1,15 +1,15 @@
 import type { ChatAnswer, ChatFailure, Teacher } from '../teachers/teacher.ts';
 import { aimd } from './aimd.ts';
 import { type Breaker, breaker } from './breaker.ts';
-import type { CallRetryPolicy } from './dispatcher.ts';
+import type { CallRetryPolicy } from './call-retry-policy.ts';
 import { mostAwayMs } from './outage.ts';
-import { tokenBucket } from './token-bucket.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 /** A call that was admitted and has not come back. */
 export interface Permit {
   readonly tokens: number;
   /** by the process's steady clock */
-  readonly enteredAt: number;
+  readonly acquiredAt: number;
   readonly isTrial: boolean;
   readonly takenRequests: number;
   readonly takenTokens: number;
@@ -22,8 +22,8 @@ export interface Permit {
  */
 export class Endpoint {
   readonly #retryPolicy: CallRetryPolicy;
-  readonly #requests = tokenBucket(undefined, false);
-  readonly #tokens = tokenBucket(undefined, true);
+  readonly #requests = new TokenBucket(undefined, false);
+  readonly #tokens = new TokenBucket(undefined, true);
   readonly #atOnce = aimd({ most: 1 });
   readonly #breaker: Breaker;
   inFlight = 0;
@@ -105,31 +105,31 @@ export class Endpoint {
     return this.#dead === undefined ? Math.max(this.#breaker.waitMs(at), isLong ? quiet : 0) : Number.POSITIVE_INFINITY;
   }
 
-  admit(tokens: number, at: number): Permit {
+  acquire(tokens: number, at: number): Permit {
     this.inFlight += 1;
     return {
       tokens,
-      enteredAt: at,
+      acquiredAt: at,
       isTrial: this.#breaker.sent(),
       takenRequests: this.#requests.take(1, at),
       takenTokens: this.#tokens.take(tokens, at),
     };
   }
 
-  /** What it answered; `used`: tokens of the reply. `note` tells the user of a long silence. */
-  heard(permit: Permit, answer: ChatAnswer, used: number, at: number, note: (minutes: number) => void): void {
+  /** Takes note of what it answered, `used` tokens with the reply; returns the minutes of a long silence that it begins, if it does. */
+  report(permit: Permit, answer: ChatAnswer, used: number, at: number): number | undefined {
     this.#settle(permit, used);
     const { limits } = answer;
-    if (limits?.requests !== undefined) this.#requests.correct(limits.requests, permit.enteredAt, permit.takenRequests, at);
-    if (limits?.tokens !== undefined) this.#tokens.correct(limits.tokens, permit.enteredAt, permit.takenTokens, at);
-    if (answer.ok) {
-      this.#atOnce.answered(at);
-      this.#answered(at);
-    } else this.#failed(permit, answer.failure, at, note);
+    if (limits?.requests !== undefined) this.#requests.correct(limits.requests, permit.acquiredAt, permit.takenRequests, at);
+    if (limits?.tokens !== undefined) this.#tokens.correct(limits.tokens, permit.acquiredAt, permit.takenTokens, at);
+    if (!answer.ok) return this.#failed(permit, answer.failure, at);
+    this.#atOnce.answered(at);
+    this.#answered(at);
+    return undefined;
   }
 
   /** The call was not sent after all. */
-  withdraw(permit: Permit): void {
+  cancel(permit: Permit): void {
     this.#settle(permit, 0);
     if (permit.isTrial) this.#breaker.withdrawn();
   }
@@ -140,7 +140,7 @@ export class Endpoint {
   }
 
   #settle(permit: Permit, used: number): void {
-    if (used === 0) this.#tokens.refused(permit.tokens, permit.enteredAt);
+    if (used === 0) this.#tokens.refused(permit.tokens, permit.acquiredAt);
     else this.#tokens.used(permit.tokens, used);
   }
 
@@ -152,38 +152,46 @@ export class Endpoint {
     this.#breaker.answered();
   }
 
-  #failed(permit: Permit, failure: ChatFailure, at: number, note: (minutes: number) => void): void {
+  #failed(permit: Permit, failure: ChatFailure, at: number): number | undefined {
     this.#lastFailure = failure;
+    if (failure.kind === 'again')
+      return failure.status === 429 ? this.#isBusy(permit, failure, at) : this.#isAway(permit, failure, at);
     if (failure.kind === 'stop' || failure.kind === 'quota') this.#dead = failure;
-    else if (failure.kind === 'final' || failure.kind === 'refused') this.#answered(at);
-    else if (failure.status === 429) this.#isBusy(permit, failure, at, note);
-    else {
-      // CallPurpose in vain from the moment on at which it was asked: an answer that never comes takes its time.
-      this.#awaySince ??= permit.enteredAt;
-      this.#beQuiet(failure.afterMs ?? 0, at, note);
-      this.#breaker.failed(permit.isTrial, at);
-    }
+    else this.#answered(at);
+    return undefined;
   }
 
-  #isBusy(permit: Permit, failure: ChatFailure, at: number, note: (minutes: number) => void): void {
+  #isAway(permit: Permit, failure: ChatFailure, at: number): number | undefined {
+    // Asked in vain from the moment on at which it was asked: an answer that never comes takes its time.
+    this.#awaySince ??= permit.acquiredAt;
+    const minutes = this.#beQuiet(failure.afterMs ?? 0, at);
+    this.#breaker.failed(permit.isTrial, at);
+    return minutes;
+  }
+
+  #isBusy(permit: Permit, failure: ChatFailure, at: number): number | undefined {
     const { busyMs, attempts, silenceMs } = this.#retryPolicy;
-    this.#atOnce.busy(permit.enteredAt, this.inFlight, at);
+    this.#atOnce.busy(permit.acquiredAt, this.inFlight, at);
     this.#busy ??= { since: at, times: 0 };
     this.#busy.times += 1;
     // It may name no time, or one that is never enough.
     const least = at - this.#busy.since < busyMs ? 0 : busyMs;
-    this.#beQuiet(Math.max(failure.afterMs || busyMs, least), at, note);
+    const minutes = this.#beQuiet(Math.max(failure.afterMs || busyMs, least), at);
     // It is there, and says so.
     this.#awaySince = undefined;
     if (permit.isTrial) this.#breaker.answered();
-    if (this.#busy.times < attempts || at - this.#busy.since <= silenceMs) return;
-    this.#isTooBusy = true;
-    this.#breaker.trip(at);
+    if (this.#busy.times >= attempts && at - this.#busy.since > silenceMs) {
+      this.#isTooBusy = true;
+      this.#breaker.trip(at);
+    }
+    return minutes;
   }
 
-  #beQuiet(ms: number, at: number, note: (minutes: number) => void): void {
-    // While it is silent for long, that has been said.
-    if (ms > this.#retryPolicy.capMs && this.#quietUntil - at <= this.#retryPolicy.capMs) note(Math.ceil(ms / 60_000));
+  /** Returns its minutes for a silence that is long and was not said before. */
+  #beQuiet(ms: number, at: number): number | undefined {
+    const { capMs } = this.#retryPolicy;
+    const isNews = ms > capMs && this.#quietUntil - at <= capMs;
     this.#quietUntil = Math.max(this.#quietUntil, at + ms);
+    return isNews ? Math.ceil(ms / 60_000) : undefined;
   }
 }

@@ -24,22 +24,6 @@ export interface CallSize {
   readonly mostOutput: number;
 }
 
-/** What a call will take, from what the ones before it took at the same server. */
-export interface Estimator {
-  /** Output: what 95 % of the replies of this purpose stay below; all that is allowed until a few have come. */
-  estimate(call: Call | CallSize): Tokens;
-  /**
-   * What a call may be billed at most, to be set aside before it is sent: every byte a token, the reply as long as it may
-   * be, and on top what the recipe says of reasoning, or twice the most that the server has billed beyond these so far.
-   */
-  most(call: Call | CallSize): Tokens;
-  /** How far `most` can be relied on for calls of this purpose. */
-  trust(call: Call | CallSize): Trust;
-  /** Learns from a reply; returns what it took. */
-  learn(call: Call | CallSize, reply: ChatReply): Used;
-  sizeOf(call: Call): CallSize;
-}
-
 export interface EstimatorOptions {
   /** tokens that the server bills beyond a reply's limit at most; `undefined`: nobody knows */
   readonly reasoningTokens?: number | undefined;
@@ -49,7 +33,7 @@ export interface EstimatorOptions {
 
 /** Until the server has said how many tokens it counts. */
 const CHARACTERS_PER_TOKEN = 4;
-/** Tokens that every chat template puts around a message, about, and at most; and around them all, a date for instance. */
+/** Tokens that a chat template puts around a message, as a rule and at most; and around them all, a date for instance. */
 const PER_MESSAGE = 4;
 const MOST_PER_MESSAGE = 8;
 const MOST_AROUND = 32;
@@ -57,43 +41,73 @@ const MOST_AROUND = 32;
 const KNOWN_AFTER = 8;
 /** Bills after which a server that is asked call by call is taken to have shown what it bills. */
 const ENOUGH = 64;
-/** What was billed beyond every limit once may be billed so many times over. */
+/** Once a server has billed tokens beyond every limit, this many times as many are expected of it. */
 const MARGIN = 2;
 /** Weight of the latest reply; the first few are averaged. */
 const LEARN = 0.05;
-/** Purposes that are told apart; more would be a mistake. */
+/** Most purposes that are told apart; more would be a mistake. */
 const MOST_PURPOSES = 256;
 
-export function estimator({ reasoningTokens, probes }: EstimatorOptions = {}): Estimator {
-  const kinds = new Map<string, { readonly lengths: ReturnType<typeof quantileWindow>; readonly trust: Trust }>();
-  const schemas = new WeakMap<object, { readonly characters: number; readonly bytes: number }>();
+/** What a call will take, from what the ones before it took at the same server. */
+export class Estimator {
+  readonly #options: EstimatorOptions;
+  readonly #kinds = new Map<string, { readonly lengths: ReturnType<typeof quantileWindow>; readonly trust: Trust }>();
+  readonly #schemas = new WeakMap<object, { readonly characters: number; readonly bytes: number }>();
   /** the most tokens that were billed beyond `mostInput` and `mostOutput` */
-  const beyond = { input: 0, output: 0 };
-  let ratio = 1;
-  let counted = 0;
+  readonly #beyond = { input: 0, output: 0 };
+  /** Tokens that the server counts for each that is estimated, and the replies that it is learned from. */
+  #ratio = 1;
+  #counted = 0;
 
-  function kindOf(purpose: string) {
-    const name = kinds.has(purpose) || kinds.size < MOST_PURPOSES ? purpose : '';
-    const kind = kinds.get(name) ?? { lengths: quantileWindow(), trust: newTrust() };
-    kinds.set(name, kind);
-    return kind;
+  constructor(options: EstimatorOptions = {}) {
+    this.#options = options;
   }
 
-  function newTrust(): Trust {
-    if (reasoningTokens !== undefined) return new Trust(Number.POSITIVE_INFINITY, 0);
-    return probes === undefined ? new Trust(1, ENOUGH) : new Trust(probes, probes);
+  /** Output: what 95 % of the replies of this purpose stay below; all that is allowed until a few have come. */
+  estimate(call: Call | CallSize): Tokens {
+    const { purpose, plainInput, mostOutput } = this.#measured(call);
+    const { lengths } = this.#kindOf(purpose);
+    const output = lengths.count < KNOWN_AFTER ? mostOutput : Math.min(mostOutput, lengths.value() ?? mostOutput);
+    return { input: Math.ceil(plainInput * this.#ratio), output };
   }
 
-  function schemaSize(schema: object) {
-    const found = schemas.get(schema);
-    if (found !== undefined) return found;
-    const text = JSON.stringify(schema);
-    const size = { characters: text.length, bytes: Buffer.byteLength(text) };
-    schemas.set(schema, size);
-    return size;
+  /**
+   * What a call may be billed at most, to be set aside before it is sent: every byte a token, the reply as long as it may
+   * be, and on top what the recipe says of reasoning, or twice the most that the server has billed beyond these so far.
+   */
+  most(call: Call | CallSize): Tokens {
+    const { mostInput, mostOutput } = this.#measured(call);
+    return {
+      input: mostInput + MARGIN * this.#beyond.input,
+      output: mostOutput + Math.max(this.#options.reasoningTokens ?? 0, MARGIN * this.#beyond.output),
+    };
   }
 
-  function sizeOf({ purpose, messages, schema, sampling }: Call): CallSize {
+  /** How far `most` can be relied on for calls of this purpose. */
+  trust(call: Call | CallSize): Trust {
+    return this.#kindOf(call.purpose).trust;
+  }
+
+  /** Learns from a reply; returns what it took. */
+  learn(call: Call | CallSize, { promptTokens, completionTokens, text }: ChatReply): Used {
+    const size = this.#measured(call);
+    const allowed = this.most(size);
+    const input = promptTokens ?? Math.ceil(size.plainInput * this.#ratio);
+    const output = completionTokens ?? Math.ceil(text.length / CHARACTERS_PER_TOKEN);
+    if (promptTokens !== undefined) {
+      this.#counted += 1;
+      this.#ratio += Math.max(LEARN, 1 / this.#counted) * (Math.min(8, promptTokens / size.plainInput) - this.#ratio);
+      this.#beyond.input = Math.max(this.#beyond.input, promptTokens - size.mostInput);
+    }
+    if (completionTokens !== undefined) this.#beyond.output = Math.max(this.#beyond.output, completionTokens - size.mostOutput);
+    const kind = this.#kindOf(size.purpose);
+    kind.lengths.add(output);
+    kind.trust.billed();
+    const billed = { input: promptTokens ?? allowed.input, output: completionTokens ?? Math.max(allowed.output, output) };
+    return { input, output, billed };
+  }
+
+  sizeOf({ purpose, messages, schema, sampling }: Call): CallSize {
     let plainInput = 0;
     let mostInput = MOST_AROUND;
     for (const { content } of messages) {
@@ -101,50 +115,38 @@ export function estimator({ reasoningTokens, probes }: EstimatorOptions = {}): E
       mostInput += MOST_PER_MESSAGE + Buffer.byteLength(content);
     }
     if (schema !== undefined) {
-      const { characters, bytes } = schemaSize(schema);
+      const { characters, bytes } = this.#schemaSize(schema);
       plainInput += characters / CHARACTERS_PER_TOKEN;
       mostInput += bytes;
     }
     return { purpose, plainInput, mostInput, mostOutput: sampling.max_tokens };
   }
 
-  const measured = (call: Call | CallSize): CallSize => ('plainInput' in call ? call : sizeOf(call));
-
-  function most({ mostInput, mostOutput }: CallSize): Tokens {
-    return {
-      input: mostInput + MARGIN * beyond.input,
-      output: mostOutput + Math.max(reasoningTokens ?? 0, MARGIN * beyond.output),
-    };
+  #measured(call: Call | CallSize): CallSize {
+    return 'plainInput' in call ? call : this.sizeOf(call);
   }
 
-  return {
-    sizeOf,
-    estimate(call) {
-      const { purpose, plainInput: plain, mostOutput: most } = measured(call);
-      const { lengths } = kindOf(purpose);
-      const output = lengths.count < KNOWN_AFTER ? most : Math.min(most, lengths.value() ?? most);
-      return { input: Math.ceil(plain * ratio), output };
-    },
-    most: (call) => most(measured(call)),
-    trust: (call) => kindOf(call.purpose).trust,
-    learn(call, { promptTokens, completionTokens, text }) {
-      const size = measured(call);
-      const allowed = most(size);
-      const input = promptTokens ?? Math.ceil(size.plainInput * ratio);
-      const output = completionTokens ?? Math.ceil(text.length / CHARACTERS_PER_TOKEN);
-      if (promptTokens !== undefined) {
-        counted += 1;
-        ratio += Math.max(LEARN, 1 / counted) * (Math.min(8, promptTokens / size.plainInput) - ratio);
-        beyond.input = Math.max(beyond.input, promptTokens - size.mostInput);
-      }
-      if (completionTokens !== undefined) beyond.output = Math.max(beyond.output, completionTokens - size.mostOutput);
-      const kind = kindOf(size.purpose);
-      kind.lengths.add(output);
-      kind.trust.billed();
-      const billed = { input: promptTokens ?? allowed.input, output: completionTokens ?? Math.max(allowed.output, output) };
-      return { input, output, billed };
-    },
-  };
+  #kindOf(purpose: string) {
+    const name = this.#kinds.has(purpose) || this.#kinds.size < MOST_PURPOSES ? purpose : '';
+    const kind = this.#kinds.get(name) ?? { lengths: quantileWindow(), trust: this.#newTrust() };
+    this.#kinds.set(name, kind);
+    return kind;
+  }
+
+  #newTrust(): Trust {
+    const { reasoningTokens, probes } = this.#options;
+    if (reasoningTokens !== undefined) return new Trust(Number.POSITIVE_INFINITY, 0);
+    return probes === undefined ? new Trust(1, ENOUGH) : new Trust(probes, probes);
+  }
+
+  #schemaSize(schema: object): { readonly characters: number; readonly bytes: number } {
+    const found = this.#schemas.get(schema);
+    if (found !== undefined) return found;
+    const text = JSON.stringify(schema);
+    const size = { characters: text.length, bytes: Buffer.byteLength(text) };
+    this.#schemas.set(schema, size);
+    return size;
+  }
 }
 
 /** United States dollars; `null` without a price. */

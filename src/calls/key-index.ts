@@ -18,17 +18,6 @@ export interface Entry {
   readonly batch: number;
 }
 
-/**
- * A map from call keys (hex digits) to entries, packed into typed arrays: about 80 bytes a call, where objects and strings
- * take 500. It goes by the first 16 bytes of a key, so whoever reads a record compares the whole of it: two keys that agree
- * in 16 bytes are one entry here.
- */
-export interface KeyIndex {
-  readonly size: number;
-  get(key: string): Entry | undefined;
-  set(key: string, entry: Entry): void;
-}
-
 const STATES = ['sent', 'rejected', 'done'] as const;
 const OWN = 8;
 const WORDS = 4;
@@ -65,99 +54,119 @@ function newPage(entries: number): IndexPage {
   };
 }
 
-/** `pageBits`: a page has 2^pageBits entries. */
-export function keyIndex(pageBits = 14): KeyIndex {
-  const perPage = 1 << pageBits;
-  const pages: IndexPage[] = [];
-  let size = 0;
+/**
+ * A map from call keys (hex digits) to entries, packed into typed arrays: about 80 bytes a call, where objects and strings
+ * take 500. It goes by the first 16 bytes of a key, so the reader of a record compares the whole of it: two keys that agree
+ * in 16 bytes are one entry here.
+ */
+export class KeyIndex {
+  readonly #pageBits: number;
+  readonly #pages: IndexPage[] = [];
+  #size = 0;
   /** Open addressing: number of an entry + 1, or 0; a power of two of them, at most half of them taken. */
-  let slots = new Uint32Array(2 * perPage);
-  const wanted = new Uint32Array(WORDS);
+  #slots: Uint32Array;
+  readonly #wanted = new Uint32Array(WORDS);
 
-  const pageOf = (entry: number): IndexPage => pages[entry >>> pageBits] as IndexPage;
-  const rowOf = (entry: number): number => entry & (perPage - 1);
-
-  function want(key: string): void {
-    for (let word = 0; word < WORDS; word += 1) wanted[word] = Number.parseInt(key.slice(word * 8, word * 8 + 8), 16);
+  /** `pageBits`: a page has 2^pageBits entries. */
+  constructor(pageBits = 14) {
+    this.#pageBits = pageBits;
+    this.#slots = new Uint32Array(2 * this.#perPage);
   }
 
-  function isWanted(entry: number): boolean {
-    const { keys } = pageOf(entry);
-    const at = rowOf(entry) * WORDS;
+  get size(): number {
+    return this.#size;
+  }
+
+  get(key: string): Entry | undefined {
+    this.#want(key);
+    const entry = (this.#slots[this.#slot()] as number) - 1;
+    if (entry < 0) return undefined;
+    const page = this.#pageOf(entry);
+    const row = this.#rowOf(entry);
+    const state = page.states[row] as number;
+    const usd = page.dollars[row] as number;
+    return {
+      state: STATES[state & 3] as Entry['state'],
+      own: (state & OWN) !== 0,
+      attempt: page.attempts[row] as number,
+      segment: page.segments[row] as number,
+      offset: page.offsets[row] as number,
+      length: page.lengths[row] as number,
+      sentAt: page.times[row] as number,
+      usd: Number.isNaN(usd) ? null : usd,
+      promptTokens: page.prompts[row] as number,
+      completionTokens: page.completions[row] as number,
+      batch: page.batches[row] as number,
+    };
+  }
+
+  set(key: string, values: Entry): void {
+    this.#makeRoom();
+    this.#want(key);
+    const slot = this.#slot();
+    let entry = (this.#slots[slot] as number) - 1;
+    if (entry < 0) {
+      entry = this.#size;
+      this.#size += 1;
+      this.#slots[slot] = this.#size;
+      this.#pageOf(entry).keys.set(this.#wanted, this.#rowOf(entry) * WORDS);
+    }
+    const page = this.#pageOf(entry);
+    const row = this.#rowOf(entry);
+    page.states[row] = STATES.indexOf(values.state) | (values.own ? OWN : 0);
+    page.attempts[row] = values.attempt;
+    page.segments[row] = values.segment;
+    page.offsets[row] = values.offset;
+    page.lengths[row] = values.length;
+    page.times[row] = values.sentAt;
+    page.dollars[row] = values.usd ?? Number.NaN;
+    page.prompts[row] = values.promptTokens;
+    page.completions[row] = values.completionTokens;
+    page.batches[row] = values.batch;
+  }
+
+  get #perPage(): number {
+    return 1 << this.#pageBits;
+  }
+
+  #pageOf(entry: number): IndexPage {
+    return this.#pages[entry >>> this.#pageBits] as IndexPage;
+  }
+
+  #rowOf(entry: number): number {
+    return entry & (this.#perPage - 1);
+  }
+
+  #want(key: string): void {
+    for (let word = 0; word < WORDS; word += 1) this.#wanted[word] = Number.parseInt(key.slice(word * 8, word * 8 + 8), 16);
+  }
+
+  #isWanted(entry: number): boolean {
+    const { keys } = this.#pageOf(entry);
+    const at = this.#rowOf(entry) * WORDS;
+    const wanted = this.#wanted;
     return keys[at] === wanted[0] && keys[at + 1] === wanted[1] && keys[at + 2] === wanted[2] && keys[at + 3] === wanted[3];
   }
 
   /** The slot where the wanted key is, or would go. */
-  function slotOf(): number {
-    const mask = slots.length - 1;
-    let slot = spread(wanted, 0) & mask;
-    while (slots[slot] !== 0 && !isWanted((slots[slot] as number) - 1)) slot = (slot + 1) & mask;
+  #slot(): number {
+    const mask = this.#slots.length - 1;
+    let slot = spread(this.#wanted, 0) & mask;
+    while (this.#slots[slot] !== 0 && !this.#isWanted((this.#slots[slot] as number) - 1)) slot = (slot + 1) & mask;
     return slot;
   }
 
-  function makeRoom(): void {
-    if (size === pages.length * perPage) pages.push(newPage(perPage));
-    if (2 * size < slots.length) return;
-    slots = new Uint32Array(2 * slots.length);
-    const mask = slots.length - 1;
-    for (let entry = 0; entry < size; entry += 1) {
-      let slot = spread(pageOf(entry).keys, rowOf(entry) * WORDS) & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = entry + 1;
+  #makeRoom(): void {
+    if (this.#size === this.#pages.length * this.#perPage) this.#pages.push(newPage(this.#perPage));
+    if (2 * this.#size < this.#slots.length) return;
+    this.#slots = new Uint32Array(2 * this.#slots.length);
+    const mask = this.#slots.length - 1;
+    for (let entry = 0; entry < this.#size; entry += 1) {
+      let slot = spread(this.#pageOf(entry).keys, this.#rowOf(entry) * WORDS) & mask;
+      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
+      this.#slots[slot] = entry + 1;
     }
   }
-
-  return {
-    get size() {
-      return size;
-    },
-    get(key) {
-      want(key);
-      const entry = (slots[slotOf()] as number) - 1;
-      if (entry < 0) return undefined;
-      const page = pageOf(entry);
-      const row = rowOf(entry);
-      const state = page.states[row] as number;
-      const usd = page.dollars[row] as number;
-      return {
-        state: STATES[state & 3] as Entry['state'],
-        own: (state & OWN) !== 0,
-        attempt: page.attempts[row] as number,
-        segment: page.segments[row] as number,
-        offset: page.offsets[row] as number,
-        length: page.lengths[row] as number,
-        sentAt: page.times[row] as number,
-        usd: Number.isNaN(usd) ? null : usd,
-        promptTokens: page.prompts[row] as number,
-        completionTokens: page.completions[row] as number,
-        batch: page.batches[row] as number,
-      };
-    },
-    set(key, values) {
-      makeRoom();
-      want(key);
-      const slot = slotOf();
-      let entry = (slots[slot] as number) - 1;
-      if (entry < 0) {
-        entry = size;
-        size += 1;
-        slots[slot] = size;
-        pageOf(entry).keys.set(wanted, rowOf(entry) * WORDS);
-      }
-      const page = pageOf(entry);
-      const row = rowOf(entry);
-      page.states[row] = STATES.indexOf(values.state) | (values.own ? OWN : 0);
-      page.attempts[row] = values.attempt;
-      page.segments[row] = values.segment;
-      page.offsets[row] = values.offset;
-      page.lengths[row] = values.length;
-      page.times[row] = values.sentAt;
-      page.dollars[row] = values.usd ?? Number.NaN;
-      page.prompts[row] = values.promptTokens;
-      page.completions[row] = values.completionTokens;
-      page.batches[row] = values.batch;
-    },
-  };
 }
 
 /** Keys are hashes: their bits need no mixing, but for keys made by hand. */

@@ -1,4 +1,4 @@
-import { type Entry, keyIndex } from './key-index.ts';
+import { type Entry, KeyIndex } from './key-index.ts';
 import type { BatchRecord, RecordHead } from './record.ts';
 
 /**
@@ -58,18 +58,8 @@ export interface RecordPlace {
 }
 
 /** The records of a log boiled down to a state for each call. */
-export interface KnownCalls {
-  learn(head: CallHead, place: RecordPlace): void;
-  known(key: string): KnownCall | undefined;
-  usage(key: string): CallUsage | undefined;
-  /** Where the last word on a call is, if that is its state. */
-  position(key: string, state: Entry['state']): Pick<RecordPlace, 'segment' | 'offset' | 'length'> | undefined;
-  readonly totals: Totals;
-}
-
-export function knownCalls(): KnownCalls {
-  const index = keyIndex();
-  const totals: Totals = {
+export class KnownCalls {
+  readonly totals: Totals = {
     done: 0,
     recovered: 0,
     promptTokens: 0,
@@ -80,73 +70,77 @@ export function knownCalls(): KnownCalls {
     lost: 0,
     damaged: 0,
   };
+  readonly #index = new KeyIndex();
   /** Number 0 is no batch. */
-  const batchNames = [''];
-  const batchNumbers = new Map<string, number>();
+  readonly #batchNames = [''];
+  readonly #batchNumbers = new Map<string, number>();
   /** own calls that are `sent` */
-  let unknown = 0;
+  #unknown = 0;
 
-  function numberOf(batch: string | undefined): number {
+  learn(head: CallHead, place: RecordPlace): void {
+    const before = this.#index.get(head.k);
+    if (before !== undefined && !isNews(before, head, place.own)) return;
+    if (before?.state === 'sent' && before.own) {
+      this.#owe(before.usd, -1);
+      if (head.t === 'intent' || !place.own) this.#lose(before.usd);
+    }
+    if (place.own && head.t === 'intent') this.#owe(head.est, 1);
+    if (place.own && head.t === 'done') this.#countDone(head);
+    this.#index.set(head.k, this.#entryOf(head, place));
+  }
+
+  known(key: string): KnownCall | undefined {
+    const entry = this.#index.get(key);
+    if (entry === undefined) return undefined;
+    const { state, attempt, sentAt, usd, batch } = entry;
+    if (state !== 'sent') return { state, attempt };
+    return { state, attempt, sentAt, est: usd, batch: batch === 0 ? undefined : this.#batchNames[batch] };
+  }
+
+  usage(key: string): CallUsage | undefined {
+    const entry = this.#index.get(key);
+    if (entry?.state !== 'done') return undefined;
+    return { usd: entry.usd, promptTokens: entry.promptTokens, completionTokens: entry.completionTokens };
+  }
+
+  /** Where the last record of a call is, if that is its state. */
+  position(key: string, state: Entry['state']): Pick<RecordPlace, 'segment' | 'offset' | 'length'> | undefined {
+    const entry = this.#index.get(key);
+    return entry?.state === state ? entry : undefined;
+  }
+
+  #numberOf(batch: string | undefined): number {
     if (batch === undefined) return 0;
-    const number = batchNumbers.get(batch) ?? batchNames.push(batch) - 1;
-    batchNumbers.set(batch, number);
+    const number = this.#batchNumbers.get(batch) ?? this.#batchNames.push(batch) - 1;
+    this.#batchNumbers.set(batch, number);
     return number;
   }
 
-  function entryOf(head: CallHead, place: RecordPlace): Entry {
+  #entryOf(head: CallHead, place: RecordPlace): Entry {
     const fields = { ...place, attempt: head.a, sentAt: 0, usd: null, promptTokens: 0, completionTokens: 0, batch: 0 };
     if (head.t === 'done') return { ...fields, state: 'done', usd: head.usd, promptTokens: head.in, completionTokens: head.out };
     if (head.t === 'fail') return { ...fields, state: 'rejected' };
-    return { ...fields, state: 'sent', sentAt: head.at, usd: head.est, batch: numberOf(head.b) };
+    return { ...fields, state: 'sent', sentAt: head.at, usd: head.est, batch: this.#numberOf(head.b) };
   }
 
-  function countDone({ usd, in: prompt, out, recovered }: Done): void {
-    totals.done += 1;
-    totals.recovered += recovered ? 1 : 0;
-    totals.promptTokens += prompt;
-    totals.completionTokens += out;
-    totals.costUsd += usd ?? 0;
+  #countDone({ usd, in: prompt, out, recovered }: Done): void {
+    this.totals.done += 1;
+    this.totals.recovered += recovered ? 1 : 0;
+    this.totals.promptTokens += prompt;
+    this.totals.completionTokens += out;
+    this.totals.costUsd += usd ?? 0;
   }
 
   /** `est` more or less may be owed; back to zero exactly when nothing is. */
-  function owe(est: number | null, sign: 1 | -1): void {
-    unknown += sign;
-    totals.unknownUsd = unknown === 0 ? 0 : totals.unknownUsd + sign * (est ?? 0);
+  #owe(est: number | null, sign: 1 | -1): void {
+    this.#unknown += sign;
+    this.totals.unknownUsd = this.#unknown === 0 ? 0 : this.totals.unknownUsd + sign * (est ?? 0);
   }
 
-  return {
-    totals,
-    learn(head, place) {
-      const before = index.get(head.k);
-      if (before !== undefined && !isNews(before, head, place.own)) return;
-      if (before?.state === 'sent' && before.own) {
-        owe(before.usd, -1);
-        if (head.t === 'intent' || !place.own) {
-          totals.lostUsd += before.usd ?? 0;
-          totals.lost += 1;
-        }
-      }
-      if (place.own && head.t === 'intent') owe(head.est, 1);
-      if (place.own && head.t === 'done') countDone(head);
-      index.set(head.k, entryOf(head, place));
-    },
-    known(key) {
-      const entry = index.get(key);
-      if (entry === undefined) return undefined;
-      const { state, attempt, sentAt, usd, batch } = entry;
-      if (state !== 'sent') return { state, attempt };
-      return { state, attempt, sentAt, est: usd, batch: batch === 0 ? undefined : batchNames[batch] };
-    },
-    usage(key) {
-      const entry = index.get(key);
-      if (entry?.state !== 'done') return undefined;
-      return { usd: entry.usd, promptTokens: entry.promptTokens, completionTokens: entry.completionTokens };
-    },
-    position(key, state) {
-      const entry = index.get(key);
-      return entry?.state === state ? entry : undefined;
-    },
-  };
+  #lose(est: number | null): void {
+    this.totals.lostUsd += est ?? 0;
+    this.totals.lost += 1;
+  }
 }
 
 /**

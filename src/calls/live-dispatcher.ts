@@ -1,15 +1,23 @@
+import type { TeacherProgress } from '../model/event.ts';
 import type { ChatAnswer, ChatFailure, ChatReply, Teacher } from '../teachers/teacher.ts';
-import { type AdmissionQueue, openQueue, WORTH_SAYING_MS } from './admission-queue.ts';
+import { AdmissionQueue, WORTH_SAYING_MS } from './admission-queue.ts';
 import type { Claim } from './budget.ts';
 import { type Call, type CallOutcome, MOST_UNREAD, requestOf } from './call.ts';
 import type { Dispatcher, SessionContext } from './dispatcher.ts';
 import type { Permit } from './endpoint.ts';
 import { dollarsOf, type Tokens, type Used } from './estimate.ts';
 import type { Sent } from './flusher.ts';
-import { Outage } from './outage.ts';
-import { reconciler } from './reconcile.ts';
+import { NOT_STORED, type Reconcile, reconciler } from './reconcile.ts';
+import { doneRecord, failRecord } from './record.ts';
 import { NotNeeded, type Stop, tooLarge, unanswered } from './shutdown.ts';
 import { backoffMs, pause } from './wait.ts';
+
+/** A request of which nobody knows whether it was answered. */
+interface LostRequest {
+  readonly teacher: string | undefined;
+  readonly sentAt: number;
+  readonly est: number | null;
+}
 
 /** What is known of a call between two attempts. */
 interface CallState {
@@ -17,241 +25,263 @@ interface CallState {
   readonly key: string;
   readonly stop: Stop;
   attempt: number;
-  /** A request of which nobody knows whether it was answered. */
-  lost: { readonly teacher: string | undefined; readonly sentAt: number; readonly est: number | null } | undefined;
+  lost: LostRequest | undefined;
+  /** attempts that failed for now, and those among them that may have been billed */
+  tries: number;
+  unread: number;
+  /** when the first of them failed, by the process's steady clock */
+  failingSince: number | undefined;
+  /** the server that is asked again only where no other takes the call */
+  avoided: AdmissionQueue | undefined;
+}
+
+/** A request on its way. */
+interface SentRequest {
+  readonly queue: AdmissionQueue;
+  readonly permit: Permit;
+  readonly claim: Claim;
+  readonly sent: Sent;
+  readonly sentAt: number;
+  readonly est: number | null;
 }
 
 /**
- * Sends calls to the first server that takes them, each to a queue of its own; when one fails for good or for now, the next
- * takes over. A call is asked until there is an answer, a final no, or no hope: intent on disk, one request, raw reply on
- * disk. One whose outcome is unknown is first looked for at the server that it was sent to.
+ * Sends calls to the first server that takes them, each server with a queue of its own; when one fails for good or for now,
+ * the next takes over. A call is asked until there is an answer, a final no, or no hope: intent on disk, one request, raw
+ * reply on disk. One whose outcome is unknown is first looked for at the server that it was sent to.
  */
-export function openLiveDispatcher(context: SessionContext, servers: readonly Teacher[]): Dispatcher {
-  const { shutdown, retryPolicy, log, append, budget } = context;
-  const queues: readonly AdmissionQueue[] = servers.map((teacher) => openQueue(teacher, context, () => queues.some(isOpen)));
-  const reconcile = reconciler(context);
-  /** of the servers whose stores are looked into */
-  const lookUps = new Map(queues.map((queue) => [queue, new Outage()]));
-  const used = new Set<AdmissionQueue>();
-  let unsettled = 0;
+export class LiveDispatcher implements Dispatcher {
+  readonly isLive = true;
+  readonly inHand: number;
+  readonly #context: SessionContext;
+  readonly #queues: readonly AdmissionQueue[];
+  readonly #reconcile: Reconcile;
+  /** other servers than the first, once the user has heard that calls go there */
+  readonly #told = new Set<AdmissionQueue>();
+  #unsettled = 0;
+
+  constructor(context: SessionContext, servers: readonly Teacher[]) {
+    this.#context = context;
+    this.#queues = servers.map((teacher) => new AdmissionQueue(teacher, context, () => this.#queues.some(isOpen)));
+    this.#reconcile = reconciler(context);
+    this.inHand = 2 * Math.max(...servers.map(({ concurrency }) => concurrency));
+  }
+
+  async settle(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
+    this.#unsettled += 1;
+    try {
+      return await this.#settle(await this.#stateOf(call, key, stop));
+    } finally {
+      this.#unsettled -= 1;
+    }
+  }
+
+  heedStops(): void {
+    for (const queue of this.#queues) queue.heedStops();
+  }
+
+  state(): Omit<TeacherProgress, 'id'> {
+    const states = this.#queues.map((queue) => queue.state()).filter((each, n) => n === 0 || each.requestsPerMinute > 0);
+    const [first, ...others] = states as [QueueState, ...QueueState[]];
+    const { waitsFor, ...sum } = others.reduce(addUp, { ...first, batches: 0 });
+    // Of servers that can take each other's place it is only waited for all.
+    if (this.#unsettled === 0) return sum;
+    if (waitsFor !== undefined && !this.#queues.some(isOpen)) return { ...sum, waitsFor };
+    for (const { teacher, lookUp } of this.#queues) {
+      const { now } = lookUp;
+      if (now !== undefined && now.seconds * 1000 >= WORTH_SAYING_MS)
+        return { ...sum, waitsFor: { server: teacher.where, ...now } };
+    }
+    return sum;
+  }
+
+  async close(): Promise<void> {
+    for (const queue of this.#queues) queue.close();
+  }
+
+  async #stateOf(call: Call, key: string, stop: Stop): Promise<CallState> {
+    const { log } = this.#context;
+    const before = log.known(key);
+    const fresh = { call, key, stop, tries: 0, unread: 0, failingSince: undefined, avoided: undefined };
+    if (before?.state !== 'sent') return { ...fresh, attempt: before?.attempt ?? 0, lost: undefined };
+    const { attempt, sentAt, est, batch } = before;
+    // With a batch it may be answered a day later, when no store is looked into any more.
+    const teacher = batch === undefined ? await log.sentTo(key) : undefined;
+    return { ...fresh, attempt, lost: { teacher, sentAt, est } };
+  }
+
+  async #settle(state: CallState): Promise<CallOutcome> {
+    const { call, stop } = state;
+    for (let again = false; ; again = true) {
+      const found = state.lost && (await this.#findLost(state, state.lost));
+      if (found !== undefined) return found;
+      stop.check();
+      const queue = this.#pick(state.avoided);
+      const { input, output } = this.#tokensOf(queue, call);
+      const permit = await queue.acquire(input + output, again, stop);
+      if (permit === undefined) continue;
+      const outcome = await this.#send(state, queue, permit);
+      if ('ok' in outcome) return outcome;
+      const given = await this.#bear(state, queue, outcome);
+      if (given !== undefined) return given;
+    }
+  }
+
+  /** Waits before a call that failed is sent again; returns its outcome where it is not, or throws where no server is there. */
+  async #bear(state: CallState, queue: AdmissionQueue, failure: ChatFailure): Promise<CallOutcome | undefined> {
+    const { attempts, callMs, baseMs, capMs } = this.#context.retryPolicy;
+    const { key, stop } = state;
+    const given = { ok: false, key, failure, replayed: false } as const;
+    if (failure.kind === 'final' || failure.kind === 'refused') return given;
+    stop.check();
+    if (failure.kind !== 'again' || failure.status === 429) return undefined;
+    state.tries += 1;
+    state.unread += failure.isUnread === true ? 1 : 0;
+    state.failingSince ??= performance.now();
+    // What one server never answers another may, at the last attempt.
+    if (state.tries === attempts - 1) state.avoided = queue;
+    const since = state.failingSince;
+    if (state.tries < attempts && state.unread < MOST_UNREAD && performance.now() - since <= callMs) {
+      await pause(failure.afterMs ?? backoffMs(state.tries, baseMs, capMs, Math.random()), stop.signal);
+      return undefined;
+    }
+    // Servers answer others: it is this call that they do not answer. Else it waits with all others until one is back.
+    if (this.#queues.some(({ answeredAt }) => answeredAt >= since)) return given;
+    if (state.unread >= MOST_UNREAD) throw unanswered([{ teacher: queue.teacher, failure }]);
+    queue.trip();
+    state.tries = 0;
+    return undefined;
+  }
+
+  /** `avoided` is taken only where no other server takes the call. */
+  #pick(avoided: AdmissionQueue | undefined): AdmissionQueue {
+    const open = this.#queues.find((queue) => queue !== avoided && isOpen(queue)) ?? this.#queues.find(isOpen);
+    if (open !== undefined) return this.#tell(open);
+    const failures = this.#queues.map(({ teacher, gone }) => ({ teacher, failure: gone }));
+    if (failures.every(isGone)) throw unanswered(failures);
+    const hopeful = this.#queues.filter(({ gone }) => gone?.kind !== 'stop' && gone?.kind !== 'quota');
+    return hopeful.reduce((a, b) => (b.closedMs() < a.closedMs() ? b : a));
+  }
 
   /** Another server may have another price: the user hears of it, once. */
-  function told(queue: AdmissionQueue): AdmissionQueue {
-    const [first] = queues;
-    if (queue !== first && !used.has(queue)) {
-      used.add(queue);
-      context.note(`"${first?.teacher.name}" does not take calls for now; they go to "${queue.teacher.name}"`);
+  #tell(queue: AdmissionQueue): AdmissionQueue {
+    const [first] = this.#queues;
+    if (queue !== first && !this.#told.has(queue)) {
+      this.#told.add(queue);
+      this.#context.note(`"${first?.teacher.name}" does not take calls for now; they go to "${queue.teacher.name}"`);
     }
     return queue;
   }
 
-  /** `notThere`: only where nobody else takes it. */
-  function pick(notThere: AdmissionQueue | undefined): AdmissionQueue {
-    const open = queues.find((queue) => queue !== notThere && isOpen(queue)) ?? queues.find(isOpen);
-    if (open !== undefined) return told(open);
-    const failures = queues.map(({ teacher, gone }) => ({ teacher, failure: gone }));
-    if (failures.every(isGone)) throw unanswered(failures);
-    const hopeful = queues.filter(({ gone }) => gone?.kind !== 'stop' && gone?.kind !== 'quota');
-    return hopeful.reduce((a, b) => (b.waitMs() < a.waitMs() ? b : a));
-  }
-
-  function reserve(queue: AdmissionQueue, call: Call): Tokens {
-    const tokens = queue.estimator.estimate(call);
-    const limit = queue.tokenLimit;
+  #tokensOf({ teacher, estimator, tokenLimit }: AdmissionQueue, call: Call): Tokens {
+    const tokens = estimator.estimate(call);
     // The reply may turn out shorter than what is allowed, the question cannot.
-    if (limit !== undefined && tokens.input > limit)
-      throw shutdown.stop(tooLarge(queue.teacher, tokens.input, Math.floor(limit)));
+    if (tokenLimit !== undefined && tokens.input > tokenLimit)
+      throw this.#context.shutdown.stop(tooLarge(teacher, tokens.input, Math.floor(tokenLimit)));
     return tokens;
   }
 
-  async function done(
-    state: CallState,
-    reply: ChatReply,
-    used: Used,
-    teacher: Teacher,
-    recovered: boolean,
-  ): Promise<CallOutcome> {
-    const usd = dollarsOf(used.billed, teacher.price);
-    const { key, attempt } = state;
-    await append({
-      t: 'done',
-      k: key,
-      a: attempt,
-      usd,
-      in: used.input,
-      out: used.output,
-      recovered,
-      rid: reply.requestId ?? null,
-      raw: reply.raw,
-    });
-    return { ok: true, key, reply, replayed: false };
-  }
-
-  async function refusal({ key, attempt }: CallState, { kind, status, message }: Omit<ChatFailure, 'afterMs'>): Promise<void> {
-    await append({ t: 'fail', k: key, a: attempt, kind, status: status ?? null, message });
-  }
-
-  /** The answer that got lost, or a word on what that may cost. */
-  async function findLost(state: CallState, lost: NonNullable<CallState['lost']>): Promise<CallOutcome | undefined> {
-    const { call, key, stop } = state;
+  /** Returns the answer that got lost, or says what that may cost. */
+  async #findLost(state: CallState, { teacher, sentAt, est }: LostRequest): Promise<CallOutcome | undefined> {
+    const { call, key, stop, attempt } = state;
     state.lost = undefined;
-    const queue = queues.find(({ teacher }) => teacher.name === lost.teacher);
-    const hasElsewhere = () => queues.some((other) => other !== queue && isOpen(other));
-    const reply =
-      queue &&
-      (await reconcile(queue.teacher, {
-        model: call.model,
-        key,
-        sentAt: lost.sentAt,
-        stop,
-        outage: lookUps.get(queue) as Outage,
-        hasElsewhere,
-      }));
-    if (queue === undefined || reply === undefined) context.doubt({ key, attempt: state.attempt, est: lost.est });
-    else if (reply === 'not stored')
-      await refusal(state, { kind: 'again', status: undefined, message: 'not in the store of the server' });
-    else return done(state, reply, queue.estimator.learn(call, reply), queue.teacher, true);
+    const queue = this.#queues.find((each) => each.teacher.name === teacher);
+    const hasElsewhere = () => this.#queues.some((other) => other !== queue && isOpen(other));
+    const lost = { model: call.model, key, sentAt, stop, hasElsewhere };
+    const reply = queue && (await this.#reconcile(queue.teacher, { ...lost, outage: queue.lookUp }));
+    if (queue === undefined || reply === undefined) this.#context.doubt({ key, attempt, est });
+    else if (reply === 'not stored') await this.#context.append(failRecord(state, NOT_STORED));
+    else return this.#keep(state, reply, queue.estimator.learn(call, reply), { teacher: queue.teacher, recovered: true });
     return undefined;
   }
 
-  /** One request. What arrives is on disk when this returns. */
-  async function send(state: CallState, queue: AdmissionQueue, permit: Permit): Promise<CallOutcome | ChatFailure> {
+  /** Sends one request. What arrives is on disk when this returns. */
+  async #send(state: CallState, queue: AdmissionQueue, permit: Permit): Promise<CallOutcome | ChatFailure> {
+    const { budget, append, shutdown } = this.#context;
     const { call, key, stop } = state;
     const { teacher, estimator } = queue;
-    const most = () => dollarsOf(estimator.most(call), teacher.price) ?? 0;
     let claim: Claim | undefined;
     let sent: Sent | undefined;
     let answer: ChatAnswer | undefined;
     try {
-      claim = await budget.claim(most, estimator.trust(call));
+      claim = await budget.claim(() => dollarsOf(estimator.most(call), teacher.price) ?? 0, estimator.trust(call));
       stop.check();
       const est = teacher.price === undefined ? null : claim.usd;
-      sent = await context.admit(dollarsOf(estimator.estimate(call), teacher.price) ?? 0);
+      sent = await this.#context.admit(dollarsOf(estimator.estimate(call), teacher.price) ?? 0);
       stop.check();
       const sentAt = Date.now();
       state.attempt += 1;
-      await append({ t: 'intent', k: key, a: state.attempt, at: sentAt, est, model: call.model, teacher: teacher.name });
+      const { model } = call;
+      await append({ t: 'intent', k: key, a: state.attempt, at: sentAt, est, model, teacher: teacher.name });
       claim.logged();
-      await context.sure();
-      if (stop.signal.aborted) await refusal(state, { kind: 'again', status: 0, message: 'not sent' });
+      await this.#context.sure();
+      if (stop.signal.aborted) await append(failRecord(state, NOT_SENT));
       stop.check();
       answer = await teacher.complete(requestOf(call, key), shutdown.hard);
-      if (answer.ok) {
-        const used = estimator.learn(call, answer.reply);
-        claim.costs(dollarsOf(used.billed, teacher.price) ?? 0);
-        queue.heard(permit, answer, used.input + used.output);
-        const outcome = await done(state, answer.reply, used, teacher, false);
-        sent.answered(dollarsOf(used.billed, teacher.price) ?? 0);
-        return outcome;
-      }
-      const { failure } = answer;
-      const isLost = failure.status === undefined;
-      // A server that is busy and does not say how much it has left has less than was thought.
-      const isEmpty = failure.status === 429 && answer.limits === undefined;
-      queue.heard(permit, answer, isLost || isEmpty ? permit.tokens : 0);
-      if (isLost) {
-        state.lost = { teacher: teacher.name, sentAt, est };
-        estimator.trust(call).billed();
-        sent.answered(est ?? 0);
-      } else await refusal(state, failure);
-      return failure;
+      const attempt = { queue, permit, claim, sent, sentAt, est };
+      return answer.ok ? await this.#answered(state, attempt, answer) : await this.#failed(state, attempt, answer);
     } catch (error) {
       throw error instanceof NotNeeded ? error : shutdown.stop(error);
     } finally {
-      if (answer === undefined) queue.withdraw(permit);
+      if (answer === undefined) queue.cancel(permit);
       claim?.settled();
       sent?.withdrawn();
-      queue.leave(answer !== undefined);
+      queue.release(answer !== undefined);
     }
   }
 
-  async function known(call: Call, key: string, stop: Stop): Promise<CallState> {
-    const before = log.known(key);
-    if (before?.state !== 'sent') return { call, key, stop, attempt: before?.attempt ?? 0, lost: undefined };
-    const { attempt, sentAt, est, batch } = before;
-    // With a batch it may be answered a day later, when no store is looked into any more.
-    const teacher = batch === undefined ? await log.sentTo(key) : undefined;
-    return { call, key, stop, attempt, lost: { teacher, sentAt, est } };
+  async #answered(state: CallState, attempt: SentRequest, answer: ChatAnswer & { ok: true }): Promise<CallOutcome> {
+    const { queue, permit, claim, sent } = attempt;
+    const { teacher, estimator } = queue;
+    const used = estimator.learn(state.call, answer.reply);
+    const usd = dollarsOf(used.billed, teacher.price) ?? 0;
+    claim.costs(usd);
+    queue.report(permit, answer, used.input + used.output);
+    const outcome = await this.#keep(state, answer.reply, used, { teacher, recovered: false });
+    sent.answered(usd);
+    return outcome;
   }
 
-  async function settle(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
-    const state = await known(call, key, stop);
-    let tries = 0;
-    let unread = 0;
-    let failingSince: number | undefined;
-    let failing: AdmissionQueue | undefined;
-    for (let again = false; ; again = true) {
-      const found = state.lost === undefined ? undefined : await findLost(state, state.lost);
-      if (found !== undefined) return found;
-      stop.check();
-      const queue = pick(failing);
-      const tokens = reserve(queue, call);
-      const permit = await queue.enter(tokens.input + tokens.output, again, stop);
-      if (permit === undefined) continue;
-      const outcome = await send(state, queue, permit);
-      if ('ok' in outcome) return outcome;
-      if (outcome.kind === 'final' || outcome.kind === 'refused') return { ok: false, key, failure: outcome, replayed: false };
-      stop.check();
-      if (outcome.kind !== 'again' || outcome.status === 429) continue;
-      tries += 1;
-      unread += outcome.isUnread === true ? 1 : 0;
-      failingSince ??= queue.now();
-      // What one server never answers another may, at the last attempt.
-      if (tries === retryPolicy.attempts - 1) failing = queue;
-      if (tries >= retryPolicy.attempts || unread >= MOST_UNREAD || queue.now() - failingSince > retryPolicy.callMs) {
-        const since = failingSince;
-        // Servers answer others: it is this call that they do not answer. Else it waits with all others until one is back.
-        if (queues.some(({ answeredAt }) => answeredAt >= since)) return { ok: false, key, failure: outcome, replayed: false };
-        if (unread >= MOST_UNREAD) throw unanswered([{ teacher: queue.teacher, failure: outcome }]);
-        queue.trip();
-        tries = 0;
-      } else await pause(outcome.afterMs ?? backoffMs(tries, retryPolicy.baseMs, retryPolicy.capMs, Math.random()), stop.signal);
-    }
+  async #failed(state: CallState, attempt: SentRequest, answer: ChatAnswer & { ok: false }): Promise<ChatFailure> {
+    const { queue, permit, sent, sentAt, est } = attempt;
+    const { failure } = answer;
+    const isLost = failure.status === undefined;
+    // A server that is busy and does not say how much it has left has less than was thought.
+    const isEmpty = failure.status === 429 && answer.limits === undefined;
+    queue.report(permit, answer, isLost || isEmpty ? permit.tokens : 0);
+    if (isLost) {
+      state.lost = { teacher: queue.teacher.name, sentAt, est };
+      queue.estimator.trust(state.call).billed();
+      sent.answered(est ?? 0);
+    } else await this.#context.append(failRecord(state, failure));
+    return failure;
   }
 
-  return {
-    isLive: true,
-    inHand: 2 * Math.max(...servers.map(({ concurrency }) => concurrency)),
-    async settle(call, key, stop) {
-      unsettled += 1;
-      try {
-        return await settle(call, key, stop);
-      } finally {
-        unsettled -= 1;
-      }
-    },
-    heedStops() {
-      for (const queue of queues) queue.heedStops();
-    },
-    state() {
-      const states = queues.map((queue) => queue.state()).filter((each, index) => index === 0 || each.requestsPerMinute > 0);
-      const [first, ...others] = states as [ReturnType<AdmissionQueue['state']>, ...ReturnType<AdmissionQueue['state']>[]];
-      const { waitsFor, ...sum } = others.reduce(addUp, { ...first, batches: 0 });
-      // Of servers that can take each other's place it is only waited for all.
-      if (unsettled === 0) return sum;
-      if (waitsFor !== undefined && !queues.some(isOpen)) return { ...sum, waitsFor };
-      for (const [{ teacher }, { now }] of lookUps)
-        if (now !== undefined && now.seconds * 1000 >= WORTH_SAYING_MS)
-          return { ...sum, waitsFor: { server: teacher.where, ...now } };
-      return sum;
-    },
-    async close() {
-      for (const queue of queues) queue.close();
-    },
-  };
+  async #keep(
+    state: CallState,
+    reply: ChatReply,
+    used: Used,
+    { teacher, recovered }: { readonly teacher: Teacher; readonly recovered: boolean },
+  ): Promise<CallOutcome> {
+    const usd = dollarsOf(used.billed, teacher.price);
+    await this.#context.append(doneRecord(state, reply, { ...used, usd, recovered }));
+    return { ok: true, key: state.key, reply, replayed: false };
+  }
 }
 
+const NOT_SENT = { kind: 'again', status: 0, message: 'not sent' } as const;
+
 function isOpen(queue: AdmissionQueue): boolean {
-  return queue.waitMs() === 0;
+  return queue.closedMs() === 0;
 }
 
 function isGone<S extends { readonly failure: ChatFailure | undefined }>(server: S): server is S & { failure: ChatFailure } {
   return server.failure !== undefined;
 }
 
-type DispatcherState = ReturnType<Dispatcher['state']>;
+type QueueState = ReturnType<AdmissionQueue['state']>;
 
-function addUp(a: DispatcherState, b: ReturnType<AdmissionQueue['state']>): DispatcherState {
+function addUp(a: ReturnType<Dispatcher['state']>, b: QueueState): ReturnType<Dispatcher['state']> {
   const asked = a.requestsPerMinute + b.requestsPerMinute;
   const waitsFor = a.waitsFor ?? b.waitsFor;
   return {

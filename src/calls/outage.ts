@@ -1,5 +1,5 @@
 import type { ChatFailure } from '../teachers/teacher.ts';
-import type { CallRetryPolicy } from './dispatcher.ts';
+import type { CallRetryPolicy } from './call-retry-policy.ts';
 
 /** For so long a server may answer nothing: as the recipe says in `awayMs`, else less where it never has answered. */
 export function mostAwayMs(

@@ -1,9 +1,12 @@
 import PQueue from 'p-queue';
-import type { ChatReply, Teacher } from '../teachers/teacher.ts';
+import type { ChatFailure, ChatReply, Teacher } from '../teachers/teacher.ts';
 import type { SessionContext } from './dispatcher.ts';
 import type { Outage } from './outage.ts';
 import { type Stop, unanswered } from './shutdown.ts';
 import { backoffMs, pause } from './wait.ts';
+
+/** What the log says of a call that the server keeps no answer to, although it keeps answers. */
+export const NOT_STORED = { kind: 'again', message: 'not in the store of the server' } as const;
 
 /** Looks at once, after a crash with many calls in flight. */
 const AT_ONCE = 16;
@@ -32,38 +35,61 @@ export interface LostCall {
 const CLOCKS_DIFFER_MS = 86_400_000;
 
 /**
- * Looks into a server's store until the answer cannot turn up any more: a server stores it when it is finished, whoever
- * still listens. Unless the call was sent days ago, by whatever clock, the server has its whole time from the first look on.
+ * Looks into a server's store until the answer cannot turn up any more: a server stores it when it is finished, whether or
+ * not its caller is still there. Unless the call was sent days ago, by whatever clock, the server has its whole time from the
+ * first look on.
  */
-export function reconciler({ shutdown, retryPolicy }: Pick<SessionContext, 'shutdown' | 'retryPolicy'>): Reconcile {
+export function reconciler(context: Pick<SessionContext, 'shutdown' | 'retryPolicy'>): Reconcile {
+  const { shutdown, retryPolicy } = context;
   const looks = new PQueue({ concurrency: AT_ONCE });
 
-  return async (teacher, { model, key, sentAt, stop, outage, hasElsewhere = () => false }) => {
+  return async (teacher, lost) => {
     const { settleMs } = teacher;
+    const { model, key, stop, outage } = lost;
     if (settleMs === 0) return undefined;
-    const isOld = Date.now() - sentAt > CLOCKS_DIFFER_MS + settleMs;
+    const isOld = Date.now() - lost.sentAt > CLOCKS_DIFFER_MS + settleMs;
     const until = performance.now() + (isOld ? 0 : settleMs);
-    let fails = 0;
-    let failingSince: number | undefined;
+    const fails: Fails = { count: 0, since: undefined };
     for (let wait = retryPolicy.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, retryPolicy.lookMs))) {
       const isLast = performance.now() >= until;
       stop.check();
       const lookedAt = performance.now();
       const found = await looks.add(() => teacher.recover(key, model, shutdown.hard));
-      if (found === undefined || found.ok || found.failure.kind !== 'again') outage?.answered();
-      else outage?.failed(found.failure, lookedAt, retryPolicy, teacher.awayMs);
-      if (found?.ok === true) return found.reply;
-      if (found !== undefined && found.failure.kind !== 'final' && found.failure.kind !== 'refused') {
-        fails += 1;
-        failingSince ??= performance.now();
-        const { failure } = found;
-        const isOver = failure.kind === 'stop' || failure.kind === 'quota';
-        if ((isOver || fails >= retryPolicy.attempts) && hasElsewhere()) return undefined;
-        if (isOver || performance.now() - failingSince >= (teacher.awayMs ?? retryPolicy.awayMs))
-          throw unanswered([{ teacher, failure }]);
-        await pause(failure.afterMs ?? backoffMs(fails, retryPolicy.baseMs, retryPolicy.breakMostMs, Math.random()), stop.signal);
-      } else if (isLast) return found === undefined ? 'not stored' : undefined;
+      if (found?.ok === true) {
+        outage?.answered();
+        return found.reply;
+      }
+      const failure = found?.failure;
+      const keepsNone = failure?.kind === 'final' || failure?.kind === 'refused';
+      if (failure?.kind === 'again') outage?.failed(failure, lookedAt, retryPolicy, teacher.awayMs);
+      else outage?.answered();
+      if (failure !== undefined && !keepsNone) {
+        if ((await bearFailure(context, { teacher, lost }, failure, fails)) === 'elsewhere') return undefined;
+      } else if (isLast) return keepsNone ? undefined : 'not stored';
       else await pause(Math.min(wait, settleMs), stop.signal);
     }
   };
+}
+
+/** Looks in a row that failed, and when the first of them did. */
+interface Fails {
+  count: number;
+  since: number | undefined;
+}
+
+/** Waits before the next look; throws when the server has been away for long enough, and the call has nowhere else to go. */
+async function bearFailure(
+  { retryPolicy }: Pick<SessionContext, 'retryPolicy'>,
+  { teacher, lost }: { readonly teacher: Teacher; readonly lost: LostCall },
+  failure: ChatFailure,
+  fails: Fails,
+): Promise<'elsewhere' | undefined> {
+  const { attempts, awayMs, baseMs, breakMostMs } = retryPolicy;
+  fails.count += 1;
+  fails.since ??= performance.now();
+  const isOver = failure.kind === 'stop' || failure.kind === 'quota';
+  if ((isOver || fails.count >= attempts) && lost.hasElsewhere?.() === true) return 'elsewhere';
+  if (isOver || performance.now() - fails.since >= (teacher.awayMs ?? awayMs)) throw unanswered([{ teacher, failure }]);
+  await pause(failure.afterMs ?? backoffMs(fails.count, baseMs, breakMostMs, Math.random()), lost.stop.signal);
+  return undefined;
 }

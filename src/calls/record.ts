@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import * as z from 'zod';
+import type { ChatFailure, ChatReply } from '../teachers/teacher.ts';
 
 const key = z.string().regex(/^[0-9a-f]{64}$/);
 /** The index keeps 32 bits of a count. */
@@ -66,6 +67,28 @@ export type RecordHead =
   | Omit<RecordOf<'done'>, 'rid' | 'raw'>
   | Omit<RecordOf<'fail'>, 'status' | 'message'>
   | BatchRecord;
+
+/** An attempt at a call. */
+interface AttemptOf {
+  readonly key: string;
+  readonly attempt: number;
+}
+
+/** `usd`, `input` and `output`: what the reply took, in dollars and tokens; `recovered`: found again in a server's store. */
+export function doneRecord(
+  { key, attempt }: AttemptOf,
+  { requestId = null, raw }: Pick<ChatReply, 'raw'> & { readonly requestId?: string | null | undefined },
+  { usd, input, output, recovered }: { usd: number | null; input: number; output: number; recovered: boolean },
+): LogRecord {
+  return { t: 'done', k: key, a: attempt, usd, in: input, out: output, recovered, rid: requestId, raw };
+}
+
+export function failRecord(
+  { key, attempt }: AttemptOf,
+  { kind, status = null, message }: Pick<ChatFailure, 'kind' | 'message'> & { readonly status?: number | null | undefined },
+): LogRecord {
+  return { t: 'fail', k: key, a: attempt, kind, status, message };
+}
 
 /** Bytes of a line before its JSON: the checksum and a blank. */
 const PREFIX = 9;

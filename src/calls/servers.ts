@@ -1,5 +1,5 @@
 import type { Teacher } from '../teachers/teacher.ts';
-import type { CallRetryPolicy } from './dispatcher.ts';
+import type { CallRetryPolicy } from './call-retry-policy.ts';
 import { Endpoint } from './endpoint.ts';
 import { Slots } from './slots.ts';
 

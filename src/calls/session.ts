@@ -1,19 +1,21 @@
 import type { CallsProgress } from '../model/event.ts';
 import type { ChatReply, Teacher } from '../teachers/teacher.ts';
-import { openBatchDispatcher } from './batch-dispatcher.ts';
+import { BatchDispatcher } from './batch-dispatcher.ts';
 import { tokenQueues } from './batch-queue.ts';
 import { makeBudget } from './budget.ts';
 import { type Call, type CallOutcome, callKey } from './call.ts';
-import { type CallKind, callKinds } from './call-kind.ts';
-import { openCallLog } from './call-log.ts';
-import { makeCounts } from './counts.ts';
-import { CALL_RETRY_POLICY, type CallRetryPolicy, type Dispatcher, type SessionContext } from './dispatcher.ts';
+import { type CallKinds, callKinds } from './call-kind.ts';
+import { type CallLog, openCallLog } from './call-log.ts';
+import { CALL_RETRY_POLICY, type CallRetryPolicy } from './call-retry-policy.ts';
+import { type Counts, Doubts, makeCounts, type Sums } from './counts.ts';
+import type { Dispatcher, SessionContext } from './dispatcher.ts';
 import { FLUSH_BOUND, type FlushBound, Flusher } from './flusher.ts';
 import { GaveUp } from './gave-up.ts';
 import type { CallUsage } from './known-calls.ts';
-import { openLiveDispatcher } from './live-dispatcher.ts';
+import { LiveDispatcher } from './live-dispatcher.ts';
+import type { LogRecord } from './record.ts';
 import { openServers, type Servers } from './servers.ts';
-import { logUnwritable, NotNeeded, openShutdown, ServerAway, type Stop, stopBefore } from './shutdown.ts';
+import { logUnwritable, NotNeeded, openShutdown, ServerAway, type Shutdown, type Stop, stopBefore } from './shutdown.ts';
 
 export interface SessionOptions {
   /** What the calls are for, `aif/judge`, for messages. */
@@ -40,24 +42,14 @@ export interface SessionOptions {
   readonly drainMs?: number;
 }
 
-/** Calls, dollars and tokens are those of the calls that this session was asked for, but for those asked prefetch. */
-export interface SessionSummary {
-  /** answered by a teacher in this session */
-  readonly asked: number;
-  readonly replayed: number;
-  readonly failed: number;
-  /** asked in advance for a later step */
-  readonly prefetch: number;
+/** Calls, dollars and tokens are those of the calls that this session was asked for, but for those asked in advance. */
+export interface SessionSummary extends Readonly<Sums> {
   /** found again in a server's store, over all sessions */
   readonly recovered: number;
   /** calls that were sent again although nobody knows whether they had been answered and billed, over all sessions */
   readonly possibleDoubleSpend: number;
   /** what that may have cost, by estimate; calls without a price are not in it */
   readonly possibleDoubleSpendUsd: number;
-  /** United States dollars, whoever paid them when */
-  readonly costUsd: number;
-  readonly promptTokens: number;
-  readonly completionTokens: number;
   /** dollars of all answers in the run's own log, those of other steps and sessions included */
   readonly spentUsd: number;
 }
@@ -87,189 +79,216 @@ const PROGRESS_MS = 500;
 const DRAIN_MS = 30_000;
 const LEAST_IN_HAND = 256;
 
+/** Opens the log of a run and stage, and with it a session that asks what the log does not know. */
 export async function openSession(options: SessionOptions): Promise<CallSession> {
-  const note = options.note ?? (() => undefined);
   const log = await openCallLog(options.callLog, { earlier: options.earlier ?? [] });
-  const shutdown = openShutdown(options.signal, options.drainMs ?? DRAIN_MS);
-  const prefetchStop = stopBefore(shutdown);
-  const stopped = new Promise<void>((resolve) => shutdown.signal.addEventListener('abort', () => resolve(), { once: true }));
-  const counts = makeCounts(log, performance.now());
-  // What earlier sessions of the run left in doubt is in its log.
-  const doubts = { count: log.totals.lost, usd: log.totals.lostUsd };
-  const doubted = new Set<string>();
-  const told = new Set<string>();
-  const kinds = callKinds(options.step, shutdown.signal);
-  const bound = { ...FLUSH_BOUND, ...options.flushBound };
-  const flusher = new Flusher({ log, flush: options.flush, bound, signal: shutdown.signal, note });
-  if (log.totals.done > 0) flusher.catchUp();
-  const context: SessionContext = {
-    log,
-    shutdown,
-    note,
-    append,
-    servers: options.servers ?? openServers(),
-    folders: [options.callLog, ...(options.earlier ?? [])],
-    takeAlong: () => flusher.takeAlong(),
-    admit: (usd) => flusher.admit(usd),
-    sure: () => {
-      const waiting = options.sure?.();
-      return waiting && Promise.race([waiting, stopped]);
-    },
-    budget: makeBudget({ capUsd: options.budgetUsd, totals: log.totals, left: counts.left }),
-    retryPolicy: { ...CALL_RETRY_POLICY, ...options.retryPolicy },
-    queueOf: tokenQueues(),
-    doubt({ key, attempt, est }) {
-      const name = `${key} ${attempt}`;
-      if (doubted.has(name)) return;
-      doubted.add(name);
-      doubts.count += 1;
-      doubts.usd += est ?? 0;
-    },
-  };
-  const dispatchers = new Map<string, Promise<Dispatcher>>();
-  const opened = new Map<string, Dispatcher>();
-  const asking = new Map<string, Promise<CallOutcome>>();
-  const timer = options.progress && setInterval(() => asking.size > 0 && show(), PROGRESS_MS).unref();
-  if (log.totals.damaged > 0) note(`${log.totals.damaged} damaged lines of the call log were passed over`);
+  return new LoggedSession(options, log);
+}
 
-  async function append(record: Parameters<typeof log.append>[0]): Promise<void> {
-    try {
-      await log.append(record);
-    } catch (error) {
-      throw shutdown.stop(logUnwritable(options.callLog, error));
-    }
-    flusher.touch();
-    // What was in flight has room in the reserve, nothing else.
-    if (log.full) shutdown.stop(logUnwritable(options.callLog, undefined));
+class LoggedSession implements CallSession {
+  readonly #options: SessionOptions;
+  readonly #log: CallLog;
+  readonly #shutdown: Shutdown;
+  readonly #prefetchStop: ReturnType<typeof stopBefore>;
+  readonly #counts: Counts;
+  readonly #kinds: CallKinds;
+  readonly #flusher: Flusher;
+  readonly #context: SessionContext;
+  readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
+  readonly #opened = new Map<string, Dispatcher>();
+  readonly #asking = new Map<string, Promise<CallOutcome>>();
+  readonly #doubts: Doubts;
+  readonly #told = new Set<string>();
+  readonly #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: SessionOptions, log: CallLog) {
+    this.#options = options;
+    this.#log = log;
+    this.#shutdown = openShutdown(options.signal, options.drainMs ?? DRAIN_MS);
+    this.#prefetchStop = stopBefore(this.#shutdown);
+    this.#counts = makeCounts(log, performance.now());
+    this.#doubts = new Doubts(log.totals);
+    const { signal } = this.#shutdown;
+    this.#kinds = callKinds(options.step, signal);
+    const bound = { ...FLUSH_BOUND, ...options.flushBound };
+    this.#flusher = new Flusher({ log, flush: options.flush, bound, signal, note: this.#note });
+    if (log.totals.done > 0) this.#flusher.catchUp();
+    this.#context = this.#makeContext();
+    this.#timer = options.progress && setInterval(() => this.#asking.size > 0 && this.#show(), PROGRESS_MS).unref();
+    if (log.totals.damaged > 0) this.#note(`${log.totals.damaged} damaged lines of the call log were passed over`);
   }
 
-  function dispatcherOf(id: string): Promise<Dispatcher> {
-    const found = dispatchers.get(id) ?? openDispatcher(id);
-    dispatchers.set(id, found);
-    return found;
+  get inHand(): number {
+    return [...this.#opened.values()].reduce((sum, dispatcher) => sum + dispatcher.inHand, LEAST_IN_HAND);
   }
 
-  async function openDispatcher(id: string): Promise<Dispatcher> {
-    const servers = await options.teacher(id);
-    for (const server of servers) context.budget.accept(server);
-    const [first] = servers;
-    const dispatcher =
-      first?.batch === undefined
-        ? openLiveDispatcher(context, servers)
-        : openBatchDispatcher(context, { ...first, batch: first.batch });
-    opened.set(id, dispatcher);
-    return dispatcher;
-  }
-
-  /** In steps that share no scope: while a batch is worked on, nothing but its dispatcher, on the disk, has the call. */
-  function askTeacher(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
-    stop.check();
-    const kind = kinds.of(call);
-    kind.check();
-    return dispatcherOf(call.teacher)
-      .then((dispatcher) =>
-        dispatcher.isLive ? settleLive(dispatcher, kind, call, key, stop) : dispatcher.settle(call, key, stop).then(kind.heard),
-      )
-      .catch(halted(stop === prefetchStop));
-  }
-
-  async function settleLive(dispatcher: Dispatcher, kind: CallKind, call: Call, key: string, stop: Stop): Promise<CallOutcome> {
-    await kind.enter(stop);
-    try {
-      return kind.heard(await dispatcher.settle(call, key, stop));
-    } finally {
-      kind.leave();
-    }
-  }
-
-  /**
-   * Where a server is away others may be there: whoever asks for the answer judges what that means. Calls that are refused in
-   * advance are the later step's to end by.
-   */
-  function halted(prefetch: boolean): (error: unknown) => never {
-    return (error) => {
-      const isOthers = error instanceof ServerAway || error instanceof NotNeeded || (prefetch && error instanceof GaveUp);
-      throw isOthers ? error : shutdown.stop(error);
-    };
-  }
-
-  /** Only a reply is an answer for good: what was refused before may be taken now that the server was mended. */
-  async function answer(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
-    const reply = log.known(key)?.state === 'done' ? await log.reply(key) : undefined;
-    return reply === undefined ? askTeacher(call, key, stop) : { ok: true, key, reply, replayed: true };
-  }
-
-  /** An equal call that is on its way will do. */
-  function share(call: Call, stop: Stop): Promise<CallOutcome> {
-    const key = callKey(call);
-    const same = asking.get(key);
-    if (same !== undefined) return same.then((outcome) => ({ ...outcome, replayed: true }));
-    const outcome = answer(call, key, stop).finally(() => asking.delete(key));
-    asking.set(key, outcome);
+  ask(call: Call, { prefetch = false }: { readonly prefetch?: boolean } = {}): Promise<CallOutcome> {
+    const stop = prefetch ? this.#prefetchStop : this.#shutdown;
+    if (prefetch && stop.signal.aborted) return Promise.reject(stop.reason());
+    const outcome = this.#share(call, stop).then((found) => {
+      this.#counts.settled(found, prefetch, performance.now());
+      return found;
+    });
+    // What stops the session is thrown to every caller, so that a prefetched call may be left unawaited.
+    if (prefetch) outcome.catch((error) => this.#tellOnce(error));
     return outcome;
   }
 
-  /** Of calls that are made in advance the user would hear nothing otherwise. */
-  function tellOnce(error: unknown): void {
-    if (!(error instanceof ServerAway || error instanceof GaveUp) || told.has(error.message)) return;
-    told.add(error.message);
-    note(`${error.message}; it is asked again when its step comes`);
+  async read(key: string): Promise<ChatReply | undefined> {
+    const reply = await this.#log.reply(key);
+    if (reply !== undefined) this.#counts.used(key);
+    return reply;
   }
 
-  function show(): void {
-    options.progress?.({
-      done: counts.sums.asked + counts.sums.replayed,
-      total: counts.total,
-      failed: counts.sums.failed,
-      replayed: counts.sums.replayed,
-      ahead: counts.sums.prefetch,
-      costUsd: counts.sums.costUsd,
-      spentUsd: log.totals.costUsd,
-      capUsd: options.budgetUsd ?? null,
-      etaSeconds: counts.etaSeconds(performance.now()),
-      teachers: [...opened].map(([id, dispatcher]) => ({ id, ...dispatcher.state() })),
+  usage(key: string): CallUsage | undefined {
+    return this.#log.usage(key);
+  }
+
+  expect(left: number): void {
+    this.#counts.expect(left);
+  }
+
+  summary(): SessionSummary {
+    return {
+      ...this.#counts.sums,
+      recovered: this.#log.totals.recovered,
+      possibleDoubleSpend: this.#doubts.count,
+      possibleDoubleSpendUsd: this.#doubts.usd,
+      spentUsd: this.#log.totals.costUsd,
+    };
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#prefetchStop.end();
+    this.#kinds.wake();
+    for (const dispatcher of this.#opened.values()) dispatcher.heedStops();
+    await Promise.allSettled(this.#asking.values());
+    await Promise.all([...this.#opened.values()].map((dispatcher) => dispatcher.close()));
+    this.#show();
+    await this.#flusher.close();
+    await this.#log.close();
+    this.#shutdown.close();
+  }
+
+  #makeContext(): SessionContext {
+    const { callLog, earlier = [], servers, sure, budgetUsd, retryPolicy } = this.#options;
+    const { totals } = this.#log;
+    const { signal } = this.#shutdown;
+    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    return {
+      log: this.#log,
+      shutdown: this.#shutdown,
+      note: this.#note,
+      append: this.#append,
+      servers: servers ?? openServers(),
+      folders: [callLog, ...earlier],
+      takeAlong: () => this.#flusher.takeAlong(),
+      admit: (usd) => this.#flusher.admit(usd),
+      sure: () => {
+        const waiting = sure?.();
+        return waiting && Promise.race([waiting, stopped]);
+      },
+      budget: makeBudget({ capUsd: budgetUsd, totals, left: this.#counts.left }),
+      retryPolicy: { ...CALL_RETRY_POLICY, ...retryPolicy },
+      queueOf: tokenQueues(),
+      doubt: (sent) => this.#doubts.add(sent),
+    };
+  }
+
+  readonly #note = (message: string): void => this.#options.note?.(message);
+
+  readonly #append = async (record: LogRecord): Promise<void> => {
+    const { callLog } = this.#options;
+    try {
+      await this.#log.append(record);
+    } catch (error) {
+      throw this.#shutdown.stop(logUnwritable(callLog, error));
+    }
+    this.#flusher.touch();
+    // What was in flight has room in the reserve, nothing else.
+    if (this.#log.full) this.#shutdown.stop(logUnwritable(callLog, undefined));
+  };
+
+  #dispatcherOf(id: string): Promise<Dispatcher> {
+    const found = this.#dispatchers.get(id) ?? this.#openDispatcher(id);
+    this.#dispatchers.set(id, found);
+    return found;
+  }
+
+  async #openDispatcher(id: string): Promise<Dispatcher> {
+    const servers = await this.#options.teacher(id);
+    for (const server of servers) this.#context.budget.accept(server);
+    const [first] = servers;
+    const dispatcher =
+      first?.batch === undefined
+        ? new LiveDispatcher(this.#context, servers)
+        : new BatchDispatcher(this.#context, { ...first, batch: first.batch });
+    this.#opened.set(id, dispatcher);
+    return dispatcher;
+  }
+
+  /** An equal call that is on its way will do. */
+  #share(call: Call, stop: Stop): Promise<CallOutcome> {
+    const key = callKey(call);
+    const same = this.#asking.get(key);
+    if (same !== undefined) return same.then((outcome) => ({ ...outcome, replayed: true }));
+    const outcome = this.#answer(call, key, stop).finally(() => this.#asking.delete(key));
+    this.#asking.set(key, outcome);
+    return outcome;
+  }
+
+  /** Only a reply is an answer for good: what was refused before may be taken now that the server was mended. */
+  async #answer(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
+    const reply = this.#log.known(key)?.state === 'done' ? await this.#log.reply(key) : undefined;
+    return reply === undefined ? this.#askTeacher(call, key, stop) : { ok: true, key, reply, replayed: true };
+  }
+
+  /** In steps that share no scope: while a batch is worked on, its dispatcher alone has the call, on the disk. */
+  #askTeacher(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
+    stop.check();
+    const kind = this.#kinds.of(call);
+    kind.check();
+    return this.#dispatcherOf(call.teacher)
+      .then((dispatcher) =>
+        dispatcher.isLive
+          ? kind.send(stop, () => dispatcher.settle(call, key, stop))
+          : dispatcher.settle(call, key, stop).then(kind.report),
+      )
+      .catch(stop === this.#prefetchStop ? this.#prefetchFailed : this.#failed);
+  }
+
+  /** Where a server is away others may be there: the asker judges what that means. All else stops the session. */
+  readonly #failed = (error: unknown): never => {
+    throw error instanceof ServerAway || error instanceof NotNeeded ? error : this.#shutdown.stop(error);
+  };
+
+  /** Calls that are refused in advance are the later step's to end by. */
+  readonly #prefetchFailed = (error: unknown): never => {
+    if (error instanceof GaveUp) throw error;
+    return this.#failed(error);
+  };
+
+  /** Of calls that are made in advance the user would hear nothing otherwise. */
+  #tellOnce(error: unknown): void {
+    if (!(error instanceof ServerAway || error instanceof GaveUp) || this.#told.has(error.message)) return;
+    this.#told.add(error.message);
+    this.#note(`${error.message}; it is asked again when its step comes`);
+  }
+
+  #show(): void {
+    const { sums, total, etaSeconds } = this.#counts;
+    this.#options.progress?.({
+      done: sums.asked + sums.replayed,
+      total,
+      failed: sums.failed,
+      replayed: sums.replayed,
+      ahead: sums.prefetch,
+      costUsd: sums.costUsd,
+      spentUsd: this.#log.totals.costUsd,
+      capUsd: this.#options.budgetUsd ?? null,
+      etaSeconds: etaSeconds(performance.now()),
+      teachers: [...this.#opened].map(([id, dispatcher]) => ({ id, ...dispatcher.state() })),
     });
   }
-
-  return {
-    get inHand() {
-      return [...opened.values()].reduce((sum, dispatcher) => sum + dispatcher.inHand, LEAST_IN_HAND);
-    },
-    ask(call, { prefetch = false } = {}) {
-      if (prefetch && prefetchStop.signal.aborted) return Promise.reject(prefetchStop.reason());
-      const outcome = share(call, prefetch ? prefetchStop : shutdown).then((found) => {
-        counts.settled(found, prefetch, performance.now());
-        return found;
-      });
-      // What stops the session is thrown to all: nobody need wait for a call that is asked prefetch.
-      if (prefetch) outcome.catch(tellOnce);
-      return outcome;
-    },
-    async read(key) {
-      const reply = await log.reply(key);
-      if (reply !== undefined) counts.used(key);
-      return reply;
-    },
-    usage: (key) => log.usage(key),
-    expect: counts.expect,
-    summary: () => ({
-      ...counts.sums,
-      recovered: log.totals.recovered,
-      possibleDoubleSpend: doubts.count,
-      possibleDoubleSpendUsd: doubts.usd,
-      spentUsd: log.totals.costUsd,
-    }),
-    async close() {
-      clearInterval(timer);
-      prefetchStop.end();
-      kinds.wake();
-      for (const dispatcher of opened.values()) dispatcher.heedStops();
-      await Promise.allSettled(asking.values());
-      await Promise.all([...opened.values()].map((dispatcher) => dispatcher.close()));
-      show();
-      await flusher.close();
-      await log.close();
-      shutdown.close();
-    },
-  };
 }

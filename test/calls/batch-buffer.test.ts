@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PendingCall } from '../../src/calls/batch.ts';
-import { openBuffer } from '../../src/calls/batch-buffer.ts';
+import { BatchBuffer } from '../../src/calls/batch-buffer.ts';
 import { tokenQueue } from '../../src/calls/batch-queue.ts';
 
 const call = { span: { file: 1, offset: 0, length: 10 } } as PendingCall;
@@ -10,10 +10,10 @@ test('a buffer that waits for room looks at its calls when there is room, not at
   const queue = tokenQueue();
   queue.limitTo(1000);
   const others = { tokens: 900 };
-  queue.enter(others);
+  queue.add(others);
   let looks = 0;
   const sent: number[] = [];
-  const buffer = openBuffer({
+  const buffer = new BatchBuffer({
     requests: 10,
     bytes: 1e6,
     queue,
@@ -26,7 +26,7 @@ test('a buffer that waits for room looks at its calls when there is room, not at
   });
   for (let n = 0; n < 1000; n += 1) buffer.add(call);
   assert.ok(looks < 20, `${looks} looks`);
-  queue.leave(others);
+  queue.remove(others);
   queue.wake();
   assert.equal(sent.length, 100);
   buffer.take(() => true);

@@ -7,7 +7,7 @@ const SAID = 'Enqueued token limit reached for m in organization o. Limit: 90,00
 test('a refusal halves what is let in and takes over the limit that the server names', () => {
   const queue = tokenQueue();
   assert.equal(queue.room, Number.POSITIVE_INFINITY);
-  queue.enter({ tokens: 20_000 });
+  queue.add({ tokens: 20_000 });
   assert.equal(queue.refused(100_000, SAID), 1);
   assert.deepEqual([queue.room, queue.most], [40_000, 90_000]);
   assert.equal(queue.refused(100_000, SAID), 2);
@@ -38,10 +38,10 @@ test('teachers of one name share a queue, its least limit and its turns', () => 
   const [first, second] = [() => void turns.push('first'), () => void turns.push('second')];
   queue.join(first);
   queue.join(second);
-  queue.enter(one, first);
-  queue.enter(two);
+  queue.add(one, first);
+  queue.add(two);
   assert.deepEqual([queue.room, queue.batches], [100, 2]);
-  queue.leave(two);
+  queue.remove(two);
   queue.wake();
   assert.deepEqual([queue.room, turns], [400, ['second', 'first']]);
 });

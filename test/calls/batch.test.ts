@@ -186,7 +186,10 @@ test('a server that is away for a while is waited for, and the wait is said once
   await withPractice('delay=50', async ({ callLog, server }) => {
     const proxy = await startProxy(server.url);
     proxy.tamper({ method: 'GET', path: /\/batches\/[^/]+$/, how: 'before', times: 6 });
-    const { texts, notes } = await askAll({ callLog, teacher: keyed(proxy.url, { requests: COUNT }) }, list);
+    const { texts, notes } = await askAll(
+      { callLog, teacher: keyed(proxy.url, { requests: COUNT }), retryPolicy: { awayMs: 20_000, unseenMs: 20_000 } },
+      list,
+    );
     await proxy.close();
     assert.deepEqual(texts, live);
     assert.deepEqual(

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Entry, keyIndex } from '../../src/calls/key-index.ts';
+import { sha256 } from '../../src/base/sha256.ts';
+import { type Entry, KeyIndex } from '../../src/calls/key-index.ts';
 
 const word = fc.integer({ min: 0, max: 0xffffffff });
 const count = fc.oneof(fc.integer({ min: 0, max: 3 }), word);
@@ -29,7 +30,7 @@ const key = fc
 test('the packed index holds what a plain map holds, however it has grown', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(key, entry), { maxLength: 200 }), fc.array(key), (writes, others) => {
-      const index = keyIndex(0);
+      const index = new KeyIndex(2);
       const model = new Map<string, Entry>();
       for (const [name, value] of writes) {
         index.set(name, value);
@@ -41,8 +42,17 @@ test('the packed index holds what a plain map holds, however it has grown', () =
   );
 });
 
+test('of forty thousand calls none is forgotten, in pages of their usual size', () => {
+  const index = new KeyIndex();
+  const keyOf = (n: number) => sha256(String(n));
+  const value = fc.sample(entry, 1)[0] as Entry;
+  for (let n = 0; n < 40_000; n += 1) index.set(keyOf(n), { ...value, attempt: n });
+  assert.equal(index.size, 40_000);
+  for (let n = 0; n < 40_000; n += 1) assert.equal(index.get(keyOf(n))?.attempt, n);
+});
+
 test('keys that agree in their first 16 bytes share an entry', () => {
-  const index = keyIndex();
+  const index = new KeyIndex();
   const value = fc.sample(entry, 1)[0] as Entry;
   index.set('a'.repeat(64), value);
   assert.deepEqual(index.get('a'.repeat(32) + 'b'.repeat(32)), value);

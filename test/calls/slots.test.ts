@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CALL_RETRY_POLICY } from '../../src/calls/dispatcher.ts';
+import { CALL_RETRY_POLICY } from '../../src/calls/call-retry-policy.ts';
 import { withSession } from '../../src/calls/run-calls.ts';
 import { openServers } from '../../src/calls/servers.ts';
 import { Slots, type SlotUser } from '../../src/calls/slots.ts';
@@ -129,9 +129,9 @@ test('limits a minute are one for all teachers that are the same model at a serv
   const judge = at('m', 'http://one.test/v1/', 'key', 240);
   assert.equal(judge.endpoint, pool.endpoint);
   assert.equal(pool.endpoint.requestLimit, 240);
-  pool.endpoint.admit(1, 1000);
+  pool.endpoint.acquire(1, 1000);
   assert.equal(judge.endpoint.waitMs(1, 1000), 0, 'a burst of a quarter of a second');
-  pool.endpoint.admit(1, 1000);
+  pool.endpoint.acquire(1, 1000);
   assert.ok(judge.endpoint.waitMs(1, 1000) > 0, 'what one has used is gone for the other');
 
   const others = [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { tokenBucket } from '../../src/calls/token-bucket.ts';
+import { TokenBucket } from '../../src/calls/token-bucket.ts';
 import { type Provider, simulate } from '../rig/simulated-provider.ts';
 
 const one = () => 1;
@@ -38,7 +38,7 @@ const anyTokens = fc
 test('a limit of requests is used up without being exceeded, whether the recipe or the server names it', () => {
   fc.assert(
     fc.property(anyRequests, fc.boolean(), (provider, isInRecipe) => {
-      const bucket = tokenBucket(isInRecipe ? provider.perMinute : undefined, false);
+      const bucket = new TokenBucket(isInRecipe ? provider.perMinute : undefined, false);
       const { share, refused } = simulate(bucket, requests(provider.perMinute, provider), 3);
       assert.ok(share >= 0.97 && refused <= 0.01, JSON.stringify({ share, refused }));
     }),
@@ -47,14 +47,14 @@ test('a limit of requests is used up without being exceeded, whether the recipe 
 });
 
 test('a limit of requests that only the recipe knows is used up', () => {
-  const { share, refused } = simulate(tokenBucket(3000, false), requests(3000, { burstSeconds: 2, sendsHeaders: false }), 3);
+  const { share, refused } = simulate(new TokenBucket(3000, false), requests(3000, { burstSeconds: 2, sendsHeaders: false }), 3);
   assert.ok(share >= 0.99 && refused === 0, JSON.stringify({ share, refused }));
 });
 
 test('a limit of tokens is used up, however far estimates, use and what the server charges differ', () => {
   fc.assert(
     fc.property(anyTokens, (provider) => {
-      const { share, refused } = simulate(tokenBucket(provider.perMinute, true), provider, 4);
+      const { share, refused } = simulate(new TokenBucket(provider.perMinute, true), provider, 4);
       assert.ok(share >= 0.95 && refused <= 0.02, JSON.stringify({ share, refused }));
     }),
     { numRuns: 40, seed: 1 },
@@ -63,13 +63,13 @@ test('a limit of tokens is used up, however far estimates, use and what the serv
 
 test('a limit in the recipe that is too high or too low gives way to the one in the headers', () => {
   for (const wrong of [600, 30_000]) {
-    const { share, refused } = simulate(tokenBucket(wrong, false), requests(3000, { burstSeconds: 10 }), 3);
+    const { share, refused } = simulate(new TokenBucket(wrong, false), requests(3000, { burstSeconds: 10 }), 3);
     assert.ok(share >= 0.97 && refused <= 0.01, JSON.stringify({ wrong, share, refused }));
   }
 });
 
 test('a minute of silence is not made up for in the first second', () => {
-  const bucket = tokenBucket(6000, false);
+  const bucket = new TokenBucket(6000, false);
   let sent = 0;
   for (let now = 0; now < 1000; now += 1)
     while (bucket.waitMs(1, now) === 0) {
@@ -80,7 +80,7 @@ test('a minute of silence is not made up for in the first second', () => {
 });
 
 test('an amount above the limit waits until the bucket is full, not for ever', () => {
-  const bucket = tokenBucket(1000, true);
+  const bucket = new TokenBucket(1000, true);
   assert.equal(bucket.waitMs(5000, 0), 0);
   bucket.take(5000, 0);
   assert.ok(bucket.waitMs(5000, 1) > 60_000);
@@ -88,16 +88,59 @@ test('an amount above the limit waits until the bucket is full, not for ever', (
 });
 
 test('words of the server that make no sense are passed over', () => {
-  const bucket = tokenBucket(100, false);
+  const bucket = new TokenBucket(100, false);
   for (const limit of [0, -1, Number.NaN]) bucket.correct({ limit, remaining: 1, resetMs: 1 }, 0, 0, 1);
   bucket.correct({ limit: 100, remaining: Number.NaN, resetMs: undefined }, 0, 0, 1);
   assert.equal(bucket.limit, 100);
 });
 
 test('a call that is said to have used more than a minute brings is waited for no longer than that takes', () => {
-  const bucket = tokenBucket(60_000, true);
+  const bucket = new TokenBucket(60_000, true);
   bucket.take(100, 0);
   bucket.used(100, 1e12);
   assert.ok(bucket.waitMs(100, 0) <= 60_000);
   assert.equal(bucket.waitMs(100, 61_000), 0);
 });
+
+const spread = (n: number) => 300 + ((n * 7919) % 600);
+const tokens = (provider: Partial<Provider> & { readonly factor: number }): Provider => ({
+  ...requests(600_000),
+  used: spread,
+  charged: (n) => spread(n) * provider.factor,
+  ...provider,
+});
+
+/** Each by one mechanism of the bucket alone: without it the share falls below a half, or a half is refused. */
+const CASES: readonly { readonly name: string; readonly provider: Provider; readonly isInRecipe: boolean }[] = [
+  {
+    name: 'learns from use: calls are thought to take five times what they do, and their answers come late',
+    provider: tokens({ latencyMs: 20_000, factor: 0.6, estimate: () => 3000 }),
+    isInRecipe: false,
+  },
+  {
+    name: 'counts no refusal as taken: most of what a small bucket refuses is not charged',
+    provider: tokens({ perMinute: 90_000, burstSeconds: 2, latencyMs: 50, factor: 4, estimate: () => 300 }),
+    isInRecipe: true,
+  },
+  {
+    name: 'catches up: what the server says is left over is used',
+    provider: tokens({ burstSeconds: 2, latencyMs: 50, factor: 0.6, estimate: () => 3000 }),
+    isInRecipe: true,
+  },
+  {
+    name: 'keeps a reserve: calls on their way are charged more than is thought',
+    provider: tokens({ burstSeconds: 1, latencyMs: 50, factor: 1.5, estimate: () => 300 }),
+    isInRecipe: true,
+  },
+  {
+    name: 'learns charges where they are certain: a bucket that was full in between has lost what came in',
+    provider: tokens({ perMinute: 30_000, burstSeconds: 2, latencyMs: 1000, factor: 0.6, estimate: () => 840 }),
+    isInRecipe: false,
+  },
+];
+
+for (const { name, provider, isInRecipe } of CASES)
+  test(`the bucket ${name}`, () => {
+    const { share, refused } = simulate(new TokenBucket(isInRecipe ? provider.perMinute : undefined, true), provider, 3);
+    assert.ok(share >= 0.9 && refused <= 0.1, JSON.stringify({ share, refused }));
+  });
