@@ -1,9 +1,9 @@
 import { loadRecipe } from '../recipe/load.ts';
 import { loadTarget } from '../recipe/load-target.ts';
 import { type RehearsalProvider, toRehearsal, toRehearsalTarget } from '../recipe/rehearse.ts';
+import { examTable } from '../stages/exam/table.ts';
 import { type Options, openContext } from './context.ts';
 import { detached } from './detached.ts';
-import { examTable } from './exam-table.ts';
 import { report } from './report.ts';
 import { work } from './work.ts';
 

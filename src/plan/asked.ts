@@ -1,15 +1,15 @@
 import { canonicalJson } from '../base/canonical-json.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Recipe } from '../recipe/recipe.ts';
+import { pairsOf } from '../stages/aif/judge/count-pairs.ts';
+import { promptsOf } from '../stages/aif/prompts/count-prompts.ts';
 import type { StageName } from '../stages/stage.ts';
 import { namedServers, serversOf } from '../teachers/servers.ts';
 import type { TeacherSpec } from '../teachers/spec.ts';
 import { keyName, priceOf } from '../teachers/terms.ts';
 import type { Fate } from './explain.ts';
-import { pairsOf } from './pairs-of.ts';
 import type { Plan } from './plan.ts';
 import { type PlanPrice, pricePlan } from './price.ts';
-import { promptsOf } from './prompts-of.ts';
 
 type Teachers = Recipe['teachers'];
 

@@ -1,4 +1,5 @@
 import { sha256 } from '../base/sha256.ts';
+import { smallFile, treeOf } from '../datasets/known-trees.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Hub, TreeEntry } from '../hub/hub.ts';
 import { readManifest } from '../hub/read-manifest.ts';
@@ -9,7 +10,6 @@ import type { Artifact } from '../model/outcome.ts';
 import { isRunId } from '../model/run-id.ts';
 import { runState, STATE_FILE } from '../runs/run-state.ts';
 import { isRunBranch } from '../store/names.ts';
-import { smallFile, treeOf } from './known-trees.ts';
 
 /** Requests to the Hub at a time: what a free account may send without being told to wait. */
 const AT_ONCE = 8;

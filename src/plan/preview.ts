@@ -1,11 +1,11 @@
 import type { Hub } from '../hub/hub.ts';
 import type { Output } from '../hub/output.ts';
+import { pairsOf } from '../stages/aif/judge/count-pairs.ts';
+import { promptsOf } from '../stages/aif/prompts/count-prompts.ts';
 import { explain, type Fate } from './explain.ts';
 import { outputsOf, refuseOthersFiles } from './outputs.ts';
-import { pairsOf } from './pairs-of.ts';
 import type { Plan } from './plan.ts';
 import { type PlanPrice, pricePlan } from './price.ts';
-import { promptsOf } from './prompts-of.ts';
 import { checkSources } from './sources.ts';
 
 /** What carrying out a plan would do to the Hub, and ask of teachers. */

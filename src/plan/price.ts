@@ -1,9 +1,9 @@
+import type { Pairs } from '../stages/aif/judge/count-pairs.ts';
 import type { CallForecast, Step } from '../stages/stage.ts';
 import type { TeacherSpec } from '../teachers/spec.ts';
 import type { Price } from '../teachers/teacher.ts';
 import { priceOf } from '../teachers/terms.ts';
 import type { Fate } from './explain.ts';
-import type { Pairs } from './pairs-of.ts';
 
 /** What a step will ask of one teacher, over all purposes. Money in United States dollars; null where there is no price. */
 export interface StepPrice {

@@ -1,4 +1,5 @@
 import type { ReadBy } from '../datasets/formats.ts';
+import { layoutOf, smallFile, treeOf } from '../datasets/known-trees.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { formatRef } from '../model/artifact.ts';
@@ -6,7 +7,6 @@ import type { Artifact } from '../model/outcome.ts';
 import type { Reading } from '../stages/stage.ts';
 import { LFS_POINTER } from '../store/lfs-pointer.ts';
 import type { Fate } from './explain.ts';
-import { layoutOf, smallFile, treeOf } from './known-trees.ts';
 import type { Plan, PlannedStep } from './plan.ts';
 
 /** Bytes of a Git LFS pointer at most, by its specification. */

@@ -1,11 +1,11 @@
-import { checkAnswers } from './check-answers.ts';
+import { checkAnswers } from '../stages/aif/answers/check.ts';
+import { checkJudge } from '../stages/aif/judge/check.ts';
+import { checkPairs } from '../stages/aif/pairs/check.ts';
+import { checkBudget } from '../stages/check-budget.ts';
+import { didYouMean } from '../stages/nearest.ts';
 import { checkBatches } from './check-batches.ts';
-import { checkBudget } from './check-budget.ts';
-import { checkJudge } from './check-judge.ts';
-import { checkPairs } from './check-pairs.ts';
 import { checkSecrets } from './check-secrets.ts';
 import type { Mistake } from './mistakes.ts';
-import { didYouMean } from './nearest.ts';
 import type { Recipe } from './recipe.ts';
 import type { Path } from './yaml-file.ts';
 

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ZephyrError } from '../errors.ts';
+import { didYouMean } from '../stages/nearest.ts';
 import { parsed } from './load.ts';
-import { didYouMean } from './nearest.ts';
 import { type Target, targetSpec } from './target.ts';
 import { readYaml } from './yaml-file.ts';
 

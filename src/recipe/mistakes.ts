@@ -1,7 +1,7 @@
 import type * as z from 'zod';
+import { didYouMean, nearest } from '../stages/nearest.ts';
 import { namesSecret, showValue } from './hide-secrets.ts';
 import { knownKeys, knownTags } from './known-keys.ts';
-import { didYouMean, nearest } from './nearest.ts';
 import type { Path } from './yaml-file.ts';
 
 /** One thing that is wrong with a recipe or a target. `part` says whether the key or the value is to blame. */

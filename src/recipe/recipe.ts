@@ -3,7 +3,7 @@ import { aifSpec } from '../stages/aif/spec.ts';
 import { ddpoSpec } from '../stages/ddpo/spec.ts';
 import { dsftSpec } from '../stages/dsft/spec.ts';
 import { examSpec } from '../stages/exam/spec.ts';
-import { sourceText } from '../stages/setting.ts';
+import { sourceText } from '../stages/recipe-context.ts';
 import { setupSpec } from '../stages/setup/spec.ts';
 import { teacherSpec } from '../teachers/spec.ts';
 

@@ -2,11 +2,11 @@ import { judgeSpec } from '../stages/aif/judge/spec.ts';
 import type { AifDelta, AifSpec, AifTeachers } from '../stages/aif/spec.ts';
 import type { DdpoSpec } from '../stages/ddpo/spec.ts';
 import type { DsftSpec } from '../stages/dsft/spec.ts';
+import { SIZES } from '../stages/rehearsal-sizes.ts';
 import type { LoraSpec, TrainingSpec } from '../stages/training-spec.ts';
 import { teacherSpec } from '../teachers/spec.ts';
 import type { Recipe } from './recipe.ts';
 import { type RehearsalDifference, rehearsalDifferences } from './rehearsal-differences.ts';
-import { SIZES } from './rehearsal-sizes.ts';
 import type { Target } from './target.ts';
 
 /** How a rehearsal asks its teachers; with `artifact` only models on this machine answer the prompts. */

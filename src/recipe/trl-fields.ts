@@ -1,5 +1,5 @@
+import { didYouMean } from '../stages/nearest.ts';
 import type { Mistake } from './mistakes.ts';
-import { didYouMean } from './nearest.ts';
 import type { Recipe } from './recipe.ts';
 import type { Path } from './yaml-file.ts';
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { datasetText } from './setting.ts';
+import { datasetText } from './recipe-context.ts';
 import type { Reading } from './stage.ts';
 
 const splitName = z.string().min(1);

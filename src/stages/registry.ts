@@ -6,7 +6,7 @@ import type { DsftSpec } from './dsft/spec.ts';
 import { dsftSteps } from './dsft/steps.ts';
 import type { ExamSpec } from './exam/spec.ts';
 import { examSteps } from './exam/steps.ts';
-import type { Setting } from './setting.ts';
+import type { Setting } from './recipe-context.ts';
 import type { SetupSpec } from './setup/spec.ts';
 import { setupSteps } from './setup/steps.ts';
 import type { StageName, Step } from './stage.ts';

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { hubRefs } from '../../src/plan/plan.ts';
 import { checkRecipe } from '../../src/recipe/check.ts';
 import { fullRecipe } from '../../src/recipe/recipe.ts';
-import { SIZES } from '../../src/recipe/rehearsal-sizes.ts';
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
+import { SIZES } from '../../src/stages/rehearsal-sizes.ts';
 import { STAGE_NAMES } from '../../src/stages/stage.ts';
 import { minimalRecipe, taughtRecipe } from './minimal.ts';
 

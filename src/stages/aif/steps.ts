@@ -1,4 +1,4 @@
-import type { Setting } from '../setting.ts';
+import type { Setting } from '../recipe-context.ts';
 import type { Step } from '../stage.ts';
 import { answersSteps } from './answers/steps.ts';
 import { judgeSteps } from './judge/step.ts';

@@ -1,6 +1,6 @@
 import { droppedOf, sourceConfig, sourceReading } from '../data-spec.ts';
 import { jobStep } from '../programs.ts';
-import { datasetRepo, modelRepo, type Setting } from '../setting.ts';
+import { datasetRepo, modelRepo, type Setting } from '../recipe-context.ts';
 import type { Step } from '../stage.ts';
 import { trainingConfig, trainingSummary } from '../training-spec.ts';
 import type { DdpoSpec } from './spec.ts';

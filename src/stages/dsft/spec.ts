@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { datasetSpec, maxDropped } from '../data-spec.ts';
-import { datasetText } from '../setting.ts';
+import { datasetText } from '../recipe-context.ts';
 import { loraSpec, trainingFields } from '../training-spec.ts';
 import { dsftTeacher } from './dialogues/spec.ts';
 

@@ -1,6 +1,6 @@
 import { type DatasetSpec, droppedOf, sourceConfig, sourceReading } from '../data-spec.ts';
 import { jobStep } from '../programs.ts';
-import { datasetRepo, inputOf, modelRepo, type Setting } from '../setting.ts';
+import { datasetRepo, inputOf, modelRepo, type Setting } from '../recipe-context.ts';
 import type { Step, StepInput } from '../stage.ts';
 import { trainingConfig, trainingSummary } from '../training-spec.ts';
 import type { DsftTeacher } from './dialogues/spec.ts';

@@ -1,5 +1,5 @@
 import { jobStep, taskStep } from '../programs.ts';
-import { datasetRepo, inputOf, type Setting } from '../setting.ts';
+import { datasetRepo, inputOf, type Setting } from '../recipe-context.ts';
 import type { Step } from '../stage.ts';
 import type { ExamSpec } from './spec.ts';
 

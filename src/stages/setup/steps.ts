@@ -1,5 +1,5 @@
 import { jobStep, taskStep } from '../programs.ts';
-import { datasetRepo, modelRepo, type Setting } from '../setting.ts';
+import { datasetRepo, modelRepo, type Setting } from '../recipe-context.ts';
 import type { Step } from '../stage.ts';
 import type { SetupSpec } from './spec.ts';
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { sourceText } from '../../setting.ts';
+import { sourceText } from '../../recipe-context.ts';
 
 export const PRINCIPLES = ['helpfulness', 'harmlessness', 'honesty', 'verbalized_calibration', 'truthfulness'] as const;
 

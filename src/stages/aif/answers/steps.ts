@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import { parseRef } from '../../../model/artifact.ts';
 import { jobStep, taskStep } from '../../programs.ts';
-import { callConfig, datasetRepo, inputOf, modelRepo, type Setting } from '../../setting.ts';
+import { callConfig, datasetRepo, inputOf, modelRepo, type Setting } from '../../recipe-context.ts';
 import type { CallForecast, Step, StepInput } from '../../stage.ts';
 import type { PromptsSpec } from '../prompts/spec.ts';
 import { promptsAtMost, promptTokens } from '../prompts/step.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { ASPECTS } from '../../../judging/question.ts';
 import { configName } from '../../data-spec.ts';
-import { datasetText, sourceText } from '../../setting.ts';
+import { datasetText, sourceText } from '../../recipe-context.ts';
 
 const calibrationSpec = z
   .strictObject({

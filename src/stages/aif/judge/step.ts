@@ -1,7 +1,7 @@
 import { judgeFiles } from '../../../judging/templates.ts';
 import { configOf } from '../../data-spec.ts';
 import { jobStep, taskStep } from '../../programs.ts';
-import { callConfig, datasetRepo, inputOf, type Setting } from '../../setting.ts';
+import { callConfig, datasetRepo, inputOf, type Setting } from '../../recipe-context.ts';
 import type { Step, StepInput } from '../../stage.ts';
 import type { AifTeachers } from '../spec.ts';
 import type { RewardConfig, TeachersConfig } from './config.ts';

@@ -1,5 +1,5 @@
 import { taskStep } from '../../programs.ts';
-import { datasetRepo, type Setting } from '../../setting.ts';
+import { datasetRepo, type Setting } from '../../recipe-context.ts';
 import type { Step } from '../../stage.ts';
 import type { MemberSpec } from '../answers/spec.ts';
 import { type AnswersPlan, memberIds } from '../answers/steps.ts';

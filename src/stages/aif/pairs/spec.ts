@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { ASPECTS } from '../../../judging/question.ts';
 import { configName, maxDropped } from '../../data-spec.ts';
-import { datasetText } from '../../setting.ts';
+import { datasetText } from '../../recipe-context.ts';
 import { REJECTED } from './pick-pair.ts';
 import { SCORES } from './scores.ts';
 

@@ -1,6 +1,6 @@
 import { configOf, droppedOf } from '../../data-spec.ts';
 import { taskStep } from '../../programs.ts';
-import { datasetRepo, inputOf, type Setting } from '../../setting.ts';
+import { datasetRepo, inputOf, type Setting } from '../../recipe-context.ts';
 import type { Step } from '../../stage.ts';
 import { memberIds } from '../answers/steps.ts';
 import type { AifTeachers } from '../spec.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { parseRef } from '../../../model/artifact.ts';
 import { configName, maxDropped } from '../../data-spec.ts';
-import { datasetText } from '../../setting.ts';
+import { datasetText } from '../../recipe-context.ts';
 
 const listed = z.union(
   [

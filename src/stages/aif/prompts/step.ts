@@ -1,7 +1,7 @@
 import { estimateTokens } from '../../../datasets/words.ts';
 import { configOf, droppedOf } from '../../data-spec.ts';
 import { taskStep } from '../../programs.ts';
-import { datasetRepo, inputOf, type Setting } from '../../setting.ts';
+import { datasetRepo, inputOf, type Setting } from '../../recipe-context.ts';
 import type { Step } from '../../stage.ts';
 import { nameOf, type PromptSource, type PromptsSpec } from './spec.ts';
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { configName, maxUnanswered } from '../../data-spec.ts';
-import { datasetText } from '../../setting.ts';
+import { datasetText } from '../../recipe-context.ts';
 
 const share = z.number().positive().default(1).describe('How many of the dialogues are of this kind, relative to the others');
 

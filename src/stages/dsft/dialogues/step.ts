@@ -1,6 +1,6 @@
 import { configOf } from '../../data-spec.ts';
 import { taskStep } from '../../programs.ts';
-import { type CallConfig, callConfig, datasetRepo, inputOf, type Setting } from '../../setting.ts';
+import { type CallConfig, callConfig, datasetRepo, inputOf, type Setting } from '../../recipe-context.ts';
 import type { Step } from '../../stage.ts';
 import { forecast } from './forecast.ts';
 import type { DsftTeacher } from './spec.ts';

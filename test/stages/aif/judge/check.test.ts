@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { checkRecipe } from '../../src/recipe/check.ts';
-import type { Recipe } from '../../src/recipe/recipe.ts';
-import { rehearsalDifferences } from '../../src/recipe/rehearsal-differences.ts';
-import { toRehearsal } from '../../src/recipe/rehearse.ts';
-import { judge } from '../../src/stages/aif/judge/judge.ts';
-import { judgeSpec } from '../../src/stages/aif/judge/spec.ts';
-import { STAGE_STEPS } from '../../src/stages/registry.ts';
-import { world } from '../../src/stages/setup/synthetic-data.ts';
-import { openWorkshop } from '../rig/task.ts';
-import { answered } from '../stages/aif/judge/answered.ts';
-import { taughtRecipe } from './minimal.ts';
+import { checkRecipe } from '../../../../src/recipe/check.ts';
+import type { Recipe } from '../../../../src/recipe/recipe.ts';
+import { rehearsalDifferences } from '../../../../src/recipe/rehearsal-differences.ts';
+import { toRehearsal } from '../../../../src/recipe/rehearse.ts';
+import { judge } from '../../../../src/stages/aif/judge/judge.ts';
+import { judgeSpec } from '../../../../src/stages/aif/judge/spec.ts';
+import { STAGE_STEPS } from '../../../../src/stages/registry.ts';
+import { world } from '../../../../src/stages/setup/synthetic-data.ts';
+import { taughtRecipe } from '../../../recipe/minimal.ts';
+import { openWorkshop } from '../../../rig/task.ts';
+import { answered } from './answered.ts';
 
 const judged = (by: unknown, change: (recipe: Recipe) => Recipe = (recipe) => recipe): Recipe =>
   change(taughtRecipe((aif) => ({ ...aif, judge: judgeSpec.parse(by) })));

@@ -1,6 +1,6 @@
-import type { Tree } from '../datasets/layout.ts';
 import type { Hub, TreeEntry } from '../hub/hub.ts';
 import type { ArtifactRef } from '../model/artifact.ts';
+import type { Tree } from './layout.ts';
 
 /** Files that say what belongs together; the Hub keeps them small. */
 const CARDS: readonly string[] = ['README.md', '.huggingface.yaml'];

@@ -1,9 +1,9 @@
-import type { StageOutcome } from '../engine/execute.ts';
-import { readManifest } from '../hub/read-manifest.ts';
-import { formatRef } from '../model/artifact.ts';
-import { examReport } from '../stages/exam/report.ts';
-import type { Context, Options } from './context.ts';
-import { printTable } from './output.ts';
+import type { Context, Options } from '../../commands/context.ts';
+import { printTable } from '../../commands/output.ts';
+import type { StageOutcome } from '../../engine/execute.ts';
+import { readManifest } from '../../hub/read-manifest.ts';
+import { formatRef } from '../../model/artifact.ts';
+import { examReport } from './report.ts';
 
 const NAMES = { base: 'base', dsft: 'dSFT', ddpo: 'dDPO' } as const;
 

@@ -1,6 +1,6 @@
-import type { Hub } from '../hub/hub.ts';
-import { readManifest } from '../hub/read-manifest.ts';
-import type { Fate } from './explain.ts';
+import type { Hub } from '../../../hub/hub.ts';
+import { readManifest } from '../../../hub/read-manifest.ts';
+import type { Fate } from '../../../plan/explain.ts';
 
 /** How many prompts feedback will be bought for, where an earlier run has read them; else null. */
 export async function promptsOf(fates: readonly Fate[], hub: Hub): Promise<number | null> {

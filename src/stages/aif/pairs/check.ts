@@ -1,11 +1,11 @@
-import { isOnFivePoints, type Score } from '../stages/aif/pairs/scores.ts';
-import type { BinarizeSpec } from '../stages/aif/pairs/spec.ts';
-import type { PromptsSpec } from '../stages/aif/prompts/spec.ts';
-import { promptsAtMost } from '../stages/aif/prompts/step.ts';
-import type { AifTeachers } from '../stages/aif/spec.ts';
-import type { Mistake } from './mistakes.ts';
-import type { Recipe } from './recipe.ts';
-import type { Path } from './yaml-file.ts';
+import type { Mistake } from '../../../recipe/mistakes.ts';
+import type { Recipe } from '../../../recipe/recipe.ts';
+import type { Path } from '../../../recipe/yaml-file.ts';
+import type { PromptsSpec } from '../prompts/spec.ts';
+import { promptsAtMost } from '../prompts/step.ts';
+import type { AifTeachers } from '../spec.ts';
+import { isOnFivePoints, type Score } from './scores.ts';
+import type { BinarizeSpec } from './spec.ts';
 
 /** What there is to make pairs of. */
 interface Rated {

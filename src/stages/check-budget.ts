@@ -1,8 +1,8 @@
+import type { Mistake } from '../recipe/mistakes.ts';
+import type { Recipe } from '../recipe/recipe.ts';
+import type { Path } from '../recipe/yaml-file.ts';
 import { namedServers } from '../teachers/servers.ts';
 import { priceOf } from '../teachers/terms.ts';
-import type { Mistake } from './mistakes.ts';
-import type { Recipe } from './recipe.ts';
-import type { Path } from './yaml-file.ts';
 
 /** A cap can only be kept where every server of every teacher that the stage asks has a price. */
 export function checkBudget(recipe: Recipe, path: Path, budgetUsd: number | undefined, asked: Iterable<string>): Mistake[] {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { distance, nearest } from '../../src/recipe/nearest.ts';
+import { distance, nearest } from '../../src/stages/nearest.ts';
 
 describe('The nearest known word', () => {
   it('is the one with the fewest changed letters, whatever the case and the underscores', () => {

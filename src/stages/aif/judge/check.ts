@@ -1,7 +1,7 @@
-import type { AifTeachers } from '../stages/aif/spec.ts';
-import type { Mistake } from './mistakes.ts';
-import type { Recipe } from './recipe.ts';
-import type { Path } from './yaml-file.ts';
+import type { Mistake } from '../../../recipe/mistakes.ts';
+import type { Recipe } from '../../../recipe/recipe.ts';
+import type { Path } from '../../../recipe/yaml-file.ts';
+import type { AifTeachers } from '../spec.ts';
 
 /** Answers side by side are labelled A to Z. */
 const MOST_SIDE_BY_SIDE = 26;

@@ -3,22 +3,22 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { writeParquet } from '../../src/datasets/parquet.ts';
-import { openLocalHub } from '../../src/hub/local-hub.ts';
-import { repoName } from '../../src/model/artifact.ts';
-import { explain } from '../../src/plan/explain.ts';
-import { pairsOf } from '../../src/plan/pairs-of.ts';
-import { tryPins } from '../../src/plan/pin.ts';
-import { hubRefs } from '../../src/plan/plan.ts';
-import { pricePlan } from '../../src/plan/price.ts';
-import type { Recipe } from '../../src/recipe/recipe.ts';
-import { judge } from '../../src/stages/aif/judge/judge.ts';
-import { judgeSpec } from '../../src/stages/aif/judge/spec.ts';
-import { STAGE_STEPS } from '../../src/stages/registry.ts';
-import { taughtRecipe } from '../recipe/minimal.ts';
-import { openWorkshop } from '../rig/task.ts';
-import { answered, practicePairs } from '../stages/aif/judge/answered.ts';
-import { plan } from './planned.ts';
+import { writeParquet } from '../../../../src/datasets/parquet.ts';
+import { openLocalHub } from '../../../../src/hub/local-hub.ts';
+import { repoName } from '../../../../src/model/artifact.ts';
+import { explain } from '../../../../src/plan/explain.ts';
+import { tryPins } from '../../../../src/plan/pin.ts';
+import { hubRefs } from '../../../../src/plan/plan.ts';
+import { pricePlan } from '../../../../src/plan/price.ts';
+import type { Recipe } from '../../../../src/recipe/recipe.ts';
+import { pairsOf } from '../../../../src/stages/aif/judge/count-pairs.ts';
+import { judge } from '../../../../src/stages/aif/judge/judge.ts';
+import { judgeSpec } from '../../../../src/stages/aif/judge/spec.ts';
+import { STAGE_STEPS } from '../../../../src/stages/registry.ts';
+import { plan } from '../../../plan/planned.ts';
+import { taughtRecipe } from '../../../recipe/minimal.ts';
+import { openWorkshop } from '../../../rig/task.ts';
+import { answered, practicePairs } from './answered.ts';
 
 /** Two prompts with three answers each, a judge that is calibrated first. */
 function calibrated(judged: object, ref: string): Recipe {

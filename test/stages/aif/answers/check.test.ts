@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkRecipe } from '../../src/recipe/check.ts';
-import { promptsSpec } from '../../src/stages/aif/prompts/spec.ts';
-import type { AifTeachers } from '../../src/stages/aif/spec.ts';
-import { minimalRecipe, taughtRecipe } from './minimal.ts';
+import { checkRecipe } from '../../../../src/recipe/check.ts';
+import { promptsSpec } from '../../../../src/stages/aif/prompts/spec.ts';
+import type { AifTeachers } from '../../../../src/stages/aif/spec.ts';
+import { minimalRecipe, taughtRecipe } from '../../../recipe/minimal.ts';
 
 const mistakes = (change: Partial<AifTeachers>) =>
   checkRecipe(taughtRecipe((aif) => ({ ...aif, ...change }))).map(({ message }) => message);

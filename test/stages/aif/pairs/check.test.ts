@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkRecipe } from '../../src/recipe/check.ts';
-import { judgeSpec } from '../../src/stages/aif/judge/spec.ts';
-import type { BinarizeRule } from '../../src/stages/aif/pairs/rule.ts';
-import { binarizeSpec } from '../../src/stages/aif/pairs/spec.ts';
-import { aifSpec } from '../../src/stages/aif/spec.ts';
-import { STAGE_STEPS } from '../../src/stages/registry.ts';
-import { minimalRecipe, taughtRecipe } from './minimal.ts';
+import { checkRecipe } from '../../../../src/recipe/check.ts';
+import { judgeSpec } from '../../../../src/stages/aif/judge/spec.ts';
+import type { BinarizeRule } from '../../../../src/stages/aif/pairs/rule.ts';
+import { binarizeSpec } from '../../../../src/stages/aif/pairs/spec.ts';
+import { aifSpec } from '../../../../src/stages/aif/spec.ts';
+import { STAGE_STEPS } from '../../../../src/stages/registry.ts';
+import { minimalRecipe, taughtRecipe } from '../../../recipe/minimal.ts';
 
 const recipeWith = (binarize: object, judge: object = { teachers: ['judge'] }) =>
   taughtRecipe((aif) => ({

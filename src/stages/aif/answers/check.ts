@@ -1,10 +1,10 @@
-import type { MemberSpec, PoolSpec } from '../stages/aif/answers/spec.ts';
-import { nameOf, type PromptsSpec } from '../stages/aif/prompts/spec.ts';
-import type { AifDelta, AifTeachers } from '../stages/aif/spec.ts';
-import type { Mistake } from './mistakes.ts';
-import { didYouMean } from './nearest.ts';
-import type { Recipe } from './recipe.ts';
-import type { Path } from './yaml-file.ts';
+import type { Mistake } from '../../../recipe/mistakes.ts';
+import type { Recipe } from '../../../recipe/recipe.ts';
+import type { Path } from '../../../recipe/yaml-file.ts';
+import { didYouMean } from '../../nearest.ts';
+import { nameOf, type PromptsSpec } from '../prompts/spec.ts';
+import type { AifDelta, AifTeachers } from '../spec.ts';
+import type { MemberSpec, PoolSpec } from './spec.ts';
 
 /** Whether the teachers that answer are there, can be told apart, and are enough for every prompt. */
 export function checkAnswers(

@@ -1,9 +1,9 @@
-import { ZephyrError } from '../errors.ts';
-import type { Hub, TreeEntry } from '../hub/hub.ts';
-import { formatRef } from '../model/artifact.ts';
-import type { Artifact } from '../model/outcome.ts';
-import type { Fate } from './explain.ts';
-import { layoutOf, treeOf } from './known-trees.ts';
+import { layoutOf, treeOf } from '../../../datasets/known-trees.ts';
+import { ZephyrError } from '../../../errors.ts';
+import type { Hub, TreeEntry } from '../../../hub/hub.ts';
+import { formatRef } from '../../../model/artifact.ts';
+import type { Artifact } from '../../../model/outcome.ts';
+import type { Fate } from '../../../plan/explain.ts';
 
 /** Pairs with human labels that a judge is calibrated with. */
 export interface Pairs {
@@ -28,8 +28,8 @@ export async function pairsOf(fates: readonly Fate[], pins: ReadonlyMap<string, 
   if (pin === undefined)
     return { count: ENOUGH, guess: `the pairs that calibrate the judge are not on the Hub yet: ${ENOUGH} are assumed` };
   const [{ teachersConfig }, { resolveSplit }] = await Promise.all([
-    import('../stages/aif/judge/config.ts'),
-    import('../datasets/layout.ts'),
+    import('./config.ts'),
+    import('../../../datasets/layout.ts'),
   ]);
   const { config, split = 'train' } = teachersConfig.parse(asks.step.config).calibration ?? {};
   const [tree, layout] = await Promise.all([treeOf(hub, pin.ref), layoutOf(hub, pin.ref)]);
@@ -53,7 +53,7 @@ export async function pairsOf(fates: readonly Fate[], pins: ReadonlyMap<string, 
 }
 
 async function rowsIn({ path }: TreeEntry, { ref }: Artifact, hub: Hub): Promise<number> {
-  const [{ countRows }, bytes] = await Promise.all([import('../datasets/count-rows.ts'), hub.read(ref, path)]);
+  const [{ countRows }, bytes] = await Promise.all([import('../../../datasets/count-rows.ts'), hub.read(ref, path)]);
   try {
     return await countRows(path, bytes ?? new Uint8Array());
   } catch (cause) {
