@@ -2,6 +2,8 @@ import { enableCompileCache } from 'node:module';
 import { Command, CommanderError, Option } from 'commander';
 import metadata from '../package.json' with { type: 'json' };
 import { diskFault, EXIT, ZephyrError } from './errors.ts';
+import { type StageModule, userStages } from './stages/module.ts';
+import { STAGES } from './stages/registry.ts';
 
 const ON = new Option('--on <target>', 'where jobs run: a name in configs/targets, or a file').default('process');
 const HUB = new Option('--hub <url>', 'a Hugging Face Hub over HTTP instead of the embedded one');
@@ -9,8 +11,6 @@ const listOption = (flags: string, about: string): Option =>
   new Option(flags, about).argParser((text: string, all: string[]) => [...all, text]).default([], 'none');
 const SET = listOption('--set <path=value>', 'change one value of the recipe, null takes it away; may be repeated');
 const JSON_OUT = new Option('--json', 'machine-readable output on stdout');
-const DSFT = new Option('--dsft <ref>', 'the dsft artifact to start from, hf://models/ORG/NAME@COMMIT');
-const AIF = new Option('--aif <ref>', 'the aif artifact to learn from, hf://datasets/ORG/NAME@COMMIT');
 const TAKE_OVER = new Option('--take-over', 'own a run although its last owner is out of sight');
 const NEW_RUN = new Option('--new-run', 'begin again instead of going on with an unfinished equal run');
 const YES = new Option('--yes', 'agree to what teachers cost where no budget limits it');
@@ -20,53 +20,65 @@ const OTHER = 'HF_ENDPOINT or https://huggingface.co without it';
 
 const PHASES = ['running', 'detached', 'stopped', 'failed', 'cancelled', 'done'];
 
-/** What every verb gets: the options as commander read them. Each returns its exit status. */
-type Verb = (arguments_: string[], options: Record<string, unknown>) => Promise<number>;
+/** What every verb gets: the options as commander read them, and the stages. Each returns its exit status. */
+type Verb = (arguments_: string[], options: Record<string, unknown>, stages: readonly StageModule[]) => Promise<number>;
 
-async function main(): Promise<number> {
+/** An option for the artifact that another stage takes of this one. */
+function inputOption({ name, artifact }: StageModule): Option {
+  const use = artifact === 'model' ? 'to start from' : 'to learn from';
+  return new Option(`--${name} <ref>`, `the ${name} artifact ${use}, hf://${artifact}s/ORG/NAME@COMMIT`);
+}
+
+async function main(stages: readonly StageModule[]): Promise<number> {
   let status: number = EXIT.done;
+  const withVerb = userStages(stages);
+  const names = withVerb.map(({ name }) => name);
+  const inputsOf = (takers: readonly StageModule[]) => {
+    const taken = new Set(takers.flatMap(({ inputs }) => inputs));
+    return stages.filter(({ name }) => taken.has(name)).map((stage) => ({ name: stage.name, option: inputOption(stage) }));
+  };
   const program = new Command('zephyr')
-    .description('From a base model to an aligned chat model: dsft, aif, ddpo; every stage resumable by artifact ID')
+    .description(`From a base model to an aligned chat model: ${names.join(', ')}; every stage resumable by artifact ID`)
     .version(metadata.version, '-v, --version')
     .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 80, 100) })
     .showSuggestionAfterError()
     .showHelpAfterError('hint: zephyr --help, or zephyr VERB --help')
     .exitOverride();
 
-  const verb = (usage: string, about: string, load: () => Promise<Verb>, options: readonly Option[]): Command => {
+  const verb = (
+    usage: string,
+    about: string,
+    load: () => Promise<Verb>,
+    options: readonly (Option | ReturnType<typeof inputsOf>[number])[],
+  ): Command => {
     const command = program.command(usage).description(about);
-    for (const option of options) command.addOption(option);
+    for (const option of options) command.addOption('option' in option ? option.option : option);
     return command.action(async (...given: unknown[]) => {
       // compiled code is kept from one start to the next, in the folder for temporary files
       enableCompileCache();
       const values = given.slice(0, -2).filter((value) => value !== undefined) as string[];
-      status = await (await load())(values.flat(), given.at(-2) as Record<string, unknown>);
+      const read = given.at(-2) as Record<string, unknown>;
+      const inputs = options.flatMap((each) => {
+        const ref = 'option' in each ? read[each.option.attributeName()] : undefined;
+        return 'option' in each && ref !== undefined ? [[each.name, ref]] : [];
+      });
+      status = await (await load())(values.flat(), { ...read, inputs: Object.fromEntries(inputs) }, stages);
     });
   };
 
   const work = [ON, HUB, SET, JSON_OUT, YES, NEW_RUN, TAKE_OVER];
   verb(
     'run <recipe>',
-    'all three stages, one after another; or a plan that was saved',
+    'all stages, one after another; or a plan that was saved',
     async () => (await import('./commands/run.ts')).run,
     [new Option('--on <target>', `${ON.description}; without it process, or the plan's`), ...work.slice(1)],
   );
-  verb('dsft [recipe]', 'distilled supervised fine-tuning', async () => (await import('./commands/stage.ts')).stage('dsft'), [
-    ...work,
-    RESUME,
-  ]);
-  verb(
-    'aif [recipe]',
-    'AI feedback: answers, ratings, preference pairs',
-    async () => (await import('./commands/stage.ts')).stage('aif'),
-    [...work, RESUME, DSFT],
-  );
-  verb(
-    'ddpo [recipe]',
-    'distilled direct preference optimization',
-    async () => (await import('./commands/stage.ts')).stage('ddpo'),
-    [...work, RESUME, DSFT, AIF],
-  );
+  for (const stage of withVerb)
+    verb(`${stage.name} [recipe]`, stage.about, async () => (await import('./commands/stage.ts')).stage(stage.name), [
+      ...work,
+      RESUME,
+      ...inputsOf([stage]),
+    ]);
   verb(
     'rehearse <recipe>',
     'the same recipe from end to end at toy size, on this machine',
@@ -90,9 +102,8 @@ async function main(): Promise<number> {
       HUB,
       SET,
       JSON_OUT,
-      DSFT,
-      AIF,
-      new Option('--stage <name>', 'only this stage').choices(['dsft', 'aif', 'ddpo']),
+      ...inputsOf(withVerb),
+      new Option('--stage <name>', 'only this stage').choices(names),
       new Option('--out <file>', 'save the plan, for: zephyr run FILE'),
       new Option('--rehearsal', 'plan the rehearsal of the recipe'),
       new Option('--why', 'say for each step why it would (not) run again'),
@@ -108,7 +119,7 @@ async function main(): Promise<number> {
   verb('status [id]', 'the runs on the Hub, or one of them', async () => (await import('./commands/status.ts')).status, [
     HUB,
     JSON_OUT,
-    new Option('--stage <name>', 'runs of this stage only').choices(['setup', 'dsft', 'aif', 'ddpo', 'exam']),
+    new Option('--stage <name>', 'runs of this stage only').choices(stages.map(({ name }) => name)),
     new Option('--phase <name>', 'runs in this phase only').choices(PHASES),
     new Option('--repo <text>', 'runs of repos with this in their name only'),
     new Option('--limit <number>', 'the newest so many'),
@@ -220,4 +231,4 @@ for (const stream of [process.stdout, process.stderr]) {
     process.exit(EXIT.done);
   });
 }
-process.exitCode = await main();
+process.exitCode = await main(STAGES);

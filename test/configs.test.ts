@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { checkBatches } from '../src/engine/hardware.ts';
+import { stagesIn, stepsOf } from '../src/plan/plan.ts';
 import { readStepFiles } from '../src/plan/read-files.ts';
 import { jsonSchema } from '../src/recipe/json-schema.ts';
 import { loadRecipe } from '../src/recipe/load.ts';
 import { loadTarget } from '../src/recipe/load-target.ts';
 import { toRehearsal, toRehearsalTarget } from '../src/recipe/rehearse.ts';
-import { accumulation } from '../src/stages/accumulation.ts';
-import { STAGE_NAMES } from '../src/stages/stage.ts';
 import { plan } from './plan/planned.ts';
+import { STAGE_NAMES, stages } from './rig/stages.ts';
 
 const files = readdirSync('configs', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.yaml'));
 const targets = files.filter((file) => file.startsWith('targets/'));
 const recipes = files.filter((file) => !file.startsWith('targets/'));
 const fileDigests = await readStepFiles('scripts/train');
-const load = (file: string) => loadRecipe(`configs/${file}`, { set: [], env: {} });
+const load = (file: string) => loadRecipe(`configs/${file}`, { stages, set: [], env: {} });
 
 describe('A recipe in configs', () => {
   for (const file of recipes) {
@@ -23,28 +24,19 @@ describe('A recipe in configs', () => {
     });
 
     it(`${file} is rehearsed through all five stages`, async () => {
-      const { recipe } = toRehearsal(await load(file));
-      assert.deepEqual(plan(recipe, STAGE_NAMES, { fileDigests }).goal, STAGE_NAMES);
+      const { recipe } = toRehearsal(await load(file), stages);
+      assert.deepEqual(plan(recipe, STAGE_NAMES, { fileDigests }).stages, STAGE_NAMES);
     });
 
     it(`${file} divides its batches over every target, rehearsed or not`, async () => {
       for (const name of targets) {
-        const target = await loadTarget(`configs/${name}`, '.');
+        const target = await loadTarget(`configs/${name}`, { root: '.', stages });
         const whole = await load(file);
-        const toy = toRehearsal(whole).recipe;
-        for (const [recipe, { hardware }] of [
-          [whole, target],
-          [toy, toRehearsalTarget(target, toy)],
-        ] as const) {
-          for (const stage of ['dsft', 'ddpo'] as const) {
-            assert.ok(
-              accumulation(recipe[stage].train.globalBatch, {
-                processes: hardware.processes,
-                microBatch: hardware.microBatch[stage],
-              }) >= 1,
-            );
-          }
-        }
+        const toy = toRehearsal(whole, stages).recipe;
+        const [steps, toySteps] = [whole, toy].map((recipe) => stepsOf(recipe, stages, stagesIn(recipe, stages)));
+        checkBatches(steps ?? [], target);
+        checkBatches(toySteps ?? [], toRehearsalTarget(target, toySteps ?? []));
+        assert.equal(steps?.filter(({ work }) => work.kind === 'job' && work.training !== undefined).length, 2);
       }
     });
 
@@ -63,7 +55,7 @@ describe('A target in configs', () => {
   for (const file of targets) {
     it(`${file} is loaded by its name`, async () => {
       const name = file.replace(/^targets\/|\.yaml$/g, '');
-      assert.deepEqual(await loadTarget(name, '.'), await loadTarget(`configs/${file}`, '.'));
+      assert.deepEqual(await loadTarget(name, { root: '.', stages }), await loadTarget(`configs/${file}`, { root: '.', stages }));
     });
   }
 });
@@ -73,7 +65,7 @@ describe('A schema in configs', () => {
     it(`${name}.json is the one that zephyr checks by; if not: zephyr schema ${name} > configs/schema/${name}.json`, () => {
       assert.deepEqual(
         JSON.parse(readFileSync(`configs/schema/${name}.json`, 'utf8')),
-        JSON.parse(JSON.stringify(jsonSchema(name))),
+        JSON.parse(JSON.stringify(jsonSchema(name, stages))),
       );
     });
   }

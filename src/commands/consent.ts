@@ -1,6 +1,6 @@
 import { ZephyrError } from '../errors.ts';
 import { type Uncapped, uncappedStages } from '../plan/asked.ts';
-import type { Fate } from '../plan/explain.ts';
+import type { Decision } from '../plan/explain.ts';
 import type { Plan } from '../plan/plan.ts';
 import { askYes, canAsk } from './confirm.ts';
 import type { Context } from './context.ts';
@@ -10,8 +10,8 @@ import { costInWords } from './costs.ts';
  * Asks before money is spent that nothing limits, naming what it will be. Throws a `ZephyrError`: usage where nobody can be
  * asked, cancelled or detached (130) where the answer is not yes. Nothing has been started then.
  */
-export async function agreeToSpend(context: Context, plan: Plan, fates: readonly Fate[]): Promise<void> {
-  const uncapped = await uncappedStages(plan, fates, context.hub);
+export async function agreeToSpend(context: Context, plan: Plan, decisions: readonly Decision[]): Promise<void> {
+  const uncapped = await uncappedStages(plan, decisions, context.hub);
   if (uncapped.length === 0) return;
   const caps = uncapped.map(({ setting }) => `--set ${setting}=DOLLARS`).join(' ');
   if (!canAsk(context.env)) throw nobodyToAsk(uncapped, caps);

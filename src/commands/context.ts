@@ -11,6 +11,7 @@ import type { Recipe } from '../recipe/recipe.ts';
 import type { Target } from '../recipe/target.ts';
 import { redactor } from '../render/redact.ts';
 import type { Renderer } from '../render/renderer.ts';
+import type { Stage } from '../stages/module.ts';
 import type { Teacher } from '../teachers/teacher.ts';
 import { type Signals, watchSignals } from './interrupt.ts';
 import { noteHub } from './same-hub.ts';
@@ -25,8 +26,8 @@ export interface Options {
   readonly json?: boolean;
   readonly newRun?: boolean;
   readonly takeOver?: boolean;
-  readonly dsft?: string;
-  readonly aif?: string;
+  /** artifacts that a stage takes, by the stage that made them: the options of `StageModule.inputs` */
+  readonly inputs?: Readonly<Record<string, string>>;
   readonly resume?: string;
   readonly yes?: boolean;
 }
@@ -192,9 +193,12 @@ async function contextOf(options: Options, renderer: Renderer, signals: Signals)
 }
 
 /** The engine for one recipe on one target. The practice teacher is started with the first call to it. */
-export async function openEngine(context: Context, recipe: Recipe, target: Target, options: Options): Promise<Engine> {
+export async function openEngine(
+  context: Context,
+  { recipe, target, registry }: { readonly recipe: Recipe; readonly target: Target; readonly registry: readonly Stage[] },
+  options: Options,
+): Promise<Engine> {
   const { openTargetBackend } = await import('./backend.ts');
-  const { tasks } = await import('../stages/tasks.ts');
   const { openServers } = await import('../calls/servers.ts');
   const { RunLog } = await import('../render/run-log.ts');
   const log = new RunLog({ secrets: knownSecrets });
@@ -211,7 +215,7 @@ export async function openEngine(context: Context, recipe: Recipe, target: Targe
     target,
     teacher,
     servers: openServers(),
-    tasks,
+    tasks: Object.assign({}, ...registry.map(({ tasks }) => tasks)),
     workFolder: join(context.home, 'jobs'),
     codeFolder: codeFolder(context),
     emit: context.emit,

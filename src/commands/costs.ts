@@ -3,7 +3,7 @@ import { formatCount, formatDollars, formatDuration } from '../render/format.ts'
 import { printTable } from './output.ts';
 
 /** What teachers will be asked and what it will cost, under the table of steps. */
-export function printCosts({ rows, dollars, perThousandPrompts, unpriced, warnings }: PlanPrice): void {
+export function printCosts({ rows, dollars, perThousand, unpriced, warnings }: PlanPrice): void {
   if (rows.length === 0) return;
   process.stdout.write('\nWhat teachers will be asked, at the prices of the recipe:\n');
   const right = (title: string) => ({ title, align: 'right' as const });
@@ -21,18 +21,18 @@ export function printCosts({ rows, dollars, perThousandPrompts, unpriced, warnin
     ]),
   );
   process.stdout.write(
-    `\n${costInWords({ dollars, perThousandPrompts, unpriced })}; answers that were paid before are not paid again\n`,
+    `\n${costInWords({ dollars, perThousand, unpriced })}; answers that were paid before are not paid again\n`,
   );
   for (const warning of warnings) process.stdout.write(`warning: ${warning}\n`);
 }
 
 /** `$12.00 likely, $6.00 to $24.00; and what mistral-7b costs, which has no price` */
-export function costInWords({ dollars, perThousandPrompts, unpriced }: Omit<PlanPrice, 'rows' | 'warnings'>): string {
+export function costInWords({ dollars, perThousand, unpriced }: Omit<PlanPrice, 'rows' | 'warnings'>): string {
   const parts = [
-    ...(dollars.high > 0 || (perThousandPrompts === null && unpriced.length === 0) ? [inWords(dollars)] : []),
-    ...(perThousandPrompts === null
+    ...(dollars.high > 0 || (perThousand === null && unpriced.length === 0) ? [inWords(dollars)] : []),
+    ...(perThousand === null
       ? []
-      : [`${inWords(perThousandPrompts)}, for each 1,000 prompts, counted once they are read`]),
+      : [`${inWords(perThousand.dollars)}, for each 1,000 ${perThousand.of}, counted once they are read`]),
     ...(unpriced.length === 0
       ? []
       : [`what ${unpriced.join(', ')} cost${unpriced.length === 1 ? 's, which has' : ', which have'} no price`]),

@@ -1,4 +1,4 @@
-import type { Fate } from '../plan/explain.ts';
+import type { Decision } from '../plan/explain.ts';
 import type { EnvironmentDigests } from '../plan/fingerprint.ts';
 import type { Target } from '../recipe/target.ts';
 import type { Context } from './context.ts';
@@ -28,8 +28,10 @@ export async function environmentDigests(
 }
 
 /** The Python environments of the steps that will run; what is used again needs none. */
-export function environmentsToRun(fates: readonly Fate[]): string[] {
-  const running = fates.flatMap(({ fate, step: { work } }) => (fate === 'run' && work.kind === 'job' ? [work.environment] : []));
+export function environmentsToRun(decisions: readonly Decision[]): string[] {
+  const running = decisions.flatMap(({ action, step: { work } }) =>
+    action === 'run' && work.kind === 'job' ? [work.environment] : [],
+  );
   return [...new Set(running)];
 }
 

@@ -1,6 +1,6 @@
 import { ZephyrError } from '../errors.ts';
 import { wantedKeys } from '../plan/asked.ts';
-import type { Fate } from '../plan/explain.ts';
+import type { Decision } from '../plan/explain.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { findSecret } from './secrets.ts';
 
@@ -15,8 +15,8 @@ export interface Key {
   readonly why?: string;
 }
 
-export function keysOf(fates: readonly Fate[], { teachers }: Recipe, env: Readonly<Record<string, string>>): Key[] {
-  return [...wantedKeys(fates, teachers)].map(([name, whose]) => {
+export function keysOf(decisions: readonly Decision[], { teachers }: Recipe, env: Readonly<Record<string, string>>): Key[] {
+  return [...wantedKeys(decisions, teachers)].map(([name, whose]) => {
     const found = findSecret(env, name);
     return { name, teachers: whose, ...(found.value === undefined ? { from: null, why: found.why } : { from: found.from }) };
   });

@@ -1,9 +1,13 @@
 import { type Column, tableLines } from '../render/table.ts';
 
 /** Data goes to stdout: fitted to a terminal, never cut in a pipe. */
-export function printTable(columns: readonly Column[], rows: readonly (readonly string[])[]): void {
-  const width = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
-  process.stdout.write(`${tableLines(columns, rows, { width, color: process.stdout.hasColors?.() ?? false }).join('\n')}\n`);
+export function printTable(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  stream: NodeJS.WriteStream = process.stdout,
+): void {
+  const width = stream.isTTY ? stream.columns : Number.POSITIVE_INFINITY;
+  stream.write(`${tableLines(columns, rows, { width, color: stream.hasColors?.() ?? false }).join('\n')}\n`);
 }
 
 export function printJson(value: unknown): void {

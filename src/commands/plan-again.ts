@@ -1,9 +1,9 @@
-import { shellWord } from '../errors.ts';
+import { shellWord, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { SavedPlan } from '../plan/saved-plan.ts';
 
 /** The command that a plan was made by. */
-export function planAgain({ source, hub, goal, stageInputs }: SavedPlan): string {
+function planAgain({ source, hub, goal, stageInputs }: SavedPlan): string {
   const options = [
     ...(source.on === undefined ? [] : ['--on', source.on]),
     ...(hub === null ? [] : ['--hub', hub]),
@@ -12,4 +12,12 @@ export function planAgain({ source, hub, goal, stageInputs }: SavedPlan): string
     ...source.set.flatMap((one) => ['--set', one]),
   ];
   return ['zephyr plan', ...[source.file, ...options].map(shellWord)].join(' ');
+}
+
+/** The refusal of a plan that was made of something else than what is there now. */
+export function holdsNoMore(file: string, saved: SavedPlan, differences: readonly string[]): ZephyrError {
+  return new ZephyrError(
+    `Cannot run plan "${file}": it does not hold any more\n${differences.map((line) => `  ${line}`).join('\n')}`,
+    { exit: 'conflict', hint: `nothing was started; look again, and save anew: ${planAgain(saved)} --out ${shellWord(file)}` },
+  );
 }

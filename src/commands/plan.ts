@@ -1,14 +1,13 @@
 import { checkBatches } from '../engine/hardware.ts';
 import { EXIT } from '../errors.ts';
 import { tryPins } from '../plan/pin.ts';
-import { environmentNames, hubRefs, planRecipe } from '../plan/plan.ts';
+import { environmentNames, hubRefs, planRecipe, stagesIn } from '../plan/plan.ts';
 import { previewPlan, refuseToRun } from '../plan/preview.ts';
 import { readStepFiles } from '../plan/read-files.ts';
 import { checkStageInputs } from '../plan/stage-inputs.ts';
-import { loadRecipe } from '../recipe/load.ts';
-import { loadTarget } from '../recipe/load-target.ts';
 import { toRehearsal } from '../recipe/rehearse.ts';
-import { STAGE_NAMES, type StageName } from '../stages/stage.ts';
+import { loadStages, type StageModule } from '../stages/module.ts';
+import { askedRecipe } from './asked-recipe.ts';
 import { codeFolder, type Options, openQuietContext } from './context.ts';
 import { environmentDigests, environmentSource } from './environment.ts';
 import { givenInputs } from './given-inputs.ts';
@@ -18,7 +17,7 @@ import { refuseToSave, savePlan } from './save-plan.ts';
 import { setDocument } from './verdict.ts';
 
 type PlanOptions = Options & {
-  readonly stage?: StageName;
+  readonly stage?: string;
   readonly why?: boolean;
   readonly rehearsal?: boolean;
   readonly detailedExitcode?: boolean;
@@ -26,28 +25,27 @@ type PlanOptions = Options & {
 };
 
 /** `zephyr plan RECIPE`: what each step would do and why; starts nothing. */
-export async function plan([file]: string[], options: PlanOptions): Promise<number> {
+export async function plan([file]: string[], options: PlanOptions, modules: readonly StageModule[]): Promise<number> {
   refuseToSave(options);
+  const registry = await loadStages(modules);
   await using context = await openQuietContext(options);
-  const loaded = await loadRecipe(file as string, { set: options.set ?? [], env: context.env, root: context.root });
-  const rehearsal = options.rehearsal === true ? toRehearsal(loaded) : undefined;
+  const { recipe: loaded, target } = await askedRecipe(context, file as string, options, registry);
+  const rehearsal = options.rehearsal === true ? toRehearsal(loaded, registry) : undefined;
   const recipe = rehearsal?.recipe ?? loaded;
-  const goal =
-    options.stage !== undefined ? [options.stage] : rehearsal === undefined ? (['dsft', 'aif', 'ddpo'] as const) : STAGE_NAMES;
-  const target = await loadTarget(options.on ?? 'process', context.root);
+  const stages = options.stage === undefined ? stagesIn(recipe, registry) : [options.stage];
   const [environments, fileDigests, { pins, missing }, stageInputs] = await Promise.all([
-    environmentDigests(environmentNames(recipe, goal), environmentSource(context, target)),
+    environmentDigests(environmentNames(recipe, registry, stages), environmentSource(context, target)),
     readStepFiles(codeFolder(context)),
-    tryPins(hubRefs(recipe, goal), context.hub),
+    tryPins(hubRefs(recipe, registry, stages), context.hub),
     givenInputs(context, options),
   ]);
-  await checkStageInputs(stageInputs, recipe, context.hub);
-  const planned = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environments });
+  await checkStageInputs(stageInputs, registry, context.hub);
+  const planned = planRecipe({ recipe, registry, stages, stageInputs, pins, fileDigests, environments });
   if (rehearsal === undefined) checkBatches(planned.steps, target);
   const preview = await previewPlan(planned, context.hub);
   const { differences = [] } = rehearsal ?? {};
-  const keys = keysOf(preview.fates, recipe, context.env);
-  const changes = preview.fates.some(({ fate }) => fate === 'run');
+  const keys = keysOf(preview.decisions, recipe, context.env);
+  const changes = preview.decisions.some(({ action }) => action === 'run');
   const exit = options.detailedExitcode === true && changes ? EXIT.planChanged : EXIT.done;
   if (options.json === true) setDocument([], { ...plainPreview(planned, preview, differences), keys });
   else printPreview(planned, preview, { differences, keys, why: options.why === true });

@@ -1,8 +1,9 @@
 import type { Plan } from '../plan/plan.ts';
 import type { Preview } from '../plan/preview.ts';
-import type { RehearsalDifference } from '../recipe/rehearsal-differences.ts';
+import { plainPrice } from '../plan/price.ts';
+import type { RehearsalDifference } from '../recipe/rehearse.ts';
 import { printCosts } from './costs.ts';
-import { plainFate, printDifferences, printFates } from './fates.ts';
+import { plainDecision, printDecisions, printDifferences } from './decisions.ts';
 import { type Key, printKeys } from './keys.ts';
 import { plainRepos, printRepos } from './repos.ts';
 
@@ -12,7 +13,7 @@ export function printPreview(
   preview: Preview,
   { differences, keys, why }: { differences: readonly RehearsalDifference[]; keys: readonly Key[]; why: boolean },
 ): void {
-  printFates(preview.fates, why);
+  printDecisions(preview.decisions, why);
   printRepos(plan, preview.outputs);
   printCosts(preview.price);
   printKeys(keys);
@@ -21,8 +22,8 @@ export function printPreview(
 
 export function plainPreview(
   plan: Plan,
-  { fates, outputs, price }: Preview,
+  { decisions, outputs, price }: Preview,
   differences: readonly RehearsalDifference[],
 ): Record<string, unknown> {
-  return { steps: fates.map(plainFate), ...plainRepos(plan, outputs), price, differences };
+  return { steps: decisions.map(plainDecision), ...plainRepos(plan, outputs), price: plainPrice(price), differences };
 }

@@ -1,27 +1,23 @@
-import { loadRecipe } from '../recipe/load.ts';
-import { loadTarget } from '../recipe/load-target.ts';
-import { type RehearsalProvider, toRehearsal, toRehearsalTarget } from '../recipe/rehearse.ts';
-import { examTable } from '../stages/exam/table.ts';
+import { stagesIn, stepsOf } from '../plan/plan.ts';
+import { toRehearsal, toRehearsalTarget } from '../recipe/rehearse.ts';
+import { loadStages, type StageModule } from '../stages/module.ts';
+import type { RehearsalProvider } from '../stages/rehearsal.ts';
+import { askedRecipe } from './asked-recipe.ts';
 import { type Options, openContext } from './context.ts';
 import { detached } from './detached.ts';
-import { report } from './report.ts';
 import { work } from './work.ts';
 
 /** `zephyr rehearse RECIPE`: the same recipe, the same code, tiny weights, the practice teacher, the embedded Hub. */
-export async function rehearse([file]: string[], options: Options & { readonly provider?: RehearsalProvider }): Promise<number> {
+export async function rehearse(
+  [file]: string[],
+  options: Options & { readonly provider?: RehearsalProvider },
+  modules: readonly StageModule[],
+): Promise<number> {
+  const registry = await loadStages(modules);
   await using context = await openContext(options);
-  const recipe = await loadRecipe(file as string, { set: options.set ?? [], env: context.env, root: context.root });
-  const rehearsal = toRehearsal(recipe, options.provider);
-  const target = toRehearsalTarget(await loadTarget(options.on ?? 'process', context.root), rehearsal.recipe);
-  return await detached(context, async () => {
-    const outcomes = await work(context, options, {
-      recipe: rehearsal.recipe,
-      target,
-      goal: ['setup', 'dsft', 'aif', 'ddpo', 'exam'],
-      stageInputs: {},
-    });
-    const status = report(outcomes, options, { quiet: true });
-    await examTable(context, outcomes, options);
-    return status;
-  });
+  const asked = await askedRecipe(context, file as string, options, registry);
+  const { recipe } = toRehearsal(asked.recipe, registry, options.provider);
+  const stages = stagesIn(recipe, registry);
+  const target = toRehearsalTarget(asked.target, stepsOf(recipe, registry, stages));
+  return await detached(context, async () => await work(context, options, { recipe, target, registry, stages, stageInputs: {} }));
 }

@@ -2,7 +2,9 @@ import type { StageOutcome } from '../engine/execute.ts';
 import { EXIT, type ExitName, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Failure } from '../model/outcome.ts';
-import type { Options } from './context.ts';
+import type { Stage } from '../stages/module.ts';
+import type { Context, Options } from './context.ts';
+import { printTables } from './stage-tables.ts';
 
 /** The exit status of a failure; see the README. */
 const EXIT_OF: Record<Failure['reason'], ExitName> = {
@@ -17,12 +19,22 @@ const EXIT_OF: Record<Failure['reason'], ExitName> = {
   cancelled: 'cancelled',
 };
 
-/** One artifact ID a line on stdout, so that `ID=$(zephyr dsft ...)` works; a failed stage becomes the error of the command. */
-export function report(outcomes: readonly StageOutcome[], options: Options, { quiet = false } = {}): number {
+/**
+ * One artifact ID a line on stdout, so that `ID=$(zephyr STAGE ...)` works, and on stderr what stages show of themselves; a
+ * rehearsal ends in that instead. A failed stage becomes the error of the command.
+ */
+export async function report(
+  { hub }: Context,
+  outcomes: readonly StageOutcome[],
+  registry: readonly Stage[],
+  options: Options,
+): Promise<number> {
+  const isRehearsal = outcomes.some(({ stage }) => registry.find(({ name }) => name === stage)?.rehearsalOnly === true);
   for (const outcome of outcomes) {
     if (!outcome.ok) throw failureError(outcome.stage, outcome.step, outcome.run, outcome.failure);
-    if (options.json !== true && !quiet) process.stdout.write(`${formatRef(outcome.artifact.ref)}\n`);
+    if (options.json !== true && !isRehearsal) process.stdout.write(`${formatRef(outcome.artifact.ref)}\n`);
   }
+  if (options.json !== true) await printTables(hub, outcomes, registry, isRehearsal);
   return EXIT.done;
 }
 

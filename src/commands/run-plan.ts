@@ -1,18 +1,19 @@
 import { readFile } from 'node:fs/promises';
-import { shellWord, ZephyrError } from '../errors.ts';
+import { ZephyrError } from '../errors.ts';
 import { differencesFrom, isSavedPlan, readSavedPlan, type SavedPlan } from '../plan/saved-plan.ts';
 import { diffRecords } from '../plan/why.ts';
 import { loadTarget } from '../recipe/load-target.ts';
+import type { Stage } from '../stages/module.ts';
 import type { Context, Options } from './context.ts';
-import { planAgain } from './plan-again.ts';
+import { holdsNoMore } from './plan-again.ts';
 import { recipeChange } from './recipe-change.ts';
 import type { Work } from './work.ts';
 
 /** The plan that a file holds; `undefined` where it is no plan. Throws (usage) for one that is damaged. */
-export async function savedPlanIn(file: string): Promise<SavedPlan | undefined> {
+export async function savedPlanIn(file: string, registry: readonly Stage[]): Promise<SavedPlan | undefined> {
   const text = await readFile(file, 'utf8').catch(() => '');
   if (!isSavedPlan(text)) return undefined;
-  const plan = readSavedPlan(text);
+  const plan = readSavedPlan(text, registry);
   if (typeof plan !== 'string') return plan;
   throw new ZephyrError(`Cannot run plan "${file}": ${plan}`, { hint: 'make it again: zephyr plan RECIPE --out FILE' });
 }
@@ -30,27 +31,29 @@ export function refuseOptions(file: string, saved: SavedPlan, { set = [], hub }:
 }
 
 /** The work of a plan, which is checked against what is there before anything begins. */
-export async function plannedWork(context: Context, file: string, options: Options, saved: SavedPlan): Promise<Work> {
-  const { recipe, target, goal, stageInputs } = saved;
-  const other = options.on === undefined ? undefined : diffRecords(target, await loadTarget(options.on, context.root));
-  const changed = other === undefined ? await recipeChange(context, saved) : `it was made for another target, ${other}`;
+export async function plannedWork(
+  context: Context,
+  { file, saved }: { readonly file: string; readonly saved: SavedPlan },
+  options: Options,
+  registry: readonly Stage[],
+): Promise<Work> {
+  const { recipe, target, goal: stages, stageInputs } = saved;
+  const other =
+    options.on === undefined
+      ? undefined
+      : diffRecords(target, await loadTarget(options.on, { root: context.root, stages: registry }));
+  const changed = other === undefined ? await recipeChange(context, saved, registry) : `it was made for another target, ${other}`;
   if (changed !== undefined) throw holdsNoMore(file, saved, [changed]);
   return {
     recipe,
     target,
-    goal,
+    registry,
+    stages,
     stageInputs,
     agreed: true,
-    check(plan, fates) {
-      const differences = differencesFrom(saved, plan, { fates });
+    check(plan, decisions) {
+      const differences = differencesFrom(saved, plan, { decisions });
       if (differences.length > 0) throw holdsNoMore(file, saved, differences);
     },
   };
-}
-
-function holdsNoMore(file: string, saved: SavedPlan, differences: readonly string[]): ZephyrError {
-  return new ZephyrError(
-    `Cannot run plan "${file}": it does not hold any more\n${differences.map((line) => `  ${line}`).join('\n')}`,
-    { exit: 'conflict', hint: `nothing was started; look again, and save anew: ${planAgain(saved)} --out ${shellWord(file)}` },
-  );
 }

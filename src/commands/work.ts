@@ -1,4 +1,4 @@
-import { executePlan, type StageOutcome } from '../engine/execute.ts';
+import { executePlan } from '../engine/execute.ts';
 import { checkBatches } from '../engine/hardware.ts';
 import type { Artifact } from '../model/outcome.ts';
 import { outputsOf, refuseOthersFiles } from '../plan/outputs.ts';
@@ -7,38 +7,45 @@ import { readStepFiles } from '../plan/read-files.ts';
 import { checkStageInputs } from '../plan/stage-inputs.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Target } from '../recipe/target.ts';
-import type { StageName } from '../stages/stage.ts';
+import type { Stage } from '../stages/module.ts';
 import { beforeWork, type Terms } from './before-work.ts';
 import { type Context, type Options, openEngine } from './context.ts';
 import { environmentDigests, environmentsToRun, readyEnvironments } from './environment.ts';
 import { pinsOrPull } from './missing-inputs.ts';
+import { report } from './report.ts';
 
 export interface Work extends Partial<Terms> {
   readonly recipe: Recipe;
   readonly target: Target;
-  readonly goal: readonly StageName[];
-  readonly stageInputs: Partial<Record<StageName, Artifact>>;
+  /** every stage of this zephyr */
+  readonly registry: readonly Stage[];
+  /** the names of those to run */
+  readonly stages: readonly string[];
+  readonly stageInputs: Readonly<Record<string, Artifact>>;
   /** A resumed run brings its own pins; otherwise they are taken now. */
   readonly pins?: ReadonlyMap<string, Artifact>;
-  readonly resume?: { readonly stage: StageName; readonly run: string };
+  readonly resume?: { readonly stage: string; readonly run: string };
 }
 
-/** The spine of every verb that runs stages: pin, plan, execute. */
-export async function work(context: Context, options: Options, asked: Work): Promise<readonly StageOutcome[]> {
-  const { recipe, target, goal, stageInputs } = asked;
-  const engine = await openEngine(context, recipe, target, options);
+/** The spine of every verb that runs stages: pin, plan, execute, report. Returns the exit status. */
+export async function work(context: Context, options: Options, asked: Work): Promise<number> {
+  const { recipe, target, registry, stages, stageInputs } = asked;
+  const engine = await openEngine(context, asked, options);
   const [environments, fileDigests, pins] = await Promise.all([
-    environmentDigests(environmentNames(recipe, goal), engine.backend.scheduler),
+    environmentDigests(environmentNames(recipe, registry, stages), engine.backend.scheduler),
     readStepFiles(engine.codeFolder),
-    asked.pins ?? pinsOrPull(hubRefs(recipe, goal), context),
+    asked.pins ?? pinsOrPull(hubRefs(recipe, registry, stages), context),
   ]);
-  await checkStageInputs(stageInputs, recipe, context.hub);
-  const plan = planRecipe({ recipe, goal, stageInputs, pins, fileDigests, environments });
+  await checkStageInputs(stageInputs, registry, context.hub);
+  const plan = planRecipe({ recipe, registry, stages, stageInputs, pins, fileDigests, environments });
   checkBatches(plan.steps, target);
   refuseOthersFiles(await outputsOf(plan.steps, context.hub), context.hub);
-  const fates = await beforeWork(context, plan, { agreed: options.yes === true || asked.agreed === true, check: asked.check });
-  await readyEnvironments(context, target, environmentsToRun(fates));
+  const decisions = await beforeWork(context, plan, {
+    agreed: options.yes === true || asked.agreed === true,
+    check: asked.check,
+  });
+  await readyEnvironments(context, target, environmentsToRun(decisions));
   const outcomes = await executePlan(engine, plan, asked.resume);
   context.renderer.close();
-  return outcomes;
+  return await report(context, outcomes, registry, options);
 }

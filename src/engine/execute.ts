@@ -6,7 +6,6 @@ import type { Artifact, Failure } from '../model/outcome.ts';
 import { type Bound, bind } from '../plan/bind.ts';
 import { type Candidate, findCandidate } from '../plan/find.ts';
 import type { Plan, PlannedStep } from '../plan/plan.ts';
-import type { StageName } from '../stages/stage.ts';
 import type { Engine } from './engine.ts';
 import { dropJob } from './follow-step.ts';
 import { ownRest, ownStage } from './own-stage.ts';
@@ -20,12 +19,12 @@ import type { StageRun } from './stage-run.ts';
 export type StageOutcome =
   | {
       readonly ok: true;
-      readonly stage: StageName;
+      readonly stage: string;
       readonly run: string | undefined;
       readonly artifact: Artifact;
       readonly reused: boolean;
     }
-  | { readonly ok: false; readonly stage: StageName; readonly step: string; readonly run: string; readonly failure: Failure };
+  | { readonly ok: false; readonly stage: string; readonly step: string; readonly run: string; readonly failure: Failure };
 
 /**
  * Walks the stages of a plan in order: what an equal step has published before is verified and used again, the rest is
@@ -34,11 +33,11 @@ export type StageOutcome =
 export async function executePlan(
   engine: Engine,
   plan: Plan,
-  resume: { readonly stage: StageName; readonly run: string } | undefined,
+  resume: { readonly stage: string; readonly run: string } | undefined,
 ): Promise<readonly StageOutcome[]> {
   const outcomes: StageOutcome[] = [];
   const produced = new Map<string, Artifact>(Object.entries(plan.stageInputs).map(([stage, artifact]) => [stage, artifact]));
-  for (const stage of plan.goal) {
+  for (const stage of plan.stages) {
     const outcome = await executeStage(engine, plan, stage, produced, resume?.stage === stage ? resume.run : undefined);
     outcomes.push(outcome);
     if (!outcome.ok) break;
@@ -49,7 +48,7 @@ export async function executePlan(
 async function executeStage(
   engine: Engine,
   plan: Plan,
-  stage: StageName,
+  stage: string,
   produced: Map<string, Artifact>,
   resume: string | undefined,
 ): Promise<StageOutcome> {

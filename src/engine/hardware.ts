@@ -12,12 +12,14 @@ export function checkBatches(steps: readonly Step[], target: Target): void {
 /** What a job step is given of the target: ranks and accumulation for training, one process for everything else. */
 export function hardwareOf(step: Step, target: Target, node: NodeHardware): Hardware {
   const { device: wanted, microBatch, threads } = target.hardware;
-  const globalBatch = step.work.kind === 'job' ? step.work.globalBatch : undefined;
-  const [nodes, ranks] = globalBatch === undefined ? [1, 1] : [target.hardware.nodes, target.hardware.processes];
+  const training = step.work.kind === 'job' ? step.work.training : undefined;
+  const [nodes, ranks] = training === undefined ? [1, 1] : [target.hardware.nodes, target.hardware.processes];
   const device = wanted === 'auto' ? node.device : wanted;
   const common = { device, nodes, ranks, threads: threads ?? Math.max(1, Math.floor(node.cores / ranks)) };
-  if (globalBatch === undefined) return { ...common, microBatch: 1, accumulation: 1 };
-  const micro = step.stage === 'ddpo' ? microBatch.ddpo : microBatch.dsft;
+  if (training === undefined) return { ...common, microBatch: 1, accumulation: 1 };
+  const micro = microBatch[training.microBatch];
+  if (micro === undefined)
+    throw new Error(`Cannot batch ${step.stage}/${step.name}: no stage has a micro batch "${training.microBatch}"`);
   const processes = worldSize(common);
-  return { ...common, microBatch: micro, accumulation: accumulation(globalBatch, { processes, microBatch: micro }) };
+  return { ...common, microBatch: micro, accumulation: accumulation(training.globalBatch, { processes, microBatch: micro }) };
 }

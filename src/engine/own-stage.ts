@@ -10,7 +10,6 @@ import { diffRecords } from '../plan/why.ts';
 import { workerOf } from '../runs/key-claim.ts';
 import { thisProcess } from '../runs/owner.ts';
 import type { RunState } from '../runs/run-state.ts';
-import type { StageName } from '../stages/stage.ts';
 import { isLost } from './call-log.ts';
 import type { Engine } from './engine.ts';
 import { openEventLog } from './event-log.ts';
@@ -21,7 +20,7 @@ import type { StageRun } from './stage-run.ts';
 
 interface Asked {
   readonly plan: Plan;
-  readonly stage: StageName;
+  readonly stage: string;
   readonly repo: RepoId;
   readonly key: string;
   readonly keyRecord: unknown;
@@ -36,7 +35,7 @@ interface Asked {
 export async function ownStage(
   engine: Engine,
   plan: Plan,
-  stage: StageName,
+  stage: string,
   produced: ReadonlyMap<string, Artifact>,
   resume: string | undefined,
   isMade: () => Promise<boolean>,
@@ -87,7 +86,7 @@ async function toResume({ hub }: Engine, { stage, repo, key, keyRecord }: Asked,
 }
 
 async function goOn(engine: Engine, { plan, stage, repo }: Asked, found: FoundRun): Promise<StageRun> {
-  const isSameGoal = plan.goal.join() === found.state.goal.join();
+  const isSameGoal = plan.stages.join() === found.state.goal.join();
   const state = isSameGoal ? { ...found.state, ...askedFor(plan) } : found.state;
   const run = await adoptRun(engine.hub, engine.now, { ...found, state }, engine.takeOver);
   await openEventLog(engine, run);
@@ -96,7 +95,7 @@ async function goOn(engine: Engine, { plan, stage, repo }: Asked, found: FoundRu
 }
 
 async function begin(engine: Engine, { plan, stage, repo, key, keyRecord }: Asked, id: string): Promise<StageRun> {
-  const fields = { stage, repo, goal: [...plan.goal], target: engine.target, ...askedFor(plan), key, keyRecord };
+  const fields = { stage, repo, goal: [...plan.stages], target: engine.target, ...askedFor(plan), key, keyRecord };
   const run = await beginRun(engine.hub, engine.now, fields, id);
   await openEventLog(engine, run);
   engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: false });
@@ -132,7 +131,7 @@ function askedFor(plan: Plan): Pick<RunState, 'recipe' | 'stageInputs' | 'pins'>
 }
 
 /** What makes two runs of a stage the same: its steps as planned and the bytes that come in from outside of it. */
-function keyRecordOf(plan: Plan, stage: StageName, produced: ReadonlyMap<string, Artifact>): unknown {
+function keyRecordOf(plan: Plan, stage: string, produced: ReadonlyMap<string, Artifact>): unknown {
   return plan.steps
     .filter((step) => step.stage === stage)
     .map((step) => ({

@@ -7,49 +7,49 @@ import type { Plan, PlannedStep } from './plan.ts';
 import { diffIngredients, formatDifference } from './why.ts';
 
 /** What would become of a step, and the reason in a few words. */
-export type Fate =
+export type Decision =
   | {
       readonly step: PlannedStep;
-      readonly fate: 'reuse';
+      readonly action: 'reuse';
       readonly artifact: Artifact;
       readonly fingerprint: string;
       readonly why: string;
     }
-  | { readonly step: PlannedStep; readonly fate: 'run'; readonly fingerprint: string | undefined; readonly why: string };
+  | { readonly step: PlannedStep; readonly action: 'run'; readonly fingerprint: string | undefined; readonly why: string };
 
 /** Follows the plan over what the Hub holds already, as a run would, without starting anything. */
-export async function explain(plan: Plan, hub: Hub): Promise<Fate[]> {
+export async function explain(plan: Plan, hub: Hub): Promise<Decision[]> {
   const produced = new Map<string, Artifact>(Object.entries(plan.stageInputs));
-  const fates: Fate[] = [];
+  const decisions: Decision[] = [];
   for (const step of plan.steps) {
-    const fate = await fateOf(plan, step, produced, hub);
-    fates.push(fate);
+    const decision = await decide(plan, step, produced, hub);
+    decisions.push(decision);
     const key = `${step.stage}/${step.name}`;
     const last = plan.steps.filter((other) => other.stage === step.stage).at(-1) === step;
-    if (fate.fate === 'reuse') for (const name of last ? [key, step.stage] : [key]) produced.set(name, fate.artifact);
+    if (decision.action === 'reuse') for (const name of last ? [key, step.stage] : [key]) produced.set(name, decision.artifact);
   }
-  return fates;
+  return decisions;
 }
 
-async function fateOf(plan: Plan, step: PlannedStep, produced: ReadonlyMap<string, Artifact>, hub: Hub): Promise<Fate> {
+async function decide(plan: Plan, step: PlannedStep, produced: ReadonlyMap<string, Artifact>, hub: Hub): Promise<Decision> {
   const bound = bind(plan, step, produced);
-  if (bound === undefined) return { step, fate: 'run', fingerprint: undefined, why: unbound(plan, step, produced) };
+  if (bound === undefined) return { step, action: 'run', fingerprint: undefined, why: unbound(plan, step, produced) };
   try {
-    return await publishedFate(step, bound, hub);
+    return await decidePublished(step, bound, hub);
   } catch (error) {
     if (!isDamage(error)) throw error;
-    return { step, fate: 'run', fingerprint: bound.fingerprint, why: 'what is published is damaged' };
+    return { step, action: 'run', fingerprint: bound.fingerprint, why: 'what is published is damaged' };
   }
 }
 
-async function publishedFate(step: PlannedStep, { fingerprint, ingredients }: Bound, hub: Hub): Promise<Fate> {
+async function decidePublished(step: PlannedStep, { fingerprint, ingredients }: Bound, hub: Hub): Promise<Decision> {
   const candidate = await findCandidate(hub, step.output, fingerprint);
   if (candidate !== undefined)
-    return { step, fate: 'reuse', artifact: candidate.artifact, fingerprint, why: 'an equal step published it' };
+    return { step, action: 'reuse', artifact: candidate.artifact, fingerprint, why: 'an equal step published it' };
   const nearest = await nearestCandidate(hub, step.output);
-  if (nearest === undefined) return { step, fate: 'run', fingerprint, why: 'nothing published yet' };
+  if (nearest === undefined) return { step, action: 'run', fingerprint, why: 'nothing published yet' };
   const difference = diffIngredients(nearest.manifest.ingredients, ingredients);
-  return { step, fate: 'run', fingerprint, why: difference === undefined ? 'its tag is gone' : formatDifference(difference) };
+  return { step, action: 'run', fingerprint, why: difference === undefined ? 'its tag is gone' : formatDifference(difference) };
 }
 
 function unbound(plan: Plan, step: PlannedStep, produced: ReadonlyMap<string, Artifact>): string {

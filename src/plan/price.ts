@@ -1,16 +1,16 @@
-import type { Pairs } from '../stages/aif/judge/count-pairs.ts';
 import type { CallForecast, Step } from '../stages/stage.ts';
 import type { TeacherSpec } from '../teachers/spec.ts';
 import type { Price } from '../teachers/teacher.ts';
 import { priceOf } from '../teachers/terms.ts';
-import type { Fate } from './explain.ts';
+import { type Counts, countKey } from './count.ts';
+import type { Decision } from './explain.ts';
 
 /** What a step will ask of one teacher, over all purposes. Money in United States dollars; null where there is no price. */
 export interface StepPrice {
-  /** `aif/judge`; `aif/calibration` are the calls of the judge step that come before all others */
+  /** `STAGE/STEP`, or `STAGE/PART` for calls that a step makes before all others */
   readonly step: string;
   readonly teacher: string;
-  /** null: how many prompts there are is known only when they are read */
+  /** null: how many items they are made for is known only when these are read */
   readonly calls: number | null;
   readonly inputTokens: number;
   readonly outputTokens: number;
@@ -30,8 +30,8 @@ export interface Estimate {
 export interface PlanPrice {
   readonly rows: readonly StepPrice[];
   readonly dollars: Estimate;
-  /** on top, for each 1,000 prompts, where nobody knows yet how many there are; null where everybody does */
-  readonly perThousandPrompts: Estimate | null;
+  /** on top, for each 1,000 items of `of` (prompts), where how many there are is not known yet */
+  readonly perThousand: { readonly of: string; readonly dollars: Estimate } | null;
   /** teachers without a price that will be asked */
   readonly unpriced: readonly string[];
   /** what the user should know before anything is spent */
@@ -44,109 +44,110 @@ const SPREAD = 2;
 const LINE_BYTES = 400;
 const TOKEN_BYTES = 4;
 
-/** How many items there are of what the recipe does not count. */
-export interface Counted {
-  /** null: nobody has read them yet */
-  readonly prompts: number | null;
-  readonly pairs: Pairs | null;
+/** As it is printed as JSON and saved with a plan. */
+export function plainPrice({ rows, dollars, perThousand, unpriced, warnings }: PlanPrice) {
+  return { rows, dollars, perThousandPrompts: perThousand?.dollars ?? null, unpriced, warnings };
 }
+
+type Teachers = Readonly<Record<string, TeacherSpec>>;
 
 /**
  * What the steps that have to run will cost, from the recipe alone: nothing is asked. Low and high are half and twice the
- * expected tokens, a reply being `maxTokens` at most and reasoning on top what the recipe says, half of it expected; calls that an earlier run paid are not taken off.
+ * expected tokens, a reply being `maxTokens` at most and reasoning on top what the recipe says, half of it expected; calls
+ * that an earlier run paid are not taken off.
  */
-export function pricePlan(fates: readonly Fate[], teachers: Readonly<Record<string, TeacherSpec>>, counted: Counted): PlanPrice {
-  const rows: StepPrice[] = [];
-  const warnings: string[] = [];
-  const unpriced = new Set<string>();
-  const dollars = { low: 0, expected: 0, high: 0 };
-  const perThousandPrompts = { low: 0, expected: 0, high: 0 };
-  let isOpen = false;
-  const byBudget = new Map<string, { cap: number; low: number; expected: number }>();
-  for (const { step, fate } of fates) {
-    if (fate === 'reuse' || step.calls === undefined) continue;
-    for (const { name, id, forecasts } of partsOf(step, step.calls)) {
-      const spec = teachers[id];
-      if (spec === undefined) throw new Error(`Cannot price ${name}: no teacher "${id}"`);
-      const row = priceRow(name, id, spec, forecasts, counted);
-      rows.push(row);
-      warnings.push(...queueWarning(row, spec));
-      if (pricesOf(spec) === undefined) unpriced.add(id);
-      if (row.dollars !== null) add(dollars, row.dollars);
-      if (row.calls === null) {
-        isOpen = true;
-        add(perThousandPrompts, priceRow(name, id, spec, forecasts, { ...counted, prompts: 1000 }).dollars);
-      }
-      if (step.budgetUsd === undefined) continue;
-      const spent = byBudget.get(step.stage) ?? { cap: step.budgetUsd, low: 0, expected: 0 };
-      byBudget.set(step.stage, {
-        cap: spent.cap,
-        low: spent.low + (row.dollars?.low ?? 0),
-        expected: spent.expected + (row.dollars?.expected ?? 0),
-      });
-    }
-  }
-  for (const [stage, { cap, low, expected }] of byBudget) {
-    if (low > cap)
-      warnings.push(`stage ${stage} will hardly end within its budget of $${cap}: even the low estimate is $${low.toFixed(2)}`);
-    else if (expected > cap)
-      warnings.push(`stage ${stage} will probably stop at its budget of $${cap}: $${expected.toFixed(2)} are expected`);
-  }
-  if (counted.pairs?.guess !== undefined) warnings.push(counted.pairs.guess);
-  return { rows, dollars, perThousandPrompts: isOpen ? perThousandPrompts : null, unpriced: [...unpriced], warnings };
+export function pricePlan(decisions: readonly Decision[], teachers: Teachers, counts: Counts): PlanPrice {
+  const parts = decisions.flatMap(({ step, action }) => (action === 'reuse' ? [] : partsOf(step, teachers)));
+  const priced = parts.map((part) => ({ part, row: priceRow(part, counts) }));
+  const open = priced.filter(({ row }) => row.calls === null).map(({ part }) => part);
+  const ofThousand = open.map((part) => priceRow(part, { get: (key) => ({ count: counts.get(key)?.count ?? 1000 }) }).dollars);
+  const unpriced = parts.filter(({ spec }) => pricesOf(spec) === undefined).map(({ teacher }) => teacher);
+  return {
+    rows: priced.map(({ row }) => row),
+    dollars: sumOf(priced.map(({ row }) => row.dollars)),
+    perThousand: open.length === 0 ? null : { of: openItems(open, counts), dollars: sumOf(ofThousand) },
+    unpriced: [...new Set(unpriced)],
+    warnings: [
+      ...priced.flatMap(({ part, row }) => queueWarning(row, part.spec)),
+      ...budgetWarnings(priced),
+      ...[...counts.values()].flatMap(({ guess }) => guess ?? []),
+    ],
+  };
 }
 
-/** A step's calls by teacher, those of the calibration apart: they are made before all others, and may be the last ones. */
-function partsOf({ stage, name }: Step, calls: readonly CallForecast[]) {
-  const parts = Map.groupBy(calls, ({ teacher, items }) => `${items === 'pairs' ? 'calibration' : ''} ${teacher}`);
+/** Calls of a step to one teacher. */
+interface CallPart {
+  readonly step: Step;
+  /** see `StepPrice.step` */
+  readonly name: string;
+  readonly teacher: string;
+  readonly spec: TeacherSpec;
+  readonly forecasts: readonly CallForecast[];
+}
+
+/** A step's calls by teacher, those that are made before all others apart: they may be the last ones. */
+function partsOf(step: Step, teachers: Teachers): CallPart[] {
+  const parts = Map.groupBy(step.calls ?? [], ({ teacher, part = '' }) => `${part} ${teacher}`);
   return [...parts.values()].map((forecasts) => {
-    const [{ teacher: id, items }] = forecasts as [CallForecast];
-    return { name: `${stage}/${items === 'pairs' ? 'calibration' : name}`, id, forecasts };
+    const [{ teacher, part = step.name }] = forecasts as [CallForecast];
+    const spec = teachers[teacher];
+    const name = `${step.stage}/${part}`;
+    if (spec === undefined) throw new Error(`Cannot price ${name}: no teacher "${teacher}"`);
+    return { step, name, teacher, spec, forecasts };
   });
 }
 
-function add(sum: { low: number; expected: number; high: number }, more: Estimate | null): void {
-  if (more !== null) for (const key of ['low', 'expected', 'high'] as const) sum[key] += more[key];
+/** `prompts`: what nobody has counted yet. */
+function openItems(open: readonly CallPart[], counts: Counts): string {
+  const names = open.flatMap(({ step, forecasts }) =>
+    forecasts.flatMap(({ items }) =>
+      typeof items === 'number' || counts.get(countKey(step.stage, items.count))?.count != null ? [] : [items.count],
+    ),
+  );
+  return [...new Set(names)].join(' and ');
 }
 
-function priceRow(
-  step: string,
-  teacher: string,
-  spec: TeacherSpec,
-  forecasts: readonly CallForecast[],
-  { prompts, pairs }: Counted,
-): StepPrice {
+function budgetWarnings(priced: readonly { readonly part: CallPart; readonly row: StepPrice }[]): string[] {
+  const capped = priced.filter(({ part }) => part.step.budgetUsd !== undefined);
+  return [...Map.groupBy(capped, ({ part }) => part.step.stage)].flatMap(([stage, rows]) => {
+    const cap = rows[0]?.part.step.budgetUsd as number;
+    const { low, expected } = sumOf(rows.map(({ row }) => row.dollars));
+    if (low > cap)
+      return [`stage ${stage} will hardly end within its budget of $${cap}: even the low estimate is $${low.toFixed(2)}`];
+    return expected > cap
+      ? [`stage ${stage} will probably stop at its budget of $${cap}: $${expected.toFixed(2)} are expected`]
+      : [];
+  });
+}
+
+function sumOf(estimates: readonly (Estimate | null)[]): Estimate {
+  const sum = (key: keyof Estimate) => estimates.reduce((total, estimate) => total + (estimate?.[key] ?? 0), 0);
+  return { low: sum('low'), expected: sum('expected'), high: sum('high') };
+}
+
+function priceRow({ step, name, teacher, spec, forecasts }: CallPart, known: Pick<Counts, 'get'>): StepPrice {
   const counts = forecasts.map(({ items, callsPerItem }) => {
-    const known = items === 'prompts' ? prompts : items === 'pairs' ? (pairs?.count ?? 0) : items;
-    return known === null ? null : known * callsPerItem;
+    const count = typeof items === 'number' ? items : (known.get(countKey(step.stage, items.count))?.count ?? null);
+    return count === null ? null : count * callsPerItem;
   });
-  const calls = counts.reduce<number | null>((sum, count) => (sum === null || count === null ? null : sum + count), 0);
+  const calls = counts.includes(null) ? null : counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
   const total = (tokens: (forecast: CallForecast) => number) =>
     forecasts.reduce((sum, forecast, index) => sum + (counts[index] ?? 0) * tokens(forecast), 0);
-  const inputTokens = total((forecast) => forecast.inputTokens);
   const reasoning = spec.reasoningTokens ?? 0;
-  const outputTokens = total((forecast) => Math.min(forecast.outputTokens, forecast.maxTokens) + reasoning / SPREAD);
+  const input = total((forecast) => forecast.inputTokens);
+  const output = total((forecast) => Math.min(forecast.outputTokens, forecast.maxTokens) + reasoning / SPREAD);
+  const longest = total((forecast) => Math.min(forecast.outputTokens * SPREAD, forecast.maxTokens) + reasoning);
+  const row = { step: name, teacher, calls: calls === null ? null : Math.round(calls), inputTokens: input, outputTokens: output };
+  if (calls === null) return { ...row, dollars: null, minutes: null, batchFiles: 0 };
   const price = pricesOf(spec);
-  const cost = (input: number, output: number) => (price === undefined ? 0 : (input * price.input + output * price.output) / 1e6);
+  const cost = (read: number, written: number) => (price === undefined ? 0 : (read * price.input + written * price.output) / 1e6);
+  const low = cost(input / SPREAD, output / SPREAD);
+  const dollars = { low, expected: cost(input, output), high: cost(input * SPREAD, longest) };
   return {
-    step,
-    teacher,
-    calls: calls === null ? null : Math.round(calls),
-    inputTokens,
-    outputTokens,
-    dollars:
-      price === undefined || calls === null
-        ? null
-        : {
-            low: cost(inputTokens / SPREAD, outputTokens / SPREAD),
-            expected: cost(inputTokens, outputTokens),
-            high: cost(
-              inputTokens * SPREAD,
-              total((forecast) => Math.min(forecast.outputTokens * SPREAD, forecast.maxTokens) + reasoning),
-            ),
-          },
-    minutes: spec.batch !== undefined || calls === null ? null : minutesAt(spec, calls, inputTokens + outputTokens),
-    batchFiles: spec.batch === undefined || calls === null ? 0 : batchFiles(spec.batch, calls, inputTokens),
+    ...row,
+    dollars: price === undefined ? null : dollars,
+    minutes: spec.batch === undefined ? minutesAt(spec, calls, input + output) : null,
+    batchFiles: spec.batch === undefined ? 0 : batchFiles(spec.batch, calls, input),
   };
 }
 

@@ -6,10 +6,11 @@ import type { Ingredients } from '../model/fingerprint.ts';
 import type { Artifact } from '../model/outcome.ts';
 import { fullRecipe, type Recipe } from '../recipe/recipe.ts';
 import { type Target, targetSpec } from '../recipe/target.ts';
-import { STAGE_NAMES } from '../stages/stage.ts';
+import type { Stage } from '../stages/module.ts';
 import { environmentOf, fingerprintStep } from './fingerprint.ts';
 import type { Plan, PlannedStep } from './plan.ts';
 import type { Preview } from './preview.ts';
+import { plainPrice } from './price.ts';
 import { diffIngredients, diffRecords, formatDifference } from './why.ts';
 
 const FORMAT = 'zephyr-plan/1';
@@ -29,41 +30,43 @@ const source = z.strictObject({
 export type RecipeSource = z.infer<typeof source>;
 
 /** What `zephyr plan --out` writes and `zephyr run` carries out without a question. */
-const savedPlan = z.strictObject({
-  format: z.literal(FORMAT),
-  /** sha256 of the canonical JSON of all other members: a plan that somebody changed is none that was looked at */
-  digest: sha256Hex,
-  madeAt: z.iso.datetime(),
-  /** version of zephyr */
-  zephyr: z.string(),
-  goal: z.array(z.enum(STAGE_NAMES)),
-  /** address of a Hub over HTTP; null: the embedded one */
-  hub: z.string().nullable(),
-  target: targetSpec,
-  /** forecast at the recipe's prices, see `PlanPrice` */
-  cost: z.unknown(),
-  steps: z.array(
-    z.strictObject({
-      step: z.string(),
-      fate: z.enum(['run', 'reuse']),
-      why: z.string(),
-      /** null: known once its inputs are made */
-      fingerprint: sha256Hex.nullable(),
-      /** with the inputs that are known so far */
-      ingredients: z.record(z.string(), z.unknown()),
-    }),
-  ),
-  pins: z.record(z.string(), artifact),
-  stageInputs: z.partialRecord(z.enum(STAGE_NAMES), artifact),
-  source,
-  recipeDigest: sha256Hex,
-  recipe: fullRecipe,
-});
-export type SavedPlan = z.infer<typeof savedPlan>;
+const savedPlan = (stages: readonly Stage[]) =>
+  z.strictObject({
+    format: z.literal(FORMAT),
+    /** sha256 of the canonical JSON of all other members: a plan that somebody changed is none that was looked at */
+    digest: sha256Hex,
+    madeAt: z.iso.datetime(),
+    /** version of zephyr */
+    zephyr: z.string(),
+    /** the stages to run */
+    goal: z.array(z.enum(stages.map(({ name }) => name))),
+    /** address of a Hub over HTTP; null: the embedded one */
+    hub: z.string().nullable(),
+    target: targetSpec(stages),
+    /** forecast at the recipe's prices, see `plainPrice` */
+    cost: z.unknown(),
+    steps: z.array(
+      z.strictObject({
+        step: z.string(),
+        fate: z.enum(['run', 'reuse']),
+        why: z.string(),
+        /** null: known once its inputs are made */
+        fingerprint: sha256Hex.nullable(),
+        /** with the inputs that are known so far */
+        ingredients: z.record(z.string(), z.unknown()),
+      }),
+    ),
+    pins: z.record(z.string(), artifact),
+    stageInputs: z.record(z.string(), artifact),
+    source,
+    recipeDigest: sha256Hex,
+    recipe: fullRecipe(stages),
+  });
+export type SavedPlan = z.infer<ReturnType<typeof savedPlan>>;
 
 export interface ToSave {
   readonly plan: Plan;
-  readonly preview: Pick<Preview, 'fates' | 'price'>;
+  readonly preview: Pick<Preview, 'decisions' | 'price'>;
   readonly target: Target;
   readonly hub: string | undefined;
   readonly source: RecipeSource;
@@ -76,13 +79,13 @@ export function writeSavedPlan({ plan, preview, target, hub, source, version, no
   const content = {
     madeAt: now.toISOString(),
     zephyr: version,
-    goal: plan.goal,
+    goal: plan.stages,
     hub: hub ?? null,
     target,
-    cost: preview.price,
-    steps: preview.fates.map(({ step, fate, why, fingerprint }) => ({
+    cost: plainPrice(preview.price),
+    steps: preview.decisions.map(({ step, action, why, fingerprint }) => ({
       step: nameOf(step),
-      fate,
+      fate: action,
       why,
       fingerprint: fingerprint ?? null,
       ingredients: knownIngredients(plan, step),
@@ -103,7 +106,7 @@ export function isSavedPlan(text: string): boolean {
 }
 
 /** The plan, or in a few words why the text holds none that can be carried out. */
-export function readSavedPlan(text: string): SavedPlan | string {
+export function readSavedPlan(text: string, stages: readonly Stage[]): SavedPlan | string {
   let data: unknown;
   try {
     data = JSON.parse(text);
@@ -113,27 +116,27 @@ export function readSavedPlan(text: string): SavedPlan | string {
   const { format, digest, ...content } = data as Record<string, unknown>;
   if (format !== FORMAT) return `it is of format "${String(format)}", expected "${FORMAT}"`;
   if (digest !== digestOf(content)) return 'it was changed after it was made: its digest does not fit';
-  const plan = savedPlan.safeParse(data);
+  const plan = savedPlan(stages).safeParse(data);
   if (plan.success) return plan.data;
   const [issue] = plan.error.issues;
   return `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'cannot be read'}`;
 }
 
 /** What is not as it was when the plan was made, one line each; nothing where it still holds. */
-export function differencesFrom(saved: SavedPlan, plan: Plan, preview: Pick<Preview, 'fates'>): string[] {
+export function differencesFrom(saved: SavedPlan, plan: Plan, preview: Pick<Preview, 'decisions'>): string[] {
   const pins = Object.entries(saved.pins).flatMap(([ref, then]) => {
     const now: Artifact | undefined = plan.pins.get(ref);
     if (now === undefined) return [`${ref} is not read any more`];
     return now.digest === then.digest ? [] : [`${ref} has other content: ${short(then)} -> ${short(now)}`];
   });
   const before = new Map(saved.steps.map((step) => [step.step, step]));
-  const steps = preview.fates.flatMap(({ step, fate, why }) => {
+  const steps = preview.decisions.flatMap(({ step, action, why }) => {
     const name = nameOf(step);
     const then = before.get(name);
     if (then === undefined) return [`${name} is not in it`];
     const difference = diffIngredients(then.ingredients, knownIngredients(plan, step) as unknown as Ingredients);
     if (difference !== undefined) return [`${name}: ${formatDifference(difference)}`];
-    return then.fate === 'reuse' && fate === 'run' ? [`${name} was to be used again, and would run: ${why}`] : [];
+    return then.fate === 'reuse' && action === 'run' ? [`${name} was to be used again, and would run: ${why}`] : [];
   });
   return [...pins, ...steps];
 }

@@ -6,7 +6,7 @@ import { formatRef } from '../model/artifact.ts';
 import type { Artifact } from '../model/outcome.ts';
 import type { Reading } from '../stages/stage.ts';
 import { LFS_POINTER } from '../store/lfs-pointer.ts';
-import type { Fate } from './explain.ts';
+import type { Decision } from './explain.ts';
 import type { Plan, PlannedStep } from './plan.ts';
 
 /** Bytes of a Git LFS pointer at most, by its specification. */
@@ -17,9 +17,9 @@ const POINTER_BYTES = 1024;
  * reads of it, before a step runs, which may be hours after the first. Steps that are used again, and datasets that are not
  * on the Hub, are passed over.
  */
-export async function checkSources(fates: readonly Fate[], plan: Plan, hub: Hub): Promise<void> {
-  const readings = fates
-    .filter(({ fate }) => fate === 'run')
+export async function checkSources(decisions: readonly Decision[], plan: Plan, hub: Hub): Promise<void> {
+  const readings = decisions
+    .filter(({ action }) => action === 'run')
     .flatMap(({ step }) => (step.reads ?? []).map((reading) => ({ step, reading, source: sourceOf(step, reading, plan) })));
   const mistakes = await Promise.all(
     readings.map(async ({ step, reading, source }) => {

@@ -1,22 +1,22 @@
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { readManifest } from '../hub/read-manifest.ts';
-import { formatRef } from '../model/artifact.ts';
+import { formatRef, type RepoType } from '../model/artifact.ts';
 import type { Artifact } from '../model/outcome.ts';
-import { STAGE_STEPS, type StagedRecipe } from '../stages/registry.ts';
-import type { StageName } from '../stages/stage.ts';
+import type { Stage } from '../stages/module.ts';
 
 /**
  * Throws a `ZephyrError` (usage) for an artifact that cannot be what its stage makes: a dataset for a model, another
  * stage's dataset, an adapter without its model. A repo without a manifest of zephyr's is taken for what the user says.
  */
 export async function checkStageInputs(
-  stageInputs: Readonly<Partial<Record<StageName, Artifact>>>,
-  recipe: StagedRecipe,
+  stageInputs: Readonly<Record<string, Artifact>>,
+  registry: readonly Stage[],
   hub: Hub,
 ): Promise<void> {
-  for (const [stage, artifact] of Object.entries(stageInputs) as [StageName, Artifact][]) {
-    const why = await mismatch(stage, artifact, recipe, hub);
+  for (const [stage, artifact] of Object.entries(stageInputs)) {
+    const type = registry.find(({ name }) => name === stage)?.artifact;
+    const why = await mismatch(stage, type, artifact, hub);
     if (why === undefined) continue;
     throw new ZephyrError(`Cannot use "${formatRef(artifact.ref)}" as the artifact of stage "${stage}": ${why}`, {
       hint: `name what zephyr ${stage} published with --${stage}; zephyr inspect ID says what an artifact is`,
@@ -24,8 +24,7 @@ export async function checkStageInputs(
   }
 }
 
-async function mismatch(stage: StageName, { ref }: Artifact, recipe: StagedRecipe, hub: Hub): Promise<string | undefined> {
-  const type = STAGE_STEPS[stage](recipe).at(-1)?.output.type;
+async function mismatch(stage: string, type: RepoType | undefined, { ref }: Artifact, hub: Hub): Promise<string | undefined> {
   if (type === undefined) return undefined;
   if (ref.type !== type) return `it is a ${ref.type}, expected a ${type}`;
   const [manifest, tree] = await Promise.all([readManifest(hub, ref), hub.tree(ref)]);

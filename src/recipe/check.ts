@@ -1,55 +1,39 @@
-import { checkAnswers } from '../stages/aif/answers/check.ts';
-import { checkJudge } from '../stages/aif/judge/check.ts';
-import { checkPairs } from '../stages/aif/pairs/check.ts';
-import { checkBudget } from '../stages/check-budget.ts';
-import { didYouMean } from '../stages/nearest.ts';
-import { checkBatches } from './check-batches.ts';
-import { checkSecrets } from './check-secrets.ts';
-import type { Mistake } from './mistakes.ts';
+import { holdsSecret } from '../base/secret-shapes.ts';
+import { type Mistake, mistakeAt, type Path } from '../stages/mistake.ts';
+import type { Stage } from '../stages/module.ts';
 import type { Recipe } from './recipe.ts';
-import type { Path } from './yaml-file.ts';
 
 /** What a schema cannot see: names that must exist elsewhere, and numbers that must fit one another. */
-export function checkRecipe(recipe: Recipe): Mistake[] {
-  const { data } = recipe.dsft;
-  const mistakes: (Mistake | undefined)[] = [];
-  if (data.source === 'teacher') {
-    mistakes.push(
-      checkTeacher(recipe, ['dsft', 'data', 'user'], data.user),
-      checkTeacher(recipe, ['dsft', 'data', 'assistant'], data.assistant),
-    );
-    if (data.world?.topics.length === 0)
-      mistakes.push(
-        mistake(
-          ['dsft', 'data', 'world', 'topics'],
-          'missing "dsft.data.world.topics": expected a list of topics, or topicsFile',
-        ),
-      );
-  }
-  const { aif } = recipe;
-  const asked = new Set<string>();
-  const known = (path: Path, id: string) => {
-    asked.add(id);
-    return checkTeacher(recipe, path, id);
-  };
-  if (aif.source === 'teachers' || aif.source === 'delta') mistakes.push(...checkAnswers(recipe, aif, known));
-  if (aif.source === 'teachers') mistakes.push(...checkJudge(recipe, aif, known));
-  mistakes.push(...checkPairs(recipe), ...checkBatches(recipe), ...checkSecrets(recipe));
-  if (data.source === 'teacher')
-    mistakes.push(...checkBudget(recipe, ['dsft', 'data', 'budgetUsd'], data.budgetUsd, new Set([data.user, data.assistant])));
-  if (aif.source === 'teachers' || aif.source === 'delta')
-    mistakes.push(...checkBudget(recipe, ['aif', 'budgetUsd'], aif.budgetUsd, asked));
-  return mistakes.filter((found) => found !== undefined);
+export function checkRecipe(recipe: Recipe, stages: readonly Stage[]): Mistake[] {
+  const own = stages.flatMap((stage) => (recipe[stage.name] === undefined ? [] : (stage.check?.(recipe) ?? [])));
+  return [...own, ...checkBatches(recipe), ...checkSecrets(recipe)].filter((found) => found !== undefined);
 }
 
-function checkTeacher(recipe: Recipe, path: Path, id: string): Mistake | undefined {
-  const known = Object.keys(recipe.teachers);
-  if (known.includes(id)) return undefined;
-  const near =
-    didYouMean(id, known) || (known.length === 0 ? '; the recipe has no teachers' : `, expected one of ${known.join(', ')}`);
-  return mistake(path, `${path.join('.')}: unknown teacher "${id}"${near}`);
+/** Files of calls are taken by servers that speak OpenAI's Batch API, and by one of them alone. */
+function checkBatches({ teachers }: Recipe): Mistake[] {
+  return Object.entries(teachers).flatMap(([id, { batch, provider, via, failover }]) => {
+    const path = ['teachers', id, 'batch'];
+    if (batch === undefined) return [];
+    if ((provider === 'practice' ? via : provider) !== 'openai') {
+      const named = provider === 'practice' ? `practice via ${via}` : provider;
+      return [mistakeAt(path, `expected provider openai or practice, got ${named}`)];
+    }
+    if (failover.length === 0) return [];
+    return [mistakeAt(path, 'expected no failover list, since a batch is worked on where it was sent')];
+  });
 }
 
-function mistake(path: Path, message: string): Mistake {
-  return { path, part: 'value', message };
+/** Whether a key stands where a recipe names a teacher: what a run made would carry it to the Hub. */
+function checkSecrets({ teachers }: Recipe): Mistake[] {
+  return textsIn(teachers, ['teachers']).flatMap(([path, text]) =>
+    holdsSecret(text)
+      ? [mistakeAt(path, 'expected no key; name its environment variable in keyFrom. The value is not shown')]
+      : [],
+  );
+}
+
+function textsIn(value: unknown, path: Path): [Path, string][] {
+  if (typeof value === 'string') return [[path, value]];
+  if (value === null || typeof value !== 'object') return [];
+  return Object.entries(value).flatMap(([name, member]) => textsIn(member, [...path, name]));
 }

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import type { Path } from './yaml-file.ts';
+import type { Path } from '../stages/mistake.ts';
 
 type Schema = z.core.$ZodType;
 

@@ -1,15 +1,8 @@
 import type * as z from 'zod';
+import type { Mistake, Path } from '../stages/mistake.ts';
 import { didYouMean, nearest } from '../stages/nearest.ts';
 import { namesSecret, showValue } from './hide-secrets.ts';
 import { knownKeys, knownTags } from './known-keys.ts';
-import type { Path } from './yaml-file.ts';
-
-/** One thing that is wrong with a recipe or a target. `part` says whether the key or the value is to blame. */
-export interface Mistake {
-  readonly path: Path;
-  readonly part: 'key' | 'value';
-  readonly message: string;
-}
 
 /**
  * Every mistake in the data. What tells the members of a union apart (`backend: dockr`) hides all that stands beside it when

@@ -1,13 +1,14 @@
 import { parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { ZephyrError } from '../errors.ts';
+import type { Path } from '../stages/mistake.ts';
 import { showAssignment, showValue } from './hide-secrets.ts';
 import { isRemovable } from './known-keys.ts';
-import { LOOSE_ALIAS, looseAlias, type Path } from './yaml-file.ts';
+import { LOOSE_ALIAS, looseAlias } from './yaml-file.ts';
 
 /** One value that does not stand in the file. */
 export interface Override {
-  /** as the user wrote it, for messages: `--set dsft.train.epochs=2`, `ZEPHYR_NAMESPACE=me` */
+  /** as the user wrote it, for messages: `--set seed=1`, `ZEPHYR_NAMESPACE=me` */
   readonly origin: string;
   readonly path: Path;
   readonly value: unknown;
@@ -36,7 +37,7 @@ function assignment(text: string, origin: string): Override {
   const equals = text.indexOf('=');
   const path = text.slice(0, equals).trim();
   if (equals < 0 || !/^[^.\s]+(\.[^.\s]+)*$/.test(path)) {
-    throw new ZephyrError(`Cannot read ${origin}: expected PATH=VALUE`, { hint: 'for example: --set dsft.train.epochs=2' });
+    throw new ZephyrError(`Cannot read ${origin}: expected PATH=VALUE`, { hint: 'for example: --set seed=1' });
   }
   if (text.slice(equals + 1).trim() === '')
     throw new ZephyrError(`Cannot read ${origin}: expected a value after "="`, {

@@ -1,19 +1,28 @@
 import * as z from 'zod';
 import { BACKENDS, type BackendModule } from '../backends/registry.ts';
 import { FLUSH_BOUND } from '../calls/flusher.ts';
+import type { StageModule } from '../stages/module.ts';
 
-const microBatch = (v03: number) =>
-  z.int().positive().default(1).describe(`Rows that one process takes at once; v0.3 on 80 GB: ${v03}`);
+/** The stages as far as a target knows them. */
+export type TrainingStages = readonly Pick<StageModule, 'microBatches'>[];
 
-const hardware = z.strictObject({
-  device: z.enum(['auto', 'cpu', 'cuda']).default('auto').describe('What a job computes on; auto: GPUs where there are any'),
-  processes: z.int().positive().default(1).describe('Ranks of a training job on each node: one a GPU'),
-  microBatch: z
-    .strictObject({ dsft: microBatch(16), ddpo: microBatch(8) })
-    .prefault({})
-    .describe('Rows of one rank at once; with `processes` they must divide the global batch of the recipe'),
-  threads: z.int().positive().optional().describe('CPU threads of one rank; default: the cores divided by the ranks'),
-});
+const hardwareFor = (stages: TrainingStages) =>
+  z.strictObject({
+    device: z.enum(['auto', 'cpu', 'cuda']).default('auto').describe('What a job computes on; auto: GPUs where there are any'),
+    processes: z.int().positive().default(1).describe('Ranks of a training job on each node: one a GPU'),
+    microBatch: z
+      .strictObject(microBatches(stages))
+      .prefault({})
+      .describe('Rows of one rank at once; with `processes` they must divide the global batch of the recipe'),
+    threads: z.int().positive().optional().describe('CPU threads of one rank; default: the cores divided by the ranks'),
+  });
+
+/** A key for each training that a stage names. */
+function microBatches(stages: TrainingStages) {
+  const figures = stages.flatMap(({ microBatches: named = {} }) => Object.entries(named));
+  const rows = (figure: string) => z.int().positive().default(1).describe(`Rows that one process takes at once; ${figure}`);
+  return Object.fromEntries(figures.map(([key, figure]) => [key, rows(figure)]));
+}
 
 const common = {
   $schema: z.string().optional().describe('JSON Schema for editors; ignored'),
@@ -41,7 +50,7 @@ const common = {
     .prefault({}),
 };
 
-function targetOf(name: string, { options, nodes }: BackendModule) {
+function targetOf(name: string, { options, nodes }: BackendModule, hardware: ReturnType<typeof hardwareFor>) {
   const most = z
     .int()
     .positive()
@@ -55,13 +64,11 @@ function targetOf(name: string, { options, nodes }: BackendModule) {
   });
 }
 
-/** What a target file may say, given the backends there are. Nothing in it is part of a fingerprint. */
-export function targetSpecOf(backends: Readonly<Record<string, BackendModule>>) {
-  const [first, ...rest] = Object.entries(backends).map(([name, module]) => targetOf(name, module));
+/** What a target file may say. Nothing in it is part of a fingerprint: one recipe makes the same on every target. */
+export function targetSpec(stages: TrainingStages, backends: Readonly<Record<string, BackendModule>> = BACKENDS) {
+  const hardware = hardwareFor(stages);
+  const [first, ...rest] = Object.entries(backends).map(([name, module]) => targetOf(name, module, hardware));
   if (first === undefined) throw new Error('Cannot describe a target: there is no backend');
   return z.discriminatedUnion('backend', [first, ...rest]).describe('Where a recipe runs, and on what');
 }
-
-/** One recipe makes the same on every target. */
-export const targetSpec = targetSpecOf(BACKENDS);
-export type Target = z.infer<typeof targetSpec>;
+export type Target = z.infer<ReturnType<typeof targetSpec>>;

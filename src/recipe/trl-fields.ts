@@ -1,7 +1,8 @@
+import type { Mistake, Path } from '../stages/mistake.ts';
+import type { Stage } from '../stages/module.ts';
 import { didYouMean } from '../stages/nearest.ts';
-import type { Mistake } from './mistakes.ts';
+import { valueAt } from './mistakes.ts';
 import type { Recipe } from './recipe.ts';
-import type { Path } from './yaml-file.ts';
 
 /** Fields of SFTConfig and DPOConfig that the recipe owns: where to write them instead. */
 const IN_RECIPE: Readonly<Record<string, string>> = {
@@ -56,36 +57,31 @@ const OURS: ReadonlySet<string> = new Set([
   'chat_template_path',
 ]);
 
-/** Checks `train.trl` of both trainings against the fields of the TRL that is pinned, before any container starts. */
-export async function checkTrl(recipe: Recipe): Promise<Mistake[]> {
-  const { dsft, ddpo } = recipe;
-  const mistakes: Mistake[] = [];
-  if (Object.keys(dsft.train.trl).length > 0) {
-    const { default: schema } = await import('../../configs/schema/trl-sft.json', { with: { type: 'json' } });
-    mistakes.push(...check('dsft', 'SFTConfig', dsft.train.trl, Object.keys(schema.fields)));
-  }
-  if (Object.keys(ddpo.train.trl).length > 0) {
-    const { default: schema } = await import('../../configs/schema/trl-dpo.json', { with: { type: 'json' } });
-    mistakes.push(...check('ddpo', 'DPOConfig', ddpo.train.trl, Object.keys(schema.fields)));
-  }
-  return mistakes;
+/** Checks `train.trl` of every training against the fields of the TRL that is pinned, before any container starts. */
+export async function checkTrl(recipe: Recipe, stages: readonly Stage[]): Promise<Mistake[]> {
+  const found = await Promise.all(
+    stages.map(async ({ name, trl: pinned }) => {
+      const path = [name, 'train', 'trl'];
+      const given = Object.keys((valueAt(recipe, path) as object | undefined) ?? {});
+      if (pinned === undefined || given.length === 0) return [];
+      const fields = await pinned.fields();
+      return given.flatMap((key) => mistakeOf([...path, key], key, { ...pinned, fields }) ?? []);
+    }),
+  );
+  return found.flat();
 }
 
-function check(
-  stage: 'dsft' | 'ddpo',
-  config: string,
-  trl: Readonly<Record<string, unknown>>,
-  fields: readonly string[],
-): Mistake[] {
+function mistakeOf(
+  path: Path,
+  key: string,
+  { config, fields }: { readonly config: string; readonly fields: readonly string[] },
+): Mistake | undefined {
+  const name = path.join('.');
+  const owner = IN_RECIPE[key];
+  if (owner !== undefined)
+    return { path, part: 'key', message: `"${name}" belongs to the recipe itself, expected ${String(path[0])}.${owner}` };
+  if (OURS.has(key)) return { path, part: 'key', message: `"${name}" is set by zephyr, expected it to be left out` };
+  if (fields.includes(key)) return undefined;
   const free = fields.filter((field) => !(field in IN_RECIPE) && !OURS.has(field));
-  return Object.keys(trl).flatMap((key): Mistake[] => {
-    const path: Path = [stage, 'train', 'trl', key];
-    const name = path.join('.');
-    const owner = IN_RECIPE[key];
-    if (owner !== undefined)
-      return [{ path, part: 'key', message: `"${name}" belongs to the recipe itself, expected ${stage}.${owner}` }];
-    if (OURS.has(key)) return [{ path, part: 'key', message: `"${name}" is set by zephyr, expected it to be left out` }];
-    if (fields.includes(key)) return [];
-    return [{ path, part: 'key', message: `unknown key "${name}", no field of ${config}${didYouMean(key, free)}` }];
-  });
+  return { path, part: 'key', message: `unknown key "${name}", no field of ${config}${didYouMean(key, free)}` };
 }

@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
 import { ZephyrError } from '../errors.ts';
+import type { Path } from '../stages/mistake.ts';
 import { showLine } from './hide-secrets.ts';
-
-export type Path = readonly PropertyKey[];
 
 /** A parsed YAML file that knows where its values stand. */
 export interface YamlFile {

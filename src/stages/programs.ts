@@ -1,18 +1,18 @@
 import { PROGRAM_ENVIRONMENTS, PROGRAM_FILES, type ProgramConfigs } from './generated/programs.ts';
-import type { Step } from './stage.ts';
+import type { Step, Training } from './stage.ts';
 
 interface JobStep<Config> extends Omit<Step, 'files' | 'work' | 'config'> {
   /** what the program reads, as its dataclass wants it */
   readonly config: Config;
-  readonly globalBatch?: number;
+  readonly training?: Training;
   readonly saveSteps?: number;
 }
 
 /** A job step of `program`; the members that every job step has are filled in. */
 export function jobStep<Program extends keyof ProgramConfigs>(program: Program, step: JobStep<ProgramConfigs[Program]>): Step {
-  const { globalBatch, saveSteps, ...rest } = step;
+  const { training, saveSteps, ...rest } = step;
   const environment = PROGRAM_ENVIRONMENTS[program];
-  const work = { kind: 'job', program, environment, globalBatch, saveSteps: saveSteps ?? 0 } as const;
+  const work = { kind: 'job', program, environment, training, saveSteps: saveSteps ?? 0 } as const;
   return { ...rest, files: PROGRAM_FILES[program], work };
 }
 

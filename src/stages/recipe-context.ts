@@ -1,9 +1,11 @@
 import * as z from 'zod';
 import { parseRef, type RepoId, type RepoType, repoName } from '../model/artifact.ts';
-import type { StageName, StepInput } from './stage.ts';
+import type { TeacherSpec } from '../teachers/spec.ts';
+import type { StepInput } from './stage.ts';
 
-/** What every stage needs to know of a recipe besides its own section. */
-export interface Setting {
+/** A recipe with every default filled in, as every stage sees it: a stage says itself which sections it reads besides. */
+export interface RecipeContext {
+  readonly $schema?: string | undefined;
   readonly name: string;
   readonly namespace: string;
   /** Every draw of every stage is keyed by this number. */
@@ -13,20 +15,13 @@ export interface Setting {
   readonly template: 'zephyr';
   /** system turn of dialogues and prompts without one */
   readonly system: 'empty' | 'none';
-  readonly teachers: Readonly<Record<string, SettingTeacher>>;
-  /** how the trainer will cut pairs, in tokens */
-  readonly ddpo: { readonly prepare: { readonly maxLength: number; readonly maxPromptLength: number } };
+  readonly teachers: Readonly<Record<string, TeacherSpec>>;
+  /** by the stage's name, as its spec has it */
+  readonly [section: string]: unknown;
 }
 
-/** A teacher as far as a step's config depends on it. */
-interface SettingTeacher {
-  readonly model: string;
-  readonly licence?: string | undefined;
-  /** parameters that its server does not take */
-  readonly omit?: readonly ('temperature' | 'top_p' | 'response_format')[] | undefined;
-}
-
-const STEP = /^(setup|dsft|aif|ddpo|exam)(?:\/([a-z0-9-]+))?$/;
+/** A stage, or one of its steps; a reference to the Hub has a colon. */
+const STEP = /^([a-z0-9-]+)(?:\/([a-z0-9-]+))?$/;
 
 /** The schema of a source text: a reference to the Hub, or one of the names of `inputOf` that `own` lists. */
 export function sourceText(type: RepoType, own: readonly string[]) {
@@ -40,20 +35,23 @@ export function sourceText(type: RepoType, own: readonly string[]) {
 /** A dataset on the Hub; in a rehearsal the practice data. */
 export const datasetText = sourceText('dataset', ['setup/world']);
 
+/** A base model on the Hub; in a rehearsal the tiny one. */
+export const modelText = sourceText('model', ['setup/base']);
+
 /** A recipe's source text as a step's input: `hf://...` is the Hub's, `dsft` a stage's artifact, `setup/world` one step's. */
 export function inputOf(text: string): StepInput {
   const match = STEP.exec(text);
   if (match === null) return { from: 'hub', ref: text };
-  const stage = match[1] as StageName;
+  const stage = match[1] as string;
   return match[2] === undefined ? { from: 'stage', stage } : { from: 'stage', stage, step: match[2] };
 }
 
-export function modelRepo(setting: Setting, suffix: string): RepoId {
-  return { type: 'model', name: repoName.parse(`${setting.namespace}/${setting.name}-${suffix}`) };
+export function modelRepo(recipe: RecipeContext, suffix: string): RepoId {
+  return { type: 'model', name: repoName.parse(`${recipe.namespace}/${recipe.name}-${suffix}`) };
 }
 
-export function datasetRepo(setting: Setting, suffix: string): RepoId {
-  return { type: 'dataset', name: repoName.parse(`${setting.namespace}/${setting.name}-${suffix}`) };
+export function datasetRepo(recipe: RecipeContext, suffix: string): RepoId {
+  return { type: 'dataset', name: repoName.parse(`${recipe.namespace}/${recipe.name}-${suffix}`) };
 }
 
 /** How one model is called: its id and sampling belong to the fingerprint, the server that it is asked at does not. */
@@ -69,11 +67,11 @@ export type CallConfig = {
 };
 
 export function callConfig(
-  setting: Setting,
+  recipe: RecipeContext,
   teacher: string,
   sampling: { readonly temperature: number; readonly topP: number; readonly maxTokens: number },
 ): CallConfig {
-  const { model, omit = [] } = setting.teachers[teacher] ?? {};
+  const { model, omit = [] } = recipe.teachers[teacher] ?? {};
   if (model === undefined) throw new Error(`Cannot find teacher "${teacher}": the recipe's check should have refused it`);
   return {
     teacher,

@@ -5,26 +5,21 @@ import type { RepoId } from '../model/artifact.ts';
 import type { CallsProgress } from '../model/event.ts';
 import type { Teacher } from '../teachers/teacher.ts';
 
-/** In the order in which they run. `setup` and `exam` exist in a rehearsal only. */
-export const STAGE_NAMES = ['setup', 'dsft', 'aif', 'ddpo', 'exam'] as const;
-export type StageName = (typeof STAGE_NAMES)[number];
-
 /** Where a step gets an input from: the Hub, an earlier step of its stage, or what another stage published. */
 export type StepInput =
   | { readonly from: 'hub'; readonly ref: string }
   | { readonly from: 'step'; readonly step: string }
-  | { readonly from: 'stage'; readonly stage: StageName; readonly step?: string };
+  | { readonly from: 'stage'; readonly stage: string; readonly step?: string };
 
-/**
- * Calls that a step will make to one teacher, as far as the recipe tells: `callsPerItem` for each of `items`, of so many
- * tokens each in the mean.
- */
+/** Calls that a step will make to one teacher, as far as the recipe tells; numbers of tokens are means. */
 export interface CallForecast {
   readonly teacher: string;
   /** `answers`, `judge honesty` */
   readonly purpose: string;
-  /** `prompts`: as many as the prompts step keeps; `pairs`: those with human labels, the rows of the input `calibration`. */
-  readonly items: number | 'prompts' | 'pairs';
+  /** of the step, where it is made before all other calls: told in a row of its own */
+  readonly part?: string;
+  /** What calls are made for: their number, or the name under which `StageBody.counts` of the stage counts them. */
+  readonly items: number | { readonly count: string };
   readonly callsPerItem: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
@@ -42,7 +37,7 @@ export interface Reading {
 
 /** A step as planned: data, no function; two equal steps give equal artifacts. */
 export interface Step {
-  readonly stage: StageName;
+  readonly stage: string;
   readonly name: string;
   /** one line for the plan: `train 7B, 1 epoch, global batch 128` */
   readonly summary: string;
@@ -70,10 +65,18 @@ export interface Step {
         readonly program: string;
         /** name of the Python environment that the program runs in */
         readonly environment: string;
-        readonly globalBatch: number | undefined;
+        readonly training: Training | undefined;
         readonly saveSteps: number;
       }
     | { readonly kind: 'task'; readonly task: string };
+}
+
+/** What a job that trains asks of its target. */
+export interface Training {
+  /** rows of one optimizer step over all ranks */
+  readonly globalBatch: number;
+  /** The key of the target's `hardware.microBatch` that says how many rows a rank takes at once, see `StageModule.microBatches`. */
+  readonly microBatch: string;
 }
 
 /** What an in-process step may use. It writes its files under `out` and nothing else. */

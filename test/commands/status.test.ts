@@ -6,6 +6,7 @@ import { beginRun } from '../../src/engine/open-run.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { targetSpec } from '../../src/recipe/target.ts';
 import { thisProcess } from '../../src/runs/owner.ts';
+import { stages } from '../rig/stages.ts';
 import { missing, newPlace, zephyr } from '../rig/zephyr.ts';
 
 test('a run whose zephyr was killed is running as long as its job may be, and stopped once that is gone', {
@@ -18,7 +19,7 @@ test('a run whose zephyr was killed is running as long as its job may be, and st
     repo: { type: 'model', name: 'test/out' },
     goal: ['dsft'],
     recipe: {},
-    target: targetSpec.parse({ backend: 'process' }),
+    target: targetSpec(stages).parse({ backend: 'process' }),
     stageInputs: {},
     pins: {},
     key: '0'.repeat(64),

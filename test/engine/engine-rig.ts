@@ -19,6 +19,7 @@ import { RunLog } from '../../src/render/run-log.ts';
 import type { Step } from '../../src/stages/stage.ts';
 import { openStore } from '../../src/store/store.ts';
 import { ROOT } from '../rig/job-rig.ts';
+import { stages } from '../rig/stages.ts';
 
 const token = 'hf_engine';
 const output = { type: 'model' as const, name: 'org/out' };
@@ -41,8 +42,8 @@ export async function openRig(): Promise<Rig> {
   const store = await openStore(join(folder, 'hub'));
   const hub = localHub(store);
   const events: RunEvent[] = [];
+  const target = targetSpec(stages).parse({ backend: 'process', options: { python: 'python3' } });
   const log = new RunLog();
-  const target = targetSpec.parse({ backend: 'process', options: { python: 'python3' } });
   const place = { host: hostId(), root: ROOT, cache: join(folder, 'cache'), jobs: join(folder, 'jobs'), hub };
   const closers: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
   const engine: Engine = {
@@ -116,5 +117,5 @@ export const jobStep = (config: Json) =>
     config,
     name: 'train',
     files: ['dsft.py'],
-    work: { kind: 'job', program: 'dsft', environment: 'train', globalBatch: undefined, saveSteps: 1 },
+    work: { kind: 'job', program: 'dsft', environment: 'train', training: undefined, saveSteps: 1 },
   }) as const satisfies Step;

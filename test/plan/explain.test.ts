@@ -54,9 +54,9 @@ describe('What a plan would do', async () => {
   }
 
   it('is to run everything on an empty Hub, later steps with a fingerprint that is known later', async () => {
-    const fates = await explain(made, hub);
+    const decisions = await explain(made, hub);
     assert.deepEqual(
-      fates.map(({ fate, why }) => [fate, why]),
+      decisions.map(({ action, why }) => [action, why]),
       [
         ['run', 'nothing published yet'],
         ['run', 'its input dsft/prepare will be made first'],
@@ -66,15 +66,15 @@ describe('What a plan would do', async () => {
 
   it('is to use again what an equal step published, and to know the next fingerprint from it', async () => {
     await publish(made.steps[0] ?? assert.fail());
-    const fates = await explain(made, hub);
+    const decisions = await explain(made, hub);
     assert.deepEqual(
-      fates.map(({ fate, why }) => [fate, why]),
+      decisions.map(({ action, why }) => [action, why]),
       [
         ['reuse', 'an equal step published it'],
         ['run', 'nothing published yet'],
       ],
     );
-    assert.match(fates[1]?.fingerprint ?? '', /^[0-9a-f]{64}$/);
+    assert.match(decisions[1]?.fingerprint ?? '', /^[0-9a-f]{64}$/);
   });
 
   it('is to run a changed step again, with the setting that changed, old and new', async () => {

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { fingerprintStep } from '../../src/plan/fingerprint.ts';
 import type { Step } from '../../src/stages/stage.ts';
 
+const training = { globalBatch: 128, microBatch: 'dsft' };
 const step: Step = {
   stage: 'dsft',
   name: 'train',
@@ -11,7 +12,7 @@ const step: Step = {
   config: { learning_rate: 2e-5, lora: null, trl: { max_grad_norm: 1 } },
   files: ['dsft.py', 'job.py'],
   output: { type: 'model', name: 'org/mini-dsft' },
-  work: { kind: 'job', program: 'dsft', environment: 'train', globalBatch: 128, saveSteps: 100 },
+  work: { kind: 'job', program: 'dsft', environment: 'train', training, saveSteps: 100 },
 };
 const inputs = { base: 'b'.repeat(64), data: 'd'.repeat(64) };
 const files = { 'dsft.py': '1'.repeat(64), 'job.py': '2'.repeat(64), 'ddpo.py': '3'.repeat(64) };
@@ -49,9 +50,7 @@ describe('A fingerprint', () => {
   const kept: Record<string, string> = {
     'the summary': of({ summary: 'other words' }),
     'the repo that it is published in': of({ output: { type: 'model', name: 'org/other' } }),
-    'the checkpoint cadence': of({
-      work: { kind: 'job', program: 'dsft', environment: 'train', globalBatch: 128, saveSteps: 7 },
-    }),
+    'the checkpoint cadence': of({ work: { kind: 'job', program: 'dsft', environment: 'train', training, saveSteps: 7 } }),
     'where an input comes from': of({
       inputs: { base: { from: 'hub', ref: 'hf://models/org/same@v2' }, data: { from: 'step', step: 'prepare' } },
     }),

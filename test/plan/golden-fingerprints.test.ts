@@ -7,7 +7,8 @@ import { stepsOf } from '../../src/plan/plan.ts';
 import { loadRecipe } from '../../src/recipe/load.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
-import { STAGE_NAMES, type StageName, type Step } from '../../src/stages/stage.ts';
+import type { Step } from '../../src/stages/stage.ts';
+import { stages as registry, STAGE_NAMES } from '../rig/stages.ts';
 
 /**
  * Every step of the shipped recipes as it was when their fingerprints were frozen. Who changes a line here makes the users
@@ -27,15 +28,15 @@ function goldenStep(step: Step) {
   return { stage, name, inputs, output, kind: work.kind, files, config: of([]), fingerprint: of(files) };
 }
 
-const golden = (recipe: Recipe, stages: readonly StageName[]) => stepsOf(recipe, stages).map(goldenStep);
+const golden = (recipe: Recipe, stages: readonly string[]) => stepsOf(recipe, registry, stages).map(goldenStep);
 
 async function now(): Promise<Record<string, unknown>> {
   const found: Record<string, unknown> = {};
   for (const name of RECIPES) {
-    const recipe = await loadRecipe(`configs/${name}.yaml`, { set: [], env: {} });
+    const recipe = await loadRecipe(`configs/${name}.yaml`, { stages: registry, set: [], env: {} });
     found[name] = golden(recipe, ['dsft', 'aif', 'ddpo']);
     for (const provider of ['openai', 'self-hosted'] as const)
-      found[`${name}, rehearsed with ${provider}`] = golden(toRehearsal(recipe, provider).recipe, STAGE_NAMES);
+      found[`${name}, rehearsed with ${provider}`] = golden(toRehearsal(recipe, registry, provider).recipe, STAGE_NAMES);
   }
   return JSON.parse(JSON.stringify(found)) as Record<string, unknown>;
 }

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ZephyrError } from '../../src/errors.ts';
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
-import { STAGE_NAMES } from '../../src/stages/stage.ts';
 import { minimalRecipe, taughtRecipe } from '../recipe/minimal.ts';
+import { STAGE_NAMES, stages } from '../rig/stages.ts';
 import { artifact, plan } from './planned.ts';
 
 const MAIN = ['dsft', 'aif', 'ddpo'] as const;
@@ -53,7 +53,7 @@ describe('A plan', () => {
 
   it('has no stage of a rehearsal for a recipe that is none', () => {
     assert.throws(() => plan(minimalRecipe(), STAGE_NAMES), { message: /it exists in a rehearsal only/ });
-    assert.equal(plan(toRehearsal(minimalRecipe()).recipe, STAGE_NAMES).goal.length, 5);
+    assert.equal(plan(toRehearsal(minimalRecipe(), stages).recipe, STAGE_NAMES).stages.length, 5);
   });
 
   it('is a function of its request: the same data gives the same plan', () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Fate } from '../../src/plan/explain.ts';
+import type { Decision } from '../../src/plan/explain.ts';
 import { pricePlan } from '../../src/plan/price.ts';
 import { refuseCalls } from '../../src/plan/refuse-calls.ts';
 import type { CallForecast, Step } from '../../src/stages/stage.ts';
 import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
 
-const OPEN = { prompts: null, pairs: null };
+const OPEN = new Map();
 const LIST = { date: '2026-11-01', source: 'a test' };
 const teachers = (more: Partial<Record<'judge' | 'pool', unknown>> = {}): Record<string, TeacherSpec> => ({
   judge: teacherSpec.parse({
@@ -29,7 +29,7 @@ const ask = (change: Partial<CallForecast> = {}): CallForecast => ({
   ...change,
 });
 
-function toRun(calls: readonly CallForecast[], change: Partial<Step> = {}): Fate {
+function toRun(calls: readonly CallForecast[], change: Partial<Step> = {}): Decision {
   const step: Step = {
     stage: 'aif',
     name: 'judge',
@@ -42,7 +42,7 @@ function toRun(calls: readonly CallForecast[], change: Partial<Step> = {}): Fate
     calls,
     ...change,
   };
-  return { step: { ...step, ingredients: undefined, fingerprint: undefined }, fate: 'run', fingerprint: undefined, why: '' };
+  return { step: { ...step, ingredients: undefined, fingerprint: undefined }, action: 'run', fingerprint: undefined, why: '' };
 }
 
 describe('The price of a plan', () => {
@@ -61,17 +61,17 @@ describe('The price of a plan', () => {
   });
 
   it('counts prompts that an earlier run has read, and says "later" where nobody has', () => {
-    const fates = [toRun([ask({ items: 'prompts' })])];
-    assert.equal(pricePlan(fates, teachers(), { prompts: 10, pairs: null }).rows[0]?.calls, 40);
-    const { rows, dollars, unpriced } = pricePlan(fates, teachers(), OPEN);
+    const decisions = [toRun([ask({ items: { count: 'prompts' } })])];
+    assert.equal(pricePlan(decisions, teachers(), new Map([['aif prompts', { count: 10 }]])).rows[0]?.calls, 40);
+    const { rows, dollars, unpriced } = pricePlan(decisions, teachers(), OPEN);
     assert.deepEqual([rows[0]?.calls, rows[0]?.dollars, dollars.expected, unpriced], [null, null, 0, []]);
   });
 
   it('is told for each 1,000 prompts where their number is not known, on top of what is', () => {
-    const { dollars, perThousandPrompts } = pricePlan([toRun([ask()]), toRun([ask({ items: 'prompts' })])], teachers(), OPEN);
-    assert.deepEqual(perThousandPrompts, dollars);
+    const { dollars, perThousand } = pricePlan([toRun([ask()]), toRun([ask({ items: { count: 'prompts' } })])], teachers(), OPEN);
+    assert.deepEqual(perThousand, { of: 'prompts', dollars });
     assert.equal(dollars.expected, 28);
-    assert.equal(pricePlan([toRun([ask()])], teachers(), OPEN).perThousandPrompts, null);
+    assert.equal(pricePlan([toRun([ask()])], teachers(), OPEN).perThousand, null);
   });
 
   it('of the practice teacher is what the recipe says, as in the run, and nothing without a word', () => {
@@ -94,7 +94,7 @@ describe('The price of a plan', () => {
     const priced = pricePlan([run], teachers(), OPEN);
     assert.deepEqual(priced.unpriced, ['pool']);
     const artifact = { ref: { type: 'dataset', name: 'a/b', commit: 'c'.repeat(40) }, digest: 'd'.repeat(64) } as const;
-    const reused: Fate = { step: run.step, fate: 'reuse', artifact: artifact as never, fingerprint: '', why: '' };
+    const reused: Decision = { step: run.step, action: 'reuse', artifact: artifact as never, fingerprint: '', why: '' };
     assert.deepEqual(pricePlan([reused], teachers(), OPEN).rows, []);
   });
 

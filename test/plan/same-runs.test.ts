@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ZephyrError } from '../../src/errors.ts';
+import { stepsOf } from '../../src/plan/plan.ts';
 import { refuseOtherRuns } from '../../src/plan/same-runs.ts';
 import { changeRecipe } from '../../src/recipe/load.ts';
+import type { Recipe } from '../../src/recipe/recipe.ts';
 import { taughtRecipe } from '../recipe/minimal.ts';
+import { stages } from '../rig/stages.ts';
 
 const ID = 'hf://models/local/mini-dsft@run-1';
-const GOAL = ['dsft', 'aif', 'ddpo'] as const;
+const steps = (recipe: Recipe) => stepsOf(recipe, stages, ['dsft', 'aif', 'ddpo']);
 
 async function resumedWith(set: string): Promise<void> {
   const before = taughtRecipe();
-  refuseOtherRuns(ID, before, await changeRecipe(before, 'the recipe of run-1', [set]), GOAL);
+  const after = await changeRecipe(before, 'the recipe of run-1', { stages, set: [set] });
+  refuseOtherRuns(ID, steps(before), steps(after));
 }
 
 for (const [set, difference] of [

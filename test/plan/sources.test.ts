@@ -7,12 +7,11 @@ import type { Hub } from '../../src/hub/hub.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { repoName } from '../../src/model/artifact.ts';
 import type { Artifact } from '../../src/model/outcome.ts';
-import type { Fate } from '../../src/plan/explain.ts';
+import type { Decision } from '../../src/plan/explain.ts';
 import { pinRefs } from '../../src/plan/pin.ts';
 import { checkSources } from '../../src/plan/sources.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
 import { aifSpec } from '../../src/stages/aif/spec.ts';
-import type { StageName } from '../../src/stages/stage.ts';
 import { minimalRecipe, taughtRecipe } from '../recipe/minimal.ts';
 import { artifact, plan } from './planned.ts';
 
@@ -47,7 +46,7 @@ describe('Before a step runs its datasets', async () => {
   }
 
   /** What is asked of the Hub, and what is thrown; all steps run, or all are used again. */
-  async function checked(recipe: Recipe, goal: StageName, { fate = 'run', given = {}, at = hub as Hub } = {}): Promise<string> {
+  async function checked(recipe: Recipe, goal: string, { action = 'run', given = {}, at = hub as Hub } = {}): Promise<string> {
     const planned = plan(recipe, [goal], { pins: new Map(), stageInputs: { dsft: artifact('model', 'd'), ...given } });
     const refs = planned.steps.flatMap(({ inputs }) =>
       Object.values(inputs).flatMap((input) => (input.from === 'hub' ? [input.ref] : [])),
@@ -56,9 +55,9 @@ describe('Before a step runs its datasets', async () => {
       refs.filter((ref) => ref.startsWith('hf://datasets/org/')),
       hub,
     );
-    const fates = planned.steps.map((step) => ({ step, fate }) as Fate);
+    const decisions = planned.steps.map((step) => ({ step, action }) as Decision);
     try {
-      await checkSources(fates, { ...planned, pins }, at);
+      await checkSources(decisions, { ...planned, pins }, at);
       return '';
     } catch (error) {
       assert.equal((error as { exit?: unknown }).exit, 'usage', String(error));
@@ -135,7 +134,7 @@ describe('Before a step runs its datasets', async () => {
   });
 
   it('are no matter to a step that is used again', async () => {
-    assert.equal(await checked(dsft({ ref: plain }), 'dsft', { fate: 'reuse' }), '');
+    assert.equal(await checked(dsft({ ref: plain }), 'dsft', { action: 'reuse' }), '');
   });
 
   it('include what the user names as the artifact of a stage', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkRecipe } from '../../src/recipe/check.ts';
+import { stages } from '../rig/stages.ts';
 import { minimalRecipe } from './minimal.ts';
 
 const mistakes = (teacher: object) =>
@@ -8,6 +9,7 @@ const mistakes = (teacher: object) =>
     minimalRecipe((data) => {
       data.teachers = { judge: { model: 'm', batch: {}, ...teacher } };
     }),
+    stages,
   ).map(({ message }) => message);
 
 test('only servers that take files are sent batches', () => {

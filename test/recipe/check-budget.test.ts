@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkRecipe } from '../../src/recipe/check.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
+import type { DsftSpec } from '../../src/stages/dsft/spec.ts';
 import { teacherSpec } from '../../src/teachers/spec.ts';
+import { stages } from '../rig/stages.ts';
 import { taughtRecipe } from './minimal.ts';
 
 const price = { input: 1, output: 2, batch: 0.5, date: '2026-11-01', source: 'a test' };
@@ -13,7 +15,7 @@ function priced(recipe: Recipe, ids: readonly string[]): Recipe {
   return { ...recipe, teachers: Object.fromEntries(teachers) };
 }
 const messages = (recipe: Recipe) =>
-  checkRecipe(recipe)
+  checkRecipe(recipe, stages)
     .map(({ message }) => message)
     .filter((message) => message.includes('price'));
 
@@ -39,7 +41,7 @@ test('a server to fail over to needs a price of its own', () => {
 
 test('the budget of dialogues asks for the prices of both who speak', () => {
   const recipe = taughtRecipe();
-  const data = { ...recipe.dsft.data, budgetUsd: 1 } as Recipe['dsft']['data'];
+  const data = { ...recipe.dsft.data, budgetUsd: 1 } as DsftSpec['data'];
   assert.deepEqual(messages({ ...recipe, dsft: { ...recipe.dsft, data } }), [
     'dsft.data.budgetUsd: expected teachers.talk.price, without which its calls would not be counted',
   ]);

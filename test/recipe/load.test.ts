@@ -8,19 +8,22 @@ import { ZephyrError } from '../../src/errors.ts';
 import { changeRecipe, loadRecipe } from '../../src/recipe/load.ts';
 import { loadTarget } from '../../src/recipe/load-target.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
-import { STAGE_STEPS } from '../../src/stages/registry.ts';
+import { STAGE_STEPS, type StagedRecipe, stages } from '../rig/stages.ts';
 import { minimalData } from './minimal.ts';
 
 describe('A recipe file', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-recipe-'));
   after(() => rm(folder, { recursive: true, force: true }));
   const file = join(folder, 'recipe.yaml');
-  const plain = { set: [], env: {} };
+  const plain = { stages, set: [], env: {} };
 
   async function load(text: string, options: Partial<Parameters<typeof loadRecipe>[1]> = {}) {
     await writeFile(file, text);
-    return await loadRecipe(file, { ...plain, ...options });
+    return (await loadRecipe(file, { ...plain, ...options })) as StagedRecipe;
   }
+
+  const change = async (recipe: Recipe, set: string[]) =>
+    (await changeRecipe(recipe, 'the run', { stages, set })) as StagedRecipe;
 
   async function mistakes(text: string, options: Partial<Parameters<typeof loadRecipe>[1]> = {}): Promise<string[]> {
     const error = await load(text, options).then(
@@ -208,11 +211,11 @@ describe('A recipe file', async () => {
   it('loses a value that --set gives null: its default holds again, or there is none', async () => {
     const full = await load(minimal, { set: ['dsft.train.maxSteps=7', 'dsft.train.trl={neftune_noise_alpha: 5}'] });
     assert.equal(full.dsft.train.maxSteps, 7);
-    const again = await changeRecipe(full, 'the run', ['dsft.train.maxSteps=null', 'seed=null', 'ddpo.lora.r=null']);
+    const again = await change(full, ['dsft.train.maxSteps=null', 'seed=null', 'ddpo.lora.r=null']);
     assert.deepEqual([again.dsft.train.maxSteps, again.seed, again.ddpo.lora], [undefined, 42, undefined]);
     // of its own meaning: no held-out split, a field of TRL's that is None
     const nothing = ['dsft.data.datasets.0.test=null', 'dsft.train.trl.neftune_noise_alpha=null'];
-    const { dsft } = await changeRecipe(full, 'the run', nothing);
+    const { dsft } = await change(full, nothing);
     assert.equal(dsft.data.source === 'datasets' && dsft.data.datasets[0]?.test, null);
     assert.deepEqual(dsft.train.trl, { neftune_noise_alpha: null });
 
@@ -233,7 +236,7 @@ describe('A recipe file', async () => {
         budgetUsd === undefined ? [] : [budgetUsd],
       );
     assert.deepEqual(capsOf(capped), [5, 5, 5]);
-    const free = await changeRecipe(capped, 'the run', ['aif.budgetUsd=null', 'dsft.data.budgetUsd=null']);
+    const free = await change(capped, ['aif.budgetUsd=null', 'dsft.data.budgetUsd=null']);
     assert.deepEqual(capsOf(free), []);
   });
 
@@ -257,20 +260,22 @@ describe('A recipe file', async () => {
 
 describe('A target', () => {
   it('is found by its name, or told with the names that there are', async () => {
-    assert.equal((await loadTarget('process', '.')).backend, 'process');
-    await assert.rejects(loadTarget('proces', '.'), { message: /expected docker, process or a file; did you mean "process"\?$/ });
+    assert.equal((await loadTarget('process', { root: '.', stages })).backend, 'process');
+    await assert.rejects(loadTarget('proces', { root: '.', stages }), {
+      message: /expected docker, process or a file; did you mean "process"\?$/,
+    });
   });
 
   it('refuses options that its backend does not know', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'zephyr-target-'));
     const file = join(folder, 'mine.yaml');
     await writeFile(file, 'backend: docker\noptions: { image: x, gpu: all }\nhardware: { processes: 0 }\n');
-    await assert.rejects(loadTarget(file, '.'), {
+    await assert.rejects(loadTarget(file, { root: '.', stages }), {
       message: `${file}:2:22: unknown key "options.gpu"; did you mean "gpus"?\n${file}:3:24: hardware.processes: expected more than 0, got 0`,
     });
     // a misspelt backend, a mapping that is missing: neither hides what else is wrong
     await writeFile(file, 'backend: dockr\nhardware: { process: 1 }\n');
-    await assert.rejects(loadTarget(file, '.'), {
+    await assert.rejects(loadTarget(file, { root: '.', stages }), {
       message: [
         `${file}:1:1: missing "options.image": expected a text`,
         `${file}:1:10: backend: expected one of process, docker, podman, got "dockr"; did you mean "docker"?`,
@@ -278,7 +283,7 @@ describe('A target', () => {
       ].join('\n'),
     });
     await writeFile(file, 'backend: podman\noptions: { image: "", mounts: [data] }\n');
-    await assert.rejects(loadTarget(file, '.'), {
+    await assert.rejects(loadTarget(file, { root: '.', stages }), {
       message: `${file}:2:19: options.image: expected a text that is not empty, got ""\n${file}:2:32: options.mounts.0: expected an absolute path, got "data"`,
     });
     await rm(folder, { recursive: true });

@@ -1,5 +1,6 @@
-import { type Recipe, recipeSpec } from '../../src/recipe/recipe.ts';
+import { recipeSpec } from '../../src/recipe/recipe.ts';
 import type { AifTeachers } from '../../src/stages/aif/spec.ts';
+import { type StagedRecipe, stages } from '../rig/stages.ts';
 
 const training = { learningRate: 1e-4, epochs: 1, globalBatch: 8 };
 
@@ -14,14 +15,14 @@ export function minimalData() {
   };
 }
 
-export function minimalRecipe(change: (data: Record<string, unknown>) => void = () => {}): Recipe {
+export function minimalRecipe(change: (data: Record<string, unknown>) => void = () => {}): StagedRecipe {
   const data = minimalData() as Record<string, unknown>;
   change(data);
-  return recipeSpec.parse(data);
+  return recipeSpec(stages).parse(data) as StagedRecipe;
 }
 
 /** A recipe that makes its own data: teachers for the dialogues, a pool with the own model, a judge. */
-export function taughtRecipe(change: (aif: AifTeachers) => AifTeachers = (aif) => aif): Recipe {
+export function taughtRecipe(change: (aif: AifTeachers) => AifTeachers = (aif) => aif): StagedRecipe {
   const recipe = minimalRecipe((data) => {
     data.teachers = {
       talk: { provider: 'openai', model: 'talker-1' },

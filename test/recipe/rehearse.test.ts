@@ -5,7 +5,7 @@ import { checkRecipe } from '../../src/recipe/check.ts';
 import { fullRecipe } from '../../src/recipe/recipe.ts';
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
 import { SIZES } from '../../src/stages/rehearsal-sizes.ts';
-import { STAGE_NAMES } from '../../src/stages/stage.ts';
+import { STAGE_NAMES, stages } from '../rig/stages.ts';
 import { minimalRecipe, taughtRecipe } from './minimal.ts';
 
 const recipes = {
@@ -28,17 +28,17 @@ const recipes = {
 describe('A rehearsal', () => {
   for (const [name, recipe] of Object.entries(recipes)) {
     it(`of a recipe with ${name} is a valid recipe that reads nothing from the Hub and pays nobody`, () => {
-      const rehearsal = toRehearsal(recipe).recipe;
-      const again = fullRecipe.parse(JSON.parse(JSON.stringify(rehearsal)));
+      const rehearsal = toRehearsal(recipe, stages).recipe;
+      const again = fullRecipe(stages).parse(JSON.parse(JSON.stringify(rehearsal)));
       assert.deepEqual(JSON.parse(JSON.stringify(again)), JSON.parse(JSON.stringify(rehearsal)));
-      assert.deepEqual(checkRecipe(rehearsal), []);
-      assert.deepEqual(hubRefs(rehearsal, STAGE_NAMES), []);
+      assert.deepEqual(checkRecipe(rehearsal, stages), []);
+      assert.deepEqual(hubRefs(rehearsal, stages, STAGE_NAMES), []);
       assert.ok(Object.values(rehearsal.teachers).every(({ provider }) => provider === 'practice'));
     });
   }
 
   it('keeps the shape: the same stages, sources, own model in the pool, adapters', () => {
-    const rehearsal = toRehearsal(recipes.teachers).recipe;
+    const rehearsal = toRehearsal(recipes.teachers, stages).recipe;
     assert.equal(rehearsal.dsft.data.source, 'teacher');
     assert.equal(rehearsal.aif.source, 'teachers');
     assert.deepEqual(rehearsal.aif.source === 'teachers' && rehearsal.aif.pool.flatMap(({ model }) => model ?? []), ['dsft']);
@@ -48,7 +48,7 @@ describe('A rehearsal', () => {
   });
 
   it('lists every change with its reason, and nothing that it keeps', () => {
-    const { recipe: rehearsal, differences } = toRehearsal(recipes.teachers);
+    const { recipe: rehearsal, differences } = toRehearsal(recipes.teachers, stages);
     assert.ok(differences.every(({ why }) => why.length > 0));
     const rate = differences.find(({ path }) => path === 'dsft.train.learningRate');
     assert.deepEqual([rate?.recipe, rate?.rehearsal], [1e-4, SIZES.lora.sftLearningRate]);
@@ -57,6 +57,6 @@ describe('A rehearsal', () => {
   });
 
   it('never writes over what it rehearses', () => {
-    assert.equal(toRehearsal(recipes.pairs).recipe.name, 'mini-rehearsal');
+    assert.equal(toRehearsal(recipes.pairs, stages).recipe.name, 'mini-rehearsal');
   });
 });

@@ -7,13 +7,13 @@ import { toRehearsal } from '../../src/recipe/rehearse.ts';
 import { PRINCIPLES } from '../../src/stages/aif/answers/spec.ts';
 import { judgeSpec } from '../../src/stages/aif/judge/spec.ts';
 import { promptsSpec } from '../../src/stages/aif/prompts/spec.ts';
-import { STAGE_STEPS } from '../../src/stages/registry.ts';
-import { STAGE_NAMES, type Step } from '../../src/stages/stage.ts';
+import type { Step } from '../../src/stages/stage.ts';
 import { minimalRecipe, taughtRecipe } from '../recipe/minimal.ts';
+import { everyStep, STAGE_STEPS, stages } from '../rig/stages.ts';
 
 const names = (steps: readonly Step[]) => steps.map(({ name }) => name);
 const outputs = (steps: readonly Step[]) => steps.map(({ output }) => formatRepo(output));
-const rehearsal = toRehearsal(taughtRecipe()).recipe;
+const rehearsal = toRehearsal(taughtRecipe(), stages).recipe;
 
 describe('The steps of a stage', () => {
   it('are only preparation and training where the data is published', () => {
@@ -165,24 +165,26 @@ describe('The steps of a stage', () => {
     for (const recipe of [minimalRecipe(), taughtRecipe(), rehearsal]) {
       const seen = new Set<string>();
       const repos = new Set<string>();
-      for (const stage of STAGE_NAMES) {
-        for (const step of STAGE_STEPS[stage](recipe)) {
+      for (const stage of stages) {
+        const steps = recipe[stage.name] === undefined ? [] : stage.steps(recipe);
+        for (const step of steps) {
           for (const input of Object.values(step.inputs)) {
-            if (input.from === 'step') assert.ok(seen.has(`${stage}/${input.step}`), `${stage}/${step.name} reads ${input.step}`);
+            if (input.from === 'step') assert.ok(seen.has(`${step.stage}/${input.step}`), `${step.name} reads ${input.step}`);
             if (input.from === 'stage')
               assert.ok(seen.has(input.step === undefined ? input.stage : `${input.stage}/${input.step}`));
           }
           assert.ok(!repos.has(formatRepo(step.output)), formatRepo(step.output));
           repos.add(formatRepo(step.output));
-          seen.add(`${stage}/${step.name}`);
+          seen.add(`${step.stage}/${step.name}`);
         }
-        seen.add(stage);
+        seen.add(stage.name);
+        if (steps.length > 0) assert.equal(steps.at(-1)?.output.type, stage.artifact, 'a stage publishes what it says');
       }
     }
   });
 
   it('tell nothing of where they run: no address, no key, no cadence', () => {
-    const text = JSON.stringify(STAGE_NAMES.flatMap((stage) => STAGE_STEPS[stage](taughtRecipe())).map(({ config }) => config));
+    const text = JSON.stringify(everyStep(taughtRecipe()).map(({ config }) => config));
     for (const word of ['http', 'keyFrom', 'concurrency', 'save', 'micro', 'processes', 'price'])
       assert.ok(!text.includes(word), word);
   });
@@ -203,7 +205,7 @@ describe('The files of the tasks', () => {
       const kinds = { world, writing, material, dialogues: 9, source: 'teacher', user: 'talk', assistant: 'talk' };
       data.dsft = { ...(data.dsft as object), data: kinds };
     });
-    const steps = [...taught, spoken].flatMap((recipe) => STAGE_NAMES.flatMap((stage) => STAGE_STEPS[stage](recipe)));
+    const steps = [...taught, spoken].flatMap((recipe) => everyStep(recipe));
     const read = new Set(steps.flatMap(({ files }) => files));
     const there = readdirSync('scripts/train/templates').map((name) => `templates/${name}`);
     assert.deepEqual([...read].filter((file) => file.startsWith('templates/')).sort(), there.sort());

@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import { maxUnanswered } from '../data-spec.ts';
+import type { DdpoSpec } from '../ddpo/spec.ts';
+import type { RecipeContext } from '../recipe-context.ts';
 import { member, poolMember, principlesSpec, samplingFields } from './answers/spec.ts';
 import { judgeSpec } from './judge/spec.ts';
 import { aifPairs, aifRatings, binarizeSpec } from './pairs/spec.ts';
@@ -50,3 +52,6 @@ export const aifSpec = z.discriminatedUnion('source', [aifTeachers, aifDelta, ai
 export type AifSpec = z.infer<typeof aifSpec>;
 export type AifTeachers = z.infer<typeof aifTeachers>;
 export type AifDelta = z.infer<typeof aifDelta>;
+
+/** A recipe as far as the stage reads it: how the trainer will cut pairs is a part of how they are made. */
+export type AifRecipe = RecipeContext & { readonly aif: AifSpec; readonly ddpo: Pick<DdpoSpec, 'prepare'> };

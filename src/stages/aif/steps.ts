@@ -1,35 +1,34 @@
-import type { Setting } from '../recipe-context.ts';
 import type { Step } from '../stage.ts';
 import { answersSteps } from './answers/steps.ts';
 import { judgeSteps } from './judge/step.ts';
 import { deltaAnswers, deltaStep } from './pairs/delta-steps.ts';
 import { binarizeStep, passPairsStep, rebinarizeStep } from './pairs/steps.ts';
 import { promptsStep } from './prompts/step.ts';
-import type { AifDelta, AifSpec, AifTeachers } from './spec.ts';
+import type { AifDelta, AifRecipe, AifSpec, AifTeachers } from './spec.ts';
 
 /**
  * prompts -> draw -> answers-N (model artifacts of the pool) -> generate -> judge -> binarize; delta learning has no judge,
  * published feedback needs one step.
  */
-export function aifSteps(setting: Setting, spec: AifSpec): Step[] {
+export function aifSteps(recipe: AifRecipe, spec: AifSpec): Step[] {
   switch (spec.source) {
     case 'teachers':
       return capped(spec, [
-        promptsStep(setting, spec.prompts),
-        ...answersSteps(setting, { ...spec, ahead: 'judge' }),
-        ...judgeSteps(setting, spec),
-        binarizeStep(setting, spec),
+        promptsStep(recipe, spec.prompts),
+        ...answersSteps(recipe, { ...spec, ahead: 'judge' }),
+        ...judgeSteps(recipe, spec),
+        binarizeStep(recipe, spec),
       ]);
     case 'delta':
       return capped(spec, [
-        promptsStep(setting, spec.prompts),
-        ...answersSteps(setting, deltaAnswers(spec)),
-        deltaStep(setting, spec),
+        promptsStep(recipe, spec.prompts),
+        ...answersSteps(recipe, deltaAnswers(spec)),
+        deltaStep(recipe, spec),
       ]);
     case 'ratings':
-      return [rebinarizeStep(setting, spec)];
+      return [rebinarizeStep(recipe, spec)];
     case 'pairs':
-      return [passPairsStep(setting, spec)];
+      return [passPairsStep(recipe, spec)];
   }
 }
 

@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import type { AifSpec } from '../aif/spec.ts';
 import { maxDropped } from '../data-spec.ts';
+import type { RecipeContext } from '../recipe-context.ts';
 import { loraSpec, trainingFields } from '../training-spec.ts';
 
 const LOSSES = [
@@ -49,3 +51,6 @@ export const ddpoSpec = z
   .describe('Distilled direct preference optimization');
 
 export type DdpoSpec = z.infer<typeof ddpoSpec>;
+
+/** A recipe as far as the stage reads it. */
+export type DdpoRecipe = RecipeContext & { readonly aif: AifSpec; readonly ddpo: DdpoSpec };

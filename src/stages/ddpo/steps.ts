@@ -1,12 +1,12 @@
 import { droppedOf, sourceConfig, sourceReading } from '../data-spec.ts';
 import { jobStep } from '../programs.ts';
-import { datasetRepo, modelRepo, type Setting } from '../recipe-context.ts';
+import { datasetRepo, modelRepo, type RecipeContext } from '../recipe-context.ts';
 import type { Step } from '../stage.ts';
 import { trainingConfig, trainingSummary } from '../training-spec.ts';
 import type { DdpoSpec } from './spec.ts';
 
 /** prepare -> train -> merge (only with LoRA). `test`: the held-out split that stage aif publishes, null for none. */
-export function ddpoSteps(setting: Setting, spec: DdpoSpec, test: string | null): Step[] {
+export function ddpoSteps(recipe: RecipeContext, spec: DdpoSpec, test: string | null): Step[] {
   const { prepare, train, lora } = spec;
   const source = sourceConfig({ train: 'train_prefs', test, fraction: 1 }, 0);
   const prepared = jobStep('prepare', {
@@ -16,16 +16,16 @@ export function ddpoSteps(setting: Setting, spec: DdpoSpec, test: string | null)
     inputs: { tokenizer: { from: 'stage', stage: 'dsft' }, data0: { from: 'stage', stage: 'aif' } },
     config: {
       kind: 'prefs',
-      template: setting.template,
-      system: setting.system,
+      template: recipe.template,
+      system: recipe.system,
       max_length: prepare.maxLength,
       max_prompt_length: prepare.maxPromptLength,
-      seed: setting.seed,
+      seed: recipe.seed,
       ...droppedOf(prepare),
       sources: [source],
     },
     reads: [sourceReading(source)],
-    output: datasetRepo(setting, 'dpo-data'),
+    output: datasetRepo(recipe, 'dpo-data'),
   });
   const trained = jobStep('ddpo', {
     stage: 'ddpo',
@@ -33,15 +33,15 @@ export function ddpoSteps(setting: Setting, spec: DdpoSpec, test: string | null)
     summary: `${trainingSummary(train, lora)}, beta ${train.beta}`,
     inputs: { model: { from: 'stage', stage: 'dsft' }, data: { from: 'step', step: 'prepare' } },
     config: {
-      template: setting.template,
+      template: recipe.template,
       max_length: prepare.maxLength,
-      seed: setting.seed,
+      seed: recipe.seed,
       beta: train.beta,
       loss_type: train.lossType,
       ...trainingConfig(train, lora),
     },
-    output: modelRepo(setting, lora === undefined ? 'ddpo' : 'ddpo-adapter'),
-    globalBatch: train.globalBatch,
+    output: modelRepo(recipe, lora === undefined ? 'ddpo' : 'ddpo-adapter'),
+    training: { globalBatch: train.globalBatch, microBatch: 'ddpo' },
     saveSteps: train.saveSteps,
   });
   if (lora === undefined) return [prepared, trained];
@@ -51,7 +51,7 @@ export function ddpoSteps(setting: Setting, spec: DdpoSpec, test: string | null)
     summary: 'adapter into the dSFT model, full weights',
     inputs: { base: { from: 'stage', stage: 'dsft' }, adapter: { from: 'step', step: 'train' } },
     config: { dtype: train.dtype },
-    output: modelRepo(setting, 'ddpo'),
+    output: modelRepo(recipe, 'ddpo'),
   });
   return [prepared, trained, merged];
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { datasetSpec, maxDropped } from '../data-spec.ts';
-import { datasetText } from '../recipe-context.ts';
+import { datasetText, type RecipeContext } from '../recipe-context.ts';
 import { loraSpec, trainingFields } from '../training-spec.ts';
 import { dsftTeacher } from './dialogues/spec.ts';
 
@@ -45,3 +45,6 @@ export const dsftSpec = z
   .describe('Distilled supervised fine-tuning');
 
 export type DsftSpec = z.infer<typeof dsftSpec>;
+
+/** A recipe as far as the stage reads it. */
+export type DsftRecipe = RecipeContext & { readonly dsft: DsftSpec };

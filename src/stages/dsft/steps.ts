@@ -1,6 +1,6 @@
 import { type DatasetSpec, droppedOf, sourceConfig, sourceReading } from '../data-spec.ts';
 import { jobStep } from '../programs.ts';
-import { datasetRepo, inputOf, modelRepo, type Setting } from '../recipe-context.ts';
+import { datasetRepo, inputOf, modelRepo, type RecipeContext } from '../recipe-context.ts';
 import type { Step, StepInput } from '../stage.ts';
 import { trainingConfig, trainingSummary } from '../training-spec.ts';
 import type { DsftTeacher } from './dialogues/spec.ts';
@@ -8,12 +8,12 @@ import { constructStep } from './dialogues/step.ts';
 import type { DsftSpec } from './spec.ts';
 
 /** construct (only with teachers) -> prepare -> train -> merge (only with LoRA) */
-export function dsftSteps(setting: Setting, spec: DsftSpec): Step[] {
+export function dsftSteps(recipe: RecipeContext, spec: DsftSpec): Step[] {
   const steps: Step[] = [];
   const { data } = spec;
-  if (data.source === 'teacher') steps.push(constructStep(setting, data));
-  steps.push(prepareStep(setting, spec), trainStep(setting, spec));
-  if (spec.lora !== undefined) steps.push(mergeStep(setting, spec));
+  if (data.source === 'teacher') steps.push(constructStep(recipe, data));
+  steps.push(prepareStep(recipe, spec), trainStep(recipe, spec));
+  if (spec.lora !== undefined) steps.push(mergeStep(recipe, spec));
   return steps;
 }
 
@@ -22,14 +22,14 @@ function madeDialogues(data: DsftTeacher): Omit<DatasetSpec, 'ref'> {
   return { train: 'train_sft', test: data.testDialogues > 0 ? 'test_sft' : null, fraction: 1 };
 }
 
-function prepareStep(setting: Setting, spec: DsftSpec): Step {
+function prepareStep(recipe: RecipeContext, spec: DsftSpec): Step {
   const { prepare, data } = spec;
   const sources =
     data.source === 'datasets'
       ? data.datasets.map((dataset) => ({ dataset, input: inputOf(dataset.ref) }))
       : [{ dataset: madeDialogues(data), input: { from: 'step', step: 'construct' } as const }];
   const inputs: Record<string, StepInput> = {
-    tokenizer: inputOf(setting.base),
+    tokenizer: inputOf(recipe.base),
     ...Object.fromEntries(sources.map(({ input }, index) => [`data${index}`, input])),
     ...(prepare.decontaminate === undefined ? {} : { decontaminate: inputOf(prepare.decontaminate) }),
   };
@@ -41,12 +41,12 @@ function prepareStep(setting: Setting, spec: DsftSpec): Step {
     inputs,
     config: {
       kind: 'sft',
-      template: setting.template,
-      system: setting.system,
+      template: recipe.template,
+      system: recipe.system,
       max_length: prepare.maxLength,
       packing: prepare.packing,
       loss_tokens: prepare.lossTokens,
-      seed: setting.seed,
+      seed: recipe.seed,
       filters: { truecase: prepare.truecase, drop_refusals: prepare.dropRefusals },
       sources: configs,
       test_rows: prepare.testRows,
@@ -56,37 +56,37 @@ function prepareStep(setting: Setting, spec: DsftSpec): Step {
       ...configs.map(sourceReading),
       ...(prepare.decontaminate === undefined ? [] : [{ input: 'decontaminate', splits: 'all' as const }]),
     ],
-    output: datasetRepo(setting, 'sft-data'),
+    output: datasetRepo(recipe, 'sft-data'),
   });
 }
 
-function trainStep(setting: Setting, { prepare, train, lora }: DsftSpec): Step {
+function trainStep(recipe: RecipeContext, { prepare, train, lora }: DsftSpec): Step {
   return jobStep('dsft', {
     stage: 'dsft',
     name: 'train',
     summary: trainingSummary(train, lora),
-    inputs: { base: inputOf(setting.base), data: { from: 'step', step: 'prepare' } },
+    inputs: { base: inputOf(recipe.base), data: { from: 'step', step: 'prepare' } },
     config: {
-      template: setting.template,
+      template: recipe.template,
       max_length: prepare.maxLength,
       packing: prepare.packing,
       loss_tokens: prepare.lossTokens,
-      seed: setting.seed,
+      seed: recipe.seed,
       ...trainingConfig(train, lora),
     },
-    output: modelRepo(setting, lora === undefined ? 'dsft' : 'dsft-adapter'),
-    globalBatch: train.globalBatch,
+    output: modelRepo(recipe, lora === undefined ? 'dsft' : 'dsft-adapter'),
+    training: { globalBatch: train.globalBatch, microBatch: 'dsft' },
     saveSteps: train.saveSteps,
   });
 }
 
-function mergeStep(setting: Setting, { train }: DsftSpec): Step {
+function mergeStep(recipe: RecipeContext, { train }: DsftSpec): Step {
   return jobStep('merge', {
     stage: 'dsft',
     name: 'merge',
     summary: 'adapter into the base model, full weights',
-    inputs: { base: inputOf(setting.base), adapter: { from: 'step', step: 'train' } },
+    inputs: { base: inputOf(recipe.base), adapter: { from: 'step', step: 'train' } },
     config: { dtype: train.dtype },
-    output: modelRepo(setting, 'dsft'),
+    output: modelRepo(recipe, 'dsft'),
   });
 }

@@ -1,5 +1,5 @@
 import { jobStep, taskStep } from '../programs.ts';
-import { datasetRepo, inputOf, type Setting } from '../recipe-context.ts';
+import { datasetRepo, inputOf, type RecipeContext } from '../recipe-context.ts';
 import type { Step } from '../stage.ts';
 import type { ExamSpec } from './spec.ts';
 
@@ -9,9 +9,9 @@ export type ScoreConfig = { readonly version: 1; readonly seed: number; readonly
 const SITTERS = ['base', 'dsft', 'ddpo'] as const;
 
 /** answers-base, answers-dsft, answers-ddpo -> score */
-export function examSteps(setting: Setting, spec: ExamSpec): Step[] {
+export function examSteps(recipe: RecipeContext, spec: ExamSpec): Step[] {
   const world = inputOf('setup/world');
-  const models = { base: inputOf(setting.base), dsft: inputOf('dsft'), ddpo: inputOf('ddpo') };
+  const models = { base: inputOf(recipe.base), dsft: inputOf('dsft'), ddpo: inputOf('ddpo') };
   const answers = SITTERS.map((sitter) =>
     jobStep('generate', {
       stage: 'exam',
@@ -19,21 +19,21 @@ export function examSteps(setting: Setting, spec: ExamSpec): Step[] {
       summary: `${sitter} answers the held-out prompts`,
       inputs: { model: models[sitter], prompts: world },
       config: {
-        template: setting.template,
-        system: setting.system,
+        template: recipe.template,
+        system: recipe.system,
         max_new_tokens: spec.maxTokens,
         temperature: spec.temperature,
         top_p: 1,
         samples: 1,
         batch_size: spec.batchSize,
-        seed: setting.seed,
+        seed: recipe.seed,
         engine: 'transformers',
       },
-      output: datasetRepo(setting, `answers-${sitter}`),
+      output: datasetRepo(recipe, `answers-${sitter}`),
       saveSteps: 50,
     }),
   );
-  const config: ScoreConfig = { version: 1, seed: setting.seed, bootstrap: spec.bootstrap };
+  const config: ScoreConfig = { version: 1, seed: recipe.seed, bootstrap: spec.bootstrap };
   const score = taskStep('score', {
     stage: 'exam',
     name: 'score',
@@ -45,7 +45,7 @@ export function examSteps(setting: Setting, spec: ExamSpec): Step[] {
       ddpo: { from: 'step', step: 'answers-ddpo' },
     },
     config,
-    output: datasetRepo(setting, 'exam'),
+    output: datasetRepo(recipe, 'exam'),
   });
   return [...answers, score];
 }

@@ -1,5 +1,5 @@
 import { jobStep, taskStep } from '../programs.ts';
-import { datasetRepo, modelRepo, type Setting } from '../recipe-context.ts';
+import { datasetRepo, modelRepo, type RecipeContext } from '../recipe-context.ts';
 import type { Step } from '../stage.ts';
 import type { SetupSpec } from './spec.ts';
 
@@ -17,11 +17,11 @@ export type WorldConfig = {
 };
 
 /** world -> base: what a rehearsal has in place of the Hub's data and base model */
-export function setupSteps(setting: Setting, spec: SetupSpec): Step[] {
+export function setupSteps(recipe: RecipeContext, spec: SetupSpec): Step[] {
   const { world, architecture } = spec;
   const config: WorldConfig = {
     version: 1,
-    seed: setting.seed,
+    seed: recipe.seed,
     dialogues: world.dialogues,
     test_dialogues: world.testDialogues,
     prompts: world.prompts,
@@ -37,7 +37,7 @@ export function setupSteps(setting: Setting, spec: SetupSpec): Step[] {
       summary: `practice data with ${world.examPrompts} exam prompts held out`,
       inputs: {},
       config,
-      output: datasetRepo(setting, 'practice'),
+      output: datasetRepo(recipe, 'practice'),
     }),
     jobStep('tiny_base', {
       stage: 'setup',
@@ -55,10 +55,10 @@ export function setupSteps(setting: Setting, spec: SetupSpec): Step[] {
           max_position_embeddings: architecture.maxLength,
         },
         vocab_size: spec.vocab,
-        template: setting.template,
-        seed: setting.seed,
+        template: recipe.template,
+        seed: recipe.seed,
       },
-      output: modelRepo(setting, 'base'),
+      output: modelRepo(recipe, 'base'),
     }),
   ];
 }

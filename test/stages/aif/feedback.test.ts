@@ -5,10 +5,9 @@ import { readParquet } from '../../../src/datasets/parquet.ts';
 import type { Rating } from '../../../src/judging/rating.ts';
 import type { Pair } from '../../../src/stages/aif/pairs/pairs.ts';
 import { COMPLETIONS_FILE, type Completion, RATINGS_FILE } from '../../../src/stages/aif/tables.ts';
-import { STAGE_STEPS } from '../../../src/stages/registry.ts';
-import { tasks } from '../../../src/stages/tasks.ts';
 import { minimalRecipe } from '../../recipe/minimal.ts';
 import { questions } from '../../rig/answering.ts';
+import { STAGE_STEPS, tasks } from '../../rig/stages.ts';
 import { digests, type TaskRun, type Workshop, withShop } from '../../rig/task.ts';
 
 const listOf = (count: number) => Array.from({ length: count }, (_, n) => questions[n * 7] ?? '');

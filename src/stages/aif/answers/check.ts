@@ -1,17 +1,13 @@
-import type { Mistake } from '../../../recipe/mistakes.ts';
-import type { Recipe } from '../../../recipe/recipe.ts';
-import type { Path } from '../../../recipe/yaml-file.ts';
+import { unknownTeacher } from '../../check-teachers.ts';
+import { type Mistake, mistakeAt, type Path } from '../../mistake.ts';
 import { didYouMean } from '../../nearest.ts';
+import type { RecipeContext } from '../../recipe-context.ts';
 import { nameOf, type PromptsSpec } from '../prompts/spec.ts';
 import type { AifDelta, AifTeachers } from '../spec.ts';
 import type { MemberSpec, PoolSpec } from './spec.ts';
 
 /** Whether the teachers that answer are there, can be told apart, and are enough for every prompt. */
-export function checkAnswers(
-  recipe: Recipe,
-  aif: AifTeachers | AifDelta,
-  checkTeacher: (path: Path, id: string) => Mistake | undefined,
-): (Mistake | undefined)[] {
+export function checkAnswers(recipe: RecipeContext, aif: AifTeachers | AifDelta): (Mistake | undefined)[] {
   const members: [Path, MemberSpec][] =
     aif.source === 'delta'
       ? [
@@ -19,20 +15,18 @@ export function checkAnswers(
           [['aif', 'weak'], aif.weak],
         ]
       : aif.pool.map((member, index): [Path, MemberSpec] => [['aif', 'pool', index], member]);
-  const unknown = members.map(([path, { teacher }]) =>
-    teacher === undefined ? undefined : checkTeacher([...path, 'teacher'], teacher),
-  );
   return [
-    ...unknown,
+    ...members.map(([path, { teacher }]) =>
+      teacher === undefined ? undefined : unknownTeacher(recipe, [...path, 'teacher'], teacher),
+    ),
     ...sameTwice(recipe, aif, members),
-    ...(aif.source === 'teachers' ? [tooFew(aif)] : []),
     ...sameNames(aif.prompts),
-    ...(aif.source === 'teachers' ? strangers(aif) : []),
+    ...(aif.source === 'teachers' ? [tooFew(aif), ...strangers(aif)] : []),
   ];
 }
 
 /** Two members that are the same model with the same sampling would give one and the same answer, paid once. */
-function sameTwice(recipe: Recipe, { answer }: AifTeachers | AifDelta, members: readonly [Path, MemberSpec][]): Mistake[] {
+function sameTwice(recipe: RecipeContext, { answer }: AifTeachers | AifDelta, members: readonly [Path, MemberSpec][]): Mistake[] {
   const seen = new Map<string, string>();
   return members.flatMap(([path, { teacher, model, sampling }]) => {
     const who = teacher === undefined ? model : recipe.teachers[teacher]?.model;
@@ -40,8 +34,8 @@ function sameTwice(recipe: Recipe, { answer }: AifTeachers | AifDelta, members: 
     const key = JSON.stringify([teacher === undefined, who, { ...answer, ...sampling }]);
     const first = seen.get(key);
     seen.set(key, first ?? path.join('.'));
-    const again = `${path.join('.')}: expected another model or another sampling than ${first}: both would give the same answer`;
-    return first === undefined ? sameTeacher(path, teacher, members) : [mistake(path, again)];
+    const again = `expected another model or another sampling than ${first}: both would give the same answer`;
+    return first === undefined ? sameTeacher(path, teacher, members) : [mistakeAt(path, again)];
   });
 }
 
@@ -49,28 +43,20 @@ function sameTwice(recipe: Recipe, { answer }: AifTeachers | AifDelta, members: 
 function sameTeacher(path: Path, teacher: string | undefined, members: readonly [Path, MemberSpec][]): Mistake[] {
   const first = members.find(([, member]) => teacher !== undefined && member.teacher === teacher);
   if (first === undefined || first[0] === path) return [];
-  return [
-    mistake(
-      path,
-      `${path.join('.')}: teacher "${teacher}" is ${first[0].join('.')} already; a second sampling needs a teacher of its own`,
-    ),
-  ];
+  return [mistakeAt(path, `teacher "${teacher}" is ${first[0].join('.')} already; a second sampling needs a teacher of its own`)];
 }
 
 function tooFew({ pool, answersPerPrompt }: AifTeachers): Mistake | undefined {
   const sharing = pool.filter(({ share }) => share !== undefined);
   if (sharing.length > answersPerPrompt)
-    return mistake(
+    return mistakeAt(
       ['aif', 'pool'],
-      `aif.pool: expected at most ${answersPerPrompt} members with a share, as many as answers a prompt, got ${sharing.length}`,
+      `expected at most ${answersPerPrompt} members with a share, as many as answers a prompt, got ${sharing.length}`,
     );
   const always = pool.filter(({ share }: PoolSpec) => share === undefined || share === 1).length;
   if (always >= answersPerPrompt) return undefined;
   const without = sharing.length === 0 ? 'the size of the pool' : 'members that are drawn by weight or have a share of 1';
-  return mistake(
-    ['aif', 'answersPerPrompt'],
-    `aif.answersPerPrompt: expected at most ${always}, ${without}, got ${answersPerPrompt}`,
-  );
+  return mistakeAt(['aif', 'answersPerPrompt'], `expected at most ${always}, ${without}, got ${answersPerPrompt}`);
 }
 
 /** Principles of a source that no prompt can be of, where the recipe holds all prompts itself. */
@@ -96,12 +82,6 @@ function sameNames({ sources, decontaminate }: PromptsSpec): Mistake[] {
   ];
   return named.flatMap(([path, name], at) => {
     const first = named.findIndex(([other, same]) => same === name && other[2] === path[2]);
-    return first === at
-      ? []
-      : [mistake(path, `${path.join('.')}: expected a name of its own, "${name}" is ${named[first]?.[0].join('.')}`)];
+    return first === at ? [] : [mistakeAt(path, `expected a name of its own, "${name}" is ${named[first]?.[0].join('.')}`)];
   });
-}
-
-function mistake(path: Path, message: string): Mistake {
-  return { path, part: 'value', message };
 }

@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import { parseRef } from '../../../model/artifact.ts';
 import { jobStep, taskStep } from '../../programs.ts';
-import { callConfig, datasetRepo, inputOf, modelRepo, type Setting } from '../../recipe-context.ts';
+import { callConfig, datasetRepo, inputOf, modelRepo, type RecipeContext } from '../../recipe-context.ts';
 import type { CallForecast, Step, StepInput } from '../../stage.ts';
 import type { PromptsSpec } from '../prompts/spec.ts';
 import { promptsAtMost, promptTokens } from '../prompts/step.ts';
@@ -31,11 +31,11 @@ const ANSWER_TOKENS = 350;
 const TRIED = 256;
 
 /** draw -> answers-N for the members that are model artifacts -> generate */
-export function answersSteps(setting: Setting, plan: AnswersPlan): Step[] {
-  const config = generateConfig(setting, plan);
+export function answersSteps(recipe: RecipeContext, plan: AnswersPlan): Step[] {
+  const config = generateConfig(recipe, plan);
   const files = principleFiles(plan.principles);
   const jobs = config.pool.flatMap((member) => ('input' in member ? [member] : []));
-  const draw = jobs.length === 0 ? [] : [drawStep(setting, config, files)];
+  const draw = jobs.length === 0 ? [] : [drawStep(recipe, config, files)];
   const answers = jobs.map(({ id }): [string, StepInput] => [id, { from: 'step', step: id }]);
   const generate = taskStep('generate', {
     stage: 'aif',
@@ -44,14 +44,14 @@ export function answersSteps(setting: Setting, plan: AnswersPlan): Step[] {
     inputs: { prompts: { from: 'step', step: 'prompts' }, ...Object.fromEntries(answers) },
     config,
     files,
-    output: datasetRepo(setting, 'completions'),
+    output: datasetRepo(recipe, 'completions'),
     calls: forecasts(config, plan.prompts),
     ...(plan.ahead === undefined ? {} : { ahead: plan.ahead }),
   });
-  return [...draw, ...jobSteps(setting, plan), generate];
+  return [...draw, ...jobSteps(recipe, plan), generate];
 }
 
-function drawStep(setting: Setting, { seed, answers_per_prompt, principles, pool }: GenerateConfig, files: string[]): Step {
+function drawStep(recipe: RecipeContext, { seed, answers_per_prompt, principles, pool }: GenerateConfig, files: string[]): Step {
   const config: AssignConfig = {
     version: 1,
     seed,
@@ -66,12 +66,12 @@ function drawStep(setting: Setting, { seed, answers_per_prompt, principles, pool
     inputs: { prompts: { from: 'step', step: 'prompts' } },
     config,
     files,
-    output: datasetRepo(setting, 'draws'),
+    output: datasetRepo(recipe, 'draws'),
   });
 }
 
 /** The members that answer in a job, N counted from 1 in the pool's order. */
-function jobSteps(setting: Setting, { pool, answer }: AnswersPlan): Step[] {
+function jobSteps(recipe: RecipeContext, { pool, answer }: AnswersPlan): Step[] {
   return pool
     .flatMap((member) => (member.model === undefined ? [] : [{ ...member, model: member.model }]))
     .map((member, index) => {
@@ -83,18 +83,18 @@ function jobSteps(setting: Setting, { pool, answer }: AnswersPlan): Step[] {
         summary: `answers of ${member.model}`,
         inputs: { model: inputOf(member.model), prompts: { from: 'step', step: 'draw' } },
         config: {
-          template: setting.template,
-          system: setting.system,
+          template: recipe.template,
+          system: recipe.system,
           prompts_file: assignedFile(name),
           max_new_tokens: maxTokens,
           temperature,
           top_p: topP,
           samples: 1,
           batch_size: member.batchSize,
-          seed: setting.seed,
+          seed: recipe.seed,
           engine: member.engine,
         },
-        output: datasetRepo(setting, name),
+        output: datasetRepo(recipe, name),
         saveSteps: 50,
       });
     });
@@ -108,20 +108,20 @@ export function memberIds(pool: readonly MemberSpec[]): string[] {
   return pool.map(({ teacher }) => teacher ?? jobName(jobs++));
 }
 
-function generateConfig(setting: Setting, { pool, answersPerPrompt, principles, answer }: AnswersPlan): GenerateConfig {
+function generateConfig(recipe: RecipeContext, { pool, answersPerPrompt, principles, answer }: AnswersPlan): GenerateConfig {
   const ids = memberIds(pool);
   return {
     version: 3,
-    seed: setting.seed,
+    seed: recipe.seed,
     answers_per_prompt: answersPerPrompt,
     principles: principleTable(principles),
     pool: pool.map((member, index) => {
       const id = ids[index] as string;
       const { teacher, model = '', weight, share = null } = member;
       const sampling = samplingOf(answer, member);
-      if (teacher !== undefined) return { id, weight, share, call: callConfig(setting, teacher, sampling) };
+      if (teacher !== undefined) return { id, weight, share, call: callConfig(recipe, teacher, sampling) };
       const { temperature, topP: top_p, maxTokens: max_tokens } = sampling;
-      return { id, weight, share, input: id, model: modelName(setting, model), temperature, top_p, max_tokens };
+      return { id, weight, share, input: id, model: modelName(recipe, model), temperature, top_p, max_tokens };
     }),
   };
 }
@@ -135,8 +135,8 @@ function samplingOf(common: Sampling, { sampling = {} }: Pick<PoolSpec, 'samplin
 }
 
 /** What the rows call a model artifact: the repo that it lies in. */
-function modelName(setting: Setting, model: string): string {
-  return model === 'dsft' ? modelRepo(setting, 'dsft').name : (parseRef(model)?.name ?? model);
+function modelName(recipe: RecipeContext, model: string): string {
+  return model === 'dsft' ? modelRepo(recipe, 'dsft').name : (parseRef(model)?.name ?? model);
 }
 
 /** Weights by source, whichever of its two forms the recipe uses; without a principle there is no entry. */
@@ -152,7 +152,7 @@ function principleFiles(principles: PrinciplesSpec): string[] {
 
 function forecasts(config: GenerateConfig, prompts: PromptsSpec): CallForecast[] {
   const perPrompt = answersPerPrompt(config);
-  const items = promptsAtMost(prompts) ?? 'prompts';
+  const items = promptsAtMost(prompts) ?? { count: 'prompts' };
   const inputTokens = promptTokens(prompts) + (Object.keys(config.principles).length > 0 ? PRINCIPLE_TOKENS : 0);
   return config.pool.flatMap((member) =>
     'call' in member

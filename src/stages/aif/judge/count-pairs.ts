@@ -3,35 +3,23 @@ import { ZephyrError } from '../../../errors.ts';
 import type { Hub, TreeEntry } from '../../../hub/hub.ts';
 import { formatRef } from '../../../model/artifact.ts';
 import type { Artifact } from '../../../model/outcome.ts';
-import type { Fate } from '../../../plan/explain.ts';
+import type { Count, CountSource } from '../../module.ts';
+import { teachersConfig } from './config.ts';
 
-/** Pairs with human labels that a judge is calibrated with. */
-export interface Pairs {
-  readonly count: number;
-  /** why the count is one, in words for the user */
-  readonly guess?: string;
-}
-
-/** Where nobody can count them: as many as are enough, see `aif.judge.calibration`. */
+/** The number of pairs that is assumed where it is unknown: as many as are enough, see `aif.judge.calibration`. */
 const ENOUGH = 200;
 /** Bytes that are read to count: more than any set that people have labelled. */
 const MOST_BYTES = 32e6;
 /** A pair of two conversations in a Parquet file, as ultrafeedback_binarized has them. */
 const PAIR_BYTES = 3300;
 
-/** Counts the pairs of the calibration that is yet to be made, in the files that the pin names; null where there is none. */
-export async function pairsOf(fates: readonly Fate[], pins: ReadonlyMap<string, Artifact>, hub: Hub): Promise<Pairs | null> {
-  const asks = fates.find(({ step, fate }) => fate === 'run' && step.calls?.some(({ items }) => items === 'pairs'));
-  const input = asks?.step.inputs.calibration;
-  if (asks === undefined || input === undefined) return null;
-  const pin = input.from === 'hub' ? pins.get(input.ref) : undefined;
+/** The pairs with human labels that the judge is calibrated with, counted in the files that the pin names. */
+export async function countPairs({ step, hub, input }: CountSource): Promise<Count> {
+  const pin = input('calibration');
   if (pin === undefined)
     return { count: ENOUGH, guess: `the pairs that calibrate the judge are not on the Hub yet: ${ENOUGH} are assumed` };
-  const [{ teachersConfig }, { resolveSplit }] = await Promise.all([
-    import('./config.ts'),
-    import('../../../datasets/layout.ts'),
-  ]);
-  const { config, split = 'train' } = teachersConfig.parse(asks.step.config).calibration ?? {};
+  const { resolveSplit } = await import('../../../datasets/layout.ts');
+  const { config, split = 'train' } = teachersConfig.parse(step.config).calibration ?? {};
   const [tree, layout] = await Promise.all([treeOf(hub, pin.ref), layoutOf(hub, pin.ref)]);
   let wanted: ReadonlySet<string>;
   try {

@@ -20,9 +20,15 @@ export function forecast(
   judge: TeachersJudgeSpec,
   spec: Pick<AifTeachers, 'prompts' | 'answersPerPrompt' | 'answer'>,
 ): CallForecast[] {
-  const labelled: Judged = { items: 'pairs', promptTokens: LABELLED_PROMPT, answers: 2, answerTokens: ANSWER };
+  const labelled: Judged = {
+    part: 'calibration',
+    items: { count: 'pairs' },
+    promptTokens: LABELLED_PROMPT,
+    answers: 2,
+    answerTokens: ANSWER,
+  };
   const answered: Judged = {
-    items: promptsAtMost(spec.prompts) ?? 'prompts',
+    items: promptsAtMost(spec.prompts) ?? { count: 'prompts' },
     promptTokens: promptTokens(spec.prompts),
     answers: spec.answersPerPrompt,
     answerTokens: Math.min(ANSWER, spec.answer.maxTokens),
@@ -32,6 +38,7 @@ export function forecast(
 
 /** What is judged: so many answers to each item. */
 interface Judged {
+  readonly part?: string;
   readonly items: CallForecast['items'];
   readonly promptTokens: number;
   readonly answers: number;
@@ -39,7 +46,7 @@ interface Judged {
 }
 
 /** In the number of calls as `requestMaker` asks. */
-function judgements(judge: TeachersJudgeSpec, { items, promptTokens, answers, answerTokens }: Judged): CallForecast[] {
+function judgements(judge: TeachersJudgeSpec, { promptTokens, answers, answerTokens, ...what }: Judged): CallForecast[] {
   const orders = ordersInTheMean(answers, judge.permutations);
   const sections = TEMPLATE + SECTION * judge.aspects.length;
 
@@ -60,7 +67,7 @@ function judgements(judge: TeachersJudgeSpec, { items, promptTokens, answers, an
     kinds.map(([purpose, callsPerItem, template, texts, outputTokens]) => ({
       teacher,
       purpose,
-      items,
+      ...what,
       callsPerItem,
       inputTokens: template + promptTokens + texts * answerTokens,
       outputTokens,

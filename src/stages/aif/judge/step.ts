@@ -1,7 +1,7 @@
 import { judgeFiles } from '../../../judging/templates.ts';
 import { configOf } from '../../data-spec.ts';
 import { jobStep, taskStep } from '../../programs.ts';
-import { callConfig, datasetRepo, inputOf, type Setting } from '../../recipe-context.ts';
+import { callConfig, datasetRepo, inputOf, type RecipeContext } from '../../recipe-context.ts';
 import type { Step, StepInput } from '../../stage.ts';
 import type { AifTeachers } from '../spec.ts';
 import type { RewardConfig, TeachersConfig } from './config.ts';
@@ -12,18 +12,18 @@ const PROMPTS: StepInput = { from: 'step', step: 'prompts' };
 const COMPLETIONS: StepInput = { from: 'step', step: 'generate' };
 
 /** judge, or rewards -> judge where a reward model scores in a job. */
-export function judgeSteps(setting: Setting, spec: AifTeachers): Step[] {
+export function judgeSteps(recipe: RecipeContext, spec: AifTeachers): Step[] {
   const { judge } = spec;
-  return judge.by === 'teachers' ? [teachersStep(setting, spec, judge)] : rewardSteps(setting, judge);
+  return judge.by === 'teachers' ? [teachersStep(recipe, spec, judge)] : rewardSteps(recipe, judge);
 }
 
-function teachersStep(setting: Setting, spec: AifTeachers, judge: TeachersJudgeSpec): Step {
+function teachersStep(recipe: RecipeContext, spec: AifTeachers, judge: TeachersJudgeSpec): Step {
   const config: TeachersConfig = {
     version: 3,
     by: 'teachers',
-    seed: setting.seed,
-    judges: judge.teachers.map((id) => callConfig(setting, id, judge)),
-    fallback: judge.fallback === undefined ? null : callConfig(setting, judge.fallback, judge),
+    seed: recipe.seed,
+    judges: judge.teachers.map((id) => callConfig(recipe, id, judge)),
+    fallback: judge.fallback === undefined ? null : callConfig(recipe, judge.fallback, judge),
     mode: judge.mode,
     aspects: judge.aspects,
     overall: judge.overall,
@@ -57,7 +57,7 @@ function teachersStep(setting: Setting, spec: AifTeachers, judge: TeachersJudgeS
     files: judgeFiles(judge),
     calls: forecast(judge, spec),
     ...(judge.fallback === undefined ? {} : { spare: [judge.fallback] }),
-    output: datasetRepo(setting, 'ratings'),
+    output: datasetRepo(recipe, 'ratings'),
   });
 }
 
@@ -68,7 +68,7 @@ function summaryOf(models: string, { mode, aspects, overall }: TeachersJudgeSpec
   return `${models} rates ${what}${how}`;
 }
 
-function rewardSteps(setting: Setting, { model, batchSize, maxLength }: RewardJudgeSpec): Step[] {
+function rewardSteps(recipe: RecipeContext, { model, batchSize, maxLength }: RewardJudgeSpec): Step[] {
   const config: RewardConfig = { version: 2, by: 'reward_model', model };
   return [
     jobStep('reward', {
@@ -77,7 +77,7 @@ function rewardSteps(setting: Setting, { model, batchSize, maxLength }: RewardJu
       summary: `rewards of ${model}`,
       inputs: { model: inputOf(model), completions: COMPLETIONS },
       config: { batch_size: batchSize, max_length: maxLength },
-      output: datasetRepo(setting, 'rewards'),
+      output: datasetRepo(recipe, 'rewards'),
       saveSteps: 50,
     }),
     taskStep('judge', {
@@ -86,7 +86,7 @@ function rewardSteps(setting: Setting, { model, batchSize, maxLength }: RewardJu
       summary: 'rewards as ratings',
       inputs: { prompts: PROMPTS, completions: COMPLETIONS, rewards: { from: 'step', step: 'rewards' } },
       config,
-      output: datasetRepo(setting, 'ratings'),
+      output: datasetRepo(recipe, 'ratings'),
     }),
   ];
 }

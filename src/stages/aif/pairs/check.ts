@@ -1,9 +1,8 @@
-import type { Mistake } from '../../../recipe/mistakes.ts';
-import type { Recipe } from '../../../recipe/recipe.ts';
-import type { Path } from '../../../recipe/yaml-file.ts';
+import type { DdpoSpec } from '../../ddpo/spec.ts';
+import { type Mistake, mistakeAt, type Path } from '../../mistake.ts';
 import type { PromptsSpec } from '../prompts/spec.ts';
 import { promptsAtMost } from '../prompts/step.ts';
-import type { AifTeachers } from '../spec.ts';
+import type { AifSpec, AifTeachers } from '../spec.ts';
 import { isOnFivePoints, type Score } from './scores.ts';
 import type { BinarizeSpec } from './spec.ts';
 
@@ -17,34 +16,16 @@ interface Rated {
 }
 
 /** Whether the judge gives what the pairs are made of, and whether the parts of their rule fit one another. */
-export function checkPairs(recipe: Recipe): (Mistake | undefined)[] {
-  const { aif } = recipe;
+export function checkPairs(aif: AifSpec, { prepare }: Pick<DdpoSpec, 'prepare'>): (Mistake | undefined)[] {
   if (aif.source === 'pairs') return [];
   if (aif.source === 'delta') return [tooManyHeld(['aif', 'testPrompts'], aif.testPrompts, aif.prompts)];
-  const rated = aif.source === 'ratings' ? PUBLISHED : ratedBy(aif.judge);
-  const { score, weights, rejected, marginBand, minMargin, minChosen, trainerMaxLength } = aif.binarize;
-  const { maxPromptLength } = recipe.ddpo.prepare;
-  const top = topOf(score);
-  const foreign = Object.keys(weights ?? {}).find((aspect) => !rated.aspects.includes(aspect));
+  const { binarize } = aif;
+  const { trainerMaxLength } = binarize;
+  const { maxPromptLength } = prepare;
   return [
-    aif.source === 'ratings' ? undefined : tooManyHeld(['aif', 'binarize', 'testPrompts'], aif.binarize.testPrompts, aif.prompts),
-    rated.scores.includes(score)
-      ? undefined
-      : mistake('score', `expected ${rated.scores.join(' or ')}, or ${rated.otherwise}; got ${score}`),
-    unlessTogether('weights', weights, score === 'weighted', 'score: weighted'),
-    unlessTogether('marginBand', marginBand, rejected === 'margin_band', 'rejected: margin_band'),
-    weights !== undefined && foreign !== undefined
-      ? mistake('weights', `expected aspects that are rated (${rated.aspects.join(', ') || 'none is'}), got ${foreign}`)
-      : undefined,
-    weights !== undefined && Object.values(weights).every((weight) => !weight)
-      ? mistake('weights', 'expected at least one weight above 0')
-      : undefined,
-    marginBand !== undefined && minMargin !== undefined && marginBand.max < minMargin
-      ? mistake('marginBand', `expected max to be at least minMargin, ${minMargin}, got ${marginBand.max}`)
-      : undefined,
-    minChosen !== undefined && minChosen > top
-      ? mistake('minChosen', `expected at most ${top}, the best score, got ${minChosen}`)
-      : undefined,
+    aif.source === 'ratings' ? undefined : tooManyHeld(at('testPrompts'), binarize.testPrompts, aif.prompts),
+    ...checkScore(binarize, aif.source === 'ratings' ? PUBLISHED : ratedBy(aif.judge)),
+    ...checkMargins(binarize),
     trainerMaxLength !== undefined && trainerMaxLength <= maxPromptLength
       ? mistake(
           'trainerMaxLength',
@@ -54,13 +35,41 @@ export function checkPairs(recipe: Recipe): (Mistake | undefined)[] {
   ];
 }
 
+function checkScore({ score, weights }: BinarizeSpec, rated: Rated): (Mistake | undefined)[] {
+  const foreign = Object.keys(weights ?? {}).find((aspect) => !rated.aspects.includes(aspect));
+  return [
+    rated.scores.includes(score)
+      ? undefined
+      : mistake('score', `expected ${rated.scores.join(' or ')}, or ${rated.otherwise}; got ${score}`),
+    unlessTogether('weights', weights, score === 'weighted', 'score: weighted'),
+    foreign !== undefined
+      ? mistake('weights', `expected aspects that are rated (${rated.aspects.join(', ') || 'none is'}), got ${foreign}`)
+      : undefined,
+    weights !== undefined && Object.values(weights).every((weight) => !weight)
+      ? mistake('weights', 'expected at least one weight above 0')
+      : undefined,
+  ];
+}
+
+function checkMargins({ score, rejected, marginBand, minMargin, minChosen }: BinarizeSpec): (Mistake | undefined)[] {
+  const top = topOf(score);
+  return [
+    unlessTogether('marginBand', marginBand, rejected === 'margin_band', 'rejected: margin_band'),
+    marginBand !== undefined && minMargin !== undefined && marginBand.max < minMargin
+      ? mistake('marginBand', `expected max to be at least minMargin, ${minMargin}, got ${marginBand.max}`)
+      : undefined,
+    minChosen !== undefined && minChosen > top
+      ? mistake('minChosen', `expected at most ${top}, the best score, got ${minChosen}`)
+      : undefined,
+  ];
+}
+
 /** More prompts held out than the recipe has would show when all was paid. */
 function tooManyHeld(path: Path, testPrompts: number, prompts: PromptsSpec): Mistake | undefined {
   const isOpen = prompts.sources.some(({ file }) => file !== undefined);
   const most = isOpen ? null : promptsAtMost(prompts);
   if (most === null || testPrompts < most) return undefined;
-  const message = `expected less than the number of prompts, ${most}, got ${testPrompts}: none would be left to train on`;
-  return { path, part: 'value', message: `${path.join('.')}: ${message}` };
+  return mistakeAt(path, `expected less than the number of prompts, ${most}, got ${testPrompts}: none would be left to train on`);
 }
 
 const PUBLISHED: Rated = {
@@ -95,6 +104,5 @@ function unlessTogether(name: keyof BinarizeSpec, value: unknown, wanted: boolea
   return !wanted && value !== undefined ? mistake(name, `has no effect without ${other}`) : undefined;
 }
 
-function mistake(name: keyof BinarizeSpec, message: string): Mistake {
-  return { path: ['aif', 'binarize', name], part: 'value', message: `aif.binarize.${name}: ${message}` };
-}
+const at = (name: keyof BinarizeSpec): Path => ['aif', 'binarize', name];
+const mistake = (name: keyof BinarizeSpec, message: string): Mistake => mistakeAt(at(name), message);

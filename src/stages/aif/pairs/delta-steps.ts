@@ -1,5 +1,5 @@
 import { taskStep } from '../../programs.ts';
-import { datasetRepo, type Setting } from '../../recipe-context.ts';
+import { datasetRepo, type RecipeContext } from '../../recipe-context.ts';
 import type { Step } from '../../stage.ts';
 import type { MemberSpec } from '../answers/spec.ts';
 import { type AnswersPlan, memberIds } from '../answers/steps.ts';
@@ -21,15 +21,15 @@ export function deltaAnswers({ prompts, strong, weak, answer }: AifDelta): Answe
   return { prompts, pool: [strong, weak].map(always), answersPerPrompt: 2, principles: [], answer };
 }
 
-export function deltaStep(setting: Setting, spec: AifDelta): Step {
+export function deltaStep(recipe: RecipeContext, spec: AifDelta): Step {
   const [strong = '', weak = ''] = memberIds([spec.strong, spec.weak]);
-  const config: DeltaConfig = { version: 1, seed: setting.seed, strong, weak, test_prompts: spec.testPrompts };
+  const config: DeltaConfig = { version: 1, seed: recipe.seed, strong, weak, test_prompts: spec.testPrompts };
   return taskStep('delta', {
     stage: 'aif',
     name: 'binarize',
     summary: `${strong} over ${weak}`,
     inputs: { prompts: { from: 'step', step: 'prompts' }, completions: { from: 'step', step: 'generate' } },
     config,
-    output: datasetRepo(setting, 'aif'),
+    output: datasetRepo(recipe, 'aif'),
   });
 }

@@ -1,9 +1,9 @@
 import { configOf, droppedOf } from '../../data-spec.ts';
 import { taskStep } from '../../programs.ts';
-import { datasetRepo, inputOf, type Setting } from '../../recipe-context.ts';
+import { datasetRepo, inputOf } from '../../recipe-context.ts';
 import type { Step } from '../../stage.ts';
 import { memberIds } from '../answers/steps.ts';
-import type { AifTeachers } from '../spec.ts';
+import type { AifRecipe, AifTeachers } from '../spec.ts';
 import type { BinarizeRule } from './rule.ts';
 import { isOnFivePoints } from './scores.ts';
 import type { AifPairs, AifRatings, BinarizeSpec } from './spec.ts';
@@ -33,16 +33,16 @@ export type PassPairsConfig = {
 
 /** `thin` and `bad`: the least margin and the least chosen score where the recipe says nothing. */
 function binarizeConfig(
-  setting: Setting,
+  recipe: AifRecipe,
   binarize: BinarizeSpec,
   aspects: readonly string[],
   licences: Readonly<Record<string, string>>,
   { thin, bad }: { readonly thin: number; readonly bad: number | null },
 ): BinarizeConfig {
-  const { prepare } = setting.ddpo;
+  const { prepare } = recipe.ddpo;
   return {
     version: 2,
-    seed: setting.seed,
+    seed: recipe.seed,
     score: binarize.score,
     aspects: [...aspects],
     weights: Object.fromEntries(Object.entries(binarize.weights ?? {}).map(([aspect, weight]) => [aspect, weight ?? 0])),
@@ -60,7 +60,7 @@ function binarizeConfig(
   };
 }
 
-export function binarizeStep(setting: Setting, spec: AifTeachers): Step {
+export function binarizeStep(recipe: AifRecipe, spec: AifTeachers): Step {
   const { binarize, judge } = spec;
   const aspects = judge.by === 'teachers' && judge.mode !== 'pairwise' ? judge.aspects : [];
   const least = isOnFivePoints(binarize.score) ? { thin: 0.5, bad: 3 } : { thin: 0, bad: null };
@@ -73,14 +73,14 @@ export function binarizeStep(setting: Setting, spec: AifTeachers): Step {
       completions: { from: 'step', step: 'generate' },
       ratings: { from: 'step', step: 'judge' },
     },
-    config: binarizeConfig(setting, binarize, aspects, licencesOf(setting, spec), least),
-    output: datasetRepo(setting, 'aif'),
+    config: binarizeConfig(recipe, binarize, aspects, licencesOf(recipe, spec), least),
+    output: datasetRepo(recipe, 'aif'),
   });
 }
 
-export function rebinarizeStep(setting: Setting, spec: AifRatings): Step {
+export function rebinarizeStep(recipe: AifRecipe, spec: AifRatings): Step {
   const config: RebinarizeConfig = {
-    ...binarizeConfig(setting, spec.binarize, UF_ASPECTS, {}, { thin: 0, bad: null }),
+    ...binarizeConfig(recipe, spec.binarize, UF_ASPECTS, {}, { thin: 0, bad: null }),
     ...configOf(spec),
     split: spec.split,
     ...droppedOf(spec),
@@ -100,7 +100,7 @@ export function rebinarizeStep(setting: Setting, spec: AifRatings): Step {
       { input: 'ratings', ...configOf(spec), splits: [spec.split] },
       ...(spec.decontaminate === undefined ? [] : [{ input: 'decontaminate', splits: 'all' as const }]),
     ],
-    output: datasetRepo(setting, 'aif'),
+    output: datasetRepo(recipe, 'aif'),
   });
 }
 
@@ -110,15 +110,15 @@ function ruleInWords({ score, rejected, marginBand }: BinarizeSpec): string {
 }
 
 /** By pool member, under the names that its completions have. */
-function licencesOf(setting: Setting, { pool }: AifTeachers): Record<string, string> {
+function licencesOf(recipe: AifRecipe, { pool }: AifTeachers): Record<string, string> {
   const ids = memberIds(pool);
   const found = pool.map(
-    ({ teacher = '', licence }, index) => [ids[index], licence ?? setting.teachers[teacher]?.licence] as const,
+    ({ teacher = '', licence }, index) => [ids[index], licence ?? recipe.teachers[teacher]?.licence] as const,
   );
   return Object.fromEntries(found.filter(([, licence]) => licence !== undefined));
 }
 
-export function passPairsStep(setting: Setting, spec: AifPairs): Step {
+export function passPairsStep(recipe: AifRecipe, spec: AifPairs): Step {
   const config: PassPairsConfig = {
     version: 3,
     ...configOf(spec),
@@ -134,6 +134,6 @@ export function passPairsStep(setting: Setting, spec: AifPairs): Step {
     inputs: { pairs: inputOf(spec.ref) },
     config,
     reads: [{ input: 'pairs', ...configOf(spec), splits: spec.test === null ? [spec.train] : [spec.train, spec.test] }],
-    output: datasetRepo(setting, 'aif'),
+    output: datasetRepo(recipe, 'aif'),
   });
 }

@@ -1,11 +1,9 @@
-import type { Hub } from '../../../hub/hub.ts';
 import { readManifest } from '../../../hub/read-manifest.ts';
-import type { Fate } from '../../../plan/explain.ts';
+import type { Count, CountSource } from '../../module.ts';
 
-/** How many prompts feedback will be bought for, where an earlier run has read them; else null. */
-export async function promptsOf(fates: readonly Fate[], hub: Hub): Promise<number | null> {
-  const fate = fates.find(({ step }) => step.stage === 'aif' && step.name === 'prompts');
-  if (fate?.fate !== 'reuse') return null;
-  const kept = (await readManifest(hub, fate.artifact.ref))?.metrics.prompts;
-  return typeof kept === 'number' ? kept : null;
+/** How many prompts feedback will be bought for, where an earlier run has read them. */
+export async function countPrompts({ hub, made }: CountSource): Promise<Count> {
+  const artifact = made('prompts');
+  const kept = artifact === undefined ? undefined : (await readManifest(hub, artifact.ref))?.metrics.prompts;
+  return { count: typeof kept === 'number' ? kept : null };
 }

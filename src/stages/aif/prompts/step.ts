@@ -1,7 +1,7 @@
 import { estimateTokens } from '../../../datasets/words.ts';
 import { configOf, droppedOf } from '../../data-spec.ts';
 import { taskStep } from '../../programs.ts';
-import { datasetRepo, inputOf, type Setting } from '../../recipe-context.ts';
+import { datasetRepo, inputOf, type RecipeContext } from '../../recipe-context.ts';
 import type { Step } from '../../stage.ts';
 import { nameOf, type PromptSource, type PromptsSpec } from './spec.ts';
 
@@ -39,10 +39,10 @@ export type PromptsConfig = {
   readonly max_dropped?: number;
 };
 
-export function promptsStep(setting: Setting, prompts: PromptsSpec): Step {
+export function promptsStep(recipe: RecipeContext, prompts: PromptsSpec): Step {
   const config: PromptsConfig = {
     version: 2,
-    seed: setting.seed,
+    seed: recipe.seed,
     sources: prompts.sources.map((source, index) => ({
       name: nameOf(source),
       input: source.ref === undefined ? null : `source-${index + 1}`,
@@ -82,7 +82,7 @@ export function promptsStep(setting: Setting, prompts: PromptsSpec): Step {
     reads: [...config.sources, ...config.benchmarks].flatMap(({ input, config: name, split }) =>
       input === null ? [] : [{ input, ...configOf({ config: name }), splits: split === null ? ('all' as const) : [split] }],
     ),
-    output: datasetRepo(setting, 'prompts'),
+    output: datasetRepo(recipe, 'prompts'),
   });
 }
 

@@ -1,6 +1,6 @@
 import { configOf } from '../../data-spec.ts';
 import { taskStep } from '../../programs.ts';
-import { type CallConfig, callConfig, datasetRepo, inputOf, type Setting } from '../../recipe-context.ts';
+import { type CallConfig, callConfig, datasetRepo, inputOf, type RecipeContext } from '../../recipe-context.ts';
 import type { Step } from '../../stage.ts';
 import { forecast } from './forecast.ts';
 import type { DsftTeacher } from './spec.ts';
@@ -40,13 +40,13 @@ export type ConstructConfig = {
   readonly near_duplicates: DsftTeacher['nearDuplicates'];
 };
 
-export function constructStep(setting: Setting, data: DsftTeacher): Step {
+export function constructStep(recipe: RecipeContext, data: DsftTeacher): Step {
   const { world, writing, material } = data;
   const config = {
     version: 4,
-    seed: setting.seed,
-    user: callConfig(setting, data.user, data),
-    assistant: callConfig(setting, data.assistant, data),
+    seed: recipe.seed,
+    user: callConfig(recipe, data.user, data),
+    assistant: callConfig(recipe, data.assistant, data),
     dialogues: data.dialogues,
     test_dialogues: data.testDialogues,
     world:
@@ -97,7 +97,7 @@ export function constructStep(setting: Setting, data: DsftTeacher): Step {
       config,
       files: templates.map((name) => `templates/user-${name}.md`),
       ...(material === undefined ? {} : { reads: [{ input: 'material', ...configOf(material), splits: [material.split] }] }),
-      output: datasetRepo(setting, 'dialogues'),
+      output: datasetRepo(recipe, 'dialogues'),
     }),
     calls: forecast(data),
     ...(data.budgetUsd === undefined ? {} : { budgetUsd: data.budgetUsd }),

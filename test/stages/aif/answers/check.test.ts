@@ -4,9 +4,13 @@ import { checkRecipe } from '../../../../src/recipe/check.ts';
 import { promptsSpec } from '../../../../src/stages/aif/prompts/spec.ts';
 import type { AifTeachers } from '../../../../src/stages/aif/spec.ts';
 import { minimalRecipe, taughtRecipe } from '../../../recipe/minimal.ts';
+import { stages } from '../../../rig/stages.ts';
 
 const mistakes = (change: Partial<AifTeachers>) =>
-  checkRecipe(taughtRecipe((aif) => ({ ...aif, ...change }))).map(({ message }) => message);
+  checkRecipe(
+    taughtRecipe((aif) => ({ ...aif, ...change })),
+    stages,
+  ).map(({ message }) => message);
 const member = (more: Partial<AifTeachers['pool'][number]>) => ({
   weight: 1,
   engine: 'transformers' as const,
@@ -58,7 +62,10 @@ describe('Who answers', () => {
         weak: { teacher: 'bag' },
       };
     });
-    assert.match(checkRecipe(delta)[0]?.message ?? '', /^aif\.weak\.teacher: unknown teacher "bag"; did you mean "big"\?/);
+    assert.match(
+      checkRecipe(delta, stages)[0]?.message ?? '',
+      /^aif\.weak\.teacher: unknown teacher "bag"; did you mean "big"\?/,
+    );
   });
 
   it('is asked prompts of sources that each have a name of their own', () => {

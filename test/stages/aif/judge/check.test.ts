@@ -3,21 +3,20 @@ import { rm } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { checkRecipe } from '../../../../src/recipe/check.ts';
 import type { Recipe } from '../../../../src/recipe/recipe.ts';
-import { rehearsalDifferences } from '../../../../src/recipe/rehearsal-differences.ts';
 import { toRehearsal } from '../../../../src/recipe/rehearse.ts';
 import { judge } from '../../../../src/stages/aif/judge/judge.ts';
 import { judgeSpec } from '../../../../src/stages/aif/judge/spec.ts';
-import { STAGE_STEPS } from '../../../../src/stages/registry.ts';
 import { world } from '../../../../src/stages/setup/synthetic-data.ts';
 import { taughtRecipe } from '../../../recipe/minimal.ts';
+import { STAGE_STEPS, type StagedRecipe, stages } from '../../../rig/stages.ts';
 import { openWorkshop } from '../../../rig/task.ts';
 import { answered } from './answered.ts';
 
-const judged = (by: unknown, change: (recipe: Recipe) => Recipe = (recipe) => recipe): Recipe =>
+const judged = (by: unknown, change: (recipe: StagedRecipe) => StagedRecipe = (recipe) => recipe): StagedRecipe =>
   change(taughtRecipe((aif) => ({ ...aif, judge: judgeSpec.parse(by) })));
-const mistakes = (by: unknown) => checkRecipe(judged(by)).map(({ message }) => message);
+const mistakes = (by: unknown) => checkRecipe(judged(by), stages).map(({ message }) => message);
 const stepsOf = (recipe: Recipe) => new Map(STAGE_STEPS.aif(recipe).map((step) => [step.name, step]));
-const aifOf = ({ aif }: Recipe) => (aif.source === 'teachers' ? aif : assert.fail());
+const aifOf = ({ aif }: StagedRecipe) => (aif.source === 'teachers' ? aif : assert.fail());
 
 describe('Judges in a recipe', () => {
   it('are teachers unless it says otherwise', () => {
@@ -31,6 +30,7 @@ describe('Judges in a recipe', () => {
     const crowded = (mode: string) =>
       checkRecipe(
         taughtRecipe((aif) => ({ ...aif, answersPerPrompt: 27, judge: judgeSpec.parse({ teachers: ['judge'], mode }) })),
+        stages,
       )
         .map(({ message }) => message)
         .filter((message) => message.startsWith('aif.judge'));
@@ -91,7 +91,7 @@ describe('Judges in a recipe', () => {
 describe('Judges in a rehearsal', () => {
   it('are the practice judge in the mode of the recipe, whoever and how many they were', () => {
     const recipe = judged({ teachers: ['judge', 'rival'], fallback: 'talk', mode: 'expected', permutations: 3 });
-    const { judge: toy } = aifOf(toRehearsal(recipe).recipe);
+    const { judge: toy } = aifOf(toRehearsal(recipe, stages).recipe);
     assert.deepEqual(toy, judgeSpec.parse({ teachers: ['practice-judge'], mode: 'expected', permutations: 3 }));
   });
 
@@ -100,12 +100,11 @@ describe('Judges in a rehearsal', () => {
       const aif = aifOf(made);
       return { ...made, aif: { ...aif, binarize: { ...aif.binarize, score: 'reward', minMargin: 0.1 } } };
     });
-    const { recipe: toy, differences } = toRehearsal(recipe);
+    const { recipe: toy, differences } = toRehearsal(recipe, stages);
     const { judge: practice, binarize } = aifOf(toy);
     assert.deepEqual([practice.by, binarize.score, binarize.minMargin], ['teachers', 'mean_aspects', undefined]);
-    assert.deepEqual(checkRecipe(toy), []);
+    assert.deepEqual(checkRecipe(toy, stages), []);
     assert.ok(differences.some(({ path }) => path.startsWith('aif.judge')));
-    assert.deepEqual(rehearsalDifferences(toy, toy), []);
   });
 
   it('are calibrated with the practice pairs, with which the practice judge agrees', async () => {
@@ -113,7 +112,7 @@ describe('Judges in a rehearsal', () => {
       teachers: ['judge'],
       calibration: { ref: 'hf://datasets/org/labels', minAgreement: 0.7, minKappa: 0.4 },
     });
-    const step = stepsOf(toRehearsal(recipe).recipe).get('judge') ?? assert.fail();
+    const step = stepsOf(toRehearsal(recipe, stages).recipe).get('judge') ?? assert.fail();
     assert.deepEqual(step.inputs.calibration, { from: 'stage', stage: 'setup', step: 'world' });
     const shop = await openWorkshop();
     try {

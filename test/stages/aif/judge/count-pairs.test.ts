@@ -6,17 +6,15 @@ import { after, describe, it } from 'node:test';
 import { writeParquet } from '../../../../src/datasets/parquet.ts';
 import { openLocalHub } from '../../../../src/hub/local-hub.ts';
 import { repoName } from '../../../../src/model/artifact.ts';
-import { explain } from '../../../../src/plan/explain.ts';
 import { tryPins } from '../../../../src/plan/pin.ts';
 import { hubRefs } from '../../../../src/plan/plan.ts';
-import { pricePlan } from '../../../../src/plan/price.ts';
+import { previewPlan } from '../../../../src/plan/preview.ts';
 import type { Recipe } from '../../../../src/recipe/recipe.ts';
-import { pairsOf } from '../../../../src/stages/aif/judge/count-pairs.ts';
 import { judge } from '../../../../src/stages/aif/judge/judge.ts';
 import { judgeSpec } from '../../../../src/stages/aif/judge/spec.ts';
-import { STAGE_STEPS } from '../../../../src/stages/registry.ts';
 import { plan } from '../../../plan/planned.ts';
 import { taughtRecipe } from '../../../recipe/minimal.ts';
+import { STAGE_STEPS, stages } from '../../../rig/stages.ts';
 import { openWorkshop } from '../../../rig/task.ts';
 import { answered, practicePairs } from './answered.ts';
 
@@ -47,13 +45,11 @@ describe('The calibration of a judge in a plan', async () => {
   }
 
   async function priced(recipe: Recipe) {
-    const { pins } = await tryPins(hubRefs(recipe, ['aif']), hub);
+    const { pins } = await tryPins(hubRefs(recipe, stages, ['aif']), hub);
     const stageInputs = {
       dsft: { ref: { type: 'model', name: 'a/b', commit: 'c'.repeat(40) }, digest: 'd'.repeat(64) } as never,
     };
-    const fates = await explain(plan(recipe, ['aif'], { pins, stageInputs }), hub);
-    const pairs = await pairsOf(fates, pins, hub);
-    return pricePlan(fates, recipe.teachers, { prompts: null, pairs });
+    return (await previewPlan(plan(recipe, ['aif'], { pins, stageInputs }), hub)).price;
   }
 
   const pairs = practicePairs(9);

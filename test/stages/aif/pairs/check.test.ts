@@ -5,8 +5,8 @@ import { judgeSpec } from '../../../../src/stages/aif/judge/spec.ts';
 import type { BinarizeRule } from '../../../../src/stages/aif/pairs/rule.ts';
 import { binarizeSpec } from '../../../../src/stages/aif/pairs/spec.ts';
 import { aifSpec } from '../../../../src/stages/aif/spec.ts';
-import { STAGE_STEPS } from '../../../../src/stages/registry.ts';
 import { minimalRecipe, taughtRecipe } from '../../../recipe/minimal.ts';
+import { STAGE_STEPS, stages } from '../../../rig/stages.ts';
 
 const recipeWith = (binarize: object, judge: object = { teachers: ['judge'] }) =>
   taughtRecipe((aif) => ({
@@ -14,7 +14,8 @@ const recipeWith = (binarize: object, judge: object = { teachers: ['judge'] }) =
     judge: judgeSpec.parse(judge),
     binarize: binarizeSpec.parse({ testPrompts: 0, ...binarize }),
   }));
-const mistakes = (binarize: object, judge?: object) => checkRecipe(recipeWith(binarize, judge)).map(({ message }) => message);
+const mistakes = (binarize: object, judge?: object) =>
+  checkRecipe(recipeWith(binarize, judge), stages).map(({ message }) => message);
 const ruleOf = (binarize: object, judge?: object) =>
   STAGE_STEPS.aif(recipeWith(binarize, judge)).at(-1)?.config as unknown as BinarizeRule;
 
@@ -48,7 +49,7 @@ describe('The rule of the pairs in a recipe', () => {
       const recipe = taughtRecipe();
       const prompts = recipe.aif.source === 'teachers' ? recipe.aif.prompts : assert.fail();
       const own = { source: 'delta', prompts, strong: { teacher: 'talk' }, weak: { model: 'dsft' }, testPrompts };
-      return checkRecipe({ ...recipe, aif: aifSpec.parse(own) }).map(({ message }) => message);
+      return checkRecipe({ ...recipe, aif: aifSpec.parse(own) }, stages).map(({ message }) => message);
     };
     assert.match(delta(2)[0] ?? '', /^aif\.testPrompts: expected less than the number of prompts, 2, got 2/);
     assert.deepEqual(delta(1), []);
@@ -80,6 +81,7 @@ describe('The rule of the pairs in a recipe', () => {
         minimalRecipe((data) => {
           data.aif = { source: 'ratings', ref: 'hf://datasets/org/x', binarize: { rejected: 'lowest', ...binarize } };
         }),
+        stages,
       ).map(({ message }) => message);
     assert.deepEqual(published({ score: 'weighted', weights: { honesty: 1 } }), []);
     assert.match(published({ score: 'pairwise' })[0] ?? '', /published ratings hold no more/);

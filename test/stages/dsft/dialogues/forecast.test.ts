@@ -7,6 +7,7 @@ import { construct } from '../../../../src/stages/dsft/dialogues/construct.ts';
 import { forecast } from '../../../../src/stages/dsft/dialogues/forecast.ts';
 import { type DsftTeacher, dsftTeacher } from '../../../../src/stages/dsft/dialogues/spec.ts';
 import { constructStep } from '../../../../src/stages/dsft/dialogues/step.ts';
+import { teacherSpec } from '../../../../src/teachers/spec.ts';
 import { taughtRecipe } from '../../../recipe/minimal.ts';
 import { openWorkshop } from '../../../rig/task.ts';
 
@@ -52,7 +53,8 @@ for (const [name, kinds] of Object.entries({
     await writeFile(join(material, 'train.jsonl'), texts.join(''));
     const data = specOf(kinds, { dialogues: 7, testDialogues: 2 });
     const recipe = taughtRecipe();
-    const teachers = { talk: { model: 'practice-user' }, rival: { model: 'practice-direct' } };
+    const practice = (model: string) => teacherSpec.parse({ provider: 'practice', model });
+    const teachers = { talk: practice('practice-user'), rival: practice('practice-direct') };
     const { config } = constructStep({ ...recipe, teachers }, data);
     const before = shop.answered();
     const { metrics } = await shop.run(name, construct, config, { material });

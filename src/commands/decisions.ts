@@ -1,10 +1,10 @@
 import { formatRef, formatRepo } from '../model/artifact.ts';
-import type { Fate } from '../plan/explain.ts';
-import type { RehearsalDifference } from '../recipe/rehearsal-differences.ts';
+import type { Decision } from '../plan/explain.ts';
+import type { RehearsalDifference } from '../recipe/rehearse.ts';
 import { plainText, printTable } from './output.ts';
 
 /** `why`: the reason instead of what the step is. */
-export function printFates(fates: readonly Fate[], why: boolean): void {
+export function printDecisions(decisions: readonly Decision[], why: boolean): void {
   const columns = [
     { title: 'step' },
     { title: '' },
@@ -13,31 +13,31 @@ export function printFates(fates: readonly Fate[], why: boolean): void {
   ];
   printTable(
     columns,
-    fates.map((f) => [
-      `${f.step.stage}/${f.step.name}`,
-      f.fate,
-      why ? f.why : f.step.summary,
-      f.fingerprint?.slice(0, 12) ?? 'known later',
+    decisions.map(({ step, action, fingerprint, why: reason }) => [
+      `${step.stage}/${step.name}`,
+      action,
+      why ? reason : step.summary,
+      fingerprint?.slice(0, 12) ?? 'known later',
     ]),
   );
-  const run = fates.filter(({ fate }) => fate === 'run').length;
+  const run = decisions.filter(({ action }) => action === 'run').length;
   process.stdout.write(
-    `\n${run === 0 ? 'Nothing to run' : `${run} to run`}, ${fates.length - run} used again${why ? '' : '; --why says why'}\n`,
+    `\n${run === 0 ? 'Nothing to run' : `${run} to run`}, ${decisions.length - run} used again${why ? '' : '; --why says why'}\n`,
   );
 }
 
-export function plainFate(fate: Fate): Record<string, unknown> {
-  const { step, fingerprint, why } = fate;
+export function plainDecision(decision: Decision): Record<string, unknown> {
+  const { step, fingerprint, why } = decision;
   const common = {
     stage: step.stage,
     step: step.name,
-    fate: fate.fate,
+    fate: decision.action,
     fingerprint,
     why,
     output: formatRepo(step.output),
     config: step.config,
   };
-  return fate.fate === 'reuse' ? { ...common, artifact: formatRef(fate.artifact.ref) } : common;
+  return decision.action === 'reuse' ? { ...common, artifact: formatRef(decision.artifact.ref) } : common;
 }
 
 export function printDifferences(differences: readonly RehearsalDifference[]): void {

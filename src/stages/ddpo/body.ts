@@ -1,0 +1,22 @@
+import type { AifSpec } from '../aif/spec.ts';
+import type { StageBody } from '../module.ts';
+import { ddpoRehearsal } from './rehearse.ts';
+import { type DdpoRecipe, ddpoSpec } from './spec.ts';
+import { ddpoSteps } from './steps.ts';
+
+export const body = {
+  spec: ddpoSpec,
+  steps: (recipe: DdpoRecipe) => ddpoSteps(recipe, recipe.ddpo, heldOut(recipe.aif)),
+  tasks: {},
+  trl: {
+    config: 'DPOConfig',
+    fields: async () =>
+      Object.keys((await import('../../../configs/schema/trl-dpo.json', { with: { type: 'json' } })).default.fields),
+  },
+  rehearsal: ddpoRehearsal,
+} satisfies StageBody;
+
+/** The split that stage aif publishes beside its training split; published pairs may have none. */
+function heldOut(aif: AifSpec): string | null {
+  return aif.source === 'pairs' && aif.test === null ? null : 'test_prefs';
+}

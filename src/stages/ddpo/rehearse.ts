@@ -1,0 +1,29 @@
+import type { Rehearsal } from '../module.ts';
+import { SHORT_MEMORY, TRAINING_REASONS, toyLora, toyTraining } from '../rehearsal.ts';
+import { SIZES } from '../rehearsal-sizes.ts';
+import type { DdpoRecipe, DdpoSpec } from './spec.ts';
+
+export const ddpoRehearsal = {
+  rehearse: ({ ddpo }: DdpoRecipe) => ({ section: toyDdpo(ddpo) }),
+  reasons: { ...TRAINING_REASONS, prepare: SHORT_MEMORY },
+} satisfies Rehearsal;
+
+function toyDdpo(spec: DdpoSpec): DdpoSpec {
+  const { prepare, train } = spec;
+  const toy: DdpoSpec = {
+    prepare: {
+      ...prepare,
+      maxLength: Math.min(prepare.maxLength, SIZES.maxLength),
+      maxPromptLength: Math.min(prepare.maxPromptLength, SIZES.maxPromptLength),
+    },
+    train: {
+      ...toyTraining(train),
+      lossType: train.lossType,
+      beta: SIZES.beta,
+      learningRate: spec.lora === undefined ? SIZES.dpoLearningRate : SIZES.lora.dpoLearningRate,
+      epochs: SIZES.dpoEpochs,
+      globalBatch: SIZES.dpoBatch,
+    },
+  };
+  return spec.lora === undefined ? toy : { ...toy, lora: toyLora(spec.lora) };
+}
