@@ -65,10 +65,12 @@ export class NearDuplicates {
     const groups = new Groups(rank);
     const isAlike = (one: number, other: number) =>
       !groups.areOne(one, other) && this.#isLikely(one, other) && similarity(textOf(one), textOf(other)) >= SIMILAR;
+    const compare = (bucket: readonly number[], at: number, other: number) => {
+      for (const one of bucket.slice(0, Math.min(at, COMPARED))) if (isAlike(one, other)) groups.join(one, other);
+    };
     for (let band = 0; band < BANDS; band += 1)
       for (const bucket of this.#bucketsOf(band, rank, order))
-        for (const [at, other] of bucket.entries())
-          for (const one of bucket.slice(0, Math.min(at, COMPARED))) if (isAlike(one, other)) groups.join(one, other);
+        for (const [at, other] of bucket.entries()) compare(bucket, at, other);
     return rank.map((_, number) => groups.firstOf(number));
   }
 

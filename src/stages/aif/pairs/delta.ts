@@ -6,10 +6,11 @@ import { counter } from '../../../base/counter.ts';
 import { datasetCard, markdownTable } from '../../../datasets/dataset-card.ts';
 import type { Task } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
-import { COMPLETIONS_FILE, pairsFile } from '../tables.ts';
+import { COMPLETIONS_FILE, type Completion, pairsFile } from '../tables.ts';
 import { readOrigin } from './origin.ts';
-import { obstacle, type Pick, writePairs } from './pairs.ts';
-import { answeredPrompts } from './rated-prompts.ts';
+import { obstacle, type PickedPair, writePairs } from './pairs.ts';
+import { sameWords } from './pick-pair.ts';
+import { type AnsweredPrompt, answeredPrompts } from './rated-prompts.ts';
 
 const config = z.object({
   version: z.literal(1),
@@ -28,32 +29,22 @@ export const delta: Task = async (context) => {
   const { seed, strong, weak, test_prompts } = config.parse(context.config);
   const folders = { prompts: inputFolder(context, 'prompts'), completions: inputFolder(context, 'completions') };
   const dropped = counter();
-  const picks = new Map<string, Pick>();
+  const picks = new Map<string, PickedPair>();
   const models = new Map<string, string>();
   let prompts = 0;
   let longer = 0;
-  for await (const { prompt_id, completions, safety } of answeredPrompts(folders)) {
+  for await (const answered of answeredPrompts(folders)) {
     prompts += 1;
-    const [chosen, rejected] = [strong, weak].map((member) => completions.find((each) => each.member === member));
-    if (chosen === undefined || rejected === undefined)
-      throw new Error(`Cannot pair prompt "${prompt_id}": it has no answer of ${chosen === undefined ? strong : weak}`);
+    const [chosen, rejected] = [answerOf(answered, strong), answerOf(answered, weak)];
     for (const { member, model } of [chosen, rejected]) models.set(member, model);
-    const [ofChosen, ofRejected] = [obstacle(chosen.flags, safety), obstacle(rejected.flags, false)];
-    const reason =
-      ofChosen !== undefined
-        ? `strong: ${ofChosen}`
-        : ofRejected !== undefined
-          ? `weak: ${ofRejected}`
-          : sameWords(chosen.text, rejected.text)
-            ? 'both answers are equal'
-            : undefined;
+    const reason = whyNoPair(chosen, rejected, answered.safety);
     if (reason !== undefined) {
       dropped.add(reason);
       continue;
     }
     longer += chosen.text.length > rejected.text.length ? 1 : 0;
-    picks.set(prompt_id, {
-      prompt_id,
+    picks.set(answered.prompt_id, {
+      prompt_id: answered.prompt_id,
       chosen_id: chosen.completion_id,
       rejected_id: rejected.completion_id,
       score_chosen: 1,
@@ -63,7 +54,7 @@ export const delta: Task = async (context) => {
     });
   }
   const counts = dropped.counts();
-  const rows = await writePairs(context.out, picks, answeredPrompts(folders), seed, test_prompts, counts);
+  const rows = await writePairs(context.out, answeredPrompts(folders), { picks, seed, test: test_prompts, dropped: counts });
   await mkdir(dirname(join(context.out, COMPLETIONS_FILE)), { recursive: true });
   await copyFile(join(folders.completions, COMPLETIONS_FILE), join(context.out, COMPLETIONS_FILE), constants.COPYFILE_FICLONE);
   const report = {
@@ -81,9 +72,18 @@ export const delta: Task = async (context) => {
   return { metrics: report, costUsd: 0 };
 };
 
-function sameWords(one: string, other: string): boolean {
-  const words = (text: string) => text.replaceAll(/\s+/g, ' ').trim();
-  return words(one) === words(other);
+function answerOf({ prompt_id, completions }: AnsweredPrompt, member: string): Completion {
+  const found = completions.find((each) => each.member === member);
+  if (found === undefined) throw new Error(`Cannot pair prompt "${prompt_id}": it has no answer of ${member}`);
+  return found;
+}
+
+function whyNoPair(chosen: Completion, rejected: Completion, safety: boolean): string | undefined {
+  const ofChosen = obstacle(chosen.flags, safety);
+  if (ofChosen !== undefined) return `strong: ${ofChosen}`;
+  const ofRejected = obstacle(rejected.flags, false);
+  if (ofRejected !== undefined) return `weak: ${ofRejected}`;
+  return sameWords(chosen.text, rejected.text) ? 'both answers are equal' : undefined;
 }
 
 function card(

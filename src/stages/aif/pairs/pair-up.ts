@@ -2,8 +2,8 @@ import { counter } from '../../../base/counter.ts';
 import type { Rating } from '../../../judging/rating.ts';
 import type { Completion } from '../tables.ts';
 import { type Contradiction, contradictions, type TwiceScored } from './cross-check.ts';
-import { obstacle, type PairFlag, type Pick } from './pairs.ts';
-import { type Candidate, pickPair } from './pick-pair.ts';
+import { obstacle, type PairFlag, type PickedPair } from './pairs.ts';
+import { type PairCandidate, pickPair } from './pick-pair.ts';
 import type { RatedPrompt } from './rated-prompts.ts';
 import { type RatingStatistics, ratingStatistics } from './rating-statistics.ts';
 import type { BinarizeRule } from './rule.ts';
@@ -16,7 +16,7 @@ export type ModelCounts = { answers: number; flagged: number; unscored: number; 
 export type SourceCounts = { prompts: number; pairs: number };
 
 export interface PairedUp {
-  readonly picks: ReadonlyMap<string, Pick>;
+  readonly picks: ReadonlyMap<string, PickedPair>;
   readonly prompts: number;
   readonly drops: ReturnType<typeof counter>;
   /** answers that could be in no pair, by reason */
@@ -37,97 +37,131 @@ export interface PairedUp {
   readonly lengthSlope: number | null;
 }
 
-type Scored = Candidate & { readonly completion: Completion };
+type Scored = PairCandidate & { readonly completion: Completion };
 
 /**
  * Decides for every prompt which answer wins against which, in one walk over answers and ratings (two with
  * `length_residual`, which must know the whole dataset first). Keeps ids and numbers, no texts.
  */
 export async function pairUp(rated: () => AsyncIterable<RatedPrompt>, rule: BinarizeRule): Promise<PairedUp> {
-  const correct = rule.length_residual ? await lengthCorrection(rated(), rule) : undefined;
-  const picks = new Map<string, Pick>();
-  const [drops, leftOut, flags] = [counter(), counter(), counter()];
-  const models = new Map<string, ModelCounts>();
-  const sources = new Map<string, SourceCounts>();
-  const statistics = ratingStatistics();
-  const lengths = straightLine();
-  const twice: TwiceScored[] = [];
-  let prompts = 0;
-  let longer = 0;
+  const pairing = new Pairing(rule, rule.length_residual ? await lengthCorrection(rated(), rule) : undefined);
+  for await (const prompt of rated()) pairing.add(prompt);
+  return pairing.found();
+}
 
-  const modelOf = ({ member, model }: Completion): ModelCounts =>
-    entry(models, `${member}\n${model}`, () => ({ answers: 0, flagged: 0, unscored: 0, chosen: 0, rejected: 0 }));
+class Pairing {
+  readonly #rule: BinarizeRule;
+  readonly #correct: LengthCorrection | undefined;
+  readonly #picks = new Map<string, PickedPair>();
+  readonly #drops = counter();
+  readonly #leftOut = counter();
+  readonly #flags = counter();
+  readonly #models = new Map<string, ModelCounts>();
+  readonly #sources = new Map<string, SourceCounts>();
+  readonly #statistics = ratingStatistics();
+  readonly #lengths = straightLine();
+  readonly #twice: TwiceScored[] = [];
+  #prompts = 0;
+  #longer = 0;
 
-  function candidatesOf(prompt: RatedPrompt): Scored[] {
-    const candidates: Scored[] = [];
-    for (const completion of prompt.completions) {
-      const counts = modelOf(completion);
-      counts.answers += 1;
-      const own = prompt.ratings.get(completion.completion_id) ?? [];
-      const flag = obstacle(completion.flags, prompt.safety);
-      const raw = flag === undefined ? scoreOf(own, rule.score, rule.aspects, rule.weights) : null;
-      if (flag === undefined) crossCheck(completion, own);
-      if (flag !== undefined) {
-        counts.flagged += 1;
-        leftOut.add(flag);
-      } else if (raw === null) {
-        counts.unscored += 1;
-        leftOut.add('no full score');
-      } else {
-        lengths.add(completion.text.length, raw);
-        const score = correct === undefined ? raw : raw - correct.off(completion.text);
-        candidates.push({ id: completion.completion_id, text: completion.text, score, completion });
-      }
-    }
-    return candidates;
-  }
-  function crossCheck({ completion_id, model }: Completion, own: readonly Rating[]): void {
-    const overall = scoreOf(own, 'overall', []);
-    const mean_aspects = overall === null ? null : scoreOf(own, 'mean_aspects', rule.aspects);
-    if (overall !== null && mean_aspects !== null) twice.push({ completion_id, model, overall, mean_aspects });
+  constructor(rule: BinarizeRule, correct: LengthCorrection | undefined) {
+    this.#rule = rule;
+    this.#correct = correct;
   }
 
-  for await (const prompt of rated()) {
-    prompts += 1;
-    statistics.add(prompt);
-    const source = entry(sources, prompt.source ?? '', () => ({ prompts: 0, pairs: 0 }));
+  add(prompt: RatedPrompt): void {
+    this.#prompts += 1;
+    this.#statistics.add(prompt);
+    const source = entry(this.#sources, prompt.source ?? '', () => ({ prompts: 0, pairs: 0 }));
     source.prompts += 1;
-    const candidates = candidatesOf(prompt);
-    const picked = pickPair(candidates, rule, prompt.prompt_id);
+    const candidates = prompt.completions.flatMap((completion) => this.#candidateOf(completion, prompt) ?? []);
+    const picked = pickPair(candidates, this.#rule, prompt.prompt_id);
     if (!picked.ok) {
-      drops.add(picked.reason);
-      continue;
+      this.#drops.add(picked.reason);
+      return;
     }
     const { chosen, rejected } = picked;
-    const found: PairFlag[] = [];
-    if (sameWhenCut(prompt.prompt, chosen.text, rejected.text, rule.trainer)) found.push('same_when_cut');
-    if (chosen.completion.flags.includes('refusal')) found.push('refusal_chosen');
-    if (found.includes('same_when_cut') && rule.same_when_cut === 'drop') {
-      drops.add('same when cut by the trainer');
-      continue;
+    const flags: PairFlag[] = [];
+    if (sameWhenCut(prompt.prompt, chosen.text, rejected.text, this.#rule.trainer)) flags.push('same_when_cut');
+    if (chosen.completion.flags.includes('refusal')) flags.push('refusal_chosen');
+    if (flags.includes('same_when_cut') && this.#rule.same_when_cut === 'drop') {
+      this.#drops.add('same when cut by the trainer');
+      return;
     }
     source.pairs += 1;
-    modelOf(chosen.completion).chosen += 1;
-    modelOf(rejected.completion).rejected += 1;
-    longer += chosen.text.length > rejected.text.length ? 1 : 0;
-    for (const flag of found) flags.add(flag);
-    picks.set(prompt.prompt_id, {
+    this.#modelOf(chosen.completion).chosen += 1;
+    this.#modelOf(rejected.completion).rejected += 1;
+    this.#longer += chosen.text.length > rejected.text.length ? 1 : 0;
+    for (const flag of flags) this.#flags.add(flag);
+    this.#picks.set(prompt.prompt_id, {
       prompt_id: prompt.prompt_id,
       chosen_id: chosen.id,
       rejected_id: rejected.id,
       score_chosen: chosen.score,
       score_rejected: rejected.score,
       candidates: candidates.length,
-      flags: found,
+      flags,
     });
   }
-  return {
-    ...{ picks, prompts, drops, leftOut, models, sources, longer, flags: flags.counts(), statistics: statistics.found() },
-    contradictions: contradictions(twice, rule.cross_check),
-    twiceScored: twice.length,
-    lengthCorrelation: lengths.correlation(),
-    lengthSlope: correct === undefined ? null : 1000 * correct.slope,
-  };
+
+  /** An answer with its score; `undefined` where it can be in no pair. */
+  #candidateOf(completion: Completion, { ratings, safety }: RatedPrompt): Scored | undefined {
+    const { completion_id: id, text, flags } = completion;
+    const counts = this.#modelOf(completion);
+    counts.answers += 1;
+    const flag = obstacle(flags, safety);
+    if (flag !== undefined) {
+      counts.flagged += 1;
+      this.#leftOut.add(flag);
+      return undefined;
+    }
+    const own = ratings.get(id) ?? [];
+    this.#crossCheck(completion, own);
+    const raw = scoreOf(own, this.#rule.score, this.#rule.aspects, this.#rule.weights);
+    if (raw === null) {
+      counts.unscored += 1;
+      this.#leftOut.add('no full score');
+      return undefined;
+    }
+    this.#lengths.add(text.length, raw);
+    return { id, text, score: this.#correct === undefined ? raw : raw - this.#correct.off(text), completion };
+  }
+
+  #crossCheck({ completion_id, model }: Completion, own: readonly Rating[]): void {
+    const overall = scoreOf(own, 'overall', []);
+    const mean_aspects = overall === null ? null : scoreOf(own, 'mean_aspects', this.#rule.aspects);
+    if (overall !== null && mean_aspects !== null) this.#twice.push({ completion_id, model, overall, mean_aspects });
+  }
+
+  #modelOf({ member, model }: Completion): ModelCounts {
+    const none = () => ({ answers: 0, flagged: 0, unscored: 0, chosen: 0, rejected: 0 });
+    return entry(this.#models, `${member}\n${model}`, none);
+  }
+
+  found(): PairedUp {
+    return {
+      picks: this.#picks,
+      prompts: this.#prompts,
+      drops: this.#drops,
+      leftOut: this.#leftOut,
+      models: this.#models,
+      sources: this.#sources,
+      longer: this.#longer,
+      flags: this.#flags.counts(),
+      statistics: this.#statistics.found(),
+      contradictions: contradictions(this.#twice, this.#rule.cross_check),
+      twiceScored: this.#twice.length,
+      lengthCorrelation: this.#lengths.correlation(),
+      lengthSlope: this.#correct === undefined ? null : 1000 * this.#correct.slope,
+    };
+  }
+}
+
+interface LengthCorrection {
+  /** points of the score for a character */
+  readonly slope: number;
+  /** points to take off the score of a text */
+  readonly off: (text: string) => number;
 }
 
 /**
@@ -136,7 +170,7 @@ export async function pairUp(rated: () => AsyncIterable<RatedPrompt>, rule: Bina
  * out by regression lifted the agreement of AlpacaEval with people from 0.94 to 0.98 (Dubois et al., arXiv 2404.04475, by
  * a logistic model of comparisons; here the score itself is regressed).
  */
-async function lengthCorrection(prompts: AsyncIterable<RatedPrompt>, rule: BinarizeRule) {
+async function lengthCorrection(prompts: AsyncIterable<RatedPrompt>, rule: BinarizeRule): Promise<LengthCorrection> {
   const line = straightLine();
   for await (const { completions, ratings, safety } of prompts) {
     for (const { completion_id, text, flags } of completions) {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { countsInWords } from '../../../base/counter.ts';
 import { hmacUniform } from '../../../base/hmac-choice.ts';
+import type { Turn } from '../../../datasets/conversation.ts';
 import { type Columns, writeParquet } from '../../../datasets/parquet.ts';
 import { PAIR_COLUMNS } from '../../../datasets/preference.ts';
 import { ZephyrError } from '../../../errors.ts';
@@ -9,7 +10,7 @@ import { pairsFile } from '../tables.ts';
 import type { AnsweredPrompt } from './rated-prompts.ts';
 
 /** What was decided about a prompt; its texts stay on the disk until they are written. */
-export interface Pick {
+export interface PickedPair {
   readonly prompt_id: string;
   readonly chosen_id: string;
   readonly rejected_id: string;
@@ -22,10 +23,6 @@ export interface Pick {
 /** `same_when_cut`: an estimate, see `sameWhenCut`; `refusal_chosen`: in a source where a refusal may be right. */
 export type PairFlag = 'same_when_cut' | 'refusal_chosen';
 
-interface Turn {
-  readonly content: string;
-  readonly role: 'user' | 'assistant';
-}
 /** A row of the final dataset. */
 export type Pair = {
   readonly prompt: string;
@@ -67,29 +64,26 @@ export function obstacle(flags: readonly string[], safety: boolean): string | un
   return NEVER_PAIRED.find((flag) => flags.includes(flag) && !(safety && flag === 'refusal'));
 }
 
+interface PairsToWrite {
+  /** by prompt id */
+  readonly picks: ReadonlyMap<string, PickedPair>;
+  readonly seed: number;
+  /** prompts to hold out, drawn by seed and prompt alone */
+  readonly test: number;
+  /** prompts that gave no pair, by reason, for the error */
+  readonly dropped: Readonly<Record<string, number>>;
+}
+
 /**
- * Writes the picks as the splits `train_prefs` and `test_prefs`, in the order of the prompts. `test` prompts are held out,
- * drawn by seed and prompt alone. Only they, and the pairs that are just being written, are in memory.
+ * Writes the picks as the splits `train_prefs` and `test_prefs`, in the order of the prompts. Only the held-out pairs, and
+ * those that are being written, are in memory. Throws a `ZephyrError` (usage) where there are not more picks than `test`.
  */
 export async function writePairs(
   out: string,
-  picks: ReadonlyMap<string, Pick>,
   answered: AsyncIterable<AnsweredPrompt>,
-  seed: number,
-  test: number,
-  dropped: Readonly<Record<string, number>>,
+  { picks, seed, test, dropped }: PairsToWrite,
 ): Promise<Record<(typeof SPLITS)[number], number>> {
-  if (picks.size <= test) {
-    const reasons = countsInWords(dropped);
-    const why = reasons === '' ? '' : `; dropped: ${reasons}`;
-    throw picks.size === 0
-      ? new ZephyrError(`Cannot make a pair of any prompt${reasons === '' ? '' : `: ${reasons}`}`, {
-          hint: 'look at the answers and their ratings, and at the rule in aif',
-        })
-      : new ZephyrError(`Cannot hold out ${test} prompts: expected fewer than the ${picks.size} pairs that there are`, {
-          hint: `lower testPrompts of aif.binarize, or of aif where it is delta learning${why}`,
-        });
-  }
+  if (picks.size <= test) throw tooFew(picks.size, test, countsInWords(dropped));
   const byDraw = [...picks.keys()].map((id) => ({ id, at: hmacUniform(seed, 'test prompts', id) })).sort((a, b) => a.at - b.at);
   const held = new Set(byDraw.slice(0, test).map(({ id }) => id));
   const heldPairs: Pair[] = [];
@@ -107,7 +101,17 @@ export async function writePairs(
   return { train_prefs, test_prefs };
 }
 
-function pairOf({ prompt, prompt_id, source, completions }: AnsweredPrompt, pick: Pick): Pair {
+function tooFew(pairs: number, test: number, reasons: string): ZephyrError {
+  if (pairs === 0)
+    return new ZephyrError(`Cannot make a pair of any prompt${reasons === '' ? '' : `: ${reasons}`}`, {
+      hint: 'look at the answers and their ratings, and at the rule in aif',
+    });
+  return new ZephyrError(`Cannot hold out ${test} prompts: expected fewer than the ${pairs} pairs that there are`, {
+    hint: `lower testPrompts of aif.binarize, or of aif where it is delta learning${reasons === '' ? '' : `; dropped: ${reasons}`}`,
+  });
+}
+
+function pairOf({ prompt, prompt_id, source, completions }: AnsweredPrompt, pick: PickedPair): Pair {
   const answer = (id: string) => {
     const found = completions.find(({ completion_id }) => completion_id === id);
     if (found === undefined) throw new Error(`Cannot write the pair of prompt "${prompt_id}": answer "${id}" is gone`);

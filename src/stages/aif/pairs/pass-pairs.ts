@@ -55,7 +55,7 @@ export const passPairs: Task = async (context) => {
     for (const [oddity, count] of Object.entries(seen.oddities)) oddities.add(oddity, count);
     if (Object.keys(seen.dropped).length > 0) dropped[name] = seen.dropped;
     counts[name] = seen.isAsPublished
-      ? await passOn(context.out, found, split, name, seen.kept)
+      ? await passOn(context.out, found, namesOf(found, split, name), seen.kept)
       : await writeParquet(join(context.out, `data/${name}-00000-of-00001.parquet`), COLUMNS, converted(found));
     files[name] = `data/${name}*`;
   }
@@ -114,10 +114,8 @@ function look(row: Row): { readonly use: boolean; readonly asPublished?: boolean
   return { use: true, asPublished, reason: 'the prompt is not the first user turn' };
 }
 
-async function passOn(out: string, { files }: Split, split: string, name: string, rows: number): Promise<number> {
-  const paths = files.map(({ path }) => path);
-  const names = namesOf(paths, split, name);
-  for (const [index, path] of paths.entries())
+async function passOn(out: string, { files }: Split, names: readonly string[], rows: number): Promise<number> {
+  for (const [index, { path }] of files.entries())
     await copyFile(path, join(out, 'data', names[index] as string), constants.COPYFILE_FICLONE);
   return rows;
 }
@@ -142,7 +140,8 @@ async function* converted(split: Split): AsyncGenerator<Row> {
 }
 
 /** Under the split's new name; where the old one is in no file's name, or two folders have files of one name, numbered. */
-function namesOf(paths: readonly string[], split: string, name: string): string[] {
+function namesOf({ files }: Split, split: string, name: string): string[] {
+  const paths = files.map(({ path }) => path);
   const renamed = paths.map((path) => basename(path)).filter((base) => base.startsWith(split));
   if (new Set(renamed).size === paths.length) return renamed.map((base) => name + base.slice(split.length));
   const digits = (number: number) => String(number).padStart(5, '0');

@@ -1,7 +1,7 @@
 import { hmacOrder, hmacPick } from '../../../base/hmac-choice.ts';
 
 /** An answer that may win or lose. */
-export interface Candidate {
+export interface PairCandidate {
   /** unique within the prompt */
   readonly id: string;
   readonly text: string;
@@ -29,7 +29,7 @@ export type DropReason =
   | 'tie'
   | 'margin too thin'
   | 'chosen scores too low';
-export type Picked<T extends Candidate> =
+export type Picked<T extends PairCandidate> =
   | { readonly ok: true; readonly chosen: T; readonly rejected: T }
   | { readonly ok: false; readonly reason: DropReason };
 
@@ -37,7 +37,7 @@ export type Picked<T extends Candidate> =
 const EXACT = 1e-9;
 
 /** Best against another, by the rule; among equals, and among those that may lose, seed and prompt decide alone. */
-export function pickPair<T extends Candidate>(candidates: readonly T[], rule: PairRule, promptId: string): Picked<T> {
+export function pickPair<T extends PairCandidate>(candidates: readonly T[], rule: PairRule, promptId: string): Picked<T> {
   const drop = (reason: DropReason): Picked<T> => ({ ok: false, reason });
   if (candidates.length < 2) return drop('fewer than two rated answers');
   const best = Math.max(...candidates.map(({ score }) => score));
@@ -53,7 +53,11 @@ export function pickPair<T extends Candidate>(candidates: readonly T[], rule: Pa
   return { ok: true, chosen, rejected };
 }
 
-function losers<T extends Candidate>(different: readonly T[], best: number, { rejected, margin_band }: PairRule): readonly T[] {
+function losers<T extends PairCandidate>(
+  different: readonly T[],
+  best: number,
+  { rejected, margin_band }: PairRule,
+): readonly T[] {
   const lowest = Math.min(...different.map(({ score }) => score));
   const { min, max } = margin_band ?? { min: 0, max: Number.POSITIVE_INFINITY };
   switch (rejected) {
@@ -69,12 +73,12 @@ function losers<T extends Candidate>(different: readonly T[], best: number, { re
 }
 
 /** The draw must not depend on the order in which answers arrived. */
-function inOrder<T extends Candidate>(candidates: readonly T[]): T[] {
+function inOrder<T extends PairCandidate>(candidates: readonly T[]): T[] {
   return hmacOrder('order', 'candidates', candidates, ({ id }) => id);
 }
 
 /** Whether two texts have the same words, white space aside. Ends at the first word that differs. */
-function sameWords(a: string, b: string): boolean {
+export function sameWords(a: string, b: string): boolean {
   const [inA, inB] = [/\S+/g, /\S+/g];
   for (;;) {
     const [wordA, wordB] = [inA.exec(a)?.[0], inB.exec(b)?.[0]];

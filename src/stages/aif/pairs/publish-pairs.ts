@@ -29,7 +29,12 @@ export async function publishPairs(context: TaskContext, rule: BinarizeRule, fee
   for (const [reason, count] of Object.entries(feedback.dropped())) paired.drops.add(reason, count);
   const { out } = context;
   const dropped = paired.drops.counts();
-  const rows = await writePairs(out, paired.picks, feedback.answered(), rule.seed, rule.test_prompts, dropped);
+  const rows = await writePairs(out, feedback.answered(), {
+    picks: paired.picks,
+    seed: rule.seed,
+    test: rule.test_prompts,
+    dropped,
+  });
   const report = reportOf(rule, paired, rows, feedback.origin);
   await writeFile(join(out, REPORT_FILE), `${JSON.stringify(report, undefined, 2)}\n`);
   const contradicting = paired.contradictions;

@@ -109,11 +109,11 @@ function aligned({ prompt_id, completions }: AnsweredPrompt, ratings: readonly R
   return own;
 }
 
-type Origin = Pick<AnsweredPrompt, 'source' | 'safety'>;
+type PromptOrigin = Pick<AnsweredPrompt, 'source' | 'safety'>;
 
-async function readOrigins(folder: string | undefined): Promise<ReadonlyMap<string, Origin> | undefined> {
+async function readOrigins(folder: string | undefined): Promise<ReadonlyMap<string, PromptOrigin> | undefined> {
   if (folder === undefined) return undefined;
-  const origins = new Map<string, Origin>();
+  const origins = new Map<string, PromptOrigin>();
   for await (const row of readRows(join(folder, PROMPTS_FILE)))
     origins.set(String(row.prompt_id), {
       source: typeof row.source === 'string' ? row.source : null,

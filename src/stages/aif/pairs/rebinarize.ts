@@ -12,7 +12,7 @@ import { COMPLETION_COLUMNS, COMPLETIONS_FILE, RATING_COLUMNS, RATINGS_FILE } fr
 import { publishPairs } from './publish-pairs.ts';
 import type { RatedPrompt } from './rated-prompts.ts';
 import { binarizeRule } from './rule.ts';
-import { type Rated, readUltraFeedback } from './ultrafeedback.ts';
+import { type RatedRow, readUltraFeedback } from './ultrafeedback.ts';
 
 const config = binarizeRule.extend({
   config: z.string().optional(),
@@ -43,32 +43,36 @@ export const rebinarize: Task = async (context) => {
   let isFirst = true;
   const sources = new Set<string>();
 
-  async function* kept(): AsyncGenerator<Rated> {
-    const isCounted = isFirst;
-    const drop = isCounted ? drops.add : () => {};
-    isFirst = false;
+  /** Each row with what it says, or why it is left out. */
+  async function* read(): AsyncGenerator<{ readonly at: string; readonly rated?: RatedRow; readonly reason?: string }> {
     const seen = new Set<string>();
     for await (const { at, row } of placedRows(files, { columns: UF_COLUMNS })) {
       const rated = row === undefined ? undefined : readUltraFeedback(row);
-      if (rated === undefined) {
-        const reason = row === undefined ? 'no JSON object' : 'other columns';
-        if (isCounted) unusable.drop(reason, at);
-        drop(reason);
-        continue;
-      }
-      if (isCounted) unusable.keep();
-      if (drop_sources.includes(rated.source)) drop(`source ${rated.source}`);
-      else if (listed.has(normalise(rated.prompt))) drop('in a benchmark');
-      else if (seen.has(rated.prompt_id)) drop('duplicate');
+      if (rated === undefined) yield { at, reason: row === undefined ? 'no JSON object' : 'other columns' };
+      else if (drop_sources.includes(rated.source)) yield { at, rated, reason: `source ${rated.source}` };
+      else if (listed.has(normalise(rated.prompt))) yield { at, rated, reason: 'in a benchmark' };
+      else if (seen.has(rated.prompt_id)) yield { at, rated, reason: 'duplicate' };
       else {
         seen.add(rated.prompt_id);
-        sources.add(rated.source);
-        yield rated;
+        yield { at, rated };
       }
     }
-    // before anything is made of a part of them
-    const columns = isCounted && unusable.isAll ? await columnsOf(files) : [];
-    if (isCounted) unusable.refuseAbove(max_dropped, { ...RATINGS, columns });
+  }
+  /** What is left out is counted in the first walk alone. */
+  async function* kept(): AsyncGenerator<RatedRow> {
+    const isCounted = isFirst;
+    isFirst = false;
+    for await (const { at, rated, reason } of read()) {
+      if (isCounted && rated === undefined) unusable.drop(reason ?? '', at);
+      if (isCounted && rated !== undefined) unusable.keep();
+      if (isCounted && reason !== undefined) drops.add(reason);
+      if (rated === undefined || reason !== undefined) continue;
+      sources.add(rated.source);
+      yield rated;
+    }
+    if (!isCounted) return;
+    // refused before anything is made of a part of the rows
+    unusable.refuseAbove(max_dropped, { ...RATINGS, columns: unusable.isAll ? await columnsOf(files) : [] });
   }
   async function* prompts(): AsyncGenerator<RatedPrompt> {
     for await (const { ratings, source, ...rated } of kept())

@@ -23,7 +23,7 @@ const ufRow = z.looseObject({
 });
 
 /** A row of openbmb/UltraFeedback as completions and ratings. */
-export interface Rated {
+export interface RatedRow {
   readonly prompt_id: string;
   readonly prompt: string;
   readonly source: string;
@@ -32,7 +32,7 @@ export interface Rated {
 }
 
 /** `undefined` when the row has not the columns of openbmb/UltraFeedback. */
-export function readUltraFeedback(row: Row): Rated | undefined {
+export function readUltraFeedback(row: Row): RatedRow | undefined {
   const parsed = ufRow.safeParse(row);
   if (!parsed.success) return undefined;
   const { instruction: prompt, source, completions: answers } = parsed.data;

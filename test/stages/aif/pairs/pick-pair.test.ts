@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { drawMembers } from '../../../../src/stages/aif/answers/assignments.ts';
-import { type Candidate, type PairRule, pickPair, REJECTED } from '../../../../src/stages/aif/pairs/pick-pair.ts';
+import { type PairCandidate, type PairRule, pickPair, REJECTED } from '../../../../src/stages/aif/pairs/pick-pair.ts';
 
 const RULE: PairRule = { seed: 1, rejected: 'random_lower', margin_band: null, ties: 'drop', min_margin: 0, min_chosen: null };
-const answers = (...scores: number[]): Candidate[] => scores.map((score, n) => ({ id: `a${n}`, text: `text ${n}`, score }));
-const pick = (candidates: Candidate[], rule: Partial<PairRule> = {}, prompt = 'p'): string | string[] => {
+const answers = (...scores: number[]): PairCandidate[] => scores.map((score, n) => ({ id: `a${n}`, text: `text ${n}`, score }));
+const pick = (candidates: PairCandidate[], rule: Partial<PairRule> = {}, prompt = 'p'): string | string[] => {
   const picked = pickPair(candidates, { ...RULE, ...rule }, prompt);
   return picked.ok ? [picked.chosen.id, picked.rejected.id] : picked.reason;
 };
@@ -73,7 +73,7 @@ const anyRule = fc.record({
 const anyAnswers = fc.array(fc.tuple(fc.integer({ min: 2, max: 10 }), fc.constantFrom('one', ' one ', 'two', 'three', 'four')), {
   maxLength: 6,
 });
-const asCandidates = (given: readonly (readonly [number, string])[]): Candidate[] =>
+const asCandidates = (given: readonly (readonly [number, string])[]): PairCandidate[] =>
   given.map(([double, text], n) => ({ id: `a${n}`, text, score: double / 2 }));
 
 test('a pair never depends on the order in which answers arrived', () => {
@@ -94,7 +94,7 @@ test('no pair violates its rule', () => {
       const candidates = asCandidates(given);
       const best = Math.max(...candidates.map(({ score }) => score));
       const words = (text: string) => text.trim();
-      const fits = (chosen: Candidate, rejected: Candidate) => {
+      const fits = (chosen: PairCandidate, rejected: PairCandidate) => {
         const margin = chosen.score - rejected.score;
         const lower = candidates.filter(({ score, text }) => score < best && words(text) !== words(chosen.text));
         return (
