@@ -3,14 +3,14 @@
 // done again, because every part leaves its proof last. `--test` adds what the tests need.
 // ZEPHYR_PYTHON names the Python to use; pip and npm take their own settings from the environment as always.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { bundleStamp, root, stampOf } from './stamp.mjs';
+import { bundleStamp, root } from './stamp.mjs';
 
 const forTests = process.argv.includes('--test');
 const own = (path) => join(root, path);
 const bundledNode = own('node_modules/node/bin/node');
-const venvPython = own('.venv/bin/python');
 const parts = [
   { title: 'Node packages', ready: packagesReady, make: installPackages },
   { title: 'Node 24', ready: () => runtime() !== undefined, make: fetchRuntime },
@@ -79,71 +79,20 @@ async function fetchRuntime() {
 
 // Python
 
+/** The CLI makes environments by the same code. It needs the parts before this one: Node packages, and a Node that reads TypeScript. */
+function environmentArgs() {
+  return [own('scripts/make-environment.mjs'), ...(forTests ? ['--test'] : [])];
+}
+
 function pythonReady() {
-  const stamp = JSON.parse(readText('.venv/zephyr.json') ?? 'null');
-  if (stamp === null || stamp.folder !== root || stamp.requirements !== requirementsStamp(stamp.forTests)) return false;
-  return (stamp.forTests || !forTests) && pythonVersion(venvPython) === stamp.python;
-}
-
-/** The tests' list takes the other one in. */
-function requirements(withTests) {
-  const file = withTests
-    ? 'scripts/train/environments/train/requirements-test.txt'
-    : 'scripts/train/environments/train/requirements.txt';
-  if (!existsSync(own(file))) throw new SetupError(`Cannot read "${file}"`, 'the checkout is not whole; git status tells');
-  return file;
-}
-
-function requirementsStamp(withTests) {
-  return stampOf(['scripts/train/environments/train/requirements.txt', requirements(withTests)]);
+  return spawnSync(runtime(), [...environmentArgs(), '--check']).status === 0;
 }
 
 async function installPython() {
-  const stampFile = own('.venv/zephyr.json');
-  const old = JSON.parse(readText('.venv/zephyr.json') ?? 'null');
-  const isSound = old !== null && old.folder === root && pythonVersion(venvPython) === old.python;
-  rmSync(stampFile, { force: true });
-  if (!isSound) {
-    const python = findPython();
-    await run(python, ['-m', 'venv', '--clear', own('.venv')], 'the lines above say what Python misses');
-  }
-  const withTests = forTests || old?.forTests === true;
-  const hint = 'see the lines above; pip must reach its registry, and the packages take about 2 GB of disk';
-  const options = ['--no-input', '--disable-pip-version-check', '--progress-bar=off'];
-  await run(venvPython, ['-m', 'pip', 'install', ...options, '-r', own(requirements(withTests))], hint);
-  const stamp = {
-    folder: root,
-    python: pythonVersion(venvPython),
-    requirements: requirementsStamp(withTests),
-    forTests: withTests,
-  };
-  writeFileSync(stampFile, JSON.stringify(stamp));
-}
-
-/** The first Python of 3.11 or later that can make a virtual environment; one that the pins were tried with goes first. */
-function findPython() {
-  const names = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python'];
-  const candidates = process.env.ZEPHYR_PYTHON === undefined ? names : [process.env.ZEPHYR_PYTHON];
-  const seen = candidates.map((name) => ({ name, version: pythonVersion(name) })).filter(({ version }) => version !== undefined);
-  const minor = ({ version }) => Number(version.split('.')[1]);
-  const fit = seen.filter((python) => python.version.startsWith('3.') && minor(python) >= 11);
-  const found = seen.map(({ name, version }) => `${name} is ${version}`).join(', ') || `no ${candidates.join(', ')} on the PATH`;
-  if (fit.length === 0) {
-    throw new SetupError(`Cannot find Python 3.11 or later: ${found}`, 'install it, or name one in ZEPHYR_PYTHON');
-  }
-  const able = fit.filter(({ name }) => spawnSync(name, ['-c', 'import venv, ensurepip']).status === 0);
-  const chosen = able.find((python) => minor(python) <= 13) ?? able[0];
-  if (chosen !== undefined) return chosen.name;
-  throw new SetupError(
-    `Cannot make a virtual environment: the module venv is missing (${found})`,
-    'on Debian and Ubuntu: apt-get install python3-venv',
-  );
-}
-
-function pythonVersion(python) {
-  const code = 'import sys; print(".".join(map(str, sys.version_info[:3])))';
-  const { status, stdout } = spawnSync(python, ['-c', code], { encoding: 'utf8' });
-  return status === 0 ? stdout.trim() : undefined;
+  const child = spawn(runtime(), environmentArgs(), { stdio: ['ignore', 'ignore', 'inherit'] });
+  const [code] = await once(child, 'close');
+  // it has said itself why it cannot
+  if (code !== 0) process.exit(code ?? 1);
 }
 
 // Bundle

@@ -16,7 +16,7 @@ export function filesUnder(path) {
 }
 
 /** sha256 over the names and bytes of files and folders. */
-export function stampOf(paths) {
+function stampOf(paths) {
   const hash = createHash('sha256');
   for (const path of paths.flatMap(filesUnder)) {
     const bytes = readFileSync(join(root, path));

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
 import { TRAIN } from '../model/job.ts';
-import { readIfThere } from './job-folder.ts';
 
 /** Where the Python environments of an installation are: a program names its own, `environments/NAME` pins what is in it. */
 export interface Environments {
@@ -16,9 +16,17 @@ export interface Environments {
 export const environmentPins = ({ root }: Pick<Environments, 'root'>, name: string): string =>
   join(root, 'scripts', 'train', 'environments', name, 'requirements.txt');
 
+/** The interpreter that a target names for an environment, if it names one: then zephyr makes none. */
+export function givenPython(
+  { python, pythons }: { readonly python?: string | undefined; readonly pythons: Readonly<Record<string, string>> },
+  name: string,
+): string | undefined {
+  return pythons[name] ?? (name === TRAIN ? python : undefined);
+}
+
 /** What `pip install` is told to install, as text. */
 export async function readRequirements(path: string): Promise<string> {
-  const text = await readIfThere(path);
+  const text = await readFile(path, 'utf8').catch(() => undefined);
   if (text === undefined) throw new ZephyrError(`Cannot read the pinned requirements at "${path}"`, { exit: 'preflight' });
   return text;
 }

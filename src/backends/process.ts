@@ -28,6 +28,8 @@ export interface ProcessOptions {
   readonly host: string;
   /** absolute path of the interpreter that holds what a Python environment pins, by the name of that */
   readonly python: (environment: string) => Promise<string>;
+  /** whether a target names the interpreter of an environment; zephyr makes the others */
+  readonly isGiven: (environment: string) => boolean;
   /** its job folders are one or two levels below its root: where `find` looks */
   readonly workspace: FolderWorkspace;
   /** folder of this installation: holds scripts/train */
@@ -58,9 +60,33 @@ export class ProcessScheduler implements Scheduler {
   }
 
   async check(environments: readonly string[]): Promise<void> {
-    const jobs = this.workspace.root;
-    for (const name of environments)
-      await checkPython({ python: await this.options.python(name), requirements: environmentPins(this.options, name), jobs });
+    for (const name of environments) {
+      const python = await this.options.python(name);
+      const requirements = environmentPins(this.options, name);
+      const hint = this.options.isGiven(name)
+        ? `install what is pinned there: ${python} -m pip install -r ${requirements}`
+        : `delete ${dirname(dirname(python))}, and it is made again`;
+      await checkPython({ python, requirements, jobs: this.workspace.root, hint });
+    }
+  }
+
+  async unmade(environments: readonly string[]): Promise<string[]> {
+    const made = environments.filter((name) => !this.options.isGiven(name));
+    const lacking = await Promise.all(made.map(async (name) => ({ name, isWhole: await this.isWhole(name) })));
+    return lacking.flatMap(({ name, isWhole }) => (isWhole ? [] : [name]));
+  }
+
+  /** The stamp is there, which the making of an environment leaves last, and so are its packages. */
+  async isWhole(environment: string): Promise<boolean> {
+    const folder = dirname(dirname(await this.options.python(environment)));
+    if ((await readIfThere(join(folder, 'zephyr.json'))) === undefined) return false;
+    return await this.check([environment]).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof ZephyrError) return false;
+        throw error;
+      },
+    );
   }
 
   environment(name: string): Promise<string> {

@@ -13,6 +13,8 @@ export interface PythonCheck {
   readonly requirements: string;
   /** where the stamp of the last good check lies */
   readonly jobs: string;
+  /** what to do about an interpreter that does not do */
+  readonly hint: string;
 }
 
 const ASK = `
@@ -23,13 +25,12 @@ def version(name):
 print(json.dumps({"site": sysconfig.get_path("purelib"), "versions": {n: version(n) for n in sys.argv[1:]}}))
 `;
 const answer = z.object({ site: z.string(), versions: z.record(z.string(), z.string().nullable()) });
-const HINT = 'Make the training environment with: npm run setup';
 
 /**
  * Throws unless the interpreter exists and holds what requirements.txt pins with `==`. Asking Python takes a third of a
  * second, so a good answer is kept until site-packages or the requirements change.
  */
-export async function checkPython({ python, requirements, jobs }: PythonCheck): Promise<void> {
+export async function checkPython({ python, requirements, jobs, hint }: PythonCheck): Promise<void> {
   const wanted = await readRequirements(requirements);
   const stamp = join(jobs, '.python-check', `${sha256(python).slice(0, 16)}.json`);
   if (await holds(stamp, python, wanted)) return;
@@ -44,14 +45,14 @@ export async function checkPython({ python, requirements, jobs }: PythonCheck): 
   if (exitCode !== 0) {
     throw new ZephyrError(`Cannot run Python at "${python}": ${shortMessage ?? `exit code ${exitCode}`}`, {
       exit: 'preflight',
-      hint: HINT,
+      hint,
     });
   }
   const { site, versions } = answer.parse(JSON.parse(stdout));
   const wrong = [...pins].filter(([name, version]) => !matches(versions[name] ?? null, version));
   if (wrong.length > 0) {
     const list = wrong.map(([name, version]) => `${name} ${version} (found ${versions[name] ?? 'none'})`).join(', ');
-    throw new ZephyrError(`Python at "${python}" lacks ${list}`, { exit: 'preflight', hint: HINT });
+    throw new ZephyrError(`Python at "${python}" lacks ${list}`, { exit: 'preflight', hint });
   }
   await mkdir(dirname(stamp), { recursive: true });
   await atomicWrite(stamp, JSON.stringify({ seal: await seal(python, wanted, site), site }));

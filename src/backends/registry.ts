@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
-import { TRAIN } from '../model/job.ts';
 import type { Backend } from './backend.ts';
 import { dockerOptions, podmanOptions, processOptions } from './target-options.ts';
 
@@ -40,12 +39,16 @@ export const BACKENDS = {
     nodes: 1,
     open: async (options, place) => {
       const { ProcessScheduler } = await import('./process.ts');
-      const { environmentFolder } = await import('./environments.ts');
-      const { python, pythons, environment } = options;
-      const given: Readonly<Record<string, string>> = { ...(python !== undefined && { [TRAIN]: python }), ...pythons };
+      const { environmentFolder, givenPython } = await import('./environments.ts');
       const workspace = await localWorkspace(place);
-      const interpreter = async (name: string) => given[name] ?? join(await environmentFolder(place, name), 'bin', 'python');
-      return { scheduler: new ProcessScheduler({ ...place, workspace, python: interpreter, environment }), workspace };
+      const scheduler = new ProcessScheduler({
+        ...place,
+        workspace,
+        environment: options.environment,
+        isGiven: (name) => givenPython(options, name) !== undefined,
+        python: async (name) => givenPython(options, name) ?? join(await environmentFolder(place, name), 'bin', 'python'),
+      });
+      return { scheduler, workspace };
     },
   }),
   docker: backend({ options: dockerOptions, nodes: 1, open: (options, place) => openContainers('docker', options, place) }),

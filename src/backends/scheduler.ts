@@ -29,6 +29,8 @@ export interface Scheduler {
   readonly askEveryMs: number;
   /** Throws a `ZephyrError` (exit `preflight`) that says what jobs of these Python environments would miss; changes nothing. */
   check(environments: readonly string[]): Promise<void>;
+  /** Those of these Python environments that zephyr itself makes, on this machine, and that are not whole. */
+  unmade?(environments: readonly string[]): Promise<string[]>;
   /** Digest of what this Python environment holds: see `Ingredients.environment`. */
   environment(name: string): Promise<string>;
   /** What `auto` means where the jobs run. */

@@ -1,3 +1,4 @@
+import { environmentDigest } from '../backends/environments.ts';
 import type { Decision } from '../plan/explain.ts';
 import type { EnvironmentDigests } from '../plan/fingerprint.ts';
 import type { Target } from '../recipe/target.ts';
@@ -10,10 +11,7 @@ interface EnvironmentSource {
 
 /** For a plan: the pins of an environment without a backend, or of an image as its engine says. */
 export async function environmentSource(context: Context, target: Target): Promise<EnvironmentSource> {
-  if (target.backend === 'process') {
-    const { environmentDigest } = await import('../backends/environments.ts');
-    return { environment: (name) => environmentDigest(context, name) };
-  }
+  if (target.backend === 'process') return { environment: (name) => environmentDigest(context, name) };
   const { openTargetBackend } = await import('./backend.ts');
   return (await openTargetBackend(context, target)).scheduler;
 }
@@ -38,5 +36,15 @@ export function environmentsToRun(decisions: readonly Decision[]): string[] {
 /** Makes the Python environments that are not there yet, where zephyr makes them, and throws for what jobs would miss still. */
 export async function readyEnvironments(context: Context, target: Target, names: readonly string[]): Promise<void> {
   const { openTargetBackend } = await import('./backend.ts');
-  await (await openTargetBackend(context, target)).scheduler.check(names);
+  const { scheduler } = await openTargetBackend(context, target);
+  for (const name of (await scheduler.unmade?.(names)) ?? []) await make(context, name);
+  await scheduler.check(names);
+}
+
+async function make({ root, cache, env, signal, emit }: Context, name: string): Promise<void> {
+  const { makeEnvironment } = await import('../backends/make-environment.ts');
+  await makeEnvironment({
+    ...{ root, cache, env, signal, name },
+    say: (message) => emit({ type: 'environment', environment: name, message }),
+  });
 }

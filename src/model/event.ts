@@ -99,6 +99,8 @@ export type RunEvent =
     }
   /** `lasting`: to be read when the step is over as well */
   | { readonly type: 'note'; readonly stage: string; readonly step: string; readonly message: string; readonly lasting?: true }
+  /** how far a Python environment is that is made because a step needs it */
+  | { readonly type: 'environment'; readonly environment: string; readonly message: string }
   | { readonly type: 'warning'; readonly message: string }
   | {
       readonly type: 'step-done';

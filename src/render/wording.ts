@@ -58,6 +58,8 @@ export function wordingOf(event: RunEvent, running: RunningStep | undefined): Wo
       return undefined;
     case 'note':
       return { ...say('info', event.message), ...(event.lasting === true ? { isWhole: true } : {}) };
+    case 'environment':
+      return { ...say('info', `Python environment "${event.environment}": ${event.message}`), isWhole: true };
     case 'warning':
       return say('warning', event.message);
     case 'step-done': {

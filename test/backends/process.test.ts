@@ -41,7 +41,8 @@ async function withBackend(
   try {
     await use(
       jobs,
-      (interpreter, host = 'here/boot') => new ProcessScheduler({ host, python: async () => interpreter, workspace, root: home }),
+      (interpreter, host = 'here/boot') =>
+        new ProcessScheduler({ host, python: async () => interpreter, isGiven: () => true, workspace, root: home }),
       file,
     );
   } finally {
@@ -68,7 +69,7 @@ test('check says which interpreter is missing and how to get it', async () => {
     await assert.rejects(open(join(jobs, 'no-python')).check(['train']), {
       exit: 'preflight',
       message: /no-python/,
-      hint: /npm run setup/,
+      hint: /no-python -m pip install -r /,
     });
   });
 });

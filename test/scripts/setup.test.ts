@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 
 /** A checkout whose npm and bundler are two-line programs that log each call; Python is the real one. */
@@ -23,11 +33,14 @@ function checkout(t: TestContext) {
     },
   });
   write('package-lock.json', lock);
-  write('package.json', '{}');
+  write('package.json', '{"type":"module"}');
+  cpSync('src', join(root, 'src'), { recursive: true });
   write('src/cli.ts', 'export {};');
   write('scripts/train/environments/train/requirements.txt', '');
-  write('scripts/train/environments/train/requirements-test.txt', '');
-  for (const name of ['setup.mjs', 'stamp.mjs']) copyFileSync(`scripts/${name}`, join(root, 'scripts', name));
+  write('scripts/train/environments/train/requirements-test.txt', '# what tests need');
+  copyFileSync('scripts/train/environments/make.py', join(root, 'scripts/train/environments/make.py'));
+  for (const name of ['setup.mjs', 'stamp.mjs', 'make-environment.mjs'])
+    copyFileSync(`scripts/${name}`, join(root, 'scripts', name));
   write(
     'scripts/build.mjs',
     `import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'; import { bundleStamp, root } from './stamp.mjs';
@@ -35,12 +48,17 @@ function checkout(t: TestContext) {
   );
   write(
     'bin/npm',
-    `#!/bin/sh\necho npm $1 >> '${calls}'\n[ -e '${root}/broken' ] && { echo no registry; exit 1; }\nmkdir -p '${root}/node_modules' && cp '${root}/package-lock.json' '${root}/node_modules/.package-lock.json'\n`,
+    `#!/bin/sh\necho npm $1 >> '${calls}'\n[ -e '${root}/broken' ] && { echo no registry; exit 1; }\nmkdir -p '${root}/node_modules' && ln -sfn '${resolve('node_modules')}'/zod '${resolve('node_modules')}'/execa '${root}/node_modules' && cp '${root}/package-lock.json' '${root}/node_modules/.package-lock.json'\n`,
     0o755,
   );
   const run = (options: { args?: string[]; env?: NodeJS.ProcessEnv } = {}) => {
     rmSync(calls, { force: true });
-    const env = { ...process.env, PATH: `${join(root, 'bin')}:${process.env.PATH}`, ...options.env };
+    const env = {
+      ...process.env,
+      PATH: `${join(root, 'bin')}:${process.env.PATH}`,
+      XDG_CACHE_HOME: join(root, 'cache'),
+      ...options.env,
+    };
     const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs'), ...(options.args ?? [])], {
       env,
       encoding: 'utf8',
@@ -73,7 +91,7 @@ test('a set-up is made once, then only what changed is made again', (t) => {
   // cut short: the proof is written last
   rmSync(join(root, '.venv/zephyr.json'));
   assert.match(run().stderr, /^set-up 3\/4 {2}Python packages/);
-  assert.equal(JSON.parse(readFileSync(join(root, '.venv/zephyr.json'), 'utf8')).folder, root);
+  assert.ok(existsSync(join(root, '.venv/zephyr.json')));
 });
 
 test('an npm that fails is shown with what it said', (t) => {
