@@ -10,6 +10,16 @@ export async function atomicWrite(path: string, data: string | Uint8Array, mode 
   const folder = dirname(path);
   await makeFolder(folder);
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  await writeThenMove({ temporary, mode }, data, () => rename(temporary, path));
+  await syncFolder(folder);
+}
+
+/** Writes a new file and syncs it, then moves it to where it belongs. When either fails, the file is deleted. */
+export async function writeThenMove(
+  { temporary, mode }: { readonly temporary: string; readonly mode: number },
+  data: string | Uint8Array,
+  move: () => Promise<void>,
+): Promise<void> {
   try {
     const file = await open(temporary, 'wx', mode);
     try {
@@ -18,12 +28,11 @@ export async function atomicWrite(path: string, data: string | Uint8Array, mode 
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await move();
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
-  await syncFolder(folder);
 }
 
 /** Makes renames, links and creations inside a folder durable. */
@@ -36,7 +45,7 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** So often a folder is made below one that is there, before the file system is said to take none. */
+/** Attempts at a folder below one that is there: the one above may be swept away as empty by another process meanwhile. */
 const TRIES = 5;
 
 /**
@@ -48,17 +57,15 @@ export async function makeFolder(folder: string, mode = 0o777): Promise<string |
   const path = resolve(folder);
   let first: string | undefined;
   for (let tries = 1; ; tries += 1) {
-    try {
-      await mkdir(path, { mode });
-      return first ?? path;
-    } catch (error) {
-      if (await isFolder(path)) return first;
-      const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-      const isAbove = await isFolder(dirname(path));
-      // the one above may be made, or swept away as empty, by somebody else at the same time
-      if (!isMissing || (isAbove && tries > TRIES)) throw error;
-      if (!isAbove) first = (await makeFolder(dirname(path), mode)) ?? first;
-    }
+    const error = await mkdir(path, { mode }).then(
+      () => undefined,
+      (thrown: NodeJS.ErrnoException) => thrown,
+    );
+    if (error === undefined) return first ?? path;
+    if (await isFolder(path)) return first;
+    const isAbove = await isFolder(dirname(path));
+    if (error.code !== 'ENOENT' || (isAbove && tries > TRIES)) throw error;
+    if (!isAbove) first = (await makeFolder(dirname(path), mode)) ?? first;
   }
 }
 

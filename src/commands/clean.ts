@@ -28,7 +28,7 @@ export async function clean(
     return EXIT.done;
   }
   const rows = items.map(({ id, what, bytes }) => [id, what, bytes === 0 ? '' : formatBytes(bytes)]);
-  if (rows.length > 0) printTable([{ title: 'run' }, { title: deleted ? 'deleted' : 'would go' }, { title: 'size' }], rows);
+  if (rows.length > 0) await printTable([{ title: 'run' }, { title: deleted ? 'deleted' : 'would go' }, { title: 'size' }], rows);
   if (items.length === 0) process.stderr.write('nothing to clean\n');
   else if (!deleted) process.stderr.write(`delete them with: zephyr status --clean --yes${hubOption()}\n`);
   if (kept > 0) process.stderr.write(`branches that stay for their paid calls, which later runs use: ${kept}\n`);

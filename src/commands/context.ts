@@ -139,7 +139,7 @@ export async function openContext(options: Options): Promise<Context> {
   const mode = options.json === true ? 'json' : process.stderr.isTTY && process.env.CI === undefined ? 'tty' : 'plain';
   const stream = mode === 'json' ? process.stdout : process.stderr;
   const color = stream.hasColors?.() ?? false;
-  return await contextOf(options, openRenderer({ mode, stream, color, secrets: knownSecrets }), watchSignals());
+  return await contextOf(options, await openRenderer({ mode, stream, color, secrets: knownSecrets }), watchSignals());
 }
 
 /** The signals do what they do to any program. */
@@ -156,7 +156,7 @@ export async function openQuietContext(options: Options, signals: Signals = unwa
   const emit: Emit = (event) => {
     if (event.type === 'warning') process.stderr.write(`${redact(event.message)}\n`);
   };
-  return await contextOf(options, { emit, print: () => undefined, close: () => undefined }, signals);
+  return await contextOf(options, { emit, print: () => undefined, showPast: () => undefined, close: () => undefined }, signals);
 }
 
 async function contextOf(options: Options, renderer: Renderer, signals: Signals): Promise<Context> {

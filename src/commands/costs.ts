@@ -3,11 +3,11 @@ import { formatCount, formatDollars, formatDuration } from '../render/format.ts'
 import { printTable } from './output.ts';
 
 /** What teachers will be asked and what it will cost, under the table of steps. */
-export function printCosts({ rows, dollars, perThousand, unpriced, warnings }: PlanPrice): void {
+export async function printCosts({ rows, dollars, perThousand, unpriced, warnings }: PlanPrice): Promise<void> {
   if (rows.length === 0) return;
   process.stdout.write('\nWhat teachers will be asked, at the prices of the recipe:\n');
   const right = (title: string) => ({ title, align: 'right' as const });
-  printTable(
+  await printTable(
     [{ title: 'step' }, { title: 'teacher' }, ...['calls', 'in', 'out', 'low', 'likely', 'high', 'time'].map(right)],
     rows.map((row) => [
       row.step,

@@ -4,14 +4,14 @@ import type { RehearsalDifference } from '../recipe/rehearse.ts';
 import { plainText, printTable } from './output.ts';
 
 /** `why`: the reason instead of what the step is. */
-export function printDecisions(decisions: readonly Decision[], why: boolean): void {
+export async function printDecisions(decisions: readonly Decision[], why: boolean): Promise<void> {
   const columns = [
     { title: 'step' },
     { title: '' },
     { title: why ? 'why' : 'what' },
     { title: 'fingerprint', cut: 'never' as const },
   ];
-  printTable(
+  await printTable(
     columns,
     decisions.map(({ step, action, fingerprint, why: reason }) => [
       `${step.stage}/${step.name}`,
@@ -40,9 +40,9 @@ export function plainDecision(decision: Decision): Record<string, unknown> {
   return decision.action === 'reuse' ? { ...common, artifact: formatRef(decision.artifact.ref) } : common;
 }
 
-export function printDifferences(differences: readonly RehearsalDifference[]): void {
+export async function printDifferences(differences: readonly RehearsalDifference[]): Promise<void> {
   process.stdout.write('\nWhat the rehearsal changes in the recipe:\n');
-  printTable(
+  await printTable(
     [{ title: 'setting' }, { title: 'recipe' }, { title: 'rehearsal' }, { title: 'why' }],
     differences.map((d) => [d.path, plainText(d.recipe), plainText(d.rehearsal), d.why]),
   );

@@ -46,6 +46,6 @@ async function list(options: HubOptions): Promise<number> {
     rows.push([formatRepo(repo), main, String(runs)]);
   }
   if (options.json === true) setDocument([], { repos: rows.map(([repo, main, runs]) => ({ repo, main, runs: Number(runs) })) });
-  else printTable([{ title: 'repo' }, { title: 'main' }, { title: 'runs', align: 'right' }], rows);
+  else await printTable([{ title: 'repo' }, { title: 'main' }, { title: 'runs', align: 'right' }], rows);
   return EXIT.done;
 }

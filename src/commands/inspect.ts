@@ -17,7 +17,7 @@ export async function inspect([id]: string[], options: Options): Promise<number>
     const files = await context.hub.tree(artifact);
     if (options.json === true) setDocument([formatRef(artifact)], { files });
     else
-      printTable(
+      await printTable(
         [
           { title: 'file', cut: 'middle' },
           { title: 'size', align: 'right' },
@@ -28,11 +28,11 @@ export async function inspect([id]: string[], options: Options): Promise<number>
   }
   await context.hub.verify(artifact, manifest.files);
   if (options.json === true) setDocument([formatRef(artifact)], { manifest });
-  else show(formatRef(artifact), manifest);
+  else await show(formatRef(artifact), manifest);
   return EXIT.done;
 }
 
-function show(id: string, manifest: Manifest): void {
+async function show(id: string, manifest: Manifest): Promise<void> {
   const lines = [
     ['id', id],
     ['made by', `${manifest.stage}/${manifest.step}, ${manifest.run}, zephyr ${manifest.zephyr}`],
@@ -46,5 +46,5 @@ function show(id: string, manifest: Manifest): void {
     ]),
     ...manifest.files.map(({ path, size }) => [path, formatBytes(size)]),
   ];
-  printTable([{ title: 'what' }, { title: 'value' }], lines);
+  await printTable([{ title: 'what' }, { title: 'value' }], lines);
 }

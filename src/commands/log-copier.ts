@@ -1,8 +1,6 @@
 import type { RunName, Workspace } from '../backends/workspace.ts';
-import type { LogLine } from '../engine/event-log.ts';
-import { plainLines } from '../render/plain.ts';
 import { redactor } from '../render/redact.ts';
-import type { Context, Options } from './context.ts';
+import type { Context } from './context.ts';
 import { knownSecrets } from './secrets.ts';
 
 /** Copies what is new in the logs of all jobs of a run; says whether there is any job. */
@@ -25,18 +23,5 @@ export function logCopier(context: Context, workspace: Workspace, run: RunName):
       offsets.set(name, lines.at(-1)?.end ?? from ?? 0);
     }
     return jobs.length > 0;
-  };
-}
-
-/** Prints every line of the log on stdout, in words or, with `--json`, as it is; says whether there was one so far. */
-export function eventPrinter({ json = false }: Options): (lines: readonly LogLine[]) => boolean {
-  const redact = redactor(knownSecrets);
-  const words = plainLines({ dates: true });
-  let isAny = false;
-  return (lines) => {
-    isAny ||= lines.length > 0;
-    const texts = json ? lines.map(({ text }) => text) : lines.flatMap(({ event, at }) => words(event, at));
-    for (const text of texts) process.stdout.write(`${redact(text)}\n`);
-    return isAny;
   };
 }

@@ -3,7 +3,8 @@ import { EXIT, ZephyrError } from '../errors.ts';
 import type { Target } from '../recipe/target.ts';
 import { openTargetBackend } from './backend.ts';
 import { type Options, openContext } from './context.ts';
-import { eventPrinter, logCopier } from './log-copier.ts';
+import { eventPrinter } from './event-lines.ts';
+import { logCopier } from './log-copier.ts';
 import { type RunLook, RunWatch } from './look-at-run.ts';
 import { silentHub } from './run-end.ts';
 import { runExit } from './run-exit.ts';
@@ -31,7 +32,7 @@ export async function logs([id]: string[], options: LogsOptions): Promise<number
   const { run } = look.state;
   const { workspace } = await openTargetBackend(context, look.state.target as Target);
   const copy = logCopier(context, workspace, look.state);
-  const attach = lookShower(context, options);
+  const attach = lookShower(context);
   const print = eventPrinter(options);
   for (let poll = 1; ; poll += 1) {
     if (follow === true && events !== true && look !== undefined) attach(look);

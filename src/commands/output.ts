@@ -1,12 +1,14 @@
 import { type Column, tableLines } from '../render/table.ts';
+import { loadWidths } from '../render/text-width.ts';
 
 /** Data goes to stdout: fitted to a terminal, never cut in a pipe. */
-export function printTable(
+export async function printTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
   stream: NodeJS.WriteStream = process.stdout,
-): void {
+): Promise<void> {
   const width = stream.isTTY ? stream.columns : Number.POSITIVE_INFINITY;
+  await loadWidths(rows.flat());
   stream.write(`${tableLines(columns, rows, { width, color: stream.hasColors?.() ?? false }).join('\n')}\n`);
 }
 

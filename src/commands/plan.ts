@@ -48,7 +48,7 @@ export async function plan([file]: string[], options: PlanOptions, modules: read
   const changes = preview.decisions.some(({ action }) => action === 'run');
   const exit = options.detailedExitcode === true && changes ? EXIT.planChanged : EXIT.done;
   if (options.json === true) setDocument([], { ...plainPreview(planned, preview, differences), keys });
-  else printPreview(planned, preview, { differences, keys, why: options.why === true });
+  else await printPreview(planned, preview, { differences, keys, why: options.why === true });
   if (missing !== undefined) throw missing;
   await refuseToRun(planned, preview, context.hub);
   await savePlan(context, options, { recipe: file as string, plan: planned, preview, target });

@@ -8,16 +8,16 @@ import { type Key, printKeys } from './keys.ts';
 import { plainRepos, printRepos } from './repos.ts';
 
 /** Steps, repos and costs of a plan; of a rehearsal, what it changes in the recipe too. */
-export function printPreview(
+export async function printPreview(
   plan: Plan,
   preview: Preview,
   { differences, keys, why }: { differences: readonly RehearsalDifference[]; keys: readonly Key[]; why: boolean },
-): void {
-  printDecisions(preview.decisions, why);
+): Promise<void> {
+  await printDecisions(preview.decisions, why);
   printRepos(plan, preview.outputs);
-  printCosts(preview.price);
+  await printCosts(preview.price);
   printKeys(keys);
-  if (differences.length > 0) printDifferences(differences);
+  if (differences.length > 0) await printDifferences(differences);
 }
 
 export function plainPreview(

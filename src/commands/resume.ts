@@ -12,7 +12,7 @@ import { type Options, openContext } from './context.ts';
 import { detached } from './detached.ts';
 import { findRun } from './find-run.ts';
 import { RunWatch } from './look-at-run.ts';
-import { lookShower } from './run-history.ts';
+import { showPastOnceOwned } from './run-history.ts';
 import { work } from './work.ts';
 
 /**
@@ -42,7 +42,7 @@ export async function resume([id]: string[], options: Options, modules: readonly
   const steps = (of: Recipe) => stepsOf(of, registry, stages);
   const ref = formatRef({ ...state.repo, revision: state.run });
   refuseOtherRuns(ref, steps(before), steps(recipe));
-  lookShower(context, options)({ ...(await new RunWatch(context, ref).look()), events: [] });
+  showPastOnceOwned(context, await new RunWatch(context, ref).look());
   const asked = { recipe, target, registry, stages, stageInputs: state.stageInputs, resume: { stage, run: state.run } };
   const pins = new Map(Object.entries(state.pins));
   const agreed = costsTheSame(recipe, before, registry); // it was agreed to when it began

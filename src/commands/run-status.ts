@@ -2,11 +2,11 @@ import { formatRef } from '../model/artifact.ts';
 import { formatNumber } from '../render/format.ts';
 import { newestCheckpoint } from '../runs/run-state.ts';
 import type { Context, Options } from './context.ts';
+import { newest, pastInWords } from './event-lines.ts';
 import { progressOf } from './job-progress.ts';
 import { RunWatch } from './look-at-run.ts';
 import { printTable } from './output.ts';
 import { idsOf, runExit } from './run-exit.ts';
-import { historyLines, newest } from './run-history.ts';
 import { phaseOf, summary } from './runs-of.ts';
 import { setDocument } from './verdict.ts';
 
@@ -42,7 +42,7 @@ export async function runStatus(context: Context, id: string, options: Options):
     ]);
   }
   if (steps.length > 0)
-    printTable([{ title: 'step' }, { title: 'state' }, { title: 'artifact or progress', cut: 'under' }], steps);
-  for (const line of historyLines(look, LATELY)) process.stdout.write(`${line}\n`);
+    await printTable([{ title: 'step' }, { title: 'state' }, { title: 'artifact or progress', cut: 'under' }], steps);
+  for (const line of pastInWords(look, LATELY)) process.stdout.write(`${line}\n`);
   return exit;
 }

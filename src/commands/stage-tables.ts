@@ -19,7 +19,7 @@ export async function printTables(
     if (table === undefined || ref === undefined) continue;
     const { above, columns, rows, below } = table((await readManifest(hub, ref))?.metrics);
     stream.write(`\n${above}\n`);
-    printTable(columns, rows, stream);
+    await printTable(columns, rows, stream);
     stream.write(`${below}\n`);
   }
   if (!isRehearsal) return;

@@ -25,7 +25,7 @@ export async function status([id]: string[], options: StatusOptions): Promise<nu
   if (options.json === true) setDocument(runs.flatMap(idsOf), { runs: runs.map((state) => summary(state)) });
   else if (runs.length === 0) process.stderr.write(`No ${isFiltered(options) ? 'such ' : ''}runs on ${context.hub.name}\n`);
   else
-    printTable(
+    await printTable(
       [{ title: 'run' }, { title: 'stage' }, { title: 'phase' }, { title: 'updated' }],
       runs.map((state) => [
         formatRef({ ...state.repo, revision: state.run }),

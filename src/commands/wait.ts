@@ -21,7 +21,7 @@ export async function wait([id]: string[], options: WaitOptions): Promise<number
   if (!(seconds >= 0)) throw new ZephyrError(`Cannot wait for "${options.timeout}" seconds: expected a number from 0`);
   await using context = await openContext(options);
   const watch = new RunWatch(context, id as string);
-  const show = lookShower(context, options);
+  const show = lookShower(context);
   const until = performance.now() + seconds * 1000;
   for (;;) {
     const look = await watch.look().catch((error: unknown) => silentHub(error, context.emit));

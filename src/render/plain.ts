@@ -1,11 +1,12 @@
 import type { RunEvent } from '../model/event.ts';
 import type { RunningStep } from './running-steps.ts';
 import { runningSteps } from './running-steps.ts';
-import { progressParts, wordingOf } from './wording.ts';
+import { progressParts, type Wording, wordingOf } from './wording.ts';
 
 /** Seconds between two progress lines of a step, and the longest silence of a step that goes on within one tenth. */
 const LEAST_GAP = 10;
 const LONGEST_GAP = 60;
+const MARKS: Partial<Record<Wording['mark'], string>> = { failed: 'FAILED ', warning: 'warning: ' };
 
 /** Events to lines for a log file or a pipe: `12:03:04Z dsft/train  text`, with `dates` also the day. `now` is in seconds. */
 export function plainLines({ dates = false } = {}): (event: RunEvent, now: number) => string[] {
@@ -18,9 +19,9 @@ export function plainLines({ dates = false } = {}): (event: RunEvent, now: numbe
     const iso = new Date(now * 1000).toISOString();
     const time = `${dates ? `${iso.slice(0, 10)} ` : ''}${iso.slice(11, 19)}Z`;
     if (wording !== undefined) {
+      const { mark, text, more } = wording;
       const where = [wording.stage, wording.step].filter((part) => part !== undefined).join('/') || 'zephyr';
-      const mark = wording.mark === 'failed' ? 'FAILED ' : wording.mark === 'warning' ? 'warning: ' : '';
-      return [`${time} ${where}  ${mark}${wording.text}`, ...wording.more.map((line) => `${time} ${where}  ${line}`)];
+      return [`${MARKS[mark] ?? ''}${text}`, ...more].map((line) => `${time} ${where}  ${line}`);
     }
     const after = 'step' in event ? steps.get(event.stage, event.step) : undefined;
     return after !== undefined && isDue(printed, after, now)

@@ -45,16 +45,26 @@ export function runningSteps(): RunningSteps {
   };
   return {
     apply: (event, now) => {
-      if (event.type === 'session-started' || event.type === 'session-ended') steps.clear();
-      else if (event.type === 'step-started') steps.set(keyOf(event.stage, event.step), fresh(event.stage, event.step, now));
-      else if (event.type === 'job') change(event, now, (step) => afterJobEvent(step, event.event));
-      else if (event.type === 'calls') change(event, now, (step) => afterCalls(step, event.progress, now));
-      else if (event.type === 'note') change(event, now, () => ({ note: event.message }));
-      else if (event.type === 'job-state')
-        change(event, now, () => ({ note: event.why === null ? event.state : `${event.state}: ${event.why}` }));
-      else if (event.type === 'step-done' || event.type === 'step-reused') steps.delete(keyOf(event.stage, event.step));
-      else if (event.type === 'stage-done' || event.type === 'stage-failed') {
-        for (const [key, step] of steps) if (step.stage === event.stage) steps.delete(key);
+      switch (event.type) {
+        case 'session-started':
+        case 'session-ended':
+          return steps.clear();
+        case 'step-started':
+          return void steps.set(keyOf(event.stage, event.step), fresh(event.stage, event.step, now));
+        case 'job':
+          return change(event, now, (step) => afterJobEvent(step, event.event));
+        case 'calls':
+          return change(event, now, (step) => afterCalls(step, event.progress, now));
+        case 'note':
+          return change(event, now, () => ({ note: event.message }));
+        case 'job-state':
+          return change(event, now, () => ({ note: event.why === null ? event.state : `${event.state}: ${event.why}` }));
+        case 'step-done':
+        case 'step-reused':
+          return void steps.delete(keyOf(event.stage, event.step));
+        case 'stage-done':
+        case 'stage-failed':
+          for (const [key, step] of steps) if (step.stage === event.stage) steps.delete(key);
       }
     },
     get: (stage, step) => steps.get(keyOf(stage, step)),

@@ -131,29 +131,33 @@ export function progressParts(
   string
 > {
   const last = step.losses.at(-1);
-  const { rate, calls } = step;
-  const extra =
-    calls === undefined
-      ? []
-      : [
-          ...(calls.replayed > 0 ? [`${formatNumber(calls.replayed)} replayed`] : []),
-          ...(calls.failed > 0 ? [`${formatNumber(calls.failed)} failed`] : []),
-        ];
   return {
+    ...callParts(step.calls),
     percent: step.total > 0 ? formatPercent(step.done, step.total) : '',
     count: countOf(step),
     loss: last === undefined ? '' : `loss ${formatNumber(last)}`,
     accuracy: step.accuracy === undefined ? '' : `acc ${formatNumber(step.accuracy)}`,
-    calls: extra.join('  '),
-    cost: calls === undefined ? '' : spending(calls),
-    load: calls === undefined ? '' : load(calls.teachers),
-    busy: calls === undefined ? '' : busy(calls.teachers),
-    waits: calls === undefined ? '' : waitsFor(calls.teachers, true),
-    waitsInShort: calls === undefined ? '' : waitsFor(calls.teachers, false),
-    rate:
-      rate === undefined ? '' : rate >= 1 ? `${formatNumber(Number(rate.toPrecision(2)))}/s` : `${formatDuration(1 / rate)} each`,
+    rate: step.rate === undefined ? '' : pace(step.rate),
     eta: eta(step),
   };
+}
+
+function callParts(calls: CallsProgress | undefined) {
+  if (calls === undefined) return { calls: '', cost: '', load: '', busy: '', waits: '', waitsInShort: '' };
+  const { replayed, failed, teachers } = calls;
+  const counts = [replayed > 0 ? `${formatNumber(replayed)} replayed` : '', failed > 0 ? `${formatNumber(failed)} failed` : ''];
+  return {
+    calls: counts.filter((count) => count !== '').join('  '),
+    cost: spending(calls),
+    load: load(teachers),
+    busy: busy(teachers),
+    waits: waitsFor(teachers, true),
+    waitsInShort: waitsFor(teachers, false),
+  };
+}
+
+function pace(rate: number): string {
+  return rate >= 1 ? `${formatNumber(Number(rate.toPrecision(2)))}/s` : `${formatDuration(1 / rate)} each`;
 }
 
 /** With its own calls done, a step may still wait for those that it makes for the next one. */

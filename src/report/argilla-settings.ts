@@ -13,7 +13,8 @@ const metadata = (name: string, title: string, type: 'float' | 'integer' | 'term
   settings: { visible_for_annotators: false, type, ...(type === 'terms' ? { values: null } : { min: null, max: null }) },
 });
 
-function question(name: string, title: string, description: string, required: boolean, settings: { readonly type: string }) {
+function question(name: string, title: string, description: string, settings: { readonly type: string }) {
+  const required = settings === PREFERENCE;
   return { ...UNKNOWN, name, title, description, required, dataset_id: null, type: settings.type, settings };
 }
 
@@ -27,6 +28,8 @@ const PREFERENCE = {
   visible_options: 3,
 };
 
+const COMMENT = { type: 'text', use_markdown: false };
+
 const RATING = { type: 'rating', options: [1, 2, 3, 4, 5].map((value) => ({ value })) };
 
 export const GUIDELINES =
@@ -39,7 +42,6 @@ export function argillaSettings(aspects: readonly string[]): object {
         `${aspect}_${side}`,
         `${aspect.replaceAll('_', ' ')} of answer ${side.toUpperCase()}`,
         '1 is worst, 5 is best',
-        false,
         RATING,
       ),
     ),
@@ -47,12 +49,9 @@ export function argillaSettings(aspects: readonly string[]): object {
   return {
     guidelines: GUIDELINES,
     questions: [
-      question('preference', 'Which answer is better?', 'Neither, where you cannot tell', true, PREFERENCE),
+      question('preference', 'Which answer is better?', 'Neither, where you cannot tell', PREFERENCE),
       ...rated,
-      question('comment', 'Anything to say?', 'Why, or what is wrong with the prompt', false, {
-        type: 'text',
-        use_markdown: false,
-      } as { readonly type: string }),
+      question('comment', 'Anything to say?', 'Why, or what is wrong with the prompt', COMMENT),
     ],
     fields: [field('prompt', 'Prompt'), field('answer_a', 'Answer A'), field('answer_b', 'Answer B')],
     vectors: [],

@@ -59,12 +59,18 @@ export async function* feedbackRows(folder: string, rows: number | null, seed: n
     light.set(pair.prompt_id ?? prompt, { ...pair, ...texts });
   }
   const wanted = drawn([...light.keys()], rows, seed);
-  if (!(await exists(join(folder, COMPLETIONS_FILE)))) {
-    for await (const pair of pairRows(folder))
-      if (wanted.has(idOf(pair)))
-        yield rowOf(pair, pair.prompt, { chosen: textOf(pair.chosen), rejected: textOf(pair.rejected) }, [], []);
-    return;
+  if (await exists(join(folder, COMPLETIONS_FILE))) return yield* withRatings(folder, light, wanted);
+  for await (const pair of pairRows(folder)) {
+    const texts = { chosen: textOf(pair.chosen), rejected: textOf(pair.rejected) };
+    if (wanted.has(idOf(pair))) yield rowOf({ ...pair, texts }, pair.prompt, [], []);
   }
+}
+
+async function* withRatings(
+  folder: string,
+  light: ReadonlyMap<string, LightPair>,
+  wanted: ReadonlySet<string>,
+): AsyncGenerator<FeedbackRow, undefined> {
   const hasRatings = await exists(join(folder, RATINGS_FILE));
   const ratings = hasRatings ? ratingsByPrompt(folder, Object.keys(RATING_COLUMNS) as (keyof Rating)[]) : undefined;
   let next = await ratings?.next();
@@ -73,7 +79,7 @@ export async function* feedbackRows(folder: string, rows: number | null, seed: n
     const isRated = next?.done === false && next.value[0]?.prompt_id === prompt_id;
     const own: readonly Rating[] = isRated ? (next?.value as readonly Rating[]) : [];
     const pair = wanted.has(prompt_id) ? light.get(prompt_id) : undefined;
-    if (pair !== undefined) yield rowOf(pair, prompt, pair.texts, completions, own);
+    if (pair !== undefined) yield rowOf(pair, prompt, completions, own);
     if (isRated) next = await ratings?.next();
   }
 }
@@ -121,13 +127,8 @@ function noSuchSplit(error: unknown): Split | undefined {
   throw error;
 }
 
-function rowOf(
-  pair: LightPair,
-  prompt: string,
-  texts: Texts | undefined,
-  completions: readonly Completion[],
-  ratings: readonly Rating[],
-): FeedbackRow {
+function rowOf(pair: LightPair, prompt: string, completions: readonly Completion[], ratings: readonly Rating[]): FeedbackRow {
+  const { texts } = pair;
   const judged = (id: string | undefined) => judgedOf(ratings.filter(({ completion_id }) => completion_id === id));
   const answer = (side: 'chosen' | 'rejected'): Answer => {
     const completion = completions.find(({ completion_id, text }) =>

@@ -10,7 +10,7 @@ const ALIKE = 0.3;
 export function reviewRow(row: FeedbackRow, at: number): Html {
   const { chosen, rejected, margin, disagreement, lengthGap } = row;
   const diff = wordDiff(rejected.text, chosen.text);
-  const differences = diff.similarity >= ALIKE ? { chosen: diff.after, rejected: diff.before } : undefined;
+  const isAlike = diff !== undefined && diff.similarity >= ALIKE;
   const models = [...new Set([chosen.model, rejected.model])].join('\n');
   return html`
 <article tabindex="0" data-at="${at}" data-margin="${margin ?? ''}" data-disagreement="${disagreement ?? ''}" data-gap="${lengthGap}" data-source="${row.source ?? ''}" data-flags="${allFlags(row).join('\n')}" data-models="${models}" data-split="${row.split}">
@@ -22,10 +22,10 @@ export function reviewRow(row: FeedbackRow, at: number): Html {
       : html`
 <span>disagreement <b>${percent(disagreement)}</b></span>`
   }
-<span>${percent(diff.similarity)} of the words shared</span>
+<span>${diff === undefined ? 'too long and too different to compare' : `${percent(diff.similarity)} of the words shared`}</span>
 <span class="mono">${row.prompt_id.slice(0, 16)}</span></div>
 <div class="prompt" tabindex="0" role="region" aria-label="prompt"><p class="text">${row.prompt}</p></div>
-<div class="sides">${side('chosen', chosen, differences?.chosen)}${side('rejected', rejected, differences?.rejected)}</div>${
+<div class="sides">${side('chosen', chosen, isAlike ? diff.after : undefined)}${side('rejected', rejected, isAlike ? diff.before : undefined)}</div>${
     row.others.length === 0
       ? undefined
       : html`

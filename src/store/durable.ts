@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeFolder, syncFolder } from '../base/atomic-write.ts';
+import { makeFolder, syncFolder, writeThenMove } from '../base/atomic-write.ts';
 import { diskFull } from '../errors.ts';
 import type { Store } from './store.ts';
 
@@ -13,19 +13,7 @@ export function temporaryPath(store: Store): string {
 /** Puts a file into place as a whole. Durable once its folder is synced: see `placeDurably`. */
 export async function place(store: Store, path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
   const temporary = temporaryPath(store);
-  try {
-    const file = await open(temporary, 'wx', mode);
-    try {
-      await file.writeFile(data);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await moveInto(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await writeThenMove({ temporary, mode }, data, () => moveInto(temporary, path));
 }
 
 export async function placeDurably(store: Store, path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {

@@ -8,10 +8,15 @@ import { textWidth } from '../../src/render/text-width.ts';
 import { START, story } from './story.ts';
 
 /** What a renderer writes of the story, call by call. */
-function tell(options: Pick<RendererOptions, 'mode' | 'columns' | 'color'>, events = story): string[] {
+async function tell(options: Pick<RendererOptions, 'mode' | 'columns' | 'color'>, events = story): Promise<string[]> {
   const written: string[] = [];
   let now = START;
-  const renderer = openRenderer({ ...options, stream: { write: (text) => written.push(text) }, now: () => now * 1000, frame: 0 });
+  const renderer = await openRenderer({
+    ...options,
+    stream: { write: (text) => written.push(text) },
+    now: () => now * 1000,
+    frame: 0,
+  });
   for (const { at, event } of events) {
     now = START + at;
     renderer.emit(event);
@@ -22,8 +27,8 @@ function tell(options: Pick<RendererOptions, 'mode' | 'columns' | 'color'>, even
 
 const RESULT = { type: 'dataset', name: 'acme/demo-aif', commit: 'c'.repeat(40) } as const;
 
-test('a log gets a line for what is worth one, and progress now and then', () => {
-  assert.deepEqual(tell({ mode: 'plain' }).join('').split('\n'), [
+test('a log gets a line for what is worth one, and progress now and then', async () => {
+  assert.deepEqual((await tell({ mode: 'plain' })).join('').split('\n'), [
     '12:00:00Z dsft  started run-01',
     '12:00:00Z dsft/prepare  reused acme/demo-sft-data@ddddddd · same fingerprint fffffff',
     '12:00:01Z dsft/train  started (9999999)',
@@ -49,8 +54,8 @@ test('a log gets a line for what is worth one, and progress now and then', () =>
   ]);
 });
 
-test('a program gets every event as one JSON object with v, seq, ts and type', () => {
-  const lines = tell({ mode: 'json' }).map((line) => JSON.parse(line));
+test('a program gets every event as one JSON object with v, seq, ts and type', async () => {
+  const lines = (await tell({ mode: 'json' })).map((line) => JSON.parse(line));
   assert.equal(lines.length, story.length);
   assert.deepEqual(lines[0], {
     v: 1,
@@ -69,24 +74,26 @@ test('a program gets every event as one JSON object with v, seq, ts and type', (
 });
 
 /** The last frame of the live view before an event of the story, as lines. */
-function frameAt(index: number, columns: number): string[] {
-  const last = tell({ mode: 'tty', columns, color: false }, story.slice(0, index + 1)).at(-3) ?? '';
+async function frameAt(index: number, columns: number): Promise<string[]> {
+  const last = (await tell({ mode: 'tty', columns, color: false }, story.slice(0, index + 1))).at(-3) ?? '';
   return stripVTControlCharacters(last)
     .trim()
     .split('\n')
     .map((line) => line.trim());
 }
 
-test('the live view shows a running step on one line, and less of it where there is less room', () => {
+test('the live view shows a running step on one line, and less of it where there is less room', async () => {
   const training = story.findIndex(({ at }) => at === 40);
-  assert.deepEqual(frameAt(training, 80), ['⠋ train         ████████░░░░░  62 %  124/200  loss 1.4  █▆▃▁  3.4/s  ETA 22 s']);
-  assert.deepEqual(frameAt(training, 40), ['⠋ train  62 %  loss 1.4  ETA 22 s']);
+  assert.deepEqual(await frameAt(training, 80), [
+    '⠋ train         ████████░░░░░  62 %  124/200  loss 1.4  █▆▃▁  3.4/s  ETA 22 s',
+  ]);
+  assert.deepEqual(await frameAt(training, 40), ['⠋ train  62 %  loss 1.4  ETA 22 s']);
   const calls = story.findIndex(({ at }) => at === 75);
-  assert.deepEqual(frameAt(calls, 80), ['⠋ judge         41 %  410/1,000 calls  $0.41/$2.00  2.34k/2.5k rpm  ETA 15 s']);
+  assert.deepEqual(await frameAt(calls, 80), ['⠋ judge         41 %  410/1,000 calls  $0.41/$2.00  2.34k/2.5k rpm  ETA 15 s']);
 });
 
-test('on a terminal what is done stays above what runs', () => {
-  const screen = tell({ mode: 'tty', columns: 80, color: false }).join('');
+test('on a terminal what is done stays above what runs', async () => {
+  const screen = (await tell({ mode: 'tty', columns: 80, color: false })).join('');
   const kept = stripVTControlCharacters(screen)
     .split(/[\r\n]+/)
     .filter((line) => /[✓✗!]|@|\|/.test(line));
@@ -103,23 +110,23 @@ test('on a terminal what is done stays above what runs', () => {
   ]);
 });
 
-test('the cursor is hidden at most once and always given back', () => {
+test('the cursor is hidden at most once and always given back', async () => {
   for (let length = 1; length <= story.length; length += 1) {
-    const written = tell({ mode: 'tty', columns: 80 }, story.slice(0, length)).join('');
+    const written = (await tell({ mode: 'tty', columns: 80 }, story.slice(0, length))).join('');
     assert.equal(written.split('\u001b[?25l').length, written.split('\u001b[?25h').length);
     assert.ok(written.lastIndexOf('\u001b[?25l') <= written.lastIndexOf('\u001b[?25h'));
   }
 });
 
-test('colour changes no letter', () => {
-  const text = (color: boolean) => stripVTControlCharacters(tell({ mode: 'tty', columns: 80, color }).join(''));
-  assert.equal(text(true), text(false));
+test('colour changes no letter', async () => {
+  const text = async (color: boolean) => stripVTControlCharacters((await tell({ mode: 'tty', columns: 80, color })).join(''));
+  assert.equal(await text(true), await text(false));
 });
 
-test('no line reaches the edge of the terminal but a reference that must stay whole', () => {
-  fc.assert(
-    fc.property(fc.integer({ min: 2, max: 130 }), fc.integer({ min: 1, max: story.length }), (columns, length) => {
-      const written = tell({ mode: 'tty', columns, color: true }, story.slice(0, length)).join('');
+test('no line reaches the edge of the terminal but a reference that must stay whole', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 2, max: 130 }), fc.integer({ min: 1, max: story.length }), async (columns, length) => {
+      const written = (await tell({ mode: 'tty', columns, color: true }, story.slice(0, length))).join('');
       for (const line of stripVTControlCharacters(written).split(/[\r\n]+/)) {
         assert.ok(textWidth(line) < columns || holdsId(line), `${columns}: ${line}`);
       }
@@ -127,23 +134,28 @@ test('no line reaches the edge of the terminal but a reference that must stay wh
   );
 });
 
-test('a command can say something of its own in every mode', () => {
-  const said = (mode: RendererOptions['mode']) => {
+test('a command can say something of its own in every mode', async () => {
+  const said = async (mode: RendererOptions['mode']) => {
     const written: string[] = [];
-    const renderer = openRenderer({ mode, stream: { write: (text) => written.push(text) }, now: () => START * 1000, frame: 0 });
+    const renderer = await openRenderer({
+      mode,
+      stream: { write: (text) => written.push(text) },
+      now: () => START * 1000,
+      frame: 0,
+    });
     renderer.print('detached; Bearer abcdefgh12345');
     renderer.close();
     return written.join('');
   };
-  assert.equal(said('plain'), 'detached; Bearer [redacted]\n');
-  assert.equal(said('tty'), 'detached; Bearer [redacted]\n');
+  assert.equal(await said('plain'), 'detached; Bearer [redacted]\n');
+  assert.equal(await said('tty'), 'detached; Bearer [redacted]\n');
   assert.equal(
-    said('json'),
+    await said('json'),
     '{"v":1,"seq":0,"ts":"2026-11-22T12:00:00.000Z","type":"message","message":"detached; Bearer [redacted]"}\n',
   );
 });
 
-test('what a task notes stays on a terminal, whole, and its stage ends with what was spent', () => {
+test('what a task notes stays on a terminal, whole, and its stage ends with what was spent', async () => {
   const teachers: [] = [];
   const progress = { done: 2, total: 2, failed: 0, replayed: 0, ahead: 0, costUsd: 0.1, spentUsd: 1.25, capUsd: 5, etaSeconds: null, teachers }; // biome-ignore format: one line
   const message = '97 of 320 judgements could not be read and give no rating, most since the reply is cut off';
@@ -156,9 +168,11 @@ test('what a task notes stays on a terminal, whole, and its stage ends with what
     { type: 'stage-done', stage: 'aif', run: 'run-1', artifact: RESULT, reused: false, seconds: 3 },
   ] as const;
   const lines = stripVTControlCharacters(
-    tell(
-      { mode: 'tty', columns: 80, color: false },
-      told.map((event, at) => ({ at, event })),
+    (
+      await tell(
+        { mode: 'tty', columns: 80, color: false },
+        told.map((event, at) => ({ at, event })),
+      )
     ).join(''),
   ).split(/[\r\n]+/);
   assert.ok(lines.includes('  · judge         97 of 320 judgements could not be read and give no rating,'));

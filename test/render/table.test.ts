@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
 import { tableLines } from '../../src/render/table.ts';
-import { textWidth, truncate, truncateMiddle } from '../../src/render/text-width.ts';
+import { loadWidths, pad, textWidth, truncate, truncateMiddle } from '../../src/render/text-width.ts';
 
 const columns = [{ title: 'step' }, { title: 'artifact', cut: 'middle' }, { title: 'cost', align: 'right' }] as const;
 const rows = [
@@ -97,4 +97,41 @@ test('what may go under its row is whole there, where it would be cut in it', ()
   const columns = [{ title: 'step' }, { title: 'progress', cut: 'under' }] as const;
   assert.deepEqual(tableLines(columns, [['train', progress]], { width: 60 }).slice(1), [`train  ${progress}`]);
   assert.deepEqual(tableLines(columns, [['train', progress]], { width: 50 }).slice(1), ['train', `  ${progress}`]);
+});
+
+/** Texts and the columns that a terminal gives them. */
+const WIDE: readonly (readonly [string, number])[] = [
+  ['日本語の模型', 12],
+  ['한국어', 6],
+  ['👨‍👩‍👧', 2],
+  ['🇩🇪🇫🇷', 4],
+  ['e\u0301te\u0301', 3],
+  ['naïve', 5],
+  ['⠋ ██▌░ ▁▂▃ … → ✓', 16],
+];
+
+test('wide letters take two columns, a family one place of two, an accent none of its own', async () => {
+  await loadWidths(WIDE.map(([text]) => text));
+  for (const [text, width] of WIDE) assert.equal(textWidth(text), width, text);
+  const lines = tableLines(
+    [{ title: 'name' }, { title: 'n', align: 'right' }],
+    WIDE.map(([text]) => [text, '1']),
+    { width: 80 },
+  );
+  assert.deepEqual(new Set(lines.slice(1).map(textWidth)), new Set([19]));
+  assert.equal(truncate('日本語の模型', 6), '日本…');
+  assert.equal(truncateMiddle('日本語の模型', 6), '日…型');
+});
+
+test('a text of any letters that is cut or filled up never takes more columns than it was given', async () => {
+  await loadWidths();
+  const letters = fc.constantFrom('a', 'é', 'e\u0301', '語', '👨‍👩‍👧', '한', ' ', '…', '\u200b');
+  const texts = fc.array(letters, { maxLength: 30 }).map((parts) => parts.join(''));
+  fc.assert(
+    fc.property(texts, fc.integer({ min: 1, max: 40 }), (text, width) => {
+      assert.ok(textWidth(truncate(text, width)) <= width);
+      assert.ok(textWidth(truncateMiddle(text, width)) <= width);
+      assert.equal(textWidth(pad(truncate(text, width), width)), width);
+    }),
+  );
 });
