@@ -35,16 +35,14 @@ export interface FollowOptions {
   readonly pollMs?: number;
   /** milliseconds between two questions to the scheduler while nothing points to an end, in place of its own */
   readonly statePollMs?: number;
-  /** milliseconds for which a scheduler must say that a job can never start before it is believed */
-  readonly hopelessMs?: number;
 }
 
 /** A scheduler that does not answer is mentioned after this many times in a row, and asked ever more rarely. */
 const SILENCES_BEFORE_NOTE = 5;
-const LONGEST_PAUSE_MS = 30_000;
+/** The longest pause between two questions to a scheduler that does not answer, in its time between two questions. */
+const LONGEST_PAUSE = 30;
 /** Two answers, because one may be a list that lags behind. */
 const ABSENCES = 2;
-const HOPELESS_MS = 30_000;
 
 /**
  * The events of a job as it writes them, then how it ended. The scheduler is the truth about the end and the workspace
@@ -62,6 +60,7 @@ export async function* followJob(
   while (signal?.aborted !== true) {
     // asked before the events are read, so that after an end nothing is left unread
     const state = await watch.look(handle, closing);
+    const end = state !== undefined && watch.hasEnded(state) ? await workspace.end(handle.place) : undefined;
     for (const line of await workspace.events(handle.place, offset)) {
       offset = line.end;
       const item = parseLine(line);
@@ -70,8 +69,8 @@ export async function* followJob(
       yield item;
     }
     yield* watch.told();
-    if (state !== undefined && watch.hasEnded(state)) {
-      const { result, exit, logTail } = await workspace.end(handle.place);
+    if (state !== undefined && end !== undefined && watch.hasEnded(state)) {
+      const { result, exit, logTail } = end;
       // a scheduler that has forgotten a job does not say how it ended; the job itself does
       const ended: EndedState = state.state === 'absent' && exit !== undefined ? { state: 'exited', ...exit } : state;
       yield { type: 'ended', state: ended, result, logTail };
@@ -85,7 +84,6 @@ export async function* followJob(
 class StateWatch {
   readonly scheduler: Scheduler;
   readonly everyMs: number;
-  readonly hopelessMs: number;
   /** answers in a row that said nothing */
   silences = 0;
   absences = 0;
@@ -96,10 +94,9 @@ class StateWatch {
   waitedFor = '';
   news: Followed[] = [];
 
-  constructor(scheduler: Scheduler, { statePollMs = scheduler.askEveryMs, hopelessMs = HOPELESS_MS }: FollowOptions) {
+  constructor(scheduler: Scheduler, { statePollMs = scheduler.askEveryMs }: FollowOptions) {
     this.scheduler = scheduler;
     this.everyMs = statePollMs;
-    this.hopelessMs = hopelessMs;
   }
 
   /** Undefined while it is too early to ask again; `closing`: the end is near. */
@@ -114,7 +111,7 @@ class StateWatch {
 
   #silent(why: string): void {
     this.silences += 1;
-    this.askAgainAt = performance.now() + Math.min(this.everyMs * 2 ** this.silences, LONGEST_PAUSE_MS);
+    this.askAgainAt = performance.now() + Math.min(this.everyMs * 2 ** this.silences, this.everyMs * LONGEST_PAUSE);
     if (this.silences === SILENCES_BEFORE_NOTE)
       this.#note(`${this.scheduler.name} does not answer (${why}); waiting, the job may well go on`);
   }
@@ -146,7 +143,7 @@ class StateWatch {
   hasEnded(state: JobState): state is EndedState {
     if (state.state === 'exited') return true;
     if (state.state === 'absent') return this.absences >= ABSENCES;
-    return this.hopelessSince !== undefined && performance.now() - this.hopelessSince >= this.hopelessMs;
+    return this.hopelessSince !== undefined && performance.now() - this.hopelessSince >= this.scheduler.hopelessMs;
   }
 }
 

@@ -50,14 +50,17 @@ const exitRecord = z.object({ code: z.int(), outOfMemory: z.boolean() });
 
 /** What the supervisor of an attempt wrote after its last process was gone; undefined while there is none. */
 export async function readAttemptExit(folder: string, labels: JobLabels): Promise<ExitRecord | undefined> {
-  const text = await readIfThere(join(controlFolder(folder, labels), 'exit.json'));
-  return text === undefined ? undefined : exitRecord.parse(JSON.parse(text));
+  return parseExit(await readIfThere(join(controlFolder(folder, labels), 'exit.json')));
 }
 
 /** As `readAttemptExit` where the folder alone is known, which one attempt has written to. */
 export async function readExit(folder: string): Promise<ExitRecord | undefined> {
   const [name] = await readdir(join(folder, 'control')).catch(() => []);
-  const text = name === undefined ? undefined : await readIfThere(join(folder, 'control', name, 'exit.json'));
+  return name === undefined ? undefined : parseExit(await readIfThere(join(folder, 'control', name, 'exit.json')));
+}
+
+/** What `exit.json` says; undefined when there is none. */
+export function parseExit(text: string | undefined): ExitRecord | undefined {
   return text === undefined ? undefined : exitRecord.parse(JSON.parse(text));
 }
 
@@ -105,7 +108,7 @@ export function supervisorArgv(control: string, { hardware }: SubmitRequest, mor
  */
 export function jobEnvironment(
   home: string,
-  request: SubmitRequest,
+  { hardware }: Pick<SubmitRequest, 'hardware'>,
   extra: Readonly<Record<string, string>>,
 ): Record<string, string> {
   return {
@@ -123,8 +126,8 @@ export function jobEnvironment(
     PYTHONUNBUFFERED: '1',
     // the code folder may be read-only, and pyc files there would change nothing for the better
     PYTHONDONTWRITEBYTECODE: '1',
-    OMP_NUM_THREADS: String(request.hardware.threads),
-    ...(request.hardware.device === 'cuda'
+    OMP_NUM_THREADS: String(hardware.threads),
+    ...(hardware.device === 'cuda'
       ? { PYTORCH_CUDA_ALLOC_CONF: 'expandable_segments:True', TORCH_NCCL_ASYNC_ERROR_HANDLING: '1' }
       : { CUDA_VISIBLE_DEVICES: '' }),
     ...extra,

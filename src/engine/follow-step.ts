@@ -83,9 +83,7 @@ async function finishJob(job: StepJob, handle: JobHandle, ended: Ended): Promise
   const { scheduler, workspace } = engine.backend;
   if (ended.state.state === 'queued') return await refuseToWait(job, handle, ended.state.why);
   const verdict = judgeJob(ended);
-  const out = verdict.ok
-    ? await workspace.fetchOut(handle.place, join(engine.workFolder, run.state.run, `${step.name}-out`))
-    : undefined;
+  const out = verdict.ok ? await workspace.fetchOut(handle.place, join(engine.workFolder, run.state.run, step.name)) : undefined;
   if (verdict.ok && out !== undefined) return { ...verdict, folder: out };
   const outcome = verdict.ok ? GONE : verdict;
   await rescue(job, handle.place);

@@ -1,4 +1,5 @@
 import { repoName } from '../model/artifact.ts';
+import { parseJobBranch } from '../model/job-branch.ts';
 import { isRunId } from '../model/run-id.ts';
 
 const MAX_PATH_BYTES = 1024;
@@ -33,10 +34,10 @@ const KEY = /^key-[0-9a-f]{32}$/;
 
 /**
  * Whether a branch holds what its newest commit holds and no more: that of a run, whose history is the log of the run, where
- * what it has dropped (checkpoints) is dropped, and that of what identifies runs.
+ * what it has dropped (checkpoints) is dropped, that of one of its jobs, and that of what identifies runs.
  */
 export function isRunBranch(name: string): boolean {
-  return isRunId(name) || KEY.test(name);
+  return isRunId(name) || KEY.test(name) || parseJobBranch(name) !== undefined;
 }
 
 /** The tag of what was pulled from another Hub, where it is this commit: ids are not the same on two Hubs. */
