@@ -1,5 +1,5 @@
 import PQueue from 'p-queue';
-import type { ChatFailure, ChatReply, Teacher } from '../teachers/teacher.ts';
+import type { ChatAnswer, ChatFailure, ChatReply, Teacher } from '../teachers/teacher.ts';
 import type { SessionContext } from './dispatcher.ts';
 import type { Outage } from './outage.ts';
 import { type Stop, unanswered } from './shutdown.ts';
@@ -39,36 +39,55 @@ const CLOCKS_DIFFER_MS = 86_400_000;
  * not its caller is still there. Unless the call was sent days ago, by whatever clock, the server has its whole time from the
  * first look on.
  */
-export function reconciler(context: Pick<SessionContext, 'shutdown' | 'retryPolicy'>): Reconcile {
-  const { shutdown, retryPolicy } = context;
+export function reconciler(context: LookUpContext): Reconcile {
   const looks = new PQueue({ concurrency: AT_ONCE });
-
   return async (teacher, lost) => {
-    const { settleMs } = teacher;
-    const { model, key, stop, outage } = lost;
-    if (settleMs === 0) return undefined;
-    const isOld = Date.now() - lost.sentAt > CLOCKS_DIFFER_MS + settleMs;
-    const until = performance.now() + (isOld ? 0 : settleMs);
-    const fails: Fails = { count: 0, since: undefined };
-    for (let wait = retryPolicy.lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, retryPolicy.lookMs))) {
-      const isLast = performance.now() >= until;
-      stop.check();
-      const lookedAt = performance.now();
-      const found = await looks.add(() => teacher.recover(key, model, shutdown.hard));
-      if (found?.ok === true) {
-        outage?.answered();
-        return found.reply;
-      }
-      const failure = found?.failure;
-      const keepsNone = failure?.kind === 'final' || failure?.kind === 'refused';
-      if (failure?.kind === 'again') outage?.failed(failure, lookedAt, retryPolicy, teacher.awayMs);
-      else outage?.answered();
-      if (failure !== undefined && !keepsNone) {
-        if ((await bearFailure(context, { teacher, lost }, failure, fails)) === 'elsewhere') return undefined;
-      } else if (isLast) return keepsNone ? undefined : 'not stored';
-      else await pause(Math.min(wait, settleMs), stop.signal);
-    }
+    if (teacher.settleMs === 0) return undefined;
+    return lookUntilSettled(context, teacher, lost, (look) => looks.add(look));
   };
+}
+
+type LookUpContext = Pick<SessionContext, 'shutdown' | 'retryPolicy'>;
+
+async function lookUntilSettled(
+  context: LookUpContext,
+  teacher: Teacher,
+  lost: LostCall,
+  inTurn: (look: () => Promise<ChatAnswer | undefined>) => Promise<ChatAnswer | undefined>,
+): Promise<ChatReply | 'not stored' | undefined> {
+  const { settleMs } = teacher;
+  const { lookMs } = context.retryPolicy;
+  const isOld = Date.now() - lost.sentAt > CLOCKS_DIFFER_MS + settleMs;
+  const until = performance.now() + (isOld ? 0 : settleMs);
+  const fails: Fails = { count: 0, since: undefined };
+  for (let wait = lookMs; ; wait = Math.min(wait * 1.5, Math.max(LONGEST_LOOK_MS, lookMs))) {
+    const lookedAt = performance.now();
+    lost.stop.check();
+    const found = await inTurn(() => teacher.recover(lost.key, lost.model, context.shutdown.hard));
+    noteOutage(context, teacher, lost, { found, lookedAt });
+    if (found?.ok === true) return found.reply;
+    const fault = faultOf(found);
+    if (fault !== undefined) {
+      if (await goesElsewhere(context, { teacher, lost }, fault, fails)) return undefined;
+    } else if (lookedAt >= until) return found === undefined ? 'not stored' : undefined;
+    else await pause(Math.min(wait, settleMs), lost.stop.signal);
+  }
+}
+
+/** Why the server could not be asked. One that is `final` or `refused` says that it keeps no answers. */
+function faultOf(found: ChatAnswer | undefined): ChatFailure | undefined {
+  if (found === undefined || found.ok) return undefined;
+  return found.failure.kind === 'final' || found.failure.kind === 'refused' ? undefined : found.failure;
+}
+
+function noteOutage(
+  { retryPolicy }: LookUpContext,
+  { awayMs }: Teacher,
+  { outage }: LostCall,
+  { found, lookedAt }: { readonly found: ChatAnswer | undefined; readonly lookedAt: number },
+): void {
+  if (found === undefined || found.ok || found.failure.kind !== 'again') outage?.answered();
+  else outage?.failed(found.failure, lookedAt, retryPolicy, awayMs);
 }
 
 /** Looks in a row that failed, and when the first of them did. */
@@ -77,19 +96,19 @@ interface Fails {
   since: number | undefined;
 }
 
-/** Waits before the next look; throws when the server has been away for long enough, and the call has nowhere else to go. */
-async function bearFailure(
+/** Waits before the next look, unless another server takes the call; throws when this one has been away for long enough. */
+async function goesElsewhere(
   { retryPolicy }: Pick<SessionContext, 'retryPolicy'>,
   { teacher, lost }: { readonly teacher: Teacher; readonly lost: LostCall },
   failure: ChatFailure,
   fails: Fails,
-): Promise<'elsewhere' | undefined> {
+): Promise<boolean> {
   const { attempts, awayMs, baseMs, breakMostMs } = retryPolicy;
   fails.count += 1;
   fails.since ??= performance.now();
   const isOver = failure.kind === 'stop' || failure.kind === 'quota';
-  if ((isOver || fails.count >= attempts) && lost.hasElsewhere?.() === true) return 'elsewhere';
+  if ((isOver || fails.count >= attempts) && lost.hasElsewhere?.() === true) return true;
   if (isOver || performance.now() - fails.since >= (teacher.awayMs ?? awayMs)) throw unanswered([{ teacher, failure }]);
   await pause(failure.afterMs ?? backoffMs(fails.count, baseMs, breakMostMs, Math.random()), lost.stop.signal);
-  return undefined;
+  return false;
 }

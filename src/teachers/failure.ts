@@ -18,6 +18,9 @@ const QUOTA_STATUS: ReadonlySet<number> = new Set([403, 429]);
 /** A call that has more tokens than the server admits in a minute is answered 429 however long one waits. */
 const TOO_LARGE = /^Request too large\b/i;
 
+const NO_ACCESS: ReadonlySet<number> = new Set([401, 403, 404]);
+const TRANSIENT: ReadonlySet<number> = new Set([408, 409, 425, 429]);
+
 /** What is too long or filtered is so for what is in it: the next call may be answered. */
 const CONTENT_STATUS: ReadonlySet<number> = new Set([413, 451]);
 const CONTENT_CODES =
@@ -25,7 +28,7 @@ const CONTENT_CODES =
 const CONTENT_WORDS =
   /\b(context|sequence|prompt|input) (length|window|size)\b|\b(prompt|inputs?|messages?|request|context|conversation|text)\b.{0,60}\b(too (long|large|many)|exceeds?|longer than)\b|too many (input )?tokens|`inputs` (tokens|must have)|content (management )?(policy|filter)|\b(flagged|moderation|safety system)\b/i;
 
-/** A body is at most quoted so far: it may hold the prompt. */
+/** Most characters of a body that are quoted: it may hold the prompt. */
 const QUOTED = 300;
 
 /** What an HTTP status other than 2xx means for the call. `body` is parsed JSON or text. */
@@ -33,18 +36,22 @@ export function statusFailure(status: number, body: unknown, header: HeaderOf | 
   const { said: all, codes } = errorOf(body);
   // The openai client puts the status before words that are no JSON.
   const said = all.replace(new RegExp(`^${status} `), '');
-  const message = `HTTP ${status}${said === '' ? '' : `: ${said.slice(0, QUOTED).toWellFormed()}`}`;
-  const end = (kind: ChatFailure['kind']): ChatFailure => ({ kind, message, status, afterMs: undefined });
-  const isQuota = codes.some((code) => QUOTA_CODES.has(code)) || (QUOTA_STATUS.has(status) && QUOTA_WORDS.test(said));
-  if (status === 402 || isQuota) return end('quota');
+  const kind = kindOf(status, said, codes);
+  const quoted = said === '' ? '' : `: ${said.slice(0, QUOTED).toWellFormed()}`;
   // Followed, a key would go to an address that the recipe does not name.
-  if (status < 400) return { ...end('stop'), message: `${message} (moved to ${header?.('location') ?? 'nowhere'})` };
-  if (status === 401 || status === 403 || status === 404 || codes.includes('model_not_found')) return end('stop');
-  if (status === 429 && TOO_LARGE.test(said)) return end('final');
-  if (status === 408 || status === 409 || status === 425 || status === 429 || status >= 500)
-    return { kind: 'again', message, status, afterMs: header && retryAfterMs(header, Date.now()) };
+  const moved = status < 400 && kind === 'stop' ? ` (moved to ${header?.('location') ?? 'nowhere'})` : '';
+  const afterMs = kind === 'again' && header !== undefined ? retryAfterMs(header, Date.now()) : undefined;
+  return { kind, message: `HTTP ${status}${quoted}${moved}`, status, afterMs };
+}
+
+function kindOf(status: number, said: string, codes: readonly string[]): ChatFailure['kind'] {
+  const isQuota = codes.some((code) => QUOTA_CODES.has(code)) || (QUOTA_STATUS.has(status) && QUOTA_WORDS.test(said));
+  if (status === 402 || isQuota) return 'quota';
+  if (status < 400 || NO_ACCESS.has(status) || codes.includes('model_not_found')) return 'stop';
+  if (status === 429 && TOO_LARGE.test(said)) return 'final';
+  if (status >= 500 || TRANSIENT.has(status)) return 'again';
   const isContent = CONTENT_STATUS.has(status) || CONTENT_WORDS.test(said) || codes.some((code) => CONTENT_CODES.test(code));
-  return end(isContent ? 'final' : 'refused');
+  return isContent ? 'final' : 'refused';
 }
 
 /** No connection came about, or nobody trusted the other side, so nothing was sent. */

@@ -6,11 +6,11 @@ import { lostFailure } from './failure.ts';
 import { headersOf } from './headers.ts';
 import { fetchOver } from './post.ts';
 import type { TeacherSpec } from './spec.ts';
-import { findStored } from './stored.ts';
+import { noStore, recoverFrom } from './stored.ts';
 import type { ChatAnswer, ChatFailure, Teacher } from './teacher.ts';
 import { termsOf } from './terms.ts';
 
-type Refused = { readonly ok: false; readonly failure: ChatFailure };
+type UnansweredChat = { readonly ok: false; readonly failure: ChatFailure };
 
 /**
  * Hugging Face Inference Providers, or one endpoint. The SDK would repeat a 503 for ever and without a pause, has no
@@ -59,10 +59,7 @@ export function hfInferenceTeacher(spec: TeacherSpec, secret: string | undefined
     settleMs: store ? timeoutMs : 0,
     complete: (request, signal) =>
       withDeadline(signal, timeoutMs, (both) => complete(chatBody(request, { ...spec, store }), both)),
-    recover: async (key, _model, signal) =>
-      storeUrl === undefined
-        ? undefined
-        : withDeadline(signal, timeoutMs, (both) => findStored(dispatcher, storeUrl, access, key, both)),
+    recover: storeUrl === undefined ? noStore : recoverFrom({ dispatcher, baseUrl: storeUrl, headers: access, timeoutMs }),
   };
 }
 
@@ -72,7 +69,7 @@ function versioned(baseUrl: string): string {
   return address.endsWith('/v1') ? address : `${address}/v1`;
 }
 
-function lost(error: unknown, signal: AbortSignal): Refused {
+function lost(error: unknown, signal: AbortSignal): UnansweredChat {
   return { ok: false, failure: lostFailure(signal.aborted ? signal.reason : error) };
 }
 

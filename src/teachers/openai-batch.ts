@@ -1,6 +1,6 @@
 import { openAsBlob } from 'node:fs';
 import { Readable } from 'node:stream';
-import { APIError } from 'openai';
+import { APIError, type OpenAI } from 'openai';
 import * as z from 'zod';
 import { jsonText, linesIn } from '../base/ndjson.ts';
 import { readBatchLine } from './batch-line.ts';
@@ -63,20 +63,7 @@ export function openaiBatch(
 
     file: (id, signal) => say(signal, timeoutMs, async (both) => serverFile(await client.files.retrieve(id, { signal: both }))),
 
-    create: (file, metadata, signal) =>
-      say(signal, timeoutMs, async (both) => {
-        try {
-          return serverBatch(
-            await client.batches.create(
-              { input_file_id: file, endpoint: '/v1/chat/completions', completion_window: '24h', metadata },
-              { signal: both },
-            ),
-          );
-        } catch (error) {
-          if (error instanceof APIError && isNotReady(error.status, error.code, error.message)) return undefined;
-          throw error;
-        }
-      }),
+    create: (file, metadata, signal) => say(signal, timeoutMs, (both) => createBatch(client, file, metadata, both)),
 
     retrieve: (id, signal) =>
       say(signal, timeoutMs, async (both) => serverBatch(await client.batches.retrieve(id, { signal: both }))),
@@ -84,47 +71,65 @@ export function openaiBatch(
     cancel: (id, signal) =>
       say(signal, timeoutMs, async (both) => serverBatch(await client.batches.cancel(id, { signal: both }))),
 
-    find: (metadata, signal) =>
-      say(signal, UPLOAD_MS, async (both) => {
-        const found: ServerBatch[] = [];
-        // The list cannot be asked for metadata.
-        for (let after: string | undefined; ; ) {
-          const query = { limit: PAGE, ...(after === undefined ? {} : { after }) };
-          const page = listPage.safeParse(await client.get('/batches', { query, signal: both })).data;
-          // An empty list would say that there is no such batch, and it would be paid again.
-          if (page === undefined) throw new Error('The answer is not a list of batches');
-          const last = page.data.at(-1)?.id;
-          // Some servers know no pages and give the same one for ever.
-          if (last === undefined || last === after) break;
-          for (const batch of page.data)
-            if (Object.entries(metadata).every(([name, value]) => batch.metadata?.[name] === value))
-              found.push(serverBatch(batch));
-          if (page.has_more === false) break;
-          after = last;
-        }
-        return found;
-      }),
+    find: (metadata, signal) => say(signal, UPLOAD_MS, (both) => findBatches(client, metadata, both)),
 
     async read(file, take, signal) {
       const opened = await say(signal, timeoutMs, (both) => client.files.content(file, { signal: both }).asResponse());
-      if (!opened.ok) return opened;
-      const { body } = opened.value;
-      if (body === null) return { ok: true, value: undefined };
-      const pieces = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0], { signal });
-      const lines = linesIn(pieces);
-      try {
-        for (;;) {
-          // Only what the network throws becomes data: what `take` throws is its caller's.
-          const next = await lines.next().catch((error: unknown) => failureOf(error, signal));
-          if ('kind' in next) return { ok: false, failure: next };
-          if (next.done === true) return { ok: true, value: undefined };
-          await take(next.value.filter((line) => line.trim() !== '').map(readBatchLine));
-        }
-      } finally {
-        pieces.destroy();
-      }
+      return opened.ok ? readLines(opened.value, take, signal) : opened;
     },
   };
+}
+
+type Metadata = Readonly<Record<string, string>>;
+
+async function createBatch(client: OpenAI, file: string, metadata: Metadata, signal: AbortSignal) {
+  try {
+    return serverBatch(
+      await client.batches.create(
+        { input_file_id: file, endpoint: '/v1/chat/completions', completion_window: '24h', metadata },
+        { signal },
+      ),
+    );
+  } catch (error) {
+    if (error instanceof APIError && isNotReady(error.status, error.code, error.message)) return undefined;
+    throw error;
+  }
+}
+
+/** Reads all pages of the list, which cannot be asked for metadata. */
+async function findBatches(client: OpenAI, metadata: Metadata, signal: AbortSignal): Promise<ServerBatch[]> {
+  const found: ServerBatch[] = [];
+  const wanted = Object.entries(metadata);
+  for (let after: string | undefined; ; ) {
+    const query = { limit: PAGE, ...(after === undefined ? {} : { after }) };
+    const page = listPage.safeParse(await client.get('/batches', { query, signal })).data;
+    // An empty list would say that there is no such batch, and it would be paid again.
+    if (page === undefined) throw new Error('The answer is not a list of batches');
+    const last = page.data.at(-1)?.id;
+    // Some servers know no pages and give the same one for ever.
+    if (last === undefined || last === after) return found;
+    const ours = page.data.filter((batch) => wanted.every(([name, value]) => batch.metadata?.[name] === value));
+    found.push(...ours.map(serverBatch));
+    if (page.has_more === false) return found;
+    after = last;
+  }
+}
+
+async function readLines({ body }: Response, take: Parameters<BatchApi['read']>[1], signal: AbortSignal) {
+  if (body === null) return { ok: true, value: undefined } as const;
+  const pieces = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0], { signal });
+  const lines = linesIn(pieces);
+  try {
+    for (;;) {
+      // Only what the network throws becomes data: what `take` throws is its caller's.
+      const next = await lines.next().catch((error: unknown) => failureOf(error, signal));
+      if ('kind' in next) return { ok: false, failure: next } as const;
+      if (next.done === true) return { ok: true, value: undefined } as const;
+      await take(next.value.filter((line) => line.trim() !== '').map(readBatchLine));
+    }
+  } finally {
+    pieces.destroy();
+  }
 }
 
 function failureOf(error: unknown, signal: AbortSignal): ChatFailure {

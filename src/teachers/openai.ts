@@ -8,7 +8,7 @@ import { lostFailure, statusFailure } from './failure.ts';
 import { headersOf, readLimits } from './headers.ts';
 import { fetchOver } from './post.ts';
 import type { TeacherSpec } from './spec.ts';
-import { findStored } from './stored.ts';
+import { noStore, recoverFrom } from './stored.ts';
 import type { ChatAnswer, Teacher } from './teacher.ts';
 import { termsOf } from './terms.ts';
 
@@ -53,8 +53,7 @@ export function openaiTeacher(spec: TeacherSpec, baseUrl: string, secret: string
         }
       }),
 
-    recover: async (key, _model, signal) =>
-      spec.store ? withDeadline(signal, timeoutMs, (both) => findStored(dispatcher, baseUrl, access, key, both)) : undefined,
+    recover: spec.store ? recoverFrom({ dispatcher, baseUrl, headers: access, timeoutMs }) : noStore,
   };
 }
 

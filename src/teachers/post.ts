@@ -10,24 +10,20 @@ export interface Posted {
   readonly text: string;
 }
 
+interface JsonRequest {
+  readonly url: string | URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly signal: AbortSignal | null | undefined;
+}
+
 /**
  * Sends JSON text and reads the whole answer, which is asked for unpacked. Nothing is sent twice, not even where the server
  * says that it moved.
  */
-export async function post(
-  dispatcher: Dispatcher,
-  url: string | URL,
-  headers: Readonly<Record<string, string>>,
-  body: string,
-  signal: AbortSignal | null | undefined,
-): Promise<Posted> {
-  const answer = await request(url, {
-    method: 'POST',
-    headers: { ...headers, 'accept-encoding': 'identity' },
-    body,
-    signal: signal ?? null,
-    dispatcher,
-  });
+export async function post(dispatcher: Dispatcher, { url, headers, body, signal = null }: JsonRequest): Promise<Posted> {
+  const unpacked = { ...headers, 'accept-encoding': 'identity' };
+  const answer = await request(url, { method: 'POST', headers: unpacked, body, signal, dispatcher });
   return { status: answer.statusCode, headers: answer.headers, text: await textOf(answer) };
 }
 
@@ -51,8 +47,8 @@ export function fetchOver(dispatcher: Dispatcher): typeof globalThis.fetch {
   return async (input, init) => {
     if (init?.method !== 'POST' || typeof init.body !== 'string') return usual(input, { ...init, dispatcher });
     const url = input instanceof Request ? input.url : input;
-    const sent = Object.fromEntries(new Headers(init.headers));
-    const { status, headers, text } = await post(dispatcher, url, sent, init.body, init.signal);
+    const sent = { url, headers: Object.fromEntries(new Headers(init.headers)), body: init.body, signal: init.signal };
+    const { status, headers, text } = await post(dispatcher, sent);
     return new Response(text === '' ? null : text, { status, headers: headers as Record<string, string> });
   };
 }

@@ -2,12 +2,11 @@ import { ZephyrError } from '../errors.ts';
 import { hfInferenceTeacher } from './hf-inference.ts';
 import { openaiTeacher } from './openai.ts';
 import { discreetBatch, openaiBatch } from './openai-batch.ts';
+import { PROVIDERS } from './providers.ts';
 import { selfHostedTeacher } from './self-hosted.ts';
 import type { TeacherSpec } from './spec.ts';
-import type { BatchApi, ChatAnswer, Teacher } from './teacher.ts';
+import type { ChatAnswer, Teacher } from './teacher.ts';
 import { keyName } from './terms.ts';
-
-const OPENAI = 'https://api.openai.com/v1';
 
 /** The practice teacher answers at once or never: it ends with the command that started it. */
 const PRACTICE_SETTLE_MS = 1000;
@@ -45,7 +44,7 @@ function discreet(teacher: Teacher, secret: string): Teacher {
   };
 }
 
-/** So many characters of a key at the end of a message that was cut short are taken for the key. */
+/** Least characters of a key at the end of a message that was cut short that are taken for the key. */
 const TELLING = 4;
 
 function without(secret: string, message: string): string {
@@ -63,28 +62,32 @@ function openProvider(spec: TeacherSpec, secret: string | undefined): Teacher {
       hint: `set ${key} in the environment, or ${key}_PATH to a file that holds it`,
     });
   }
-  if (spec.provider === 'huggingface') return hfInferenceTeacher(spec, secret);
-  const baseUrl = spec.baseUrl ?? (spec.provider === 'openai' ? OPENAI : undefined);
-  if (baseUrl === undefined)
-    throw new Error(`Cannot open the ${spec.provider} teacher before it was started: its baseUrl is not set`);
-  if (spec.provider === 'openai') return { ...openaiTeacher(spec, baseUrl, secret), ...batchOf(spec, baseUrl, secret) };
-  if (spec.provider === 'self-hosted') return selfHostedTeacher(spec, baseUrl, secret);
-  const practice = { ...spec, baseUrl, store: true };
-  const { batch } = spec.via === 'openai' ? batchOf(practice, baseUrl, secret) : {};
-  return {
-    ...practiceTeacher(practice, baseUrl, secret),
-    // Each command starts it at another port, and the next one has to find what this one asked.
-    name: `${spec.model} at the practice teacher`,
-    settleMs: PRACTICE_SETTLE_MS,
-    ...(batch === undefined ? {} : { batch: { ...batch, settleMs: PRACTICE_SETTLE_MS } }),
-  };
+  return OPEN[spec.provider](spec, secret);
 }
 
-function batchOf(spec: TeacherSpec, baseUrl: string, secret: string | undefined): { readonly batch?: BatchApi } {
-  return spec.batch === undefined ? {} : { batch: openaiBatch({ ...spec, batch: spec.batch }, baseUrl, secret) };
-}
+const OPEN: Readonly<Record<TeacherSpec['provider'], (spec: TeacherSpec, secret: string | undefined) => Teacher>> = {
+  huggingface: hfInferenceTeacher,
+  'self-hosted': (spec, secret) => selfHostedTeacher(spec, addressOf(spec), secret),
+  openai(spec, secret) {
+    const { batch } = spec;
+    const teacher = openaiTeacher(spec, addressOf(spec), secret);
+    return batch === undefined ? teacher : { ...teacher, batch: openaiBatch({ ...spec, batch }, addressOf(spec), secret) };
+  },
+  practice(spec, secret) {
+    const teacher = OPEN[spec.via]({ ...spec, baseUrl: addressOf(spec), store: true }, secret);
+    const { batch } = teacher;
+    return {
+      ...teacher,
+      // Each command starts it at another port, and the next one has to find what this one asked.
+      name: `${spec.model} at the practice teacher`,
+      settleMs: PRACTICE_SETTLE_MS,
+      ...(batch === undefined ? {} : { batch: { ...batch, settleMs: PRACTICE_SETTLE_MS } }),
+    };
+  },
+};
 
-function practiceTeacher(spec: TeacherSpec, baseUrl: string, secret: string | undefined): Teacher {
-  if (spec.via === 'huggingface') return hfInferenceTeacher(spec, secret);
-  return spec.via === 'self-hosted' ? selfHostedTeacher(spec, baseUrl, secret) : openaiTeacher(spec, baseUrl, secret);
+function addressOf({ provider, baseUrl }: TeacherSpec): string {
+  const address = baseUrl ?? (provider === 'practice' ? undefined : PROVIDERS[provider].address);
+  if (address === undefined) throw new Error(`Cannot open the ${provider} teacher before it was started: its baseUrl is not set`);
+  return address;
 }

@@ -4,7 +4,7 @@ import { withDeadline } from './deadline.ts';
 import { lostFailure } from './failure.ts';
 import { post } from './post.ts';
 import type { TeacherSpec } from './spec.ts';
-import { findStored } from './stored.ts';
+import { noStore, recoverFrom } from './stored.ts';
 import type { Teacher } from './teacher.ts';
 import { termsOf } from './terms.ts';
 
@@ -24,14 +24,13 @@ export function selfHostedTeacher(spec: TeacherSpec, baseUrl: string, secret: st
       withDeadline(signal, timeoutMs, async (both) => {
         try {
           const body = JSON.stringify(chatBody(request, spec));
-          const answer = await post(dispatcher, url, headers, body, both);
+          const answer = await post(dispatcher, { url, headers, body, signal: both });
           return readAnswer(answer.status, (name) => answer.headers[name]?.toString(), answer.text);
         } catch (error) {
           return { ok: false, failure: lostFailure(both.aborted ? both.reason : error) };
         }
       }),
 
-    recover: async (key, _model, signal) =>
-      spec.store ? withDeadline(signal, timeoutMs, (both) => findStored(dispatcher, baseUrl, access, key, both)) : undefined,
+    recover: spec.store ? recoverFrom({ dispatcher, baseUrl, headers: access, timeoutMs }) : noStore,
   };
 }

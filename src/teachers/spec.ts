@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { isVariableName } from '../base/secret-shapes.ts';
+import { PROVIDER_NAMES, PROVIDERS } from './providers.ts';
 
 const address = z
   .url({ protocol: /^https?$/ })
@@ -95,9 +96,9 @@ const hasAddress = ({ provider, baseUrl }: { readonly provider: string; readonly
 export const teacherSpec = z
   .strictObject({
     provider: z
-      .enum(['openai', 'huggingface', 'self-hosted', 'practice'])
+      .enum([...PROVIDER_NAMES, 'practice'])
       .describe(
-        'openai: any OpenAI-compatible server; huggingface: Inference Providers or an endpoint; self-hosted: a vLLM, TGI or SGLang server of your own over a leaner client, for thousands of calls a second; practice: the built-in teacher of checkable tasks',
+        `${PROVIDER_NAMES.map((name) => `${name}: ${PROVIDERS[name].about}`).join('; ')}; practice: the built-in teacher of checkable tasks`,
       ),
     model: z.string().min(1).describe('Model id as the server knows it'),
     baseUrl: address,
@@ -106,10 +107,7 @@ export const teacherSpec = z
     keyFrom,
     concurrency,
     limits,
-    via: z
-      .enum(['openai', 'huggingface', 'self-hosted'])
-      .default('openai')
-      .describe('practice only: the client through which it is asked'),
+    via: z.enum(PROVIDER_NAMES).default('openai').describe('practice only: the client through which it is asked'),
     awaySeconds,
     timeoutSeconds: z.number().positive().max(3600).default(120).describe('One call may take so long'),
     store,
@@ -135,7 +133,7 @@ export const teacherSpec = z
       .array(
         z
           .strictObject({
-            provider: z.enum(['openai', 'huggingface', 'self-hosted']),
+            provider: z.enum(PROVIDER_NAMES),
             model: z.string().min(1).optional().describe('Name of the same model at this server, where it has another one'),
             baseUrl: address,
             inferenceProvider,

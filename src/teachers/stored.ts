@@ -1,19 +1,31 @@
 import { type Dispatcher, request } from 'undici';
 import { KEY, parse, readAnswer } from './body.ts';
+import { withDeadline } from './deadline.ts';
 import { lostFailure } from './failure.ts';
 import { textOf } from './post.ts';
 import { readReply } from './reply.ts';
-import type { ChatAnswer } from './teacher.ts';
+import type { ChatAnswer, Teacher } from './teacher.ts';
+
+interface StoreAddress {
+  readonly dispatcher: Dispatcher;
+  readonly baseUrl: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
 
 /**
- * Looks into the store of an OpenAI-compatible server at `baseUrl` for the reply to a key; `undefined` when it has none,
- * `final` when it cannot say. Not filtered by model: what is stored under `gpt-4o` may be named by its date. The key holds
- * the model.
+ * Looks into the store of an OpenAI-compatible server for the reply to a key: `undefined` when it has none, `final` when it
+ * cannot say. Not filtered by model: what is stored under `gpt-4o` may be named by its date. The key holds the model.
  */
-export async function findStored(
-  dispatcher: Dispatcher,
-  baseUrl: string,
-  headers: Readonly<Record<string, string>>,
+export function recoverFrom(store: StoreAddress): Teacher['recover'] {
+  return (key, _model, signal) => withDeadline(signal, store.timeoutMs, (both) => findStored(store, key, both));
+}
+
+/** Of a server without a store nothing is found again. */
+export const noStore: Teacher['recover'] = async () => undefined;
+
+async function findStored(
+  { dispatcher, baseUrl, headers }: StoreAddress,
   key: string,
   signal: AbortSignal,
 ): Promise<ChatAnswer | undefined> {

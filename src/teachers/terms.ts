@@ -1,4 +1,5 @@
 import { sha256 } from '../base/sha256.ts';
+import { PROVIDERS } from './providers.ts';
 import type { TeacherSpec } from './spec.ts';
 import type { Price, Teacher } from './teacher.ts';
 
@@ -36,6 +37,5 @@ export function priceOf(spec: TeacherSpec): Price | undefined {
  */
 export function keyName({ provider, keyFrom, baseUrl }: TeacherSpec): string | undefined {
   if (provider === 'practice') return undefined;
-  if (keyFrom !== undefined || baseUrl !== undefined || provider === 'self-hosted') return keyFrom;
-  return provider === 'openai' ? 'OPENAI_API_KEY' : 'HF_TOKEN';
+  return keyFrom !== undefined || baseUrl !== undefined ? keyFrom : PROVIDERS[provider].key;
 }
