@@ -4,7 +4,7 @@ import { counter } from '../../../base/counter.ts';
 import { Dropped } from '../../../datasets/dropped.ts';
 import { listedPrompts, normalise } from '../../../datasets/listed.ts';
 import { writeParquet } from '../../../datasets/parquet.ts';
-import { columnsOf, openSplit, placedRows } from '../../../datasets/rows.ts';
+import { columnsOf, openSplit, placedRows, type Split } from '../../../datasets/rows.ts';
 import { MAX_DROPPED } from '../../data-spec.ts';
 import type { Task } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
@@ -40,35 +40,22 @@ export const rebinarize: Task = async (context) => {
   const listed = await listedPrompts(context.inputs.decontaminate);
   const drops = counter();
   const unusable = new Dropped();
-  let isFirst = true;
   const sources = new Set<string>();
-
-  /** Each row with what it says, or why it is left out. */
-  async function* read(): AsyncGenerator<{ readonly at: string; readonly rated?: RatedRow; readonly reason?: string }> {
-    const seen = new Set<string>();
-    for await (const { at, row } of placedRows(files, { columns: UF_COLUMNS })) {
-      const rated = row === undefined ? undefined : readUltraFeedback(row);
-      if (rated === undefined) yield { at, reason: row === undefined ? 'no JSON object' : 'other columns' };
-      else if (drop_sources.includes(rated.source)) yield { at, rated, reason: `source ${rated.source}` };
-      else if (listed.has(normalise(rated.prompt))) yield { at, rated, reason: 'in a benchmark' };
-      else if (seen.has(rated.prompt_id)) yield { at, rated, reason: 'duplicate' };
-      else {
-        seen.add(rated.prompt_id);
-        yield { at, rated };
-      }
-    }
-  }
   /** What is left out is counted in the first walk alone. */
+  let isFirst = true;
+
+  function count({ at, rated, reason }: ReadRow): void {
+    if (rated === undefined) unusable.drop(reason ?? '', at);
+    else unusable.keep();
+    if (reason !== undefined) drops.add(reason);
+    else if (rated !== undefined) sources.add(rated.source);
+  }
   async function* kept(): AsyncGenerator<RatedRow> {
     const isCounted = isFirst;
     isFirst = false;
-    for await (const { at, rated, reason } of read()) {
-      if (isCounted && rated === undefined) unusable.drop(reason ?? '', at);
-      if (isCounted && rated !== undefined) unusable.keep();
-      if (isCounted && reason !== undefined) drops.add(reason);
-      if (rated === undefined || reason !== undefined) continue;
-      sources.add(rated.source);
-      yield rated;
+    for await (const row of readRows(files, drop_sources, listed)) {
+      if (isCounted) count(row);
+      if (row.rated !== undefined && row.reason === undefined) yield row.rated;
     }
     if (!isCounted) return;
     // refused before anything is made of a part of the rows
@@ -102,3 +89,30 @@ export const rebinarize: Task = async (context) => {
     paid: {},
   });
 };
+
+interface ReadRow {
+  readonly at: string;
+  readonly rated?: RatedRow;
+  /** why it is left out */
+  readonly reason?: string;
+}
+
+async function* readRows(files: Split, dropSources: readonly string[], listed: ReadonlySet<string>): AsyncGenerator<ReadRow> {
+  const seen = new Set<string>();
+  for await (const { at, row } of placedRows(files, { columns: UF_COLUMNS })) {
+    const rated = row === undefined ? undefined : readUltraFeedback(row);
+    if (rated === undefined) {
+      yield { at, reason: row === undefined ? 'no JSON object' : 'other columns' };
+      continue;
+    }
+    const reason = reasonAgainst(rated);
+    if (reason === undefined) seen.add(rated.prompt_id);
+    yield reason === undefined ? { at, rated } : { at, rated, reason };
+  }
+
+  function reasonAgainst({ source, prompt, prompt_id }: RatedRow): string | undefined {
+    if (dropSources.includes(source)) return `source ${source}`;
+    if (listed.has(normalise(prompt))) return 'in a benchmark';
+    return seen.has(prompt_id) ? 'duplicate' : undefined;
+  }
+}
