@@ -2,7 +2,7 @@ import { counter, countsInWords } from '../base/counter.ts';
 import { ZephyrError } from '../errors.ts';
 
 /** What is said of rows that are left out. */
-export interface Wording {
+export interface DroppedWording {
   /** `the pairs of split "train"` */
   readonly what: string;
   /** what a row must be */
@@ -47,7 +47,7 @@ export class Dropped {
   }
 
   /** Throws a `ZephyrError` (usage) where a larger share than `most` was dropped, or all rows were. */
-  refuseAbove(most: number, { what, expected, key, columns }: Wording): void {
+  refuseAbove(most: number, { what, expected, key, columns }: DroppedWording): void {
     if (this.#dropped === 0 || (this.#dropped < this.#rows && this.#dropped / this.#rows <= most)) return;
     throw new ZephyrError(
       `Cannot take ${what}: ${this.#dropped} of ${this.#rows} rows cannot be used (${countsInWords(this.counts)}), the first is ${this.#first}; expected ${expected}`,

@@ -3,11 +3,11 @@ import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { linesIn } from '../base/ndjson.ts';
 import type { Compression } from './formats.ts';
 
-type Row = Readonly<Record<string, unknown>>;
+type JsonRow = Readonly<Record<string, unknown>>;
 
 /** A row with the number of its line; without `row` the line is no JSON object, and `text` says what it is. */
-export type Line =
-  | { readonly number: number; readonly row: Row }
+export type NumberedLine =
+  | { readonly number: number; readonly row: JsonRow }
   | { readonly number: number; readonly row: undefined; readonly text: string };
 
 /** A file that is one list in JSON is read whole, bytes. */
@@ -17,7 +17,7 @@ const MAX_LIST_BYTES = 512 << 20;
  * Objects of a file of JSON Lines, or of a file that is one list of objects; a list of texts gives `{text}`, as in
  * `datasets`. Blank lines are passed over. Throws what the file system, the decompression and a list that is no JSON throw.
  */
-export async function* jsonLinesIn(packed: Readable, compression: Compression): AsyncGenerator<Line> {
+export async function* jsonLinesIn(packed: Readable, compression: Compression): AsyncGenerator<NumberedLine> {
   const bytes = unpacked(packed, compression);
   let number = 0;
   let isFirst = true;
@@ -59,7 +59,7 @@ async function whole(first: readonly string[], rest: AsyncIterable<string[]>): P
   return lines.join('\n');
 }
 
-function* listed(text: string): Generator<Line> {
+function* listed(text: string): Generator<NumberedLine> {
   const values = JSON.parse(withoutNaN(text)) as unknown[];
   for (const [index, value] of values.entries()) {
     const row = typeof value === 'string' ? { text: value } : value;
@@ -68,7 +68,7 @@ function* listed(text: string): Generator<Line> {
 }
 
 /** The object that a line holds; undefined when it holds something else, or is no JSON. */
-function rowIn(text: string): Row | undefined {
+function rowIn(text: string): JsonRow | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return isObject(value) ? value : undefined;
@@ -83,6 +83,6 @@ function withoutNaN(text: string): string {
   return text.replaceAll(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/gs, (found) => (found.startsWith('"') ? found : 'null'));
 }
 
-function isObject(value: unknown): value is Row {
+function isObject(value: unknown): value is JsonRow {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

@@ -15,7 +15,7 @@ export interface DataFile {
 }
 
 /** Which columns a reader asks for. */
-export interface Columns {
+export interface ColumnChoice {
   /** Of Parquet only these are read, so that the others may hold whatever they like; without it all. */
   readonly columns?: readonly string[];
   /** A Parquet file without this column is refused. */
@@ -64,7 +64,7 @@ async function treeOf(folder: string): Promise<Tree> {
  * seen. Throws a `ZephyrError` (usage) with file and row for a file that cannot be read, and at the end for a split of more
  * or fewer rows than promised.
  */
-export async function* placedRows({ files, promised }: Split, columns: Columns = {}): AsyncGenerator<Placed> {
+export async function* placedRows({ files, promised }: Split, columns: ColumnChoice = {}): AsyncGenerator<Placed> {
   let number = 0;
   for (const file of files)
     for await (const placed of fileRows(file, columns)) {
@@ -78,7 +78,7 @@ export async function* placedRows({ files, promised }: Split, columns: Columns =
 }
 
 /** The rows of a split. Throws a `ZephyrError` (usage) with file and line for one that is no JSON object. */
-export async function* readSplit(folder: string, wanted: Wanted, columns: Columns = {}): AsyncGenerator<Row> {
+export async function* readSplit(folder: string, wanted: Wanted, columns: ColumnChoice = {}): AsyncGenerator<Row> {
   for await (const placed of placedRows(await openSplit(folder, wanted), columns)) yield rowOf(placed);
 }
 
@@ -94,7 +94,7 @@ function rowOf(placed: Placed): Row {
   return placed.row;
 }
 
-async function* fileRows(file: DataFile, { columns, required }: Columns): AsyncGenerator<Placed> {
+async function* fileRows(file: DataFile, { columns, required }: ColumnChoice): AsyncGenerator<Placed> {
   const { path, name } = file;
   const { reader = 'json', compression = 'none' } = readerOf(path) ?? {};
   let at = name;

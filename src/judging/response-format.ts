@@ -31,7 +31,7 @@ export interface ResponseFormat {
 }
 
 /** What a judge is asked about texts, in the order in which it is to see them. */
-export interface Question {
+export interface JudgeQuestion {
   readonly purpose: string;
   /** the system turn */
   readonly instructions: string;
@@ -41,7 +41,7 @@ export interface Question {
 }
 
 /** The question to a judge, the texts under labels that say nothing. */
-export function judgeCall(fields: CallFields, { purpose, instructions, prompt, texts, format }: Question): Call {
+export function judgeCall(fields: CallFields, { purpose, instructions, prompt, texts, format }: JudgeQuestion): Call {
   const { maxTokens = fields.max_tokens, schema, topLogprobs } = format;
   const messages: Call['messages'] = [
     { role: 'system', content: instructions },

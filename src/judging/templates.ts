@@ -25,10 +25,13 @@ function manyAspects(files: string, aspects: readonly string[], mode: string): P
   );
 }
 
-type Judged = Pick<JudgePanel, 'mode' | 'aspects' | 'overall'>;
+type JudgedAspects = Pick<JudgePanel, 'mode' | 'aspects' | 'overall'>;
 
 /** The instructions of a judge by what a request is about: an aspect, `joint`, `comparison` or `overall`. */
-export async function allInstructions(files: string, { mode, aspects, overall }: Judged): Promise<Map<string, Instructions>> {
+export async function allInstructions(
+  files: string,
+  { mode, aspects, overall }: JudgedAspects,
+): Promise<Map<string, Instructions>> {
   const found = new Map<string, Instructions>();
   if (mode === 'joint' && aspects.length > 0) found.set('joint', await manyAspects(files, aspects, 'joint'));
   if (mode === 'pairwise' && aspects.length > 0) found.set('comparison', await manyAspects(files, aspects, 'pairwise'));
@@ -39,7 +42,7 @@ export async function allInstructions(files: string, { mode, aspects, overall }:
 }
 
 /** The files that a judge step reads, for its fingerprint. */
-export function judgeFiles({ mode, aspects, overall }: Judged): string[] {
+export function judgeFiles({ mode, aspects, overall }: JudgedAspects): string[] {
   const format = mode === 'per_aspect' ? 'form' : mode;
   const names = [...(aspects.length > 0 ? [...aspects, format] : []), ...(overall ? ['overall', 'form'] : [])];
   return [...new Set(names)].map(fileOf);

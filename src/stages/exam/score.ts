@@ -39,10 +39,10 @@ const answerLine = z.looseObject({
   tokens: z.int(),
 });
 /** by model, then by prompt */
-type Answers = Readonly<Record<ModelName, ReadonlyMap<string, z.infer<typeof answerLine>>>>;
+type ModelAnswers = Readonly<Record<ModelName, ReadonlyMap<string, z.infer<typeof answerLine>>>>;
 
 /** One question to the judge: all models' answers to a prompt, for one aspect. */
-interface Question {
+interface ExamQuestion {
   readonly prompt_id: string;
   /** in the order of the labels */
   readonly order: readonly ModelName[];
@@ -60,7 +60,7 @@ export const score: Task = async (context) => {
   const prompts: ExamPrompt[] = [];
   for await (const row of readRows(join(inputFolder(context, 'world'), 'prompts.jsonl'))) prompts.push(examPrompt.parse(row));
   const answersOf = (model: ModelName) => readAnswers(context, model, prompts);
-  const answers: Answers = { base: await answersOf('base'), dsft: await answersOf('dsft'), ddpo: await answersOf('ddpo') };
+  const answers: ModelAnswers = { base: await answersOf('base'), dsft: await answersOf('dsft'), ddpo: await answersOf('ddpo') };
   const questions = await questionsAbout(context, settings, prompts, answers);
   return withSession(sessionOf(context), async (session) => {
     const ratings = await rate(context, session, questions);
@@ -116,8 +116,8 @@ async function questionsAbout(
   { files }: TaskContext,
   { seed, judge }: ScoreSettings,
   prompts: readonly ExamPrompt[],
-  answers: Answers,
-): Promise<Question[]> {
+  answers: ModelAnswers,
+): Promise<ExamQuestion[]> {
   const instructions = await Promise.all(ASPECTS.map((aspect) => judgeInstructions(files, aspect)));
   return prompts.flatMap(({ prompt_id, messages }) => {
     const textOf = (model: ModelName) => answers[model].get(prompt_id)?.text ?? '';
@@ -127,7 +127,7 @@ async function questionsAbout(
       messages.length === 1
         ? (messages[0]?.content ?? '')
         : messages.map(({ role, content }) => `${role === 'user' ? 'User' : 'Assistant'}: ${content}`).join('\n\n');
-    return ASPECTS.map((aspect, index): Question => {
+    return ASPECTS.map((aspect, index): ExamQuestion => {
       const order = hmacOrder(seed, `exam ${aspect} ${prompt_id}`, models, (model) => model);
       const question = {
         purpose: `exam ${aspect}`,
@@ -145,7 +145,7 @@ async function questionsAbout(
 async function rate(
   context: TaskContext,
   session: CallSession,
-  questions: readonly Question[],
+  questions: readonly ExamQuestion[],
 ): Promise<ReadonlyMap<string, readonly number[]>> {
   session.expect(questions.length);
   const unanswered = new Unanswered(context);

@@ -15,7 +15,7 @@ const PROBES = 16;
 /** Characters of a reply that an error shows. */
 const SHOWN = 160;
 
-export interface Asking {
+export interface JudgeSession {
   readonly session: CallSession;
   readonly judges: JudgePanel['judges'];
   readonly unanswered: Unanswered;
@@ -27,7 +27,7 @@ export interface Asking {
  * can be read, since all the others would be paid for nothing.
  */
 export async function askAll(
-  { session, judges, unanswered }: Asking,
+  { session, judges, unanswered }: JudgeSession,
   requests: AsyncIterable<JudgeRequest> | Iterable<JudgeRequest>,
   unread: (request: JudgeRequest, why: string) => void = () => {},
 ): Promise<void> {
@@ -59,7 +59,7 @@ function illegible(model: string, why: string, text: string): ZephyrError {
 }
 
 /** Asks the first requests of every judge: without log-probabilities from its server, all would be paid for nothing. */
-export async function probe(asking: Asking, requests: AsyncIterable<JudgeRequest>): Promise<void> {
+export async function probe(asking: JudgeSession, requests: AsyncIterable<JudgeRequest>): Promise<void> {
   const { judges } = asking;
   const first = judges.map((): JudgeRequest[] => []);
   for await (const request of requests) {

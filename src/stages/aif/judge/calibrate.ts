@@ -13,7 +13,7 @@ import { ratingRows } from '../../../judging/rating-rows.ts';
 import { scoreOfAnswer } from '../../../judging/verdict.ts';
 import type { TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
-import type { Asking } from './ask-all.ts';
+import type { JudgeSession } from './ask-all.ts';
 import type { TeachersConfig } from './config.ts';
 
 /** A pair that people have decided. */
@@ -41,7 +41,7 @@ type Plain = { readonly [name in keyof Interval]: Interval[name] };
 export async function calibrate(
   context: TaskContext,
   calibration: NonNullable<TeachersConfig['calibration']>,
-  { session, judges, requestsFor }: Omit<Asking, 'unanswered'> & { readonly requestsFor: RequestsFor },
+  { session, judges, requestsFor }: Omit<JudgeSession, 'unanswered'> & { readonly requestsFor: RequestsFor },
   after: number,
 ): Promise<Calibrated> {
   const pairs = await readPairs(inputFolder(context, 'calibration'), calibration);

@@ -20,14 +20,14 @@ export function forecast(
   judge: TeachersJudgeSpec,
   spec: Pick<AifTeachers, 'prompts' | 'answersPerPrompt' | 'answer'>,
 ): CallForecast[] {
-  const labelled: Judged = {
+  const labelled: JudgedItems = {
     part: 'calibration',
     items: { count: 'pairs' },
     promptTokens: LABELLED_PROMPT,
     answers: 2,
     answerTokens: ANSWER,
   };
-  const answered: Judged = {
+  const answered: JudgedItems = {
     items: promptsAtMost(spec.prompts) ?? { count: 'prompts' },
     promptTokens: promptTokens(spec.prompts),
     answers: spec.answersPerPrompt,
@@ -37,7 +37,7 @@ export function forecast(
 }
 
 /** What is judged: so many answers to each item. */
-interface Judged {
+interface JudgedItems {
   readonly part?: string;
   readonly items: CallForecast['items'];
   readonly promptTokens: number;
@@ -46,7 +46,7 @@ interface Judged {
 }
 
 /** In the number of calls as `requestMaker` asks. */
-function judgements(judge: TeachersJudgeSpec, { promptTokens, answers, answerTokens, ...what }: Judged): CallForecast[] {
+function judgements(judge: TeachersJudgeSpec, { promptTokens, answers, answerTokens, ...what }: JudgedItems): CallForecast[] {
   const orders = ordersInTheMean(answers, judge.permutations);
   const sections = TEMPLATE + SECTION * judge.aspects.length;
 

@@ -16,7 +16,7 @@ import { promptId, sessionOf } from '../../step-config.ts';
 import { type Dialogue, dialogue } from './dialogue.ts';
 import { type UnlikeOnes, watchUnlike } from './near-duplicates.ts';
 import { openOpenings } from './openings.ts';
-import { countsByKind, type Kind, type Opening, roundsOf, type Settings, settings } from './settings.ts';
+import { countsByKind, type DialogueKind, type Opening, roundsOf, type Settings, settings } from './settings.ts';
 import { templatesOf, type Workbench } from './workbench.ts';
 
 const COLUMNS: Columns = { prompt: 'string', prompt_id: 'string', kind: 'string', subject: 'string', messages: MESSAGES };
@@ -105,7 +105,7 @@ class OpeningSearch {
    * `count` openings of a kind, or as many as can be had. They are taken in an order drawn by the seed; while dialogues are
    * dropped, more openings are asked for, until there are no more. `later`: calls for other kinds, for the progress.
    */
-  async find(kind: Kind, count: number, later: number): Promise<Opening[]> {
+  async find(kind: DialogueKind, count: number, later: number): Promise<Opening[]> {
     const { settings: config } = this.#bench;
     const kept: Opening[] = [];
     const openings = await openOpenings(this.#bench, kind);
@@ -184,7 +184,7 @@ function dropReason({ refusals }: Settings, { messages, flags }: Dialogue): stri
 }
 
 /** Calls that these dialogues take in the mean: an answer a round, a question between two rounds. */
-function callsFor(config: Settings, kind: Kind, dialogues: number): number {
+function callsFor(config: Settings, kind: DialogueKind, dialogues: number): number {
   const { min, max } = config[kind]?.turns ?? { min: 1, max: 1 };
   return dialogues * (min + max - 1);
 }

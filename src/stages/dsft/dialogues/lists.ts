@@ -5,7 +5,7 @@ import { forEachAtOnce } from '../../../calls/for-each.ts';
 import { folded } from '../../../datasets/words.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { jsonIn } from '../../../teachers/json-reply.ts';
-import type { Amount, Workbench } from './workbench.ts';
+import type { OpeningAmount, Workbench } from './workbench.ts';
 
 /** Rounds in a row that bring nothing new, before the subjects are said to have run dry. */
 const DRY_ROUNDS = 3;
@@ -35,7 +35,7 @@ export interface Written {
 }
 
 /** Different texts, those from before first: at least `wanted`, or what there is when that is at least `least`. */
-export type Lists = (amount: Amount) => Promise<readonly Written[]>;
+export type Lists = (amount: OpeningAmount) => Promise<readonly Written[]>;
 
 /**
  * Texts that the user's teacher is asked for, a list a subject, and, while that is not enough, for more that are not on the

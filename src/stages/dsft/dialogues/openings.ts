@@ -1,10 +1,10 @@
 import { type Lists, openLists } from './lists.ts';
 import { materialOpenings } from './material.ts';
-import type { Kind, Opening } from './settings.ts';
-import type { Amount, Openings, Workbench } from './workbench.ts';
+import type { DialogueKind, Opening } from './settings.ts';
+import type { OpeningAmount, Openings, Workbench } from './workbench.ts';
 import { elaborate } from './writing.ts';
 
-export async function openOpenings(bench: Workbench, kind: Kind): Promise<Openings> {
+export async function openOpenings(bench: Workbench, kind: DialogueKind): Promise<Openings> {
   switch (kind) {
     case 'world':
       return await worldOpenings(bench);
@@ -28,7 +28,7 @@ async function worldOpenings(bench: Workbench): Promise<Openings> {
     count: world.questions,
     what: 'openings',
   };
-  const written = async (lists: Lists, amount: Amount) =>
+  const written = async (lists: Lists, amount: OpeningAmount) =>
     (await lists(amount)).map(({ subject, text }): Opening => ({ kind: 'world', subject, text }));
   if (world.subtopics === 0) {
     const lists = openLists(bench, questions, world.topics);
@@ -65,7 +65,7 @@ async function writingOpenings(bench: Workbench): Promise<Openings> {
     user,
     purpose: 'writing instructions',
     instructions: await template('writing'),
-    ask: (type: string) => `Kind of text: ${type}\nInstructions to write: ${writing.instructions}`,
+    ask: (type: string) => `DialogueKind of text: ${type}\nInstructions to write: ${writing.instructions}`,
     count: writing.instructions,
     what: 'writing instructions',
   };

@@ -31,11 +31,11 @@ export type Settings = z.infer<typeof settings>;
 
 /** UltraChat's three sectors. */
 export const KINDS = ['world', 'writing', 'material'] as const;
-export type Kind = (typeof KINDS)[number];
+export type DialogueKind = (typeof KINDS)[number];
 
 /** How a dialogue begins. */
 export interface Opening {
-  readonly kind: Kind;
+  readonly kind: DialogueKind;
   readonly subject: string;
   readonly text: string;
   /** of a text that exists: what is asked of it, without the text itself */
@@ -49,7 +49,7 @@ export function roundsOf(settings: Settings, { kind, text }: Opening): number {
 }
 
 /** How many of `total` dialogues are of each kind: by share, what is left over to the largest remainders. */
-export function countsByKind(settings: Settings, total: number): Map<Kind, number> {
+export function countsByKind(settings: Settings, total: number): Map<DialogueKind, number> {
   const kinds = KINDS.filter((kind) => settings[kind] !== null);
   const shares = kinds.reduce((sum, kind) => sum + (settings[kind]?.share ?? 0), 0);
   const exact = kinds.map((kind) => ({ kind, count: (total * (settings[kind]?.share ?? 0)) / shares }));

@@ -5,7 +5,7 @@ import type { Unanswered } from '../../../calls/unanswered.ts';
 import type { Opening, Settings } from './settings.ts';
 
 /** How many different texts are asked for, and how many there must be when no more can be found. */
-export interface Amount {
+export interface OpeningAmount {
   readonly least: number;
   readonly wanted: number;
   /** calls that follow once they are there, as far as is known: for the progress */
@@ -28,7 +28,7 @@ export function templatesOf(files: string): Workbench['template'] {
 }
 
 /**
- * Different openings of a kind, those from before first: so many as `Amount` says, in an order that does not depend on
+ * Different openings of a kind, those from before first: so many as `OpeningAmount` says, in an order that does not depend on
  * which reply came first.
  */
-export type Openings = (amount: Amount) => Promise<readonly Opening[]>;
+export type Openings = (amount: OpeningAmount) => Promise<readonly Opening[]>;
