@@ -42,7 +42,7 @@ const answerLine = z.looseObject({
 type ModelAnswers = Readonly<Record<ModelName, ReadonlyMap<string, z.infer<typeof answerLine>>>>;
 
 /** One question to the judge: all models' answers to a prompt, for one aspect. */
-interface ExamQuestion {
+interface AspectQuestion {
   readonly prompt_id: string;
   /** in the order of the labels */
   readonly order: readonly ModelName[];
@@ -117,7 +117,7 @@ async function questionsAbout(
   { seed, judge }: ScoreSettings,
   prompts: readonly ExamPrompt[],
   answers: ModelAnswers,
-): Promise<ExamQuestion[]> {
+): Promise<AspectQuestion[]> {
   const instructions = await Promise.all(ASPECTS.map((aspect) => judgeInstructions(files, aspect)));
   return prompts.flatMap(({ prompt_id, messages }) => {
     const textOf = (model: ModelName) => answers[model].get(prompt_id)?.text ?? '';
@@ -127,7 +127,7 @@ async function questionsAbout(
       messages.length === 1
         ? (messages[0]?.content ?? '')
         : messages.map(({ role, content }) => `${role === 'user' ? 'User' : 'Assistant'}: ${content}`).join('\n\n');
-    return ASPECTS.map((aspect, index): ExamQuestion => {
+    return ASPECTS.map((aspect, index): AspectQuestion => {
       const order = hmacOrder(seed, `exam ${aspect} ${prompt_id}`, models, (model) => model);
       const question = {
         purpose: `exam ${aspect}`,
@@ -145,7 +145,7 @@ async function questionsAbout(
 async function rate(
   context: TaskContext,
   session: CallSession,
-  questions: readonly ExamQuestion[],
+  questions: readonly AspectQuestion[],
 ): Promise<ReadonlyMap<string, readonly number[]>> {
   session.expect(questions.length);
   const unanswered = new Unanswered(context);

@@ -3,6 +3,7 @@ import { parseRef } from '../../../model/artifact.ts';
 import { jobStep, taskStep } from '../../programs.ts';
 import { callConfig, datasetRepo, inputOf, modelRepo, type RecipeContext } from '../../recipe-context.ts';
 import type { CallForecast, Step, StepInput } from '../../stage.ts';
+import { TOKENS } from '../../token-guesses.ts';
 import type { PromptsSpec } from '../prompts/spec.ts';
 import { promptsAtMost, promptTokens } from '../prompts/step.ts';
 import type { AssignConfig } from './assign.ts';
@@ -24,9 +25,6 @@ export interface AnswersPlan {
   readonly ahead?: string;
 }
 
-/** Guesses of what a principle and an answer take; UltraFeedback's answers have 350 tokens in the mean. */
-const PRINCIPLE_TOKENS = 20;
-const ANSWER_TOKENS = 350;
 /** Prompts that are drawn to learn how often a member answers. */
 const TRIED = 256;
 
@@ -153,7 +151,7 @@ function principleFiles(principles: PrinciplesSpec): string[] {
 function forecasts(config: GenerateConfig, prompts: PromptsSpec): CallForecast[] {
   const perPrompt = answersPerPrompt(config);
   const items = promptsAtMost(prompts) ?? { count: 'prompts' };
-  const inputTokens = promptTokens(prompts) + (Object.keys(config.principles).length > 0 ? PRINCIPLE_TOKENS : 0);
+  const inputTokens = promptTokens(prompts) + (Object.keys(config.principles).length > 0 ? TOKENS.principle : 0);
   return config.pool.flatMap((member) =>
     'call' in member
       ? [
@@ -163,7 +161,7 @@ function forecasts(config: GenerateConfig, prompts: PromptsSpec): CallForecast[]
             items,
             callsPerItem: perPrompt.get(member.id) ?? 0,
             inputTokens,
-            outputTokens: ANSWER_TOKENS,
+            outputTokens: TOKENS.answer,
             maxTokens: member.call.max_tokens,
           },
         ]

@@ -1,16 +1,8 @@
 import type { CallForecast } from '../../stage.ts';
+import { TOKENS } from '../../token-guesses.ts';
 import { promptsAtMost, promptTokens } from '../prompts/step.ts';
 import type { AifTeachers } from '../spec.ts';
 import type { TeachersJudgeSpec } from './spec.ts';
-
-/** Tokens in the mean: of an instruction and an answer in UltraFeedback; of our templates and of replies to them. */
-const LABELLED_PROMPT = 150;
-const ANSWER = 353;
-const TEMPLATE = 400;
-const ENTRY = 90;
-const CRITIQUE = 250;
-/** of a section of its own in a template for several aspects */
-const SECTION = 220;
 
 /**
  * What the judges will be asked, as far as the recipe tells: two answers for each pair of the calibration, then all answers
@@ -23,15 +15,15 @@ export function forecast(
   const labelled: JudgedItems = {
     part: 'calibration',
     items: { count: 'pairs' },
-    promptTokens: LABELLED_PROMPT,
+    promptTokens: TOKENS.instruction,
     answers: 2,
-    answerTokens: ANSWER,
+    answerTokens: TOKENS.judgedAnswer,
   };
   const answered: JudgedItems = {
     items: promptsAtMost(spec.prompts) ?? { count: 'prompts' },
     promptTokens: promptTokens(spec.prompts),
     answers: spec.answersPerPrompt,
-    answerTokens: Math.min(ANSWER, spec.answer.maxTokens),
+    answerTokens: Math.min(TOKENS.judgedAnswer, spec.answer.maxTokens),
   };
   return [...(judge.calibration === undefined ? [] : judgements(judge, labelled)), ...judgements(judge, answered)];
 }
@@ -48,21 +40,22 @@ interface JudgedItems {
 /** In the number of calls as `requestMaker` asks. */
 function judgements(judge: TeachersJudgeSpec, { promptTokens, answers, answerTokens, ...what }: JudgedItems): CallForecast[] {
   const orders = ordersInTheMean(answers, judge.permutations);
-  const sections = TEMPLATE + SECTION * judge.aspects.length;
+  const sections = TOKENS.judgeTemplate + TOKENS.judgeSection * judge.aspects.length;
 
   const kinds: [purpose: string, calls: number, template: number, texts: number, out: number][] = [];
   if (judge.aspects.length > 0) {
-    if (judge.mode === 'joint') kinds.push(['judge joint', orders, sections, answers, answers * ENTRY]);
+    if (judge.mode === 'joint') kinds.push(['judge joint', orders, sections, answers, answers * TOKENS.judgeEntry]);
     if (judge.mode === 'pairwise') {
       const pairs = Math.min(judge.pairsPerPrompt, (answers * (answers - 1)) / 2);
-      kinds.push(['judge comparison', pairs * Math.min(2, judge.permutations), sections, 2, ENTRY]);
+      kinds.push(['judge comparison', pairs * Math.min(2, judge.permutations), sections, 2, TOKENS.judgeEntry]);
     }
     for (const aspect of judge.aspects) {
-      if (judge.mode === 'per_aspect') kinds.push([`judge ${aspect}`, orders, TEMPLATE, answers, answers * ENTRY]);
-      if (judge.mode === 'expected') kinds.push([`judge ${aspect}`, answers, TEMPLATE, 1, 1]);
+      if (judge.mode === 'per_aspect')
+        kinds.push([`judge ${aspect}`, orders, TOKENS.judgeTemplate, answers, answers * TOKENS.judgeEntry]);
+      if (judge.mode === 'expected') kinds.push([`judge ${aspect}`, answers, TOKENS.judgeTemplate, 1, 1]);
     }
   }
-  if (judge.overall) kinds.push(['judge overall', answers, TEMPLATE, 1, CRITIQUE]);
+  if (judge.overall) kinds.push(['judge overall', answers, TOKENS.judgeTemplate, 1, TOKENS.critique]);
   return judge.teachers.flatMap((teacher) =>
     kinds.map(([purpose, callsPerItem, template, texts, outputTokens]) => ({
       teacher,

@@ -12,7 +12,7 @@ import { PromptStore } from './prompt-store.ts';
 import type { PromptsConfig } from './step.ts';
 
 /** A row of a source, as it was read. */
-export interface SourceRow {
+export interface IncomingRow {
   /** index of its source in the recipe */
   readonly entry: number;
   /** `train.jsonl, line 3` */
@@ -61,13 +61,13 @@ export class PromptFilter {
     this.#hits = openLineFile(join(out, 'contamination.jsonl'));
   }
 
-  take(row: SourceRow): void {
+  take(row: IncomingRow): void {
     const reason = this.#leftOut(row, this.#countSource(row));
     if (reason !== undefined) this.dropped.add(reason);
   }
 
   /** Stores the prompt of a row, or says why it is left out. */
-  #leftOut(row: SourceRow, source: string): string | undefined {
+  #leftOut(row: IncomingRow, source: string): string | undefined {
     const named = this.#config.sources[row.entry]?.name ?? '';
     if (this.#config.drop_sources.some((name) => name === source || name === named)) return `source ${source}`;
     const prompt = textOf(row.prompt);
@@ -108,7 +108,7 @@ export class PromptFilter {
   }
 
   /** The source that a row is counted under: its own, else that of the recipe. */
-  #countSource({ entry, source }: SourceRow): string {
+  #countSource({ entry, source }: IncomingRow): string {
     const name = typeof source === 'string' && source !== '' ? source : (this.#config.sources[entry]?.name ?? '');
     const seen = this.bySource.get(name);
     if (seen === undefined) this.bySource.set(name, { entry, read: 1 });
@@ -116,7 +116,7 @@ export class PromptFilter {
     return name;
   }
 
-  #noteFault(row: SourceRow, source: string): string {
+  #noteFault(row: IncomingRow, source: string): string {
     const { entry, at, columns, text } = row;
     this.#faults += 1;
     if (columns !== undefined) {
@@ -131,7 +131,7 @@ export class PromptFilter {
   }
 
   /** Returns the reason. */
-  #reject({ at }: SourceRow, source: string, reason: string, text: string): string {
+  #reject({ at }: IncomingRow, source: string, reason: string, text: string): string {
     this.#rejects.add({ source, at, reason, text: text.slice(0, SHOWN) });
     return reason;
   }

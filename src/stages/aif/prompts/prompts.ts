@@ -12,7 +12,7 @@ import { inputFolder } from '../../step-config.ts';
 import { PROMPTS_FILE, SOURCES_FILE, type SourceReport } from '../tables.ts';
 import { readBenchmarks } from './benchmarks.ts';
 import { promptsCard } from './card.ts';
-import { PromptFilter, type SourceRow } from './filter.ts';
+import { type IncomingRow, PromptFilter } from './filter.ts';
 import type { PromptStore, StoredPrompt } from './prompt-store.ts';
 import type { PromptsConfig } from './step.ts';
 
@@ -70,7 +70,7 @@ function nothingLeft(dropped: Readonly<Record<string, number>>): ZephyrError {
     : new ZephyrError('Cannot go on without a prompt: all were dropped', { hint: `dropped: ${reasons}` });
 }
 
-async function* rowsOf(context: TaskContext, config: PromptsConfig, entry: number): AsyncGenerator<SourceRow> {
+async function* rowsOf(context: TaskContext, config: PromptsConfig, entry: number): AsyncGenerator<IncomingRow> {
   const source = config.sources[entry] as PromptsConfig['sources'][number];
   for (const [index, item] of source.list.entries()) {
     const at = `item ${index + 1}`;

@@ -3,6 +3,7 @@ import { configOf, droppedOf } from '../../data-spec.ts';
 import { taskStep } from '../../programs.ts';
 import { datasetRepo, inputOf, type RecipeContext } from '../../recipe-context.ts';
 import type { Step } from '../../stage.ts';
+import { TOKENS } from '../../token-guesses.ts';
 import { nameOf, type PromptSource, type PromptsSpec } from './spec.ts';
 
 /** Task `prompts`: reads the inputs `source-N` and `benchmark-N`, writes `prompts.jsonl`. */
@@ -92,17 +93,14 @@ export function promptsAtMost({ sources }: PromptsSpec): number | null {
   return most.includes(null) ? null : most.reduce<number>((sum, count) => sum + (count ?? 0), 0);
 }
 
-/** Tokens of an instruction in UltraFeedback, in the mean. */
-const UNREAD = 150;
-
 /** Tokens of a prompt in the mean: of those that are listed here by their text, of others a guess. */
 export function promptTokens(prompts: PromptsSpec): number {
   let [count, tokens] = [0, 0];
   for (const source of prompts.sources) {
     const most = promptsAtMost({ ...prompts, sources: [source] });
-    if (most === null) return UNREAD;
+    if (most === null) return TOKENS.instruction;
     count += most;
-    tokens += most * (source.ref === undefined ? listedTokens(source.list, prompts) : UNREAD);
+    tokens += most * (source.ref === undefined ? listedTokens(source.list, prompts) : TOKENS.instruction);
   }
   return tokens / Math.max(1, count);
 }

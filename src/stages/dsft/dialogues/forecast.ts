@@ -1,18 +1,8 @@
 import { estimateTokens } from '../../../datasets/words.ts';
 import type { CallForecast } from '../../stage.ts';
+import { TOKENS } from '../../token-guesses.ts';
 import { SHOWN } from './lists.ts';
 import type { DsftTeacher } from './spec.ts';
-
-/** Tokens of a turn of the user and of one of the assistant: guesses of the size that UltraChat's turns have. */
-const QUESTION = 40;
-const ANSWER = 300;
-/** of the templates, about */
-const INSTRUCTIONS = 110;
-const SUBTOPIC = 8;
-/** What elaborating adds to an instruction. */
-const DETAIL = 40;
-/** A text that exists, where they may be longer. */
-const MATERIAL = 400;
 
 /** Texts that the user's teacher lists by subject until there are enough: see `openLists`. */
 interface Listing {
@@ -53,15 +43,19 @@ export function forecast(data: DsftTeacher): CallForecast[] {
       purpose: 'dialogue question',
       items,
       callsPerItem: rounds - 1,
-      inputTokens: INSTRUCTIONS + sort.openingTokens + ANSWER + beforeQuestion * (QUESTION + ANSWER),
-      outputTokens: QUESTION,
+      inputTokens:
+        TOKENS.userTemplate +
+        sort.openingTokens +
+        TOKENS.assistantTurn +
+        beforeQuestion * (TOKENS.userTurn + TOKENS.assistantTurn),
+      outputTokens: TOKENS.userTurn,
     };
     const answer = {
       purpose: 'dialogue answer',
       items,
       callsPerItem: rounds,
-      inputTokens: sort.openingTokens + beforeAnswer * (QUESTION + ANSWER),
-      outputTokens: ANSWER,
+      inputTokens: sort.openingTokens + beforeAnswer * (TOKENS.userTurn + TOKENS.assistantTurn),
+      outputTokens: TOKENS.assistantTurn,
     };
     return [
       ...[...asked, question].map((each) => ({ ...each, teacher: user, maxTokens })),
@@ -78,52 +72,57 @@ function sortsOf({ world, writing, material }: DsftTeacher): Sort[] {
     const naming: UserCalls = {
       purpose: 'subtopics',
       calls: topics.length,
-      inputTokens: INSTRUCTIONS + topicTokens,
-      outputTokens: subtopics * SUBTOPIC,
+      inputTokens: TOKENS.userTemplate + topicTokens,
+      outputTokens: subtopics * TOKENS.subtopic,
     };
     sorts.push({
       ...world,
-      openingTokens: QUESTION,
+      openingTokens: TOKENS.userTurn,
       listing: {
         purpose: 'openings',
         subjects: topics.length * Math.max(1, subtopics),
-        subjectTokens: topicTokens + (subtopics > 0 ? SUBTOPIC : 0),
+        subjectTokens: topicTokens + (subtopics > 0 ? TOKENS.subtopic : 0),
         count: questions,
-        textTokens: QUESTION,
+        textTokens: TOKENS.userTurn,
       },
       more: () => (subtopics > 0 ? [naming] : []),
     });
   }
   if (writing !== undefined) {
     const { types, instructions, elaborated } = writing;
-    const inputTokens = INSTRUCTIONS + QUESTION;
+    const inputTokens = TOKENS.userTemplate + TOKENS.userTurn;
     sorts.push({
       ...writing,
-      openingTokens: QUESTION + elaborated * DETAIL,
+      openingTokens: TOKENS.userTurn + elaborated * TOKENS.detail,
       listing: {
         purpose: 'writing instructions',
         subjects: types.length,
         subjectTokens: meanTokens(types),
         count: instructions,
-        textTokens: QUESTION,
+        textTokens: TOKENS.userTurn,
       },
       more: (listed) => [
-        { purpose: 'elaborated instruction', calls: elaborated * listed, inputTokens, outputTokens: QUESTION + DETAIL },
+        {
+          purpose: 'elaborated instruction',
+          calls: elaborated * listed,
+          inputTokens,
+          outputTokens: TOKENS.userTurn + TOKENS.detail,
+        },
       ],
     });
   }
   if (material !== undefined) {
     const { texts, instructions, maxCharacters } = material;
-    const textTokens = Math.min(MATERIAL, maxCharacters / 4);
+    const textTokens = Math.min(TOKENS.material, maxCharacters / 4);
     sorts.push({
       ...material,
-      openingTokens: QUESTION + textTokens,
+      openingTokens: TOKENS.userTurn + textTokens,
       listing: {
         purpose: 'material instructions',
         subjects: texts,
         subjectTokens: textTokens,
         count: instructions,
-        textTokens: QUESTION,
+        textTokens: TOKENS.userTurn,
       },
       more: () => [],
     });
@@ -139,7 +138,7 @@ function listsFor({ purpose, subjects, subjectTokens, count, textTokens }: Listi
   const calls: UserCalls = {
     purpose,
     calls: rounds * subjects,
-    inputTokens: INSTRUCTIONS + subjectTokens + shown * textTokens,
+    inputTokens: TOKENS.userTemplate + subjectTokens + shown * textTokens,
     outputTokens: count * textTokens,
   };
   return { calls, listed: rounds * subjects * count };
