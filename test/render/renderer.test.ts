@@ -92,6 +92,16 @@ test('the live view shows a running step on one line, and less of it where there
   assert.deepEqual(await frameAt(calls, 80), ['⠋ judge         41 %  410/1,000 calls  $0.41/$2.00  2.34k/2.5k rpm  ETA 15 s']);
 });
 
+test('a step that has counted nothing yet shows how long it has run, also when the clock was set back', async () => {
+  const noted = story.findIndex(({ event }) => event.type === 'note');
+  assert.deepEqual(await frameAt(noted, 80), ['⠋ train         1.0 s  staging 2 inputs with token [redacted]']);
+  const [started] = story.filter(({ event }) => event.type === 'step-started');
+  assert.ok(started);
+  const back = [started, { at: -100, event: { type: 'note', stage: 'dsft', step: 'train', message: 'waits' } as const }];
+  const frame = stripVTControlCharacters((await tell({ mode: 'tty', columns: 80, color: false }, back)).at(-3) ?? '');
+  assert.match(frame, /train {9}0\.0 s {2}waits/);
+});
+
 test('on a terminal what is done stays above what runs', async () => {
   const screen = (await tell({ mode: 'tty', columns: 80, color: false })).join('');
   const kept = stripVTControlCharacters(screen)

@@ -65,13 +65,16 @@ describe('The rule of the pairs in a recipe', () => {
     assert.match(mistakes({ marginBand: { min: 1, max: 2 } })[0] ?? '', /marginBand: has no effect/);
     const band = { rejected: 'margin_band', marginBand: { min: 1, max: 2 } };
     assert.deepEqual(mistakes(band), []);
+    assert.deepEqual(mistakes({ ...band, minMargin: 2 }), [], 'a band that ends where the least margin begins has one');
     assert.match(mistakes({ ...band, minMargin: 3 })[0] ?? '', /expected max to be at least minMargin, 3, got 2/);
     assert.equal(binarizeSpec.safeParse({ ...band, marginBand: { min: 2, max: 1 } }).success, false);
   });
 
   it('asks for no more than the best score, and for room in the trainer', () => {
+    assert.deepEqual(mistakes({ minChosen: 5 }), []);
     assert.match(mistakes({ minChosen: 6 })[0] ?? '', /expected at most 5, the best score, got 6/);
     assert.deepEqual(mistakes({ score: 'overall', minChosen: 6 }, { teachers: ['judge'], overall: true }), []);
+    assert.deepEqual(mistakes({ trainerMaxLength: 513 }), []);
     assert.match(mistakes({ trainerMaxLength: 512 })[0] ?? '', /more than ddpo.prepare.maxPromptLength, 512, got 512/);
   });
 

@@ -63,6 +63,15 @@ test('margins that are the same but for the last digit are treated alike', () =>
   assert.ok(Array.isArray(pick(answers(0.3, 0.1), { min_margin: 0.2 })));
 });
 
+test('both ends of a margin band belong to it, whatever the last digit of a difference', () => {
+  const band = { rejected: 'margin_band', margin_band: { min: 0.2, max: 0.2 } } as const;
+  assert.notEqual(0.1 + 0.2 - 0.1, 0.2);
+  assert.notEqual(0.3 - 0.1, 0.2);
+  for (const best of [0.1 + 0.2, 0.3]) assert.deepEqual(pick(answers(best, 0.1), band), ['a0', 'a1']);
+  assert.equal(pick(answers(0.31, 0.1), band), 'no answer within the margin band');
+  assert.equal(pick(answers(0.29, 0.1), band), 'no answer within the margin band');
+});
+
 const anyRule = fc.record({
   rejected: fc.constantFrom(...REJECTED),
   margin_band: fc.constantFrom({ min: 0, max: 1 }, { min: 0.5, max: 2 }, { min: 1, max: 1 }),
