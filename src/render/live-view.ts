@@ -26,16 +26,16 @@ export function liveLine(step: RunningStep, options: { now: number; width: numbe
   return [`  ${paint('cyan', spinner)} ${paint('bold', name)}`, ...painted].join('  ');
 }
 
-interface Part {
+interface LinePart {
   readonly text: string;
   readonly style?: 'dim' | 'green' | 'cyan' | 'yellow';
 }
 
-function progress(step: RunningStep, now: number, room: number): Part[] {
+function progress(step: RunningStep, now: number, room: number): LinePart[] {
   const parts = progressParts(step);
   const elapsed = formatDuration(Math.max(0, now - step.since));
   // in the order of the line; the first to get a place has the lowest rank
-  const candidates: (Part & { rank: number })[] = [
+  const candidates: (LinePart & { rank: number })[] = [
     // of calls, what they cost and how hard the teacher is used says more than a bar
     { rank: step.unit === 'calls' ? 7 : 3, text: '', style: 'green' },
     { rank: 0, text: parts.percent },
@@ -53,7 +53,7 @@ function progress(step: RunningStep, now: number, room: number): Part[] {
     { rank: 1, text: parts.eta === '' ? elapsed : parts.eta },
   ];
   let left = room;
-  const chosen = new Set<Part>();
+  const chosen = new Set<LinePart>();
   for (const part of [...candidates].sort((a, b) => a.rank - b.rank)) {
     const isBar = part === candidates[0];
     const needed = isBar ? 8 : textWidth(part.text);
@@ -74,10 +74,10 @@ function waits(parts: ReturnType<typeof progressParts>, room: number): string {
   return textWidth(parts.waits) <= room ? parts.waits : truncate(parts.waitsInShort, Math.max(0, room));
 }
 
-function waiting(step: RunningStep, now: number, room: number): Part[] {
+function waiting(step: RunningStep, now: number, room: number): LinePart[] {
   const elapsed = formatDuration(Math.max(0, now - step.since));
   const note = truncate(oneLine(step.note ?? ''), room - elapsed.length - 2);
-  const parts: Part[] = [{ text: elapsed.length <= room ? elapsed : '' }, { text: note, style: 'dim' }];
+  const parts: LinePart[] = [{ text: elapsed.length <= room ? elapsed : '' }, { text: note, style: 'dim' }];
   return parts.filter(({ text }) => text !== '');
 }
 

@@ -7,7 +7,7 @@ import { makeFolder } from '../base/atomic-write.ts';
 import { hmacUniform } from '../base/hmac-choice.ts';
 import { ZephyrError } from '../errors.ts';
 import { argillaDataset, argillaSettings } from './argilla-settings.ts';
-import { type Answer, type FeedbackRow, feedbackRows } from './feedback-rows.ts';
+import { type FeedbackAnswer, type FeedbackRow, feedbackRows } from './feedback-rows.ts';
 import { preferenceShare } from './judged.ts';
 import { allFlags } from './review-row.ts';
 import type { FeedbackFolder } from './write-review.ts';
@@ -80,7 +80,7 @@ function argillaRecord(row: FeedbackRow, id: string): object {
   };
 }
 
-function suggestedRatings({ judged }: Answer, side: 'a' | 'b'): Record<string, object> {
+function suggestedRatings({ judged }: FeedbackAnswer, side: 'a' | 'b'): Record<string, object> {
   const agreed = judged.flatMap(({ aspect, ratings }) => {
     const values = new Set(ratings.map(({ value }) => value));
     const [value] = values;

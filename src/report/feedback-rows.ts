@@ -9,16 +9,16 @@ import type { Rating } from '../judging/rating.ts';
 import { type Pair, SPLITS } from '../stages/aif/pairs/pairs.ts';
 import { ratingsByPrompt } from '../stages/aif/pairs/rated-prompts.ts';
 import { byPrompt, COMPLETIONS_FILE, type Completion, RATING_COLUMNS, RATINGS_FILE } from '../stages/aif/tables.ts';
-import { disagreement, type Judged, judgedOf } from './judged.ts';
+import { type AspectRatings, disagreement, judgedOf } from './judged.ts';
 
 /** An answer as far as it is known; of published pairs there is only the text. */
-export interface Answer {
+export interface FeedbackAnswer {
   readonly id: string | undefined;
   readonly model: string;
   readonly text: string;
   readonly score: number | null;
   readonly flags: readonly string[];
-  readonly judged: readonly Judged[];
+  readonly judged: readonly AspectRatings[];
 }
 
 /** A pair with everything behind it. */
@@ -27,9 +27,9 @@ export interface FeedbackRow {
   readonly prompt: string;
   readonly split: string;
   readonly source: string | null;
-  readonly chosen: Answer;
-  readonly rejected: Answer;
-  readonly others: readonly Answer[];
+  readonly chosen: FeedbackAnswer;
+  readonly rejected: FeedbackAnswer;
+  readonly others: readonly FeedbackAnswer[];
   readonly ratings: readonly Rating[];
   readonly margin: number | null;
   /** see `disagreement` */
@@ -130,7 +130,7 @@ function noSuchSplit(error: unknown): Split | undefined {
 function rowOf(pair: LightPair, prompt: string, completions: readonly Completion[], ratings: readonly Rating[]): FeedbackRow {
   const { texts } = pair;
   const judged = (id: string | undefined) => judgedOf(ratings.filter(({ completion_id }) => completion_id === id));
-  const answer = (side: 'chosen' | 'rejected'): Answer => {
+  const answer = (side: 'chosen' | 'rejected'): FeedbackAnswer => {
     const completion = completions.find(({ completion_id, text }) =>
       texts === undefined ? completion_id === pair[`${side}_id`] : text === texts[side],
     );

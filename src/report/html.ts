@@ -3,7 +3,7 @@ export interface Html {
   readonly html: string;
 }
 
-type Part = string | number | undefined | Html | readonly Html[];
+type HtmlPart = string | number | undefined | Html | readonly Html[];
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 /**
@@ -21,11 +21,11 @@ export function escapeHtml(text: string): string {
 }
 
 /** A template whose values are escaped, in text as in quoted attributes, unless they are `Html` themselves. */
-export function html(fixed: TemplateStringsArray, ...parts: readonly Part[]): Html {
+export function html(fixed: TemplateStringsArray, ...parts: readonly HtmlPart[]): Html {
   return { html: fixed.map((text, index) => text + (index < parts.length ? markup(parts[index]) : '')).join('') };
 }
 
-function markup(part: Part): string {
+function markup(part: HtmlPart): string {
   if (part === undefined) return '';
   if (typeof part === 'string' || typeof part === 'number') return escapeHtml(String(part));
   return 'html' in part ? part.html : part.map((each) => each.html).join('');

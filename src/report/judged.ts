@@ -3,7 +3,7 @@ import type { Rating } from '../judging/rating.ts';
 import { verdictOf } from '../judging/verdict.ts';
 
 /** What judges said of one answer in one aspect, and what it comes to. */
-export interface Judged {
+export interface AspectRatings {
   readonly aspect: string;
   /** See `verdictOf`; null where a judgement is missing, or the aspect does not apply. */
   readonly value: number | null;
@@ -12,7 +12,7 @@ export interface Judged {
 }
 
 /** The ratings of one answer, aspect by aspect in the order of the rows. */
-export function judgedOf(ratings: readonly Rating[]): Judged[] {
+export function judgedOf(ratings: readonly Rating[]): AspectRatings[] {
   return [...Map.groupBy(ratings, ({ aspect }) => aspect)].map(([aspect, own]) => ({
     aspect,
     value: verdictOf(own).value,

@@ -1,6 +1,6 @@
-import type { Answer, FeedbackRow } from './feedback-rows.ts';
+import type { FeedbackAnswer, FeedbackRow } from './feedback-rows.ts';
 import { type Html, html } from './html.ts';
-import type { Judged } from './judged.ts';
+import type { AspectRatings } from './judged.ts';
 import { type Stretch, wordDiff } from './word-diff.ts';
 
 /** Answers that share fewer words than this have no differences to mark: all of it is one. */
@@ -39,7 +39,7 @@ export function allFlags({ flags, chosen, rejected }: FeedbackRow): string[] {
   return [...new Set([...flags, ...chosen.flags, ...rejected.flags])];
 }
 
-function side(name: 'chosen' | 'rejected' | 'other', answer: Answer, diff: readonly Stretch[] | undefined): Html {
+function side(name: 'chosen' | 'rejected' | 'other', answer: FeedbackAnswer, diff: readonly Stretch[] | undefined): Html {
   const { model, text, score, judged, flags } = answer;
   const parts = diff?.map((stretch) => (stretch.shared ? html`${stretch.text}` : marked(stretch.text)));
   return html`
@@ -54,7 +54,7 @@ function marked(text: string): Html {
   return html`<mark>${words}</mark>${text.slice(words.length)}`;
 }
 
-function aspectRow({ aspect, value, na, ratings }: Judged): Html {
+function aspectRow({ aspect, value, na, ratings }: AspectRatings): Html {
   const single = ratings.map((rating) => (rating.value === null ? (rating.na ? 'n/a' : rating.status) : rounded(rating.value)));
   const judges = new Set(ratings.map(({ judge }) => judge)).size;
   const reasons = ratings.flatMap(({ rationale, judge }) =>

@@ -126,13 +126,10 @@ describe('A recipe file', async () => {
 
   it('takes --set of the place after the end of a list as a further entry, and of a place behind that as a mistake', async () => {
     const one = '{ref: "hf://datasets/org/more"}';
-    const recipe = await load(minimal, { set: [`dsft.data.datasets.1=${one}`] });
-    const { data } = recipe.dsft;
-    assert.deepEqual(data.source === 'datasets' && data.datasets.map(({ ref }) => ref).at(-1), 'hf://datasets/org/more');
-    assert.match(
-      (await mistakes(minimal, { set: [`dsft.data.datasets.2=${one}`] }))[0] ?? '',
-      /"2" is no place in a list of 1, expected 0 to 1$/,
-    );
+    const { data } = (await load(minimal, { set: [`dsft.data.datasets.1=${one}`] })).dsft;
+    assert.equal(data.source === 'datasets' && data.datasets.map(({ ref }) => ref).at(-1), 'hf://datasets/org/more');
+    const [mistake = ''] = await mistakes(minimal, { set: [`dsft.data.datasets.2=${one}`] });
+    assert.match(mistake, /"2" is no place in a list of 1, expected 0 to 1$/);
   });
 
   it('blames the --set or the variable that brought a mistake in', async () => {
