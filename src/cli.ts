@@ -2,7 +2,7 @@ import { enableCompileCache } from 'node:module';
 import { Command, CommanderError, Option } from 'commander';
 import metadata from '../package.json' with { type: 'json' };
 import { diskFault, EXIT, ZephyrError } from './errors.ts';
-import { type StageModule, userStages } from './stages/module.ts';
+import type { StageModule } from './stages/module.ts';
 import { STAGES } from './stages/registry.ts';
 
 const ON = new Option('--on <target>', 'where jobs run: a name in configs/targets, or a file').default('process');
@@ -31,7 +31,7 @@ function inputOption({ name, artifact }: StageModule): Option {
 
 async function main(stages: readonly StageModule[]): Promise<number> {
   let status: number = EXIT.done;
-  const withVerb = userStages(stages);
+  const withVerb = stages.filter(({ rehearsalOnly }) => rehearsalOnly !== true);
   const names = withVerb.map(({ name }) => name);
   const inputsOf = (takers: readonly StageModule[]) => {
     const taken = new Set(takers.flatMap(({ inputs }) => inputs));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { STAGES } from '../src/stages/registry.ts';
 
 interface SourceFile {
   readonly path: string;
@@ -162,4 +163,23 @@ test('the top level holds what the design names', () => {
     [],
   );
   assert.ok(existsSync('scripts/zephyr'));
+});
+
+test('no stage is named outside of src/stages: what is to be known of one is in its module', () => {
+  const outside = inSrc.filter(({ path }) => !path.startsWith('src/stages/'));
+  const names = STAGES.map(({ name }) => name);
+  // `exam` and `setup` are words of their own as well: of these what stands as a name counts
+  const asWord = names.filter((name) => name !== 'exam' && name !== 'setup').join('|');
+  const named = new RegExp(`\\b(${asWord})\\b|(['"\`./])(${names.join('|')})\\2|\\b(${names.join('|')})/[a-z]`);
+  // what a report shows of feedback it reads in the tables that the stage publishes
+  const tables = /^import .* from '\.\.\/stages\/aif\/(tables|pairs\/[\w-]+)\.ts';$/;
+  const found = outside.flatMap(({ path, text }) =>
+    text.split('\n').flatMap((line, index) => {
+      const isRead = path === 'src/report/feedback-rows.ts' && tables.test(line);
+      // the practice teacher's held-out questions are drawn by this key
+      const isKey = path.startsWith('src/practice/') && line.includes("'exam");
+      return named.test(line) && !isRead && !isKey ? [`${path}:${index + 1}`] : [];
+    }),
+  );
+  assert.deepEqual(found, []);
 });

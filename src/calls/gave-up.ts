@@ -6,7 +6,7 @@ export interface CallPurpose {
   /** the recipe's id */
   readonly teacher: string;
   readonly purpose: string;
-  /** the step that asked, `aif/judge` */
+  /** the step that asked, `STAGE/STEP` */
   readonly step?: string | undefined;
 }
 type RefusedCall = Pick<ChatFailure, 'kind' | 'message'>;
@@ -18,7 +18,7 @@ const LINES: readonly (readonly [RegExp, (teacher: string) => string])[] = [
   [/\bmax_tokens\b/i, (id) => `teachers.${id}.tokenLimit: max_completion_tokens`],
   [/\btop_?p\b/i, (id) => `teachers.${id}.omit: [top_p]`],
   [/\btemperature\b/i, (id) => `teachers.${id}.omit: [temperature]`],
-  [/logprobs/i, () => 'an aif.judge.mode other than expected'],
+  [/logprobs/i, () => 'a judge.mode other than expected'],
   [/response.?format|json.?schema|structured.?output|guided|grammar/i, (id) => `teachers.${id}.omit: [response_format]`],
   [/\bmetadata\b|\bstore\b/i, (id) => `teachers.${id}.store: false`],
 ];

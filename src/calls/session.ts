@@ -18,7 +18,7 @@ import { openServers, type Servers } from './servers.ts';
 import { logUnwritable, NotNeeded, openShutdown, ServerAway, type Shutdown, type Stop, stopBefore } from './shutdown.ts';
 
 export interface SessionOptions {
-  /** What the calls are for, `aif/judge`, for messages. */
+  /** What the calls are for, `STAGE/STEP`, for messages. */
   readonly step?: string;
   /** folder of the call log */
   readonly callLog: string;

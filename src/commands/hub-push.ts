@@ -10,7 +10,7 @@ import { otherHub } from './pull-one.ts';
 import { beside, transferProgress } from './transfer-progress.ts';
 import { setDocument } from './verdict.ts';
 
-const EXAMPLE = 'zephyr hub push hf://models/local/zephyr-7b-ddpo --as hf://models/my-org/zephyr-7b';
+const EXAMPLE = 'zephyr hub push hf://models/local/zephyr-7b --as hf://models/my-org/zephyr-7b';
 
 /** `zephyr hub push REF`: an artifact of the embedded Hub to another Hub; its ID there on stdout. */
 export async function pushFromHub(

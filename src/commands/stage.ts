@@ -1,9 +1,8 @@
 import { ZephyrError } from '../errors.ts';
 import { loadStages, type StageModule } from '../stages/module.ts';
-import { askedRecipe } from './asked-recipe.ts';
+import { askedRecipe, givenInputs } from './asked-recipe.ts';
 import { type Options, openContext } from './context.ts';
 import { detached } from './detached.ts';
-import { givenInputs } from './given-inputs.ts';
 import { resume } from './resume.ts';
 import { work } from './work.ts';
 

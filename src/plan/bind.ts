@@ -11,7 +11,7 @@ export interface Bound {
   readonly fingerprint: string;
 }
 
-/** What stages (`dsft`) and their steps (`dsft/prepare`) have published so far. */
+/** What stages (`STAGE`) and their steps (`STAGE/STEP`) have published so far. */
 export type Produced = ReadonlyMap<string, Artifact>;
 
 /** The step with its inputs in hand; `undefined` while one of them is yet to be made. */

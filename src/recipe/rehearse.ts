@@ -23,7 +23,8 @@ export function toRehearsal<Own extends Recipe>(
   provider: RehearsalProvider = 'openai',
 ): { readonly recipe: Own; readonly differences: readonly RehearsalDifference[] } {
   const rehearsed = stages.flatMap((stage) => {
-    const toy = stage.rehearsal?.rehearse(recipe, provider);
+    const isThere = stage.rehearsalOnly === true || recipe[stage.name] !== undefined;
+    const toy = isThere ? stage.rehearsal?.rehearse(recipe, provider) : undefined;
     return toy === undefined ? [] : [{ name: stage.name, ...toy }];
   });
   const rehearsal: Own = {

@@ -8,7 +8,7 @@ const LEAST_GAP = 10;
 const LONGEST_GAP = 60;
 const MARKS: Partial<Record<Wording['mark'], string>> = { failed: 'FAILED ', warning: 'warning: ' };
 
-/** Events to lines for a log file or a pipe: `12:03:04Z dsft/train  text`, with `dates` also the day. `now` is in seconds. */
+/** Events to lines for a log file or a pipe: `12:03:04Z STAGE/STEP  text`, with `dates` also the day. `now` is in seconds. */
 export function plainLines({ dates = false } = {}): (event: RunEvent, now: number) => string[] {
   const steps = runningSteps();
   const printed = new Map<string, Printed>();

@@ -104,7 +104,7 @@ async function* pairRows(folder: string): AsyncGenerator<PairRow> {
   }
   if (!found)
     throw new ZephyrError('Cannot find pairs in the artifact: expected the splits train_prefs and test_prefs', {
-      hint: 'the artifact of the stage aif has them; zephyr status lists the runs',
+      hint: 'the feedback that a run of zephyr made has them; zephyr status lists the runs',
     });
 }
 

@@ -53,7 +53,7 @@ export interface StageBody {
 }
 
 export interface Rehearsal {
-  /** Its section at toy size. */
+  /** Its section at toy size; asked only where the recipe has the section, or a rehearsal alone has it. */
   rehearse(recipe: RecipeContext, provider: RehearsalProvider): Rehearsed;
   /** Why something is changed, by the path below the section; the longest one that fits counts. */
   readonly reasons: Readonly<Record<string, string>>;
