@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { relative } from 'node:path';
 import { root } from './stamp.mjs';
 
@@ -50,6 +51,9 @@ function closureOf(outputs, start) {
   return seen;
 }
 
-function packagesIn({ inputs }) {
-  return Object.keys(inputs).flatMap((input) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? []);
+/** Packages in a chunk, and those that it imports from node_modules. */
+function packagesIn({ inputs, imports }) {
+  const own = Object.keys(inputs).flatMap((input) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? []);
+  const outside = imports.filter(({ kind, external }) => kind === 'import-statement' && external === true);
+  return [...own, ...outside.map(({ path }) => path).filter((path) => !isBuiltin(path))];
 }
