@@ -19,6 +19,12 @@ const layers = [
   { layer: 'static', title: 'Types (tsc)', run: () => check(bin('tsc'), ['-p', '.']) },
   { layer: 'static', title: 'Style (biome)', run: () => check(bin('biome'), ['check', '--error-on-warnings']) },
   { layer: 'static', title: 'Unused code (knip)', run: () => check(bin('knip'), ['--no-progress']) },
+  // what tests alone reach is dead as well
+  {
+    layer: 'static',
+    title: 'Code of the program alone (knip)',
+    run: () => check(bin('knip'), ['--production', '--no-progress']),
+  },
   { layer: 'static', title: 'Python style (ruff)', run: () => check(pythonBin('ruff'), ['check', '--quiet', 'scripts', 'test']) },
   { layer: 'static', title: 'Python types (mypy)', run: () => check(pythonBin('mypy'), ['--no-error-summary']) },
   { layer: 'node', title: 'Tests (node:test)', run: nodeTests },

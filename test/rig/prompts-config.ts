@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PromptsConfig } from '../../src/stages/aif/prompts/step.ts';
+import { eachPrompt, type Prompt } from '../../src/stages/aif/tables.ts';
 
 /** One source, the input `source-1`, of which every row has a column `prompt`. */
 export const SOURCE: PromptsConfig['sources'][number] = {
@@ -40,3 +41,10 @@ export async function lines(folder: string, name: string): Promise<Record<string
 
 /** So many words in a row that no other range of numbers has. */
 export const wordy = (count: number, from = 0) => Array.from({ length: count }, (_, n) => `word${from + n}`).join(' ');
+
+/** The prompts that a step has written into a folder. */
+export async function readPrompts(folder: string): Promise<Prompt[]> {
+  const prompts: Prompt[] = [];
+  for await (const prompt of eachPrompt(folder)) prompts.push(prompt);
+  return prompts;
+}

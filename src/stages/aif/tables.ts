@@ -32,12 +32,6 @@ export async function* eachPrompt(folder: string): AsyncGenerator<Prompt> {
   for await (const row of readRows(join(folder, PROMPTS_FILE))) yield row as unknown as Prompt;
 }
 
-export async function readPrompts(folder: string): Promise<Prompt[]> {
-  const prompts: Prompt[] = [];
-  for await (const prompt of eachPrompt(folder)) prompts.push(prompt);
-  return prompts;
-}
-
 export type Completion = {
   /** `PROMPT_ID/MEMBER` */
   readonly completion_id: string;

@@ -10,9 +10,8 @@ import { UF_ASPECTS } from '../../../src/stages/aif/pairs/ultrafeedback.ts';
 import { promptLines } from '../../../src/stages/aif/prompts/prompt-lines.ts';
 import { prompts } from '../../../src/stages/aif/prompts/prompts.ts';
 import type { PromptsConfig } from '../../../src/stages/aif/prompts/step.ts';
-import { readPrompts } from '../../../src/stages/aif/tables.ts';
 import { binarizeRule } from '../../rig/feedback.ts';
-import { INTAKE, SOURCE } from '../../rig/prompts-config.ts';
+import { INTAKE, readPrompts, SOURCE } from '../../rig/prompts-config.ts';
 import { openWorkshop } from '../../rig/task.ts';
 
 /** Four prompts, in some of which stand U+2028 and U+2029 as they are. */

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { prompts } from '../../../../src/stages/aif/prompts/prompts.ts';
 import type { PromptsConfig } from '../../../../src/stages/aif/prompts/step.ts';
-import { readPrompts } from '../../../../src/stages/aif/tables.ts';
 import { folderWith } from '../../../rig/answering.ts';
-import { INTAKE, lines, wordy } from '../../../rig/prompts-config.ts';
+import { INTAKE, lines, readPrompts, wordy } from '../../../rig/prompts-config.ts';
 import { openWorkshop } from '../../../rig/task.ts';
 
 const shop = await openWorkshop();

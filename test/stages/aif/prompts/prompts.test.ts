@@ -9,10 +9,9 @@ import { readRows } from '../../../../src/datasets/rows.ts';
 import { promptLines } from '../../../../src/stages/aif/prompts/prompt-lines.ts';
 import { prompts } from '../../../../src/stages/aif/prompts/prompts.ts';
 import type { PromptsConfig } from '../../../../src/stages/aif/prompts/step.ts';
-import { readPrompts } from '../../../../src/stages/aif/tables.ts';
 import { promptId } from '../../../../src/stages/step-config.ts';
 import { folderWith } from '../../../rig/answering.ts';
-import { INTAKE, lines, SOURCE, wordy } from '../../../rig/prompts-config.ts';
+import { INTAKE, lines, readPrompts, SOURCE, wordy } from '../../../rig/prompts-config.ts';
 import { digests, openWorkshop } from '../../../rig/task.ts';
 
 const shop = await openWorkshop();
