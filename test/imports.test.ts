@@ -20,6 +20,15 @@ const RANKS: Readonly<Record<string, number>> = Object.fromEntries(
   ].flatMap((names, rank) => names.map((name) => [name, rank])),
 );
 
+/**
+ * The sub-folders of a folder that has several: a file imports from earlier ones only, types included. Stages are in the
+ * order in which they run. In `stages/aif` `judge` comes before `answers`, which asks the judge's calls in advance.
+ */
+const SUBFOLDERS: Readonly<Record<string, readonly string[]>> = {
+  stages: ['generated', 'setup', 'dsft', 'aif', 'ddpo', 'exam'],
+  'stages/aif': ['prompts', 'judge', 'answers', 'pairs'],
+};
+
 /** Third-party packages that have a home: a file's path must begin with one of these. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
   execa: ['backends/'],
@@ -47,6 +56,12 @@ const imports = files.flatMap((file) =>
   })),
 );
 
+/** What one file of src imports of another; what lies outside, package.json say, has no rank. */
+const local = imports
+  .filter(({ target }) => target.startsWith('.'))
+  .map(({ file, target }) => ({ file, path: posix.join(posix.dirname(file), target) }))
+  .filter(({ path }) => !path.startsWith('..'));
+
 const folderOf = (path: string) => path.split('/')[0] ?? path;
 
 test('every folder of src has a rank', () => {
@@ -57,16 +72,53 @@ test('every folder of src has a rank', () => {
 });
 
 test('a file imports from its own folder and from lower ranks only', () => {
-  const offenders = imports
-    .filter(({ target }) => target.startsWith('.'))
-    .map(({ file, target }) => ({ file, path: posix.join(posix.dirname(file), target) }))
-    // what lies outside src, package.json say, has no rank
-    .filter(({ path }) => !path.startsWith('..'))
-    .filter(({ file, path }) => {
-      const [from, to] = [folderOf(file), folderOf(path)];
-      return from !== to && (RANKS[to] ?? 99) >= (RANKS[from] ?? -1);
-    });
+  const offenders = local.filter(({ file, path }) => {
+    const [from, to] = [folderOf(file), folderOf(path)];
+    return from !== to && (RANKS[to] ?? 99) >= (RANKS[from] ?? -1);
+  });
   assert.deepEqual(offenders, []);
+});
+
+test('a sub-folder imports from sub-folders before it only', () => {
+  const folders = new Set(
+    files.flatMap((file) =>
+      file
+        .split('/')
+        .slice(0, -1)
+        .map((_, at, names) => names.slice(0, at + 1).join('/')),
+    ),
+  );
+  const subfoldersOf = (folder: string) =>
+    [...folders].filter((other) => posix.dirname(other) === folder).map((other) => posix.basename(other));
+  for (const folder of folders) {
+    const found = subfoldersOf(folder);
+    if (found.length > 1) assert.deepEqual(found.toSorted(), SUBFOLDERS[folder]?.toSorted(), folder);
+  }
+  const offenders = local.filter(({ file, path }) =>
+    Object.entries(SUBFOLDERS).some(([folder, order]) => {
+      const [from, to] = [file, path].map((each) => order.findIndex((name) => each.startsWith(`${folder}/${name}/`))) as [
+        number,
+        number,
+      ];
+      return from >= 0 && to > from;
+    }),
+  );
+  assert.deepEqual(offenders, []);
+});
+
+test('no file imports itself by way of others, for types neither', () => {
+  const targets = Map.groupBy(local, ({ file }) => file);
+  const state = new Map<string, 'open' | 'done'>();
+  const cycles: string[] = [];
+  function visit(file: string, way: readonly string[]): void {
+    if (state.get(file) === 'open') cycles.push([...way.slice(way.indexOf(file)), file].join(' -> '));
+    if (state.has(file)) return;
+    state.set(file, 'open');
+    for (const { path } of targets.get(file) ?? []) visit(path, [...way, file]);
+    state.set(file, 'done');
+  }
+  for (const file of files) visit(file, []);
+  assert.deepEqual(cycles, []);
 });
 
 test('a package with a home is imported there only, but for its types', () => {

@@ -33,7 +33,7 @@ export const body = {
 
 function check(recipe: AifRecipe): (Mistake | undefined)[] {
   const { aif, ddpo } = recipe;
-  const pairs = checkPairs(aif, ddpo);
+  const pairs = checkPairs(aif, ddpo.prepare);
   if (aif.source !== 'teachers' && aif.source !== 'delta') return pairs;
   return [
     ...checkAnswers(recipe, aif),

@@ -1,10 +1,9 @@
 import * as z from 'zod';
 import { maxUnanswered } from '../data-spec.ts';
-import type { DdpoSpec } from '../ddpo/spec.ts';
 import type { RecipeContext } from '../recipe-context.ts';
 import { member, poolMember, principlesSpec, samplingFields } from './answers/spec.ts';
 import { judgeSpec } from './judge/spec.ts';
-import { aifPairs, aifRatings, binarizeSpec } from './pairs/spec.ts';
+import { aifPairs, aifRatings, binarizeSpec, type TrainerLengths } from './pairs/spec.ts';
 import { promptsSpec } from './prompts/spec.ts';
 
 export const aifTeachers = z
@@ -54,4 +53,4 @@ export type AifTeachers = z.infer<typeof aifTeachers>;
 export type AifDelta = z.infer<typeof aifDelta>;
 
 /** A recipe as far as the stage reads it: how the trainer will cut pairs is a part of how they are made. */
-export type AifRecipe = RecipeContext & { readonly aif: AifSpec; readonly ddpo: Pick<DdpoSpec, 'prepare'> };
+export type AifRecipe = RecipeContext & { readonly aif: AifSpec; readonly ddpo: { readonly prepare: TrainerLengths } };

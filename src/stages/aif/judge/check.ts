@@ -7,7 +7,7 @@ import type { AifTeachers } from '../spec.ts';
 const MOST_SIDE_BY_SIDE = 26;
 
 /**
- * Whether the judges exist, are different models (the same model in two seats would only repeat itself), and see no more
+ * Whether the judges exist, are different models (the same model twice would only repeat itself), and see no more
  * answers at once than there are labels.
  */
 export function checkJudge(recipe: RecipeContext, { judge, answersPerPrompt }: AifTeachers): (Mistake | undefined)[] {

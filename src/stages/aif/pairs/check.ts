@@ -1,10 +1,9 @@
-import type { DdpoSpec } from '../../ddpo/spec.ts';
 import { type Mistake, mistakeAt, type Path } from '../../mistake.ts';
 import type { PromptsSpec } from '../prompts/spec.ts';
 import { promptsAtMost } from '../prompts/step.ts';
 import type { AifSpec, AifTeachers } from '../spec.ts';
 import { isOnFivePoints, type Score } from './scores.ts';
-import type { BinarizeSpec } from './spec.ts';
+import type { BinarizeSpec, TrainerLengths } from './spec.ts';
 
 /** What there is to make pairs of. */
 interface Rated {
@@ -16,12 +15,11 @@ interface Rated {
 }
 
 /** Whether the judge gives what the pairs are made of, and whether the parts of their rule fit one another. */
-export function checkPairs(aif: AifSpec, { prepare }: Pick<DdpoSpec, 'prepare'>): (Mistake | undefined)[] {
+export function checkPairs(aif: AifSpec, { maxPromptLength }: TrainerLengths): (Mistake | undefined)[] {
   if (aif.source === 'pairs') return [];
   if (aif.source === 'delta') return [tooManyHeld(['aif', 'testPrompts'], aif.testPrompts, aif.prompts)];
   const { binarize } = aif;
   const { trainerMaxLength } = binarize;
-  const { maxPromptLength } = prepare;
   return [
     aif.source === 'ratings' ? undefined : tooManyHeld(at('testPrompts'), binarize.testPrompts, aif.prompts),
     ...checkScore(binarize, aif.source === 'ratings' ? PUBLISHED : ratedBy(aif.judge)),

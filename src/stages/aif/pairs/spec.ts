@@ -116,6 +116,12 @@ export const aifPairs = z
   })
   .describe('Take published pairs as they are');
 
+/** How the trainer will cut pairs, in tokens. */
+export interface TrainerLengths {
+  readonly maxLength: number;
+  readonly maxPromptLength: number;
+}
+
 export type AifRatings = z.infer<typeof aifRatings>;
 export type AifPairs = z.infer<typeof aifPairs>;
 export type BinarizeSpec = z.infer<typeof binarizeSpec>;

@@ -31,39 +31,41 @@ export type PassPairsConfig = {
   readonly max_dropped?: number;
 };
 
-/** `thin` and `bad`: the least margin and the least chosen score where the recipe says nothing. */
-function binarizeConfig(
-  recipe: AifRecipe,
-  binarize: BinarizeSpec,
-  aspects: readonly string[],
-  licences: Readonly<Record<string, string>>,
-  { thin, bad }: { readonly thin: number; readonly bad: number | null },
-): BinarizeConfig {
+interface RatedAnswers {
+  readonly aspects: readonly string[];
+  /** by pool member */
+  readonly licences: Readonly<Record<string, string>>;
+  /** the least margin and the least chosen score where the recipe says nothing */
+  readonly minMargin: number;
+  readonly minChosen: number | null;
+}
+
+function binarizeConfig(recipe: AifRecipe, binarize: BinarizeSpec, rated: RatedAnswers): BinarizeConfig {
   const { prepare } = recipe.ddpo;
   return {
     version: 2,
     seed: recipe.seed,
     score: binarize.score,
-    aspects: [...aspects],
+    aspects: [...rated.aspects],
     weights: Object.fromEntries(Object.entries(binarize.weights ?? {}).map(([aspect, weight]) => [aspect, weight ?? 0])),
     length_residual: binarize.lengthResidual,
     rejected: binarize.rejected,
     margin_band: binarize.marginBand ?? null,
     ties: binarize.ties,
-    min_margin: binarize.minMargin ?? thin,
-    min_chosen: binarize.minChosen ?? bad,
+    min_margin: binarize.minMargin ?? rated.minMargin,
+    min_chosen: binarize.minChosen ?? rated.minChosen,
     same_when_cut: binarize.sameWhenCut,
     trainer: { max_length: binarize.trainerMaxLength ?? prepare.maxLength, max_prompt_length: prepare.maxPromptLength },
     cross_check: binarize.crossCheck,
     test_prompts: binarize.testPrompts,
-    licences: { ...licences },
+    licences: { ...rated.licences },
   };
 }
 
 export function binarizeStep(recipe: AifRecipe, spec: AifTeachers): Step {
   const { binarize, judge } = spec;
   const aspects = judge.by === 'teachers' && judge.mode !== 'pairwise' ? judge.aspects : [];
-  const least = isOnFivePoints(binarize.score) ? { thin: 0.5, bad: 3 } : { thin: 0, bad: null };
+  const least = isOnFivePoints(binarize.score) ? { minMargin: 0.5, minChosen: 3 } : { minMargin: 0, minChosen: null };
   return taskStep('binarize', {
     stage: 'aif',
     name: 'binarize',
@@ -73,14 +75,14 @@ export function binarizeStep(recipe: AifRecipe, spec: AifTeachers): Step {
       completions: { from: 'step', step: 'generate' },
       ratings: { from: 'step', step: 'judge' },
     },
-    config: binarizeConfig(recipe, binarize, aspects, licencesOf(recipe, spec), least),
+    config: binarizeConfig(recipe, binarize, { aspects, licences: licencesOf(recipe, spec), ...least }),
     output: datasetRepo(recipe, 'aif'),
   });
 }
 
 export function rebinarizeStep(recipe: AifRecipe, spec: AifRatings): Step {
   const config: RebinarizeConfig = {
-    ...binarizeConfig(recipe, spec.binarize, UF_ASPECTS, {}, { thin: 0, bad: null }),
+    ...binarizeConfig(recipe, spec.binarize, { aspects: UF_ASPECTS, licences: {}, minMargin: 0, minChosen: null }),
     ...configOf(spec),
     split: spec.split,
     ...droppedOf(spec),
