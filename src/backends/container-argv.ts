@@ -1,8 +1,18 @@
 import { getegid, geteuid } from 'node:process';
-import type { ContainerSchedulerOptions } from './container.ts';
 import { PLACE_LABEL } from './container-engine.ts';
+import type { FolderWorkspace } from './folder-workspace.ts';
 import { attemptName, jobEnvironment, programArgv, supervisorArgv } from './job-folder.ts';
 import type { SubmitRequest } from './scheduler.ts';
+import type { ContainerOptions } from './target-options.ts';
+
+export interface ContainerSchedulerOptions extends ContainerOptions {
+  readonly binary: 'docker' | 'podman';
+  /** this machine and boot, `hostname/boot` */
+  readonly host: string;
+  readonly workspace: FolderWorkspace;
+  /** folder of this installation: holds scripts/train, whose pins an image must have been built from */
+  readonly root: string;
+}
 
 /** Where the job folder is mounted. */
 const JOB = '/job';

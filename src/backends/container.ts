@@ -3,24 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { ZephyrError } from '../errors.ts';
 import { isAlive, isOwnExit, type JobHandle, type JobLabels, type JobSite, type JobState, TRAIN } from '../model/job.ts';
-import { runArgv } from './container-argv.ts';
+import { type ContainerSchedulerOptions, runArgv } from './container-argv.ts';
 import { type ContainerEngine, inspect, isMissing, openContainerEngine, said } from './container-engine.ts';
 import { environmentDigest } from './environments.ts';
-import type { FolderWorkspace } from './folder-workspace.ts';
 import { attemptName, layControl, readAttemptExit } from './job-folder.ts';
 import type { NodeHardware, Scheduler, SubmitRequest } from './scheduler.ts';
 import { outOfSight, seenFrom } from './sight.ts';
-import type { ContainerOptions } from './target-options.ts';
 import { thisNode } from './this-node.ts';
-
-export interface ContainerSchedulerOptions extends ContainerOptions {
-  readonly binary: 'docker' | 'podman';
-  /** this machine and boot, `hostname/boot` */
-  readonly host: string;
-  readonly workspace: FolderWorkspace;
-  /** folder of this installation: holds scripts/train, whose pins an image must have been built from */
-  readonly root: string;
-}
 
 const imageInspected = z.looseObject({
   Id: z.string(),

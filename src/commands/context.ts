@@ -10,7 +10,7 @@ import type { Emit } from '../model/event.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Target } from '../recipe/target.ts';
 import { redactor } from '../render/redact.ts';
-import type { Renderer } from '../render/renderer.ts';
+import type { Renderer } from '../render/renderer-options.ts';
 import type { Stage } from '../stages/module.ts';
 import type { Teacher } from '../teachers/teacher.ts';
 import { type Signals, watchSignals } from './interrupt.ts';

@@ -6,9 +6,9 @@ import { ulid } from '../base/ulid.ts';
 import type { Addition, Hub } from '../hub/hub.ts';
 import type { RepoId } from '../model/artifact.ts';
 import type { RunEvent } from '../model/event.ts';
-import type { LogFile } from '../render/run-log.ts';
+import type { LogFile, RunLog } from '../render/run-log.ts';
+import type { RunState } from '../runs/run-state.ts';
 import type { Engine } from './engine.ts';
-import type { StageRun } from './stage-run.ts';
 
 /** Where the log of a run's events lies on its branch. */
 const EVENTS = '.zephyr/events/';
@@ -18,13 +18,20 @@ interface RunPlace {
   readonly run: string;
 }
 
+/** A run that this process owns, with the log that its commits take along. */
+interface LoggedRun {
+  log: RunLog | undefined;
+  readonly head: string;
+  readonly state: RunState;
+}
+
 /** The folder of a run's event log on this machine: beside the Hub where that is on this disk, else in the work folder. */
 export function eventFolder(hub: Hub, workFolder: string, { repo, run }: RunPlace): string {
   return join(hub.journalFolder(repo, run) ?? join(workFolder, run, 'journal'), 'events');
 }
 
 /** From now on what happens is in the log of this run, and on its branch with each transition. */
-export async function openEventLog({ hub, workFolder, log, now, version }: Engine, run: StageRun): Promise<void> {
+export async function openEventLog({ hub, workFolder, log, now, version }: Engine, run: LoggedRun): Promise<void> {
   const { owner } = run.state;
   const tree = await hub.tree({ ...run.state.repo, commit: run.head });
   const onBranch = tree.filter(({ path }) => path.startsWith(EVENTS));

@@ -3,7 +3,7 @@ import type { RunEvent } from '../model/event.ts';
 import { liveLine, wordingLines } from './live-view.ts';
 import { painter } from './paint.ts';
 import { redactor } from './redact.ts';
-import type { Renderer, RendererOptions, RenderStream } from './renderer.ts';
+import type { Renderer, RendererOptions, RenderStream } from './renderer-options.ts';
 import { runningSteps } from './running-steps.ts';
 import { textWidth } from './text-width.ts';
 import { wordingOf } from './wording.ts';

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
 import { holdsId } from '../../src/render/ids.ts';
-import { openRenderer, type RendererOptions } from '../../src/render/renderer.ts';
+import { openRenderer } from '../../src/render/renderer.ts';
+import type { RendererOptions } from '../../src/render/renderer-options.ts';
 import { textWidth } from '../../src/render/text-width.ts';
 import { START, story } from './story.ts';
 
