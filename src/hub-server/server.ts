@@ -86,8 +86,9 @@ async function answer(
     expectToken(exchange);
     await route(exchange);
   } catch (error) {
-    // the client went away in the middle: nobody is left to be told
-    if (request.destroyed && !request.complete) return void response.destroy();
+    // the client went away in the middle of its request or of the answer: that is no fault, and it hears nothing any more
+    const isCutOff = (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE' && !response.writableFinished;
+    if (isCutOff || (request.destroyed && !request.complete)) return void response.destroy();
     if (!(error instanceof HttpError)) onFault(error);
     if (response.headersSent) response.destroy();
     else sendError(exchange, error instanceof HttpError ? error : asHttpError(error));

@@ -6,10 +6,12 @@ import { ZephyrError } from '../../src/errors.ts';
 import type { RepoId } from '../../src/model/artifact.ts';
 import { checkedReadsContract } from './hub-checked-reads.ts';
 import { add, hash, head, type OpenHub, repo, withHub } from './hub-rig.ts';
+import { transfersContract } from './hub-transfers.ts';
 
 /** What every Hub does, whatever is behind it. */
 export function hubContract(name: string, open: OpenHub): void {
   checkedReadsContract(name, open);
+  transfersContract(name, open);
 
   describe(`${name} keeps the Hub contract`, () => {
     it(

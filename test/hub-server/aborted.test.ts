@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startHubServer } from '../../src/hub-server/server.ts';
+import { commit } from '../../src/store/commit.ts';
 import { readRef } from '../../src/store/refs.ts';
 import { createRepo } from '../../src/store/repos.ts';
 import { openStore, repoFolder } from '../../src/store/store.ts';
@@ -17,7 +18,8 @@ describe('A client that goes away in the middle', async () => {
   const repo = { type: 'model' as const, name: 'org/m' };
   await createRepo(store, repo);
   const headers = { Authorization: 'Bearer hf_test' };
-  const server = await startHubServer({ store, token: 'hf_test', secret: 's' });
+  const faults: unknown[] = [];
+  const server = await startHubServer({ store, token: 'hf_test', secret: 's', onFault: (error) => faults.push(error) });
   after(async () => {
     await server.close();
     await rm(folder, { recursive: true, force: true });
@@ -41,6 +43,21 @@ describe('A client that goes away in the middle', async () => {
     const { objects } = (await batch.json()) as { objects: { actions: { upload: { href: string } } }[] };
     await hangUp('PUT', objects[0]?.actions.upload.href ?? '', Buffer.alloc(1_000_000));
     assert.deepEqual(await readdir(join(store.root, 'lfs')).catch(() => []), []);
+  });
+
+  it('is no fault of the server in the middle of an answer', async () => {
+    await writeFile(join(folder, 'w.npz'), Buffer.alloc(30_000_000, 1));
+    const add = [{ path: 'w.npz', file: join(folder, 'w.npz') }];
+    const outcome = await commit(store, { repo, branch: 'main', message: 'Add', add });
+    assert.ok(outcome.ok);
+    const stop = new AbortController();
+    const response = await fetch(`${server.url}/org/m/resolve/${outcome.commit}/w.npz`, { headers, signal: stop.signal });
+    for await (const _ of response.body ?? []) break;
+    stop.abort();
+    // the next answer comes after the server has seen the end of that one
+    await fetch(`${server.url}/api/whoami-v2`, { headers });
+    await sleep(50);
+    assert.deepEqual(faults, []);
   });
 
   it('leaves nothing of a commit', async () => {
