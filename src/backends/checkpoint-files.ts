@@ -26,9 +26,11 @@ export async function isWhole(folder: string, manifest: CheckpointManifest): Pro
   return manifest.files.every(({ size }, i) => sizes[i]?.size === size);
 }
 
-export async function verifies(folder: string, manifest: CheckpointManifest): Promise<boolean> {
+export async function verifies(folder: string, manifest: CheckpointManifest, signal?: AbortSignal): Promise<boolean> {
   for (const { path, sha256 } of manifest.files) {
-    if ((await sha256File(join(folder, path)).catch(() => undefined)) !== sha256) return false;
+    const actual = await sha256File(join(folder, path), signal).catch(() => undefined);
+    signal?.throwIfAborted();
+    if (actual !== sha256) return false;
   }
   return true;
 }

@@ -4,6 +4,7 @@ import { atomicWrite } from '../base/atomic-write.ts';
 import { type Line, readLinesFrom } from '../base/ndjson.ts';
 import type { Hub } from '../hub/hub.ts';
 import { stageInputs } from '../hub/stage-inputs.ts';
+import type { TransferOptions } from '../hub/transfer.ts';
 import type { ArtifactRef } from '../model/artifact.ts';
 import { hold, isWhole, linkFolder, readManifest, verifies } from './checkpoint-files.ts';
 import { jobFile, layFolders, parseResult, readExit, readIfThere, tailOf } from './job-folder.ts';
@@ -41,7 +42,7 @@ export class FolderWorkspace implements Workspace {
     return this.kind === 'local' ? join(this.root, folder) : folder.split(sep).join('/');
   }
 
-  async lay(order: JobOrder): Promise<string> {
+  async lay(order: JobOrder, transfer: TransferOptions = {}): Promise<string> {
     const place = this.placeOf(order);
     const folder = this.folder(place);
     await rm(folder, { recursive: true, force: true });
@@ -50,7 +51,7 @@ export class FolderWorkspace implements Workspace {
       await mkdir(dirname(join(folder, 'code', file)), { recursive: true });
       await copyFile(join(order.code.folder, file), join(folder, 'code', file));
     }
-    const inputs = await stageInputs(this.hub, order.inputs, folder);
+    const inputs = await stageInputs(this.hub, order.inputs, folder, transfer);
     const { checkpoint } = order;
     const resume = checkpoint === undefined ? null : `in/resume/${basename(checkpoint.under)}`;
     if (checkpoint !== undefined && resume !== null) {
@@ -97,12 +98,17 @@ export class FolderWorkspace implements Workspace {
     return (await stat(folder).catch(() => undefined)) === undefined ? undefined : folder;
   }
 
-  async restore(ref: ArtifactRef, under: string, into: string): Promise<RestoredCheckpoint | undefined> {
+  async restore(
+    ref: ArtifactRef,
+    under: string,
+    into: string,
+    transfer: TransferOptions = {},
+  ): Promise<RestoredCheckpoint | undefined> {
     await mkdir(into, { recursive: true });
-    const { folder: snapshot } = await this.hub.materialise(ref, into, { under });
+    const { folder: snapshot } = await this.hub.materialise(ref, into, { ...transfer, under });
     const folder = join(snapshot, under);
     const manifest = await readManifest(folder);
-    return manifest !== undefined && (await verifies(folder, manifest)) ? { ref, under, folder } : undefined;
+    return manifest !== undefined && (await verifies(folder, manifest, transfer.signal)) ? { ref, under, folder } : undefined;
   }
 
   async jobs({ run }: RunName): Promise<{ name: string; place: string }[]> {

@@ -5,6 +5,7 @@ import { type Line, linesFrom } from '../base/ndjson.ts';
 import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Addition, Hub, TreeEntry } from '../hub/hub.ts';
+import type { TransferOptions } from '../hub/transfer.ts';
 import { type ArtifactRef, formatRef, formatRepo, parseRef, type RepoId } from '../model/artifact.ts';
 import type { CheckpointManifest } from '../model/job.ts';
 import { jobBranch, parseJobBranch } from '../model/job-branch.ts';
@@ -63,7 +64,7 @@ export class HubWorkspace implements Workspace {
     return formatRef({ ...repo, revision: jobBranch(labels) });
   }
 
-  async lay(order: JobOrder): Promise<string> {
+  async lay(order: JobOrder, transfer: TransferOptions = {}): Promise<string> {
     const { repo, labels } = order;
     const branch = jobBranch(labels);
     const main = (await this.hub.refs(repo))?.branches.main;
@@ -75,7 +76,7 @@ export class HubWorkspace implements Workspace {
     const parent = (await this.hub.resolve({ ...repo, revision: branch })) ?? main;
     const message = `zephyr: lay out ${labels.step} e${labels.epoch}`;
     const add = [...(await this.code(order)), ...this.descriptions(order)];
-    const outcome = await this.hub.commit({ repo, branch, parent, message, add, remove: 'all' });
+    const outcome = await this.hub.commit({ repo, branch, parent, message, add, remove: 'all' }, transfer);
     if (outcome.ok) return this.placeOf(order);
     throw new ZephyrError(`Cannot lay a job out in "${branch}" of ${formatRepo(repo)}: somebody else writes there`, {
       exit: 'conflict',
@@ -200,12 +201,12 @@ export class HubWorkspace implements Workspace {
     return manifest;
   }
 
-  async fetchOut(place: string, into: string): Promise<string | undefined> {
+  async fetchOut(place: string, into: string, transfer: TransferOptions = {}): Promise<string | undefined> {
     const head = await this.head(place);
     if (head === undefined || !head.files.some(({ path }) => path.startsWith('out/'))) return undefined;
     await rm(into, { recursive: true, force: true });
     await mkdir(into, { recursive: true });
-    const { folder } = await this.hub.materialise(head.ref, join(into, 'cache'), { under: 'out' });
+    const { folder } = await this.hub.materialise(head.ref, join(into, 'cache'), { ...transfer, under: 'out' });
     await linkFolder(join(folder, 'out'), join(into, 'out'));
     await rm(join(into, 'cache'), { recursive: true });
     return join(into, 'out');

@@ -1,5 +1,6 @@
 import type { Json } from '../base/canonical-json.ts';
 import type { Line } from '../base/ndjson.ts';
+import type { TransferOptions } from '../hub/transfer.ts';
 import type { ArtifactRef, RepoId } from '../model/artifact.ts';
 import type { CheckpointManifest, Hardware, JobFile, JobLabels, JobResult } from '../model/job.ts';
 import type { Artifact } from '../model/outcome.ts';
@@ -67,7 +68,7 @@ export interface Workspace {
   /** Where `lay` puts this job. */
   placeOf(job: JobName): string;
   /** Lays a job out afresh: its programs, its inputs with every byte hashed, job.json. Returns its place. */
-  lay(order: JobOrder): Promise<string>;
+  lay(order: JobOrder, transfer?: TransferOptions): Promise<string>;
   /** The whole lines of events.jsonl from a byte offset on. */
   events(place: string, offset: number): Promise<readonly Line[]>;
   /** The whole lines of the job's output, both streams, from a byte offset on. */
@@ -81,9 +82,9 @@ export interface Workspace {
    */
   fetchCheckpoint(place: string, name: string, into: string): Promise<FetchedCheckpoint | undefined>;
   /** A folder on this disk with what the job made, be it `into`; undefined when that is gone. */
-  fetchOut(place: string, into: string): Promise<string | undefined>;
+  fetchOut(place: string, into: string, transfer?: TransferOptions): Promise<string | undefined>;
   /** Verifies a checkpoint on a Hub, `into` being a folder for what is read; undefined when it is not whole. */
-  restore(ref: ArtifactRef, under: string, into: string): Promise<RestoredCheckpoint | undefined>;
+  restore(ref: ArtifactRef, under: string, into: string, transfer?: TransferOptions): Promise<RestoredCheckpoint | undefined>;
   /** The jobs of a run that left something here, the oldest attempt first. */
   jobs(run: RunName): Promise<readonly { readonly name: string; readonly place: string }[]>;
   /** What only a living job needs goes; logs, events and the jobs' own descriptions stay, and so do the places in `spared`. */

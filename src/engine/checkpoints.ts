@@ -6,10 +6,11 @@ import { diskFull, ZephyrError } from '../errors.ts';
 import type { Addition, Hub } from '../hub/hub.ts';
 import { type Checkpoint, checkpointFolder, withCheckpoint } from '../runs/run-state.ts';
 import type { Engine } from './engine.ts';
+import { moveFiles } from './move-files.ts';
 import { reclaim } from './reclaim.ts';
 import type { StageRun } from './stage-run.ts';
 
-type Keeper = Pick<Engine, 'hub' | 'emit' | 'workFolder' | 'backend'>;
+type Keeper = Pick<Engine, 'hub' | 'emit' | 'signal' | 'workFolder' | 'backend'>;
 
 /** A checkpoint that a job has saved: its place, and its name there. */
 interface Saved {
@@ -34,7 +35,10 @@ export async function keepCheckpoint(engine: Keeper, run: StageRun, { step, plac
     if (dropped.some((other) => other.at === at)) return false;
     const remove = (await Promise.all(dropped.map((old) => pathsOf(engine.hub, run, old)))).flat();
     try {
-      await run.advance(state, `checkpoint ${step} at ${at}`, { add: additionsOf(step, fetched), remove });
+      const files = { add: additionsOf(step, fetched), remove };
+      await moveFiles(engine, { stage: run.state.stage, name: step }, { direction: 'upload', what: 'checkpoint' }, (transfer) =>
+        run.advance(state, `checkpoint ${step} at ${at}`, files, transfer),
+      );
     } catch (error) {
       // without a hold on it, it may have gone away under our hands: that is no loss, a newer one follows
       if (fetched.on === 'hub' || (await isWhole(fetched.folder, fetched.manifest))) throw error;
@@ -60,7 +64,7 @@ function additionsOf(step: string, fetched: FetchedCheckpoint): Addition[] {
  * through `note` and passed over, an outage is thrown.
  */
 export async function restoreCheckpoint(
-  { backend }: Pick<Engine, 'backend'>,
+  engine: Pick<Engine, 'backend' | 'emit' | 'signal'>,
   { state, head }: StageRun,
   wanted: { readonly step: string; readonly worldSize: number; readonly scratch: string },
   note: (message: string) => void,
@@ -73,12 +77,19 @@ export async function restoreCheckpoint(
     }
     try {
       const { commit, under } = lies ?? { commit: head, under: checkpointFolder(step, at) };
-      const restored = await backend.workspace.restore({ ...state.repo, commit }, under, wanted.scratch);
+      const ref = { ...state.repo, commit };
+      const restored = await moveFiles(
+        engine,
+        { stage: state.stage, name: step },
+        { direction: 'download', what: 'checkpoint' },
+        (transfer) => engine.backend.workspace.restore(ref, under, wanted.scratch, transfer),
+      );
       if (restored !== undefined) return { ...restored, at };
       note(`the checkpoint at step ${at} is not complete and is passed over`);
     } catch (error) {
-      // a Hub that fails for a while, or a full disk, has not said that the checkpoint is damaged
-      if ((error instanceof ZephyrError && error.exit === 'temporary') || diskFull(error, 'go on') !== undefined) throw error;
+      // a user who stops it, a Hub that fails for a while and a full disk have not said that the checkpoint is damaged
+      const saysNothing = error instanceof ZephyrError && (error.exit === 'temporary' || error.exit === 'detached');
+      if (saysNothing || diskFull(error, 'go on') !== undefined) throw error;
       note(`the checkpoint at step ${at} is passed over: ${error instanceof Error ? error.message : error}`);
     }
   }

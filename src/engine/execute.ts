@@ -90,7 +90,7 @@ async function reuse(engine: Engine, step: PlannedStep, bound: Bound): Promise<A
   try {
     candidate = await findCandidate(engine.hub, step.output, bound.fingerprint);
     if (candidate === undefined) return undefined;
-    await engine.hub.verify(candidate.artifact.ref, candidate.manifest.files);
+    await engine.hub.verify(candidate.artifact.ref, candidate.manifest.files, { signal: engine.signal });
   } catch (error) {
     // a Hub that fails for a while has not said that the artifact is damaged
     if (!(error instanceof ZephyrError) || error.exit !== 'preflight') throw error;
@@ -121,12 +121,8 @@ async function make(
   if (left?.handle != null && left.step !== step.name) await dropJob(engine, left.handle);
   const made = await work(engine, plan, run, step, bound);
   if ('failure' in made) return made;
-  const { artifact, manifest } = await publish(
-    engine.hub,
-    { step, run: run.state.run, ...bound, ...made, attempts: run.attemptsOf(step.name) },
-    engine.now(),
-    engine.version,
-  );
+  const attempts = run.attemptsOf(step.name);
+  const { artifact, manifest } = await publish(engine, { step, run: run.state.run, ...bound, ...made, attempts });
   const handle = run.state.job?.handle;
   const event: RunEvent = {
     type: 'step-done',

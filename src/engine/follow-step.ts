@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import { type Followed, followJob } from '../backends/follow.ts';
 import { hostId } from '../base/host-id.ts';
 import { ZephyrError } from '../errors.ts';
+import type { TransferOptions } from '../hub/transfer.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { JobEvent, JobHandle, JobResult } from '../model/job.ts';
 import type { Artifact, Failure } from '../model/outcome.ts';
@@ -12,6 +13,7 @@ import { keepCheckpoint } from './checkpoints.ts';
 import type { Engine } from './engine.ts';
 import { judgeJob } from './judge-job.ts';
 import { GRACE_SECONDS } from './mark-cancelled.ts';
+import { moveFiles } from './move-files.ts';
 import { readRun } from './read-run.ts';
 import type { StageRun } from './stage-run.ts';
 import { watchRun } from './watch-run.ts';
@@ -42,7 +44,7 @@ export async function followStep(job: StepJob, handle: JobHandle): Promise<JobOu
     for await (const item of followJob(engine.backend, handle, { signal })) {
       if (item.type === 'ended') return await finishJob(job, handle, { ...item, said });
       if (item.type === 'event' && item.event.type === 'error') said = inTermsOf(job.inputs, item.event).message;
-      await tell(job, handle, item);
+      await tell({ ...job, engine: { ...engine, signal } }, handle, item);
     }
     lost.signal.throwIfAborted();
   } catch (error) {
@@ -52,7 +54,11 @@ export async function followStep(job: StepJob, handle: JobHandle): Promise<JobOu
   } finally {
     watching.end();
   }
-  throw new ZephyrError(`Detached from ${step.stage}/${step.name}; its job goes on`, { exit: 'detached' });
+  throw jobGoesOn(step);
+}
+
+function jobGoesOn(step: Step): ZephyrError {
+  return new ZephyrError(`Detached from ${step.stage}/${step.name}; its job goes on`, { exit: 'detached' });
 }
 
 async function tell(job: StepJob, handle: JobHandle, item: Exclude<Followed, { type: 'ended' }>): Promise<void> {
@@ -83,7 +89,10 @@ async function finishJob(job: StepJob, handle: JobHandle, ended: Ended): Promise
   const { scheduler, workspace } = engine.backend;
   if (ended.state.state === 'queued') return await refuseToWait(job, handle, ended.state.why);
   const verdict = judgeJob(ended);
-  const out = verdict.ok ? await workspace.fetchOut(handle.place, join(engine.workFolder, run.state.run, step.name)) : undefined;
+  const into = join(engine.workFolder, run.state.run, step.name);
+  const fetchOut = (transfer: TransferOptions) => workspace.fetchOut(handle.place, into, transfer);
+  const moving = { direction: 'download', what: 'result' } as const;
+  const out = verdict.ok ? await moveFiles(engine, step, moving, fetchOut) : undefined;
   if (verdict.ok && out !== undefined) return { ...verdict, folder: out };
   const outcome = verdict.ok ? GONE : verdict;
   await rescue(job, handle.place);
@@ -111,6 +120,7 @@ async function refuseToWait({ engine, run, step }: StepJob, handle: JobHandle, w
 /** A Hub that fails for a while ends nothing: the job goes on, and the next checkpoint is tried again. */
 async function save(job: StepJob, place: string, name: string): Promise<void> {
   await keep(job, place, name).catch((error: unknown) => {
+    if (error instanceof ZephyrError && error.exit === 'detached') throw jobGoesOn(job.step);
     if (!(error instanceof ZephyrError) || error.exit !== 'temporary') throw error;
     noteOn(job, `a checkpoint is on this disk only: ${error.message}`);
   });

@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZephyrError } from '../errors.ts';
-import type { Addition, Hub } from '../hub/hub.ts';
+import type { Addition, CommitRequest, Hub } from '../hub/hub.ts';
 import { outputAt } from '../hub/output.ts';
+import type { TransferOptions } from '../hub/transfer.ts';
 import { type ArtifactRef, formatRepo } from '../model/artifact.ts';
 import { contentDigest } from '../model/content-digest.ts';
 import { fingerprintTag, type Ingredients } from '../model/fingerprint.ts';
@@ -11,12 +12,16 @@ import type { Artifact } from '../model/outcome.ts';
 import { refuseOthersFiles } from '../plan/outputs.ts';
 import type { Step } from '../stages/stage.ts';
 import { cardOf } from './card.ts';
+import type { Engine } from './engine.ts';
 import { digestFolder } from './files.ts';
+import { moveFiles } from './move-files.ts';
 
 /** Formats that execute code when they are read: never part of an artifact. */
 const PICKLES = /\.(bin|pt|pth|pkl|pickle|ckpt)$/;
 /** A branch that moves between two commits of ours is read again this often. */
 const TRIES = 8;
+
+type Publisher = Pick<Engine, 'hub' | 'emit' | 'signal' | 'now' | 'version'>;
 
 export interface Made {
   readonly step: Step;
@@ -36,13 +41,11 @@ export interface Made {
  * Files, card and manifest in one commit on `main` of the step's output repo, then the fingerprint's tag. Either all of
  * it is there or nothing; a crash between commit and tag is healed by whoever looks for the fingerprint next.
  */
-export async function publish(
-  hub: Hub,
-  made: Made,
-  now: Date,
-  version: string,
-): Promise<{ artifact: Artifact; manifest: Manifest }> {
-  const files = (await digestFolder(made.folder)).filter(({ path }) => path !== MANIFEST_FILE);
+export async function publish(engine: Publisher, made: Made): Promise<{ artifact: Artifact; manifest: Manifest }> {
+  const { hub, now, version } = engine;
+  const moving = { direction: 'upload', what: 'result' } as const;
+  const found = await moveFiles(engine, made.step, moving, ({ signal }) => digestFolder(made.folder, signal));
+  const files = found.filter(({ path }) => path !== MANIFEST_FILE);
   const pickle = files.find(({ path }) => PICKLES.test(path));
   if (pickle !== undefined)
     throw new Error(
@@ -64,7 +67,7 @@ export async function publish(
     costUsd: made.costUsd,
     attempts: [...made.attempts],
     zephyr: version,
-    createdAt: now.toISOString(),
+    createdAt: now().toISOString(),
   };
   const add: Addition[] = manifest.files.map((file) => ({
     path: file.path,
@@ -73,12 +76,8 @@ export async function publish(
   }));
   add.push({ path: MANIFEST_FILE, content: `${JSON.stringify(manifest, null, 2)}\n` });
   add.push({ path: 'README.md', content: await cardOf(made.step, manifest, made.folder) });
-  const ref = await commitOnMain(
-    hub,
-    made.step,
-    add,
-    `zephyr: ${made.step.stage}/${made.step.name} ${made.fingerprint.slice(0, 16)}`,
-  );
+  const message = `zephyr: ${made.step.stage}/${made.step.name} ${made.fingerprint.slice(0, 16)}`;
+  const ref = await moveFiles(engine, made.step, moving, (transfer) => commitOnMain(hub, made.step, { message, add }, transfer));
   const tag = fingerprintTag(made.fingerprint);
   // what it names was found damaged, or was made by another run at the same time and is as good
   if ((await hub.createTag(ref, tag, ref.commit)) === 'exists') await hub.moveTag(ref, tag, ref.commit);
@@ -86,13 +85,19 @@ export async function publish(
   return { artifact: { ref, digest: manifest.digest }, manifest };
 }
 
-async function commitOnMain(hub: Hub, step: Step, add: readonly Addition[], message: string): Promise<ArtifactRef> {
+async function commitOnMain(
+  hub: Hub,
+  step: Step,
+  content: Pick<CommitRequest, 'message' | 'add'>,
+  transfer: TransferOptions,
+): Promise<ArtifactRef> {
   await hub.createRepo(step.output);
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     const parent = await hub.resolve({ ...step.output, revision: 'main' });
     if (parent === undefined) break;
     refuseOthersFiles([await outputAt(hub, { ...step.output, commit: parent })], hub);
-    const outcome = await hub.commit({ repo: step.output, branch: 'main', parent, message, add, remove: 'all' });
+    const request: CommitRequest = { repo: step.output, branch: 'main', parent, ...content, remove: 'all' };
+    const outcome = await hub.commit(request, transfer);
     if (outcome.ok) return { ...step.output, commit: outcome.commit };
   }
   throw new ZephyrError(

@@ -7,6 +7,7 @@ import { newestCheckpoint } from '../runs/run-state.ts';
 import { restoreCheckpoint } from './checkpoints.ts';
 import { dropJob, followStep, isAwaited, type JobOutcome, noteOn, rescue, type StepJob } from './follow-step.ts';
 import { hardwareOf } from './hardware.ts';
+import { moveFiles } from './move-files.ts';
 import { LOOK_MS } from './watch-run.ts';
 
 /** A job that was stopped or killed is started again this often, as long as each attempt saved something new. */
@@ -83,7 +84,10 @@ async function start(job: StepJob): Promise<JobHandle> {
   };
   const code = { folder: engine.codeFolder, files: step.files };
   const { config } = step;
-  const place = await workspace.lay({ repo, labels, program, code, config, inputs, hardware, cadence, checkpoint });
+  const order = { repo, labels, program, code, config, inputs, hardware, cadence, checkpoint };
+  const place = await moveFiles(engine, step, { direction: 'download', what: 'inputs' }, (transfer) =>
+    workspace.lay(order, transfer),
+  );
   await rm(scratch, { recursive: true, force: true });
   const handle = await scheduler.submit({ place, program, environment, labels, hardware });
   try {

@@ -6,6 +6,7 @@ import type { Artifact } from '../model/outcome.ts';
 import type { Step, TaskResult } from '../stages/stage.ts';
 import { isLost, openRunCalls } from './call-log.ts';
 import type { Engine } from './engine.ts';
+import { moveFiles } from './move-files.ts';
 import type { StageRun } from './stage-run.ts';
 import { LOOK_MS, watchRun } from './watch-run.ts';
 
@@ -28,7 +29,9 @@ export async function runTask(
   await rm(folder, { recursive: true, force: true });
   const out = join(folder, 'out');
   await mkdir(out, { recursive: true });
-  const staged = await stageInputs(engine.hub, inputs, folder);
+  const staged = await moveFiles(engine, step, { direction: 'download', what: 'inputs' }, (transfer) =>
+    stageInputs(engine.hub, inputs, folder, transfer),
+  );
   const note = (message: string) => engine.emit({ type: 'note', stage: step.stage, step: step.name, message, lasting: true });
   const callLog = await openRunCalls(engine, run, step.calls !== undefined, note);
   const lost = new AbortController();

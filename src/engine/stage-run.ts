@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ZephyrError } from '../errors.ts';
 import type { Addition, Hub } from '../hub/hub.ts';
+import type { TransferOptions } from '../hub/transfer.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { JobHandle, JobSite } from '../model/job.ts';
 import type { Attempt } from '../model/manifest.ts';
@@ -111,20 +112,16 @@ export class StageRun {
     next: RunState,
     message: string,
     files: { add?: readonly Addition[]; remove?: readonly string[] } = {},
+    transfer: TransferOptions = {},
   ): Promise<void> {
     const state: RunState = { ...next, updatedAt: this.#now().toISOString() };
     this.#unsure.push(state);
     // a commit that only brings files is no transition, and there may be many
     const events = this.log?.uncopied(next === this.#state) ?? [];
     for (let attempt = 1; ; attempt += 1) {
-      const outcome = await this.#hub.commit({
-        repo: state.repo,
-        branch: state.run,
-        parent: this.#head,
-        message: `zephyr: ${message}`,
-        add: [...(files.add ?? []), ...eventFiles(events), stateFile(state)],
-        ...(files.remove === undefined ? {} : { remove: files.remove }),
-      });
+      const add = [...(files.add ?? []), ...eventFiles(events), stateFile(state)];
+      const request = { repo: state.repo, branch: state.run, parent: this.#head, message: `zephyr: ${message}`, ...files, add };
+      const outcome = await this.#hub.commit(request, transfer);
       if (outcome.ok) {
         this.#state = state;
         this.#head = outcome.commit;

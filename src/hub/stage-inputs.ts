@@ -4,6 +4,7 @@ import { formatRef } from '../model/artifact.ts';
 import { contentDigest } from '../model/content-digest.ts';
 import type { Artifact } from '../model/outcome.ts';
 import type { Hub } from './hub.ts';
+import type { TransferOptions } from './transfer.ts';
 
 /**
  * Lays every input out as a Hugging Face cache under `folder/in`, every byte hashed, and says where each one is,
@@ -13,10 +14,11 @@ export async function stageInputs(
   hub: Hub,
   inputs: Readonly<Record<string, Artifact>>,
   folder: string,
+  transfer: TransferOptions = {},
 ): Promise<Record<string, string>> {
   const staged: Record<string, string> = {};
   for (const [name, { ref, digest }] of Object.entries(inputs)) {
-    const { folder: snapshot, files } = await hub.materialise(ref, join(folder, 'in'));
+    const { folder: snapshot, files } = await hub.materialise(ref, join(folder, 'in'), transfer);
     const found = contentDigest(files);
     if (found !== digest) {
       throw new ZephyrError(

@@ -1,10 +1,10 @@
 import { formatDuration } from './format.ts';
 import { holdsId } from './ids.ts';
 import type { Paint } from './paint.ts';
-import type { RunningStep } from './running-steps.ts';
+import type { RunningStep, TransferEvent } from './running-steps.ts';
 import { progressBar, sparkline } from './sparkline.ts';
 import { oneLine, pad, textWidth, truncate, wrap } from './text-width.ts';
-import { progressParts, type Wording } from './wording.ts';
+import { progressParts, transferParts, type Wording } from './wording.ts';
 
 const SPINNER = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏';
 const NAME_WIDTH = 12;
@@ -21,7 +21,12 @@ export function liveLine(step: RunningStep, options: { now: number; width: numbe
   const head = `  ${spinner} ${name}`;
   if (textWidth(head) >= width) return truncate(head, width);
   const room = width - textWidth(head) - 2;
-  const parts = step.total > 0 ? progress(step, now, room) : waiting(step, now, room);
+  const parts =
+    step.transfer !== undefined
+      ? moving(step.transfer, room)
+      : step.total > 0
+        ? progress(step, now, room)
+        : waiting(step, now, room);
   const painted = parts.map(({ text, style }) => (style === undefined ? text : paint(style, text)));
   return [`  ${paint('cyan', spinner)} ${paint('bold', name)}`, ...painted].join('  ');
 }
@@ -68,6 +73,12 @@ function progress(step: RunningStep, now: number, room: number): LinePart[] {
     .map((part, index) =>
       index === 0 && part === candidates[0] ? { text: progressBar(step.done / step.total, barWidth), style: 'green' } : part,
     );
+}
+
+function moving(transfer: TransferEvent, room: number): LinePart[] {
+  const { what, file, far, rate } = transferParts(transfer);
+  const all = [[what, file, far, rate], [what, far, rate], [what, far], [far]].map((texts) => texts.join('  '));
+  return [{ text: all.find((text) => textWidth(text) <= room) ?? truncate(far, room), style: 'cyan' }];
 }
 
 function waits(parts: ReturnType<typeof progressParts>, room: number): string {

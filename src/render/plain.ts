@@ -1,7 +1,7 @@
 import type { RunEvent } from '../model/event.ts';
 import type { RunningStep } from './running-steps.ts';
 import { runningSteps } from './running-steps.ts';
-import { progressParts, type Wording, wordingOf } from './wording.ts';
+import { progressParts, transferParts, type Wording, wordingOf } from './wording.ts';
 
 /** Seconds between two progress lines of a step, and the longest silence of a step that goes on within one tenth. */
 const LEAST_GAP = 10;
@@ -12,6 +12,8 @@ const MARKS: Partial<Record<Wording['mark'], string>> = { failed: 'FAILED ', war
 export function plainLines({ dates = false } = {}): (event: RunEvent, now: number) => string[] {
   const steps = runningSteps();
   const printed = new Map<string, Printed>();
+  /** when a transfer was printed last */
+  const moved = new Map<string, number>();
   return (event, now) => {
     const before = steps.about(event);
     const wording = wordingOf(event, before);
@@ -22,6 +24,13 @@ export function plainLines({ dates = false } = {}): (event: RunEvent, now: numbe
       const { mark, text, more } = wording;
       const where = [wording.stage, wording.step].filter((part) => part !== undefined).join('/') || 'zephyr';
       return [`${MARKS[mark] ?? ''}${text}`, ...more].map((line) => `${time} ${where}  ${line}`);
+    }
+    if (event.type === 'transfer') {
+      const key = `${event.stage}/${event.step} ${event.what}`;
+      const isEnd = event.progress.done >= event.progress.total;
+      if (!isEnd && now - (moved.get(key) ?? Number.NEGATIVE_INFINITY) < LEAST_GAP) return [];
+      moved.set(key, now);
+      return [`${time} ${event.stage}/${event.step}  ${Object.values(transferParts(event)).join('  ')}`];
     }
     const after = 'step' in event ? steps.get(event.stage, event.step) : undefined;
     return after !== undefined && isDue(printed, after, now)

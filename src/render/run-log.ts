@@ -135,7 +135,7 @@ export class RunLog {
 function levelOf(type: RunEvent['type'], rest: object): 'debug' | 'info' | 'warn' | 'error' {
   if (type === 'stage-failed') return 'error';
   if (type === 'warning' || type === 'session-ended') return 'warn';
-  if (type === 'calls') return 'debug';
+  if (type === 'calls' || type === 'transfer') return 'debug';
   const job = type === 'job' ? (rest as { event?: { type?: string } }).event?.type : undefined;
   if (job === 'error') return 'error';
   if (job === 'dropped') return 'warn';

@@ -1,6 +1,8 @@
 import type { CallsProgress, RunEvent } from '../model/event.ts';
 import type { JobEvent } from '../model/job.ts';
 
+export type TransferEvent = Extract<RunEvent, { type: 'transfer' }>;
+
 /** What is known of a step that runs, from its events so far. Times in seconds. */
 export interface RunningStep {
   readonly stage: string;
@@ -18,6 +20,8 @@ export interface RunningStep {
   readonly calls: CallsProgress | undefined;
   /** the last thing it said */
   readonly note: string | undefined;
+  /** files of it that are on their way to or from the Hub */
+  readonly transfer: TransferEvent | undefined;
   /** what the rate is measured from */
   readonly origin: { readonly at: number; readonly done: number } | undefined;
 }
@@ -55,8 +59,13 @@ export function runningSteps(): RunningSteps {
           return change(event, now, (step) => afterJobEvent(step, event.event));
         case 'calls':
           return change(event, now, (step) => afterCalls(step, event.progress, now));
+        case 'transfer':
+          return change(event, now, () => ({ transfer: isMoved(event) ? undefined : event }));
+        case 'checkpoint':
+        case 'job-submitted':
+          return change(event, now, () => ({ transfer: undefined }));
         case 'note':
-          return change(event, now, () => ({ note: event.message }));
+          return change(event, now, () => ({ note: event.message, transfer: undefined }));
         case 'job-state':
           return change(event, now, () => ({ note: event.why === null ? event.state : `${event.state}: ${event.why}` }));
         case 'step-done':
@@ -74,6 +83,10 @@ export function runningSteps(): RunningSteps {
   };
 }
 
+function isMoved({ progress }: TransferEvent): boolean {
+  return progress.done >= progress.total;
+}
+
 function fresh(stage: string, step: string, now: number): RunningStep {
   return {
     stage,
@@ -87,6 +100,7 @@ function fresh(stage: string, step: string, now: number): RunningStep {
     accuracy: undefined,
     calls: undefined,
     note: undefined,
+    transfer: undefined,
     origin: undefined,
   };
 }

@@ -1,8 +1,19 @@
+import { basename } from 'node:path';
 import type { CallsProgress, RunEvent, TeacherProgress } from '../model/event.ts';
 import type { JobEvent } from '../model/job.ts';
 import type { Failure } from '../model/outcome.ts';
-import { formatCount, formatDollars, formatDuration, formatNumber, formatPercent, fullRef, shortId, shortRef } from './format.ts';
-import type { RunningStep } from './running-steps.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDollars,
+  formatDuration,
+  formatNumber,
+  formatPercent,
+  fullRef,
+  shortId,
+  shortRef,
+} from './format.ts';
+import type { RunningStep, TransferEvent } from './running-steps.ts';
 import { sparkline } from './sparkline.ts';
 import { oneLine } from './text-width.ts';
 
@@ -54,6 +65,7 @@ export function wordingOf(event: RunEvent, running: RunningStep | undefined): Wo
       return jobWording(event.event, say);
     case 'checkpoint':
       return say('info', `checkpoint at step ${formatNumber(event.at)}`);
+    case 'transfer':
     case 'calls':
       return undefined;
     case 'note':
@@ -158,6 +170,23 @@ function callParts(calls: CallsProgress | undefined) {
 
 function pace(rate: number): string {
   return rate >= 1 ? `${formatNumber(Number(rate.toPrecision(2)))}/s` : `${formatDuration(1 / rate)} each`;
+}
+
+/** `uploading checkpoint model.safetensors  45 %  1.2 GiB of 3.0 GiB  80 MiB/s  ETA 22 s`, as parts. */
+export function transferParts({
+  direction,
+  what,
+  progress,
+  bytesPerSecond,
+}: TransferEvent): Record<'what' | 'file' | 'far' | 'rate', string> {
+  const { done, total, file } = progress;
+  const left = bytesPerSecond <= 0 ? '' : `  ETA ${formatDuration((total - done) / bytesPerSecond)}`;
+  return {
+    what: `${direction === 'upload' ? 'uploading' : 'downloading'} ${what}`,
+    file: basename(file),
+    far: `${formatPercent(done, total)}  ${formatBytes(done)} of ${formatBytes(total)}`,
+    rate: `${formatBytes(bytesPerSecond)}/s${done < total ? left : ''}`,
+  };
 }
 
 /** With its own calls done, a step may still wait for those that it makes for the next one. */

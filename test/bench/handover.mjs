@@ -28,7 +28,10 @@ try {
   const made = { step, run: 'run-bench', fingerprint: '0'.repeat(64), ingredients, inputs: {}, folder: out };
   const before = used(home);
   const [publishMs, { artifact }] = await timed(() =>
-    publish(hub, { ...made, metrics: {}, versions: {}, costUsd: 0, attempts: [] }, new Date(), 'bench'),
+    publish(
+      { hub, emit: () => {}, signal: new AbortController().signal, now: () => new Date(), version: 'bench' },
+      { ...made, metrics: {}, versions: {}, costUsd: 0, attempts: [] },
+    ),
   );
   const job = join(home, 'jobs', 'run', 'next-e1');
   const [stageMs, { model }] = await timed(() => stageInputs(hub, { model: artifact }, job));

@@ -120,7 +120,12 @@ test('a Hub that does not answer is no damage: no checkpoint is passed over for 
   for (const at of [10, 20]) assert.ok(await keepCheckpoint(engine, run, savedIn(await lay(rig, at))));
   await stop();
   await assert.rejects(
-    restoreCheckpoint(overHttp(engine), run, { step: 'train', worldSize: 1, scratch: join(rig.folder, 'scratch') }, () => {}),
+    restoreCheckpoint(
+      { ...engine, ...overHttp(engine) },
+      run,
+      { step: 'train', worldSize: 1, scratch: join(rig.folder, 'scratch') },
+      () => {},
+    ),
     { exit: 'temporary' },
   );
 });

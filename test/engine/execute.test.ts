@@ -16,7 +16,7 @@ test('a run that stopped between publishing its last step and saying so is ended
   const step = jobStep({ steps: 1 });
   const plan = {
     recipe: {},
-    goal: ['dsft'],
+    stages: ['dsft'],
     steps: [{ ...step, ingredients: undefined, fingerprint: undefined }],
     stageInputs: {},
     pins: new Map(),

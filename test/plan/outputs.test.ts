@@ -28,7 +28,14 @@ describe('Repos to publish in', () => {
       add: [{ path, content: 'of the user\n' }],
     });
   };
-  const publishStep = async () => await publish(hub, await madeOf(step), new Date(), '0.0.0');
+  const engine = () => ({
+    hub,
+    emit: () => {},
+    signal: new AbortController().signal,
+    now: () => new Date(),
+    version: '0.0.0',
+  });
+  const publishStep = async () => await publish(engine(), await madeOf(step));
 
   beforeEach(async () => {
     hub = await openLocalHub(join(await mkdtemp(join(tmpdir(), 'zephyr-outputs-')), 'hub'));
