@@ -14,7 +14,7 @@ export function mistakesIn(schema: z.ZodType, data: unknown): Mistake[] {
   const meant = structuredClone(data);
   const known: Mistake[] = [];
   for (const issue of error.issues) {
-    const [mistake] = mistakesOf({ issues: [issue] } as z.core.$ZodError, schema, data);
+    const [mistake] = mistakesOfIssue(issue, schema, data);
     const better = mistake === undefined ? undefined : meantBy(issue, mistake, schema, data);
     const owner = valueAt(meant, mistake?.path.slice(0, -1) ?? []);
     if (mistake === undefined || better === undefined || owner === null || typeof owner !== 'object') continue;
@@ -37,38 +37,41 @@ function meantBy(issue: z.core.$ZodIssue, { path }: Mistake, schema: z.core.$Zod
 }
 
 /** What zod found, in our words: the path, the value, what was expected, and the nearest known key. */
-function mistakesOf(error: z.core.$ZodError, schema: z.core.$ZodType, data: unknown): Mistake[] {
-  return error.issues.flatMap((issue): Mistake[] => {
-    if (issue.code === 'unrecognized_keys') {
-      const known = knownKeys(schema, issue.path, data);
-      return issue.keys.map((key) => ({
-        path: [...issue.path, key],
-        part: 'key',
-        message: `unknown key "${[...issue.path, key].join('.')}"${didYouMean(key, known) || `, expected one of ${known.join(', ')}`}`,
-      }));
-    }
-    if (issue.code === 'invalid_key')
-      return [{ path: issue.path, part: 'key', message: `bad key "${issue.path.join('.')}": ${innerMessage(issue.issues)}` }];
-    const value = valueAt(data, issue.path);
-    if (issue.code === 'invalid_union' && issue.discriminator !== undefined)
-      return [wrongTag(issue.path, issue.discriminator, schema, data)];
-    if (value === undefined && issue.code !== 'custom') {
-      return [{ path: issue.path, part: 'value', message: `missing "${issue.path.join('.')}": ${expectation(issue)}` }];
-    }
-    if (issue.code === 'invalid_union') {
-      const inner = innermost(issue.errors);
-      if (inner !== undefined) {
-        const issues = inner.map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
-        return mistakesOf({ issues } as unknown as z.core.$ZodError, schema, data);
-      }
-    }
-    const shown = issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;
-    if (namesSecret(issue.path.at(-1)))
-      return [{ path: issue.path, part: 'value', message: `${shown}${expectation(issue)}; the value is not shown` }];
-    const got = value !== null && typeof value === 'object' && issue.code === 'custom' ? '' : `, got ${show(value)}`;
-    const near = issue.code === 'invalid_value' && typeof value === 'string' ? didYouMean(value, issue.values.map(String)) : '';
-    return [{ path: issue.path, part: 'value', message: `${shown}${expectation(issue)}${got}${near}` }];
-  });
+function mistakesOf(error: Pick<z.core.$ZodError, 'issues'>, schema: z.core.$ZodType, data: unknown): Mistake[] {
+  return error.issues.flatMap((issue) => mistakesOfIssue(issue, schema, data));
+}
+
+function mistakesOfIssue(issue: z.core.$ZodIssue, schema: z.core.$ZodType, data: unknown): Mistake[] {
+  const { path } = issue;
+  const name = path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(schema, path, data);
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      part: 'key',
+      message: `unknown key "${[...path, key].join('.')}"${didYouMean(key, known) || `, expected one of ${known.join(', ')}`}`,
+    }));
+  }
+  if (issue.code === 'invalid_key') return [{ path, part: 'key', message: `bad key "${name}": ${innerMessage(issue.issues)}` }];
+  const value = valueAt(data, path);
+  if (issue.code === 'invalid_union' && issue.discriminator !== undefined)
+    return [wrongTag(path, issue.discriminator, schema, data)];
+  if (value === undefined && issue.code !== 'custom')
+    return [{ path, part: 'value', message: `missing "${name}": ${expectation(issue)}` }];
+  const inner = issue.code === 'invalid_union' ? innermost(issue.errors) : undefined;
+  if (inner !== undefined)
+    return mistakesOf({ issues: inner.map((each) => ({ ...each, path: [...path, ...each.path] })) }, schema, data);
+  return [
+    { path, part: 'value', message: `${path.length === 0 ? '' : `${name}: `}${expectation(issue)}${gotInstead(issue, value)}` },
+  ];
+}
+
+/** `, got VALUE`, and the nearest of the values that are known; a value that may be a secret is not shown. */
+function gotInstead(issue: z.core.$ZodIssue, value: unknown): string {
+  if (namesSecret(issue.path.at(-1))) return '; the value is not shown';
+  if (value !== null && typeof value === 'object' && issue.code === 'custom') return '';
+  const near = issue.code === 'invalid_value' && typeof value === 'string' ? didYouMean(value, issue.values.map(String)) : '';
+  return `, got ${show(value)}${near}`;
 }
 
 /** What the member of a union says that the value comes nearest to: it has the value's shape and finds fault within. */
