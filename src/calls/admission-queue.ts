@@ -4,7 +4,7 @@ import type { SessionContext } from './dispatcher.ts';
 import type { Endpoint, Permit } from './endpoint.ts';
 import { Estimator } from './estimate.ts';
 import { Outage } from './outage.ts';
-import { rateMeter } from './rate-meter.ts';
+import { RateMeter } from './rate-meter.ts';
 import type { Stop } from './shutdown.ts';
 import type { Slots, SlotUser } from './slots.ts';
 
@@ -19,7 +19,7 @@ interface PermitRequest {
 const MOST_UNWRITTEN = 1 / 2;
 const LEAST_UNWRITTEN = 8;
 
-/** A call that is late, or a server that is silent, for less than this is not worth a word. */
+/** The progress names a server that has been silent for this time. */
 export const WORTH_SAYING_MS = 3000;
 
 /**
@@ -36,7 +36,7 @@ export class AdmissionQueue implements SlotUser {
   readonly #context: SessionContext;
   readonly #slots: Slots;
   readonly #hasElsewhere: () => boolean;
-  readonly #meters = { requests: rateMeter(), tokens: rateMeter(), busy: rateMeter() };
+  readonly #meters = { requests: new RateMeter(), tokens: new RateMeter(), busy: new RateMeter() };
   readonly #openedAt = performance.now();
   /** Calls that were sent before; new ones, in a list that is emptied from `#head` on. */
   #returning: PermitRequest[] = [];
@@ -113,7 +113,7 @@ export class AdmissionQueue implements SlotUser {
     } else this.#free();
   }
 
-  /** One call has failed so often, with nothing answered in between, that the server is left alone for a while. */
+  /** The server is left alone for a while: one call has failed at every attempt, and no other was answered in between. */
   trip(): void {
     this.limits.trip(performance.now());
     this.#pump();
@@ -150,8 +150,8 @@ export class AdmissionQueue implements SlotUser {
 
   clear(at: number): void {
     if (this.#first() === undefined) return;
-    const { signal, reason } = this.#context.shutdown;
-    if (signal.aborted) for (const { reject } of this.#take(() => true)) reject(reason());
+    const { shutdown } = this.#context;
+    if (shutdown.signal.aborted) for (const { reject } of this.#take(() => true)) reject(shutdown.reason());
     else if (this.#gone(at) !== undefined || (this.limits.closedMs(at) > 0 && this.#hasElsewhere()))
       for (const { resolve } of this.#take(() => true)) resolve(undefined);
   }
@@ -161,7 +161,7 @@ export class AdmissionQueue implements SlotUser {
     if (first === undefined || this.inFlight >= this.teacher.concurrency) return undefined;
     if (this.#unwritten >= this.#mostUnwritten) return undefined;
     const wait = this.limits.waitMs(first.tokens, at);
-    // Looked at sooner than it may go: meanwhile another server may have opened, and no timer runs longer than 24 days.
+    // A long wait is looked at again sooner: another server may have opened, and no timer runs longer than 24 days.
     return Number.isFinite(wait) && wait > 0 ? Math.min(wait, Math.max(1, this.#context.retryPolicy.capMs)) : wait;
   }
 

@@ -19,7 +19,7 @@ interface ReadFiles {
 
 /**
  * Reads the output and the error file of a batch that is over: each answer goes into the log, then to the caller that waits
- * for it. Lines may come in any order, twice, or for calls that nobody made; only the custom id says whose an answer is.
+ * for it. Lines may come in any order, twice, or for calls that were never made; only the custom id says whose an answer is.
  * What has no answer then has its reason in the log, and the batch its end.
  */
 export async function collect(context: BatchContext, batch: Batch, over: ServerBatch): Promise<void> {
@@ -109,7 +109,7 @@ async function record(context: BatchContext, batch: Batch, member: BatchedCall, 
   waiting?.resolve({ ok: true, key, reply: taken, replayed: false });
 }
 
-/** Of a call that nobody has asked for again since it was sent only what was set aside for it is known. */
+/** Of a call that no session has asked for again since it was sent, only the dollars that were set aside are known. */
 function usedBy({ estimates, price }: BatchContext, { waiting, est }: BatchedCall, reply: ChatReply) {
   if (waiting !== undefined) {
     const { billed, ...used } = estimates.learn(waiting.size, reply);
@@ -120,7 +120,7 @@ function usedBy({ estimates, price }: BatchContext, { waiting, est }: BatchedCal
   return { input, output, usd: isSaid ? dollarsOf({ input, output }, price) : est };
 }
 
-/** Why the calls without an answer have none, then the end of the batch. Without a reason nobody knows what they cost. */
+/** Writes why the calls without an answer have none, then the end of the batch. A call without a reason may have been billed. */
 export async function end({ append, log, teacher }: BatchContext, batch: Batch, status: string): Promise<void> {
   await Promise.all(
     [...batch.members.values()].map(async (member) => {

@@ -3,7 +3,7 @@ import { type Batch, type BatchContext, bear, forGood, insist, isGone } from './
 import { fileNeverReady, unanswered } from './shutdown.ts';
 import { pause } from './wait.ts';
 
-/** Under these names the server keeps what a batch is found again by. */
+/** Names of the metadata by which a batch is found again at the server. */
 const FILE = 'zephyr_file';
 const SHA = 'zephyr_batch';
 
@@ -12,7 +12,7 @@ const LONGEST_LOOK_MS = 10_000;
 
 /**
  * Creates the batch of a file that the server has, as soon as it has processed the file; sets the batch's id. Until then
- * nothing is uploaded again. A file that is not processed in time is thrown as temporary: it stays, and is taken up later.
+ * nothing is uploaded again. Throws a temporary error for a file that is not processed in time: it stays, and is taken up later.
  */
 export async function createFrom(context: BatchContext, batch: Batch, uploaded: ServerFile): Promise<void> {
   const { api, shutdown, over, note, retryPolicy, teacher } = context;
@@ -24,7 +24,7 @@ export async function createFrom(context: BatchContext, batch: Batch, uploaded: 
     over.throwIfAborted();
     const isLate = performance.now() >= until;
     if (file.state === 'failed') return refusedFile(context, batch, file);
-    // At last it is tried whatever the server says of the file: some say the same for ever.
+    // When the time is up the batch is created whatever the server says of the file: some servers say the same for ever.
     if ((file.state === 'ready' || isLate) && (await create(context, batch, file)) !== 'not ready') return;
     if (isLate) throw fileNeverReady(teacher, file.id, retryPolicy.fileMs);
     if (looks === 0) note(`"${teacher.name}" has not processed file ${file.id} yet: its batch is created once it has`);
@@ -33,7 +33,7 @@ export async function createFrom(context: BatchContext, batch: Batch, uploaded: 
   }
 }
 
-/** What the server says of the file now; one that cannot be asked for that is tried. */
+/** What the server says of the file now. A server without a route for that is taken to have processed it. */
 async function look(context: BatchContext, { id }: ServerFile): Promise<ServerFile> {
   const { api, shutdown, over } = context;
   shutdown.check();
@@ -42,7 +42,7 @@ async function look(context: BatchContext, { id }: ServerFile): Promise<ServerFi
   return said.ok ? said.value : { id, state: 'ready', why: undefined };
 }
 
-/** Creates the batch, whatever breaks off: nothing is created twice. */
+/** Creates the batch. A request whose answer is lost is looked for before it is sent again, so nothing is created twice. */
 async function create(context: BatchContext, batch: Batch, { id }: ServerFile): Promise<'done' | 'not ready'> {
   const { api, shutdown, outage } = context;
   for (let tries = 1; ; tries += 1) {
@@ -67,7 +67,7 @@ async function create(context: BatchContext, batch: Batch, { id }: ServerFile): 
   }
 }
 
-/** The file is of no use: of a process that is gone it may have been deleted, of this one the next would be refused too. */
+/** The server does not take the file. It may have deleted that of an earlier process; that of this one it would refuse again. */
 function refused({ shutdown, note, teacher }: BatchContext, batch: Batch, failure: ChatFailure): void {
   batch.upload = undefined;
   if (!batch.isAdopted) throw shutdown.stop(unanswered([{ teacher, failure: forGood(failure) }]));
@@ -80,8 +80,8 @@ function refusedFile(context: BatchContext, batch: Batch, { id, why }: ServerFil
 }
 
 /**
- * Looks for a batch in the server's list until it cannot turn up any more; sets its id. Of several, one that was not
- * refused. Returns whether the server can say.
+ * Looks for a batch in the server's list until it cannot turn up any more; sets its id. Of several it takes one that was not
+ * refused. Returns whether the server has such a list.
  */
 export async function lookUp(context: BatchContext, batch: Batch): Promise<boolean> {
   const { api, shutdown, retryPolicy, note } = context;

@@ -1,22 +1,21 @@
 import type { TeacherProgress } from '../model/event.ts';
 import type { BatchApi, ChatReply, Teacher } from '../teachers/teacher.ts';
-import type { BatchContext, PendingCall } from './batch.ts';
+import { type BatchContext, give, type PendingCall } from './batch.ts';
 import { lostCalls } from './batch-lost.ts';
 import { BatchRuns } from './batch-runs.ts';
-import { give } from './batch-stops.ts';
 import { type Call, type CallOutcome, requestOf } from './call.ts';
 import type { Dispatcher, SessionContext } from './dispatcher.ts';
 import { dollarsOf, Estimator } from './estimate.ts';
 import type { KnownCall } from './known-calls.ts';
 import { Outage } from './outage.ts';
-import { rateMeter } from './rate-meter.ts';
+import { RateMeter } from './rate-meter.ts';
 import { NotNeeded, ServerAway, type Stop } from './shutdown.ts';
 import { SpillFiles } from './spill-files.ts';
 
 /** Least calls in hand, so that several files are worked on at once. */
 const IN_HAND = 40_000;
 
-/** Calls of the first file under a budget, as long as nobody knows what the server bills beyond a reply's limit. */
+/** Calls of the first file under a budget, as long as it is not known what the server bills beyond a reply's limit. */
 const PROBES = 16;
 
 type BatchTeacher = Teacher & { readonly batch: BatchApi };
@@ -33,7 +32,7 @@ export class BatchDispatcher implements Dispatcher {
   readonly #spill: SpillFiles;
   readonly #runs: BatchRuns;
   readonly #findLost: ReturnType<typeof lostCalls>;
-  readonly #meters = { requests: rateMeter(), tokens: rateMeter() };
+  readonly #meters = { requests: new RateMeter(), tokens: new RateMeter() };
   readonly #over = new AbortController();
   /** Resolves when the batches of earlier processes are taken up. */
   readonly #ready: Promise<void>;

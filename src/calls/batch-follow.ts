@@ -6,7 +6,7 @@ import { pause } from './wait.ts';
 const FINAL: ReadonlySet<string> = new Set(['completed', 'failed', 'expired', 'cancelled']);
 const WAITING: ReadonlySet<string> = new Set(['validating', 'in_progress', 'finalizing', 'cancelling']);
 
-/** So long after the end of its window a batch is late, and one in an unknown state is given up; clocks differ. */
+/** Time after the end of its window at which a batch is late, and is given up if its state is unknown; clocks differ. */
 const LATE_MS = 3_600_000;
 /** The window that is asked for, where the server does not say when it ends. */
 const WINDOW_MS = 86_400_000;
@@ -19,7 +19,7 @@ const UNKNOWN_TIMES = 3;
 /** and others that are over a moment until they are read. */
 const ODD_TIMES = 3;
 
-/** Times that the server said nothing that helps: that it knows no such batch, a word of its own, a failure. */
+/** Looks at a batch that told nothing: the server knew no such batch, had a word of its own, or did not answer. */
 interface Looks {
   readonly begunAt: number;
   unknown: number;

@@ -18,8 +18,8 @@ export function customIdOf(key: string, attempt: number): string {
 }
 
 /**
- * The calls of batches whose process is gone, by custom id, which is all that a batch's answers are named by: also those
- * that nobody asks for again are paid. Reads the logs once.
+ * The calls of batches whose process is gone, by custom id, which is all that a batch's answers are named by: answers
+ * that no session asks for again are paid too. Reads the logs once.
  */
 export async function sentCalls(
   folders: readonly string[],

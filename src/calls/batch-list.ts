@@ -10,7 +10,7 @@ export interface LoggedBatch {
   readonly file: string | undefined;
   /** the server's name for its file, if it was uploaded and that is known */
   readonly upload: string | undefined;
-  /** the server's name for it; `undefined`: nobody knows whether the server has it */
+  /** the server's name for it; `undefined`: the log does not say whether the server has it */
   readonly id: string | undefined;
   /** All of its answers that there will ever be are in the log. */
   readonly ended: boolean;
@@ -29,44 +29,39 @@ interface KnownBatch {
 }
 
 /** The batches of a log; the records may come in any order. */
-export interface BatchList {
-  learn(record: BatchRecord): void;
-  list(): LoggedBatch[];
-}
+export class BatchList {
+  readonly #known = new Map<string, KnownBatch>();
 
-export function batchList(): BatchList {
-  const known = new Map<string, KnownBatch>();
+  learn(record: BatchRecord): void {
+    const batch = this.#known.get(record.b) ?? {
+      teacher: record.teacher,
+      plan: undefined,
+      upload: undefined,
+      id: undefined,
+      openedAt: Number.NEGATIVE_INFINITY,
+      ended: new Map<string, string>(),
+    };
+    this.#known.set(record.b, batch);
+    if (record.state === 'planned') batch.plan = { keys: record.keys, file: record.file };
+    else if (record.state === 'uploaded') batch.upload = record.upload;
+    else if (record.state === 'ended') batch.ended.set(record.id, record.status);
+    // Also the end says what its id is, where the record between them was lost.
+    if ('id' in record && record.at >= batch.openedAt && (record.state === 'open' || batch.id === undefined)) {
+      batch.id = record.id;
+      if (record.state === 'open') batch.openedAt = record.at;
+    }
+  }
 
-  return {
-    learn(record) {
-      const batch = known.get(record.b) ?? {
-        teacher: record.teacher,
-        plan: undefined,
-        upload: undefined,
-        id: undefined,
-        openedAt: Number.NEGATIVE_INFINITY,
-        ended: new Map<string, string>(),
-      };
-      known.set(record.b, batch);
-      if (record.state === 'planned') batch.plan = { keys: record.keys, file: record.file };
-      else if (record.state === 'uploaded') batch.upload = record.upload;
-      else if (record.state === 'ended') batch.ended.set(record.id, record.status);
-      // Also the end says what its id is, where the record between them was lost.
-      if ('id' in record && record.at >= batch.openedAt && (record.state === 'open' || batch.id === undefined)) {
-        batch.id = record.id;
-        if (record.state === 'open') batch.openedAt = record.at;
-      }
-    },
-    list: () =>
-      [...known].map(([sha, { teacher, plan, upload, id, ended }]) => ({
-        sha,
-        teacher,
-        keys: plan?.keys,
-        file: plan?.file,
-        upload,
-        id,
-        ended: id !== undefined && ended.has(id),
-        status: id === undefined ? undefined : ended.get(id),
-      })),
-  };
+  list(): LoggedBatch[] {
+    return [...this.#known].map(([sha, { teacher, plan, upload, id, ended }]) => ({
+      sha,
+      teacher,
+      keys: plan?.keys,
+      file: plan?.file,
+      upload,
+      id,
+      ended: id !== undefined && ended.has(id),
+      status: id === undefined ? undefined : ended.get(id),
+    }));
+  }
 }

@@ -8,8 +8,8 @@ import { doneRecord, failRecord } from './record.ts';
 import type { Stop } from './shutdown.ts';
 
 /**
- * The answer to a call that was sent and got lost, but not with a batch that is still waited for. One that was sent live
- * may be in the server's store; of any other it is said that it may be paid twice.
+ * Looks for the answer to a call that was sent and got lost, but not with a batch that is still waited for. The answer to a
+ * live call may be in the server's store; any other call counts as perhaps paid twice.
  */
 export function lostCalls(
   context: BatchContext,

@@ -7,12 +7,12 @@ import { disown } from './batch-submit.ts';
  * How a batch ended; what each of its calls came to is in the log and in the batch. `never`: it was not created. `gone`:
  * the server does not know it any more. `refused`: as a whole. `full`: for now, because too many tokens wait already.
  */
-export type BatchOutcome =
+export type BatchEnd =
   | { readonly end: 'read' | 'never' | 'gone' }
   | { readonly end: 'refused' | 'full'; readonly reason: string };
 
-/** Takes a batch to its end. `begin` gives it its id, if it is to have one. Throws what halted the session. */
-export async function runBatch(context: BatchContext, batch: Batch, begin: () => Promise<void>): Promise<BatchOutcome> {
+/** Takes a batch to its end. `begin` gives it its id, if it is to have one. Throws what stopped the session. */
+export async function runBatch(context: BatchContext, batch: Batch, begin: () => Promise<void>): Promise<BatchEnd> {
   await begin();
   if (batch.id === undefined) {
     await disown(context, batch);

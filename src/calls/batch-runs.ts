@@ -1,14 +1,13 @@
 import { rm } from 'node:fs/promises';
 import { ulid } from '../base/ulid.ts';
 import type { ChatFailure } from '../teachers/teacher.ts';
-import { type Batch, type BatchContext, type BatchedCall, mayBeBilled, newBatch, type PendingCall } from './batch.ts';
+import { type Batch, type BatchContext, type BatchedCall, give, mayBeBilled, newBatch, type PendingCall } from './batch.ts';
 import { begin, leftBatches } from './batch-adopt.ts';
 import { BatchBuffer } from './batch-buffer.ts';
 import { requestFile, requestPath } from './batch-file.ts';
 import { customIdOf } from './batch-keys.ts';
 import type { TokenQueue } from './batch-queue.ts';
-import { type BatchOutcome, runBatch } from './batch-run.ts';
-import { dropStopped, give, isWaitedFor } from './batch-stops.ts';
+import { type BatchEnd, runBatch } from './batch-run.ts';
 import { findAgain, submit } from './batch-submit.ts';
 import type { Claim } from './budget.ts';
 import { MOST_UNREAD } from './call.ts';
@@ -47,7 +46,7 @@ export class BatchRuns {
   readonly #left: string[] = [];
   #refusals = 0;
   #away: ServerAway | undefined;
-  /** Calls that a batch of an earlier process was refused, before anybody here asked for them. */
+  /** Calls that the server refused in a batch of an earlier process, before this session asked for them. */
   readonly refusedBefore = new Map<string, ChatFailure>();
 
   constructor(context: BatchContext, spill: SpillFiles, again: (call: PendingCall) => void) {
@@ -118,10 +117,11 @@ export class BatchRuns {
     for (const call of this.#buffer.take(() => true)) give(call, ({ reject }) => reject(reason));
   }
 
-  /** Calls whose stop has come leave; says whether nobody waits any more. */
+  /** Rejects the calls whose stop has come; says whether no call waits any more. */
   heedStops(): boolean {
-    dropStopped(this.#buffer, this.#underway);
-    return this.#buffer.isEmpty && !isWaitedFor(this.#underway);
+    this.#dropStopped();
+    const waiting = [...this.#underway].flatMap(({ members }) => [...members.values()].map((member) => member.waiting));
+    return this.#buffer.isEmpty && waiting.every((call) => call === undefined || isStopped(call));
   }
 
   /** Resolves when no batch is followed any more; returns those that go on at the server. */
@@ -157,7 +157,7 @@ export class BatchRuns {
   #start(batch: Batch, open: () => Promise<void>, claim?: Promise<Claim | undefined>): void {
     this.#underway.add(batch);
     this.#queue.add(batch, batch.isAdopted ? undefined : this.#buffer.pump);
-    const run = runBatch(this.#context, batch, () => open().then(() => dropStopped(this.#buffer, this.#underway)))
+    const run = runBatch(this.#context, batch, () => open().then(() => this.#dropStopped()))
       .then((outcome) => this.#finish(batch, outcome))
       .catch((error: unknown) => this.#fail(batch, error))
       .finally(async () => {
@@ -165,6 +165,21 @@ export class BatchRuns {
         (await claim)?.settled();
       });
     this.#running.add(run);
+  }
+
+  /** What was sent goes on at the server; a session that asks for such a call later takes it up there. */
+  #dropStopped(): void {
+    for (const call of this.#buffer.take(isStopped)) give(call, rejectStopped);
+    for (const { id, members } of this.#underway) {
+      // Until the server has the file its lines are read from the spill files, which keep them for the calls that wait.
+      if (id === undefined) continue;
+      for (const member of members.values()) {
+        const { waiting } = member;
+        if (waiting === undefined || !isStopped(waiting)) continue;
+        member.waiting = undefined;
+        give(waiting, rejectStopped);
+      }
+    }
   }
 
   #forget(batch: Batch): void {
@@ -188,7 +203,7 @@ export class BatchRuns {
   }
 
   /** Tells the callers what came of their calls, or sends these again. In one turn, so that no caller is added meanwhile. */
-  #finish(batch: Batch, outcome: BatchOutcome): void {
+  #finish(batch: Batch, outcome: BatchEnd): void {
     const { teacher, shutdown } = this.#context;
     this.#forget(batch);
     if (outcome.end === 'full') this.#makeRoom(batch, outcome.reason);
@@ -203,7 +218,7 @@ export class BatchRuns {
     this.#queue.wake();
   }
 
-  #giveBack(member: BatchedCall, outcome: BatchOutcome, isTooLarge: boolean): void {
+  #giveBack(member: BatchedCall, outcome: BatchEnd, isTooLarge: boolean): void {
     const { shutdown, retryPolicy } = this.#context;
     const { key, waiting, failure } = member;
     const isRefused = failure?.kind === 'final' || failure?.kind === 'refused';
@@ -228,11 +243,14 @@ export class BatchRuns {
   }
 
   /** What will not be different for the next batch, if anything. */
-  #failureOfAll({ members }: Batch, outcome: BatchOutcome): ChatFailure | undefined {
+  #failureOfAll({ members }: Batch, outcome: BatchEnd): ChatFailure | undefined {
     for (const { failure } of members.values()) if (failure?.kind === 'stop' || failure?.kind === 'quota') return failure;
     if (outcome.end !== 'refused' || this.#refusals < REFUSALS) return undefined;
     return { kind: 'stop', message: outcome.reason, status: 400, afterMs: undefined };
   }
 }
+
+const isStopped = ({ stop }: PendingCall) => stop.signal.aborted;
+const rejectStopped = ({ reject, stop }: PendingCall) => reject(stop.reason());
 
 const LOST: ChatFailure = { kind: 'again', message: 'its batch is lost', status: undefined, afterMs: undefined };

@@ -6,8 +6,8 @@ import type { Claim } from './budget.ts';
 import { failRecord } from './record.ts';
 
 /**
- * Plan and intents on disk, upload, the server's name for the file on disk, create, its name for the batch on disk.
- * Whatever breaks off in between, the plan is looked for at the server before anything is sent again.
+ * Sends a file of calls: plan and intents on disk, upload, the server's name for the file on disk, create, its name for the
+ * batch on disk. Wherever that breaks off, the plan is looked for at the server before anything is sent again.
  */
 export async function submit(context: BatchContext, batch: Batch, file: RequestFile): Promise<void> {
   const { api, append, shutdown, teacher } = context;
@@ -26,7 +26,7 @@ export async function submit(context: BatchContext, batch: Batch, file: RequestF
     await createFrom(context, batch, uploaded.value);
     await opened(context, batch);
   } catch (error) {
-    // With its file at the server it is gone on with from there.
+    // A batch whose file is at the server goes on from there.
     if (batch.upload === undefined) await disown(context, batch);
     throw error;
   } finally {
@@ -39,8 +39,8 @@ async function opened({ append, teacher }: BatchContext, { sha, id }: Batch): Pr
 }
 
 /**
- * Looks for a batch that a process which is gone had planned. One that is not at the server, though its file is, is created
- * once somebody asks for one of its calls: they may not be wanted any more. `claim`: until then no money is set aside for it.
+ * Looks for a batch that an earlier process had planned. A batch that is not at the server, though its file is, is created
+ * once the session asks for one of its calls, which may not be wanted any more; its `claim` is settled until then.
  */
 export async function findAgain(context: BatchContext, batch: Batch, claim: Promise<Claim | undefined>): Promise<void> {
   const isKnown = await lookUp(context, batch);
@@ -52,7 +52,7 @@ export async function findAgain(context: BatchContext, batch: Batch, claim: Prom
   await opened(context, batch);
 }
 
-/** Throws when nobody will want it any more. */
+/** Resolves when a call of the batch is asked for; throws when none will be. */
 async function isWanted({ shutdown, over }: BatchContext, { wanted }: Batch): Promise<void> {
   const ended = AbortSignal.any([shutdown.signal, over]);
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -73,7 +73,7 @@ async function plan({ append, teacher }: BatchContext, { sha, file, members }: B
   for (const { waiting } of members.values()) waiting?.claim?.logged();
 }
 
-/** The batch is not at the server and never was: its calls cost nothing. Its end goes last. */
+/** Writes that the batch never was at the server, so that its calls cost nothing; its end last. */
 export async function disown({ append, teacher }: BatchContext, { sha, members }: Batch): Promise<void> {
   const failure = { kind: 'again', status: 0, message: 'the batch was not created' } as const;
   await Promise.all([...members.values()].map((member) => append(failRecord(member, failure))));

@@ -8,7 +8,7 @@ import { type Stop, unanswered } from './shutdown.ts';
 import type { Span } from './spill-files.ts';
 import { backoffMs, pause } from './wait.ts';
 
-/** A call that somebody waits for. */
+/** A call whose answer a caller waits for. */
 export interface PendingCall {
   readonly key: string;
   readonly model: string;
@@ -32,14 +32,22 @@ export interface BatchedCall {
   readonly key: string;
   readonly attempt: number;
   readonly est: number | null;
-  /** Who waits for it: nobody as long as nobody has asked for it again after a restart. */
+  /** The caller that waits for it; after a restart `undefined`, until the session asks for it again. */
   waiting: PendingCall | undefined;
   answered: boolean;
-  /** What the server said in span of an answer. */
+  /** What the server said in place of an answer. */
   failure: ChatFailure | undefined;
 }
 
-/** It has no answer that can be read, and nobody says that it was not billed. */
+/** Tells the caller of a call what came of it; its money is free again. */
+export function give(waiting: PendingCall | undefined, tell: (waiting: PendingCall) => void): void {
+  if (waiting === undefined) return;
+  waiting.claim?.settled();
+  waiting.claim = undefined;
+  tell(waiting);
+}
+
+/** It has no answer that can be read, and the server does not say that it was not billed. */
 export const mayBeBilled = ({ answered, failure }: BatchedCall) => !answered && failure?.status === undefined;
 
 /** A batch on its way. */
@@ -54,13 +62,13 @@ export interface Batch {
   upload: string | undefined;
   /** the server's name for it */
   id: string | undefined;
-  /** Resolved when somebody waits for one of its calls. */
+  /** Resolved when a caller waits for one of its calls. */
   readonly wanted: PromiseWithResolvers<void>;
   /** input tokens, by estimate */
   tokens: number;
   /** It was begun by a process that is gone. */
   readonly isAdopted: boolean;
-  /** It was looked for at the server and found there: nobody paid twice for it. */
+  /** It was looked for at the server and found there, so it was not paid twice. */
   isRecovered: boolean;
 }
 
@@ -76,12 +84,12 @@ export interface BatchContext extends SessionContext {
   /** of a call in a batch */
   readonly price: Price | undefined;
   readonly estimates: Estimator;
-  /** Aborted when nobody waits any more. */
+  /** Aborted when no caller waits any more. */
   readonly over: AbortSignal;
   readonly outage: Outage;
-  /** Words of the server for the state of a batch that nobody here knows, and that the user has heard of. */
+  /** Words of the server for the state of a batch that zephyr does not know, once the user was told of them. */
   readonly oddWords: Set<string>;
-  /** Counts an answer of so many tokens. */
+  /** Counts an answer, which took this many tokens. */
   readonly answered: (tokens: number) => void;
 }
 
@@ -105,7 +113,7 @@ export async function insist<T>(
   }
 }
 
-/** Waits before a request that failed is sent again; throws where that is of no use, or where there is nobody left who waits. */
+/** Waits before a request that failed is sent again; throws where that is of no use, or where no caller waits any more. */
 export async function bear(context: BatchContext, failure: ChatFailure, sentAt: number, tries: number): Promise<void> {
   const { teacher, shutdown, retryPolicy, outage, over } = context;
   if (failure.kind !== 'again') throw shutdown.stop(unanswered([{ teacher, failure: forGood(failure) }]));

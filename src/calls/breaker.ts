@@ -1,61 +1,63 @@
 /**
- * Leaves a server alone that fails again and again: after so many failures in a row it is `open` for a while, then one call
- * is let through, on whose outcome it closes or opens for twice as long. Times of one steady clock.
+ * Leaves a server alone that fails again and again: after some failures in a row it is `open` for a while, then one call is
+ * let through, on whose outcome it closes or opens for twice as long. Times of one steady clock.
  */
-export interface Breaker {
-  /** Times that it opened since the last answer. */
-  readonly openings: number;
-  /** Milliseconds until a call may be sent; infinite while the one that was let through is on its way. */
-  waitMs(now: number): number;
-  /** A call is sent; says whether it is the one on trial. */
-  sent(): boolean;
-  answered(): void;
-  failed(wasTrial: boolean, now: number): void;
-  /** The call on trial never left. */
-  withdrawn(): void;
-  /** Opens, whatever was counted. */
-  trip(now: number): void;
-}
+export class Breaker {
+  readonly #after: number;
+  readonly #firstMs: number;
+  readonly #mostMs: number;
+  #failures = 0;
+  #openings = 0;
+  #state: 'closed' | 'open' | 'trial' = 'closed';
+  #openUntil = 0;
 
-export function breaker(after: number, firstMs: number, mostMs: number): Breaker {
-  let failures = 0;
-  let openings = 0;
-  let state: 'closed' | 'open' | 'trial' = 'closed';
-  let openUntil = 0;
-
-  function trip(now: number): void {
-    if (state === 'open') return;
-    state = 'open';
-    openUntil = now + Math.min(mostMs, firstMs * 2 ** openings);
-    openings += 1;
+  /** Opens after `after` failures, for `firstMs` at first and `mostMs` at most. */
+  constructor(after: number, firstMs: number, mostMs: number) {
+    this.#after = after;
+    this.#firstMs = firstMs;
+    this.#mostMs = mostMs;
   }
 
-  return {
-    get openings() {
-      return openings;
-    },
-    waitMs(now) {
-      if (state === 'closed') return 0;
-      return state === 'trial' ? Number.POSITIVE_INFINITY : Math.max(0, openUntil - now);
-    },
-    sent() {
-      if (state !== 'open') return false;
-      state = 'trial';
-      return true;
-    },
-    answered() {
-      failures = 0;
-      openings = 0;
-      state = 'closed';
-    },
-    failed(wasTrial, now) {
-      failures += 1;
-      // What was under way when it opened says nothing new.
-      if (state === 'trial' ? wasTrial : failures >= after) trip(now);
-    },
-    withdrawn() {
-      if (state === 'trial') state = 'open';
-    },
-    trip,
-  };
+  /** Times that it opened since the last answer. */
+  get openings(): number {
+    return this.#openings;
+  }
+
+  /** Milliseconds until a call may be sent; infinite while the one that was let through is on its way. */
+  waitMs(now: number): number {
+    if (this.#state === 'closed') return 0;
+    return this.#state === 'trial' ? Number.POSITIVE_INFINITY : Math.max(0, this.#openUntil - now);
+  }
+
+  /** A call is sent; says whether it is the one on trial. */
+  sent(): boolean {
+    if (this.#state !== 'open') return false;
+    this.#state = 'trial';
+    return true;
+  }
+
+  answered(): void {
+    this.#failures = 0;
+    this.#openings = 0;
+    this.#state = 'closed';
+  }
+
+  failed(wasTrial: boolean, now: number): void {
+    this.#failures += 1;
+    // What was under way when it opened says nothing new.
+    if (this.#state === 'trial' ? wasTrial : this.#failures >= this.#after) this.trip(now);
+  }
+
+  /** The call on trial never left. */
+  withdrawn(): void {
+    if (this.#state === 'trial') this.#state = 'open';
+  }
+
+  /** Opens, whatever was counted. */
+  trip(now: number): void {
+    if (this.#state === 'open') return;
+    this.#state = 'open';
+    this.#openUntil = now + Math.min(this.#mostMs, this.#firstMs * 2 ** this.#openings);
+    this.#openings += 1;
+  }
 }

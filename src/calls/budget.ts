@@ -9,55 +9,22 @@ export interface Claim {
   readonly usd: number;
   /** The intent is in the log, which counts it from here on. */
   logged(): void;
-  /** The call has come back and cost so much, which the log does not know yet. */
+  /** The call has come back and cost `usd`, which the log does not know yet. */
   costs(usd: number): void;
   /** The outcome is in the log, or the call was not sent after all. */
   settled(): void;
-}
-
-/** A hard cap on what a run spends: what is paid, what may have been billed and what is on its way, each at its most, never exceed it. */
-export interface Budget {
-  readonly capUsd: number | undefined;
-  /** Throws (usage) when there is a cap and this teacher has no price. */
-  accept(teacher: Teacher): void;
-  /**
-   * Sets aside what a call may cost at most, which is asked for when it is its turn: others may have shown by then that it
-   * is more. Waits while calls on their way may turn out cheaper than that, and while `trust` is full; throws (preflight)
-   * when nothing more fits under the cap.
-   */
-  claim(most: () => number, trust?: Trust): Promise<Claim>;
 }
 
 export interface BudgetOptions {
   readonly capUsd: number | undefined;
   /** of the run's own log */
   readonly totals: Pick<Totals, 'done' | 'costUsd' | 'unknownUsd' | 'lostUsd'>;
-  /** Calls that are left to do, if anybody knows. */
+  /** Calls that are left to do, if that is known. */
   readonly left: () => number | undefined;
 }
 
 /** Sums of dollars are off in the last digits. */
 const ROUNDING = 1e-9;
-
-export function makeBudget(options: BudgetOptions): Budget {
-  const { capUsd } = options;
-  const cap = capUsd === undefined ? undefined : new Cap(capUsd, options);
-  return {
-    capUsd,
-    accept({ name, price }) {
-      if (capUsd === undefined || price !== undefined) return;
-      throw new ZephyrError(`Cannot keep to the budget of ${dollars(capUsd)}: teacher "${name}" has no price`, {
-        exit: 'usage',
-        hint: 'give it a price in the recipe: teachers.NAME.price, dollars per million tokens',
-      });
-    },
-    claim: (most, trust = FULL_TRUST) => Promise.resolve(cap === undefined ? freeClaim(most()) : cap.claim(most, trust)),
-  };
-}
-
-function freeClaim(usd: number): Claim {
-  return { usd, logged: () => undefined, costs: () => undefined, settled: () => undefined };
-}
 
 interface ClaimRequest {
   readonly most: () => number;
@@ -65,26 +32,42 @@ interface ClaimRequest {
   readonly reject: (error: unknown) => void;
 }
 
-class Cap {
-  readonly #capUsd: number;
-  readonly #totals: BudgetOptions['totals'];
-  readonly #left: BudgetOptions['left'];
+/** A hard cap on what a run spends: what is paid, what may have been billed and what is on its way, each at its most, never exceed it. */
+export class Budget {
+  readonly #options: BudgetOptions;
   /** Claims whose intent is not in the log yet, dollars and number; claims without an outcome. */
   #unlogged = 0;
   #unloggedCount = 0;
   #open = 0;
   /** What calls that have come back cost above their claim, as long as the log has only that. */
   #above = 0;
-  /** Those who wait, by their trust: one kind of calls that has to wait for its bills does not hold up the others. */
+  /** Claims that wait, by their trust: one kind of calls that has to wait for its bills does not hold up the others. */
   readonly #waiting = new Map<Trust, ClaimRequest[]>();
 
-  constructor(capUsd: number, { totals, left }: BudgetOptions) {
-    this.#capUsd = capUsd;
-    this.#totals = totals;
-    this.#left = left;
+  constructor(options: BudgetOptions) {
+    this.#options = options;
   }
 
-  claim(most: () => number, trust: Trust): Promise<Claim> {
+  get capUsd(): number | undefined {
+    return this.#options.capUsd;
+  }
+
+  /** Throws (usage) when there is a cap and this teacher has no price. */
+  accept({ name, price }: Teacher): void {
+    if (this.capUsd === undefined || price !== undefined) return;
+    throw new ZephyrError(`Cannot keep to the budget of ${dollars(this.capUsd)}: teacher "${name}" has no price`, {
+      exit: 'usage',
+      hint: 'give it a price in the recipe: teachers.NAME.price, dollars per million tokens',
+    });
+  }
+
+  /**
+   * Sets aside what a call may cost at most, which is asked for when it is its turn: others may have shown by then that it
+   * is more. Waits while calls on their way may turn out cheaper than that, and while `trust` is full; throws (preflight)
+   * when nothing more fits under the cap.
+   */
+  async claim(most: () => number, trust = FULL_TRUST): Promise<Claim> {
+    if (this.capUsd === undefined) return freeClaim(most());
     return new Promise((resolve, reject) => {
       const queue = this.#waiting.get(trust) ?? [];
       this.#waiting.set(trust, queue);
@@ -93,7 +76,7 @@ class Cap {
     });
   }
 
-  /** Lets in whoever may go, kind by kind; who waits for dollars to come back holds up all that came later. */
+  /** Lets in the claims that may go, kind by kind; one that waits for dollars to come back holds up all that came later. */
   #admitAll(): void {
     for (const [trust, queue] of this.#waiting) {
       const isShort = this.#admit(trust, queue);
@@ -121,12 +104,12 @@ class Cap {
   }
 
   #spent(): number {
-    const { costUsd, unknownUsd, lostUsd } = this.#totals;
+    const { costUsd, unknownUsd, lostUsd } = this.#options.totals;
     return costUsd + unknownUsd + lostUsd;
   }
 
   #fits(usd: number): boolean {
-    return this.#spent() + this.#unlogged + this.#above + usd <= this.#capUsd + ROUNDING;
+    return this.#spent() + this.#unlogged + this.#above + usd <= (this.capUsd ?? 0) + ROUNDING;
   }
 
   #take(usd: number, trust: Trust): Claim {
@@ -162,20 +145,24 @@ class Cap {
   }
 
   #reached(usd: number): ZephyrError {
-    const { done, costUsd, unknownUsd, lostUsd } = this.#totals;
-    const calls = this.#left();
+    const { done, costUsd, unknownUsd, lostUsd } = this.#options.totals;
+    const calls = this.#options.left();
     const each = done > 0 ? costUsd / done : usd;
     const rest = calls === undefined ? '' : `; about ${calls} calls for ${dollars(calls * each)} are left`;
     const doubt = unknownUsd + lostUsd;
     const perhaps = doubt === 0 ? '' : `, of which ${dollars(doubt)} perhaps,`;
     return new ZephyrError(
-      `Stopped at the budget: spent ${dollars(this.#spent())}${perhaps} of ${dollars(this.#capUsd)}${rest}`,
+      `Stopped at the budget: spent ${dollars(this.#spent())}${perhaps} of ${dollars(this.capUsd ?? 0)}${rest}`,
       {
         exit: 'preflight',
         hint: `the next call may cost ${dollars(usd)}; every answer that arrived is kept: raise budgetUsd with --set`,
       },
     );
   }
+}
+
+function freeClaim(usd: number): Claim {
+  return { usd, logged: () => undefined, costs: () => undefined, settled: () => undefined };
 }
 
 function dollars(usd: number): string {

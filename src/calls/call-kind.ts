@@ -1,11 +1,11 @@
 import type { CallOutcome } from './call.ts';
 import { type CallPurpose, GaveUp } from './gave-up.ts';
-import { giveUpRule } from './give-up-rule.ts';
+import { GiveUpRule } from './give-up-rule.ts';
 import type { Stop } from './shutdown.ts';
 
 /** Calls that are on their way at once before the first of their kind is answered. */
 const PROBES = 4;
-/** So many calls refused for their form, or failed for whatever reason, without one that was answered: the next ones will be too. */
+/** After this many refused for their form, or failed for whatever reason, with none answered, the next ones would be too. */
 const REFUSED_IN_VAIN = PROBES;
 const FAILED_IN_VAIN = 16;
 
@@ -15,7 +15,7 @@ const FAILED_IN_VAIN = 16;
  */
 export class CallKind {
   readonly #asked: CallPurpose;
-  readonly #rule = giveUpRule();
+  readonly #rule = new GiveUpRule();
   readonly #waiting: (() => void)[] = [];
   #onTheWay = 0;
   #isAnswered = false;
@@ -39,7 +39,7 @@ export class CallKind {
 
   /** Resolves when a call may be sent: at once, but for a kind of which none is answered yet and some are on their way. */
   async #acquire(stop: Stop): Promise<void> {
-    // What was refused counts as well: the last of the probes is the last call, if none is answered.
+    // A refused call counts too, so that no more than PROBES calls are sent if none is answered.
     while (!this.#isAnswered && this.#onTheWay + this.#refused >= PROBES && !stop.signal.aborted && this.#inVain === undefined)
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     stop.check();
@@ -64,7 +64,7 @@ export class CallKind {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  /** What became of a call. Throws as `check` does, once it is told by this one. */
+  /** Takes note of what became of a call; throws as `check` does, if this call shows that no more should be sent. */
   readonly report = (outcome: CallOutcome): CallOutcome => {
     const failures = this.#rule.settled(!outcome.ok);
     if (outcome.ok) {
@@ -83,27 +83,26 @@ export class CallKind {
 }
 
 /** The kinds of calls of a session, whose signal says when it stops. */
-export interface CallKinds {
-  /** Asking once more, or for another round, is for the same purpose. */
-  of(call: CallPurpose): CallKind;
-  /** Those who wait to be sent look whether they still may. */
-  wake(): void;
-}
+export class CallKinds {
+  readonly #kinds = new Map<string, CallKind>();
+  readonly #step: string | undefined;
 
-export function callKinds(step: string | undefined, signal: AbortSignal): CallKinds {
-  const kinds = new Map<string, CallKind>();
-  function wake(): void {
-    for (const kind of kinds.values()) kind.wake();
+  constructor(step: string | undefined, signal: AbortSignal) {
+    this.#step = step;
+    signal.addEventListener('abort', () => this.wake(), { once: true });
   }
-  signal.addEventListener('abort', wake, { once: true });
-  return {
-    wake,
-    of({ teacher, purpose }) {
-      const common = purpose.replace(/ once more$|, round \d+$/, '');
-      const name = `${teacher} ${common}`;
-      const kind = kinds.get(name) ?? new CallKind({ teacher, purpose: common, step });
-      kinds.set(name, kind);
-      return kind;
-    },
-  };
+
+  /** Asking once more, or for another round, is for the same purpose. */
+  of({ teacher, purpose }: CallPurpose): CallKind {
+    const common = purpose.replace(/ once more$|, round \d+$/, '');
+    const name = `${teacher} ${common}`;
+    const kind = this.#kinds.get(name) ?? new CallKind({ teacher, purpose: common, step: this.#step });
+    this.#kinds.set(name, kind);
+    return kind;
+  }
+
+  /** Calls that wait to be sent look whether they still may. */
+  wake(): void {
+    for (const kind of this.#kinds.values()) kind.wake();
+  }
 }

@@ -2,7 +2,7 @@ import { canonicalJson } from '../base/canonical-json.ts';
 import { sha256 } from '../base/sha256.ts';
 import type { ChatFailure, ChatMessage, ChatReply, ChatRequest } from '../teachers/teacher.ts';
 
-/** Times that a call is sent whose answer may have been billed and cannot be read: once more may help, thrice only costs. */
+/** Attempts at a call whose answer may have been billed and cannot be read: a second may help, a third only costs. */
 export const MOST_UNREAD = 2;
 
 /** One paid question. */
@@ -20,7 +20,7 @@ export interface Call {
     readonly seed?: number;
   };
   readonly schema?: NonNullable<ChatRequest['schema']>;
-  /** Asks for the log-probabilities of so many alternatives of the first token; part of the key. */
+  /** Asks for the log-probabilities of this many alternatives of the first token; part of the key. */
   readonly top_logprobs?: number;
 }
 

@@ -1,8 +1,7 @@
 import type { CallOutcome } from './call.ts';
 import type { CallLog } from './call-log.ts';
-import { keySet } from './key-set.ts';
 import type { Totals } from './known-calls.ts';
-import { rateMeter } from './rate-meter.ts';
+import { RateMeter } from './rate-meter.ts';
 
 /** Sums over what a session was asked for. A call counts once however often it is asked or read. */
 export interface Sums {
@@ -19,66 +18,65 @@ export interface Sums {
 }
 
 /** What a session was asked for, so far. */
-export interface Counts {
-  readonly sums: Readonly<Sums>;
-  /** Calls that are left, as far as is known. */
-  left(): number | undefined;
-  /** Seconds until all are done at the rate of the last minute. */
-  etaSeconds(now: number): number | null;
-  settled(outcome: CallOutcome, prefetch: boolean, now: number): void;
-  /** The reply to a call of this session is used. */
-  used(key: string): void;
-  /** So many calls are still to come. */
-  expect(left: number): void;
-  readonly total: number;
-}
+export class Counts {
+  readonly sums: Sums = { asked: 0, replayed: 0, failed: 0, prefetch: 0, costUsd: 0, promptTokens: 0, completionTokens: 0 };
+  readonly #log: Pick<CallLog, 'use' | 'usage'>;
+  readonly #begunAt: number;
+  readonly #meter = new RateMeter();
+  #expected: number | undefined;
 
-/** `now`: when the session begins, by one steady clock, in milliseconds. */
-export function makeCounts(log: Pick<CallLog, 'usage'>, begunAt: number): Counts {
-  const sums: Sums = { asked: 0, replayed: 0, failed: 0, prefetch: 0, costUsd: 0, promptTokens: 0, completionTokens: 0 };
-  const known = keySet();
-  const settledMeter = rateMeter();
-  let expected: number | undefined;
-
-  function used(key: string): void {
-    if (!known.add(key)) return;
-    const usage = log.usage(key);
-    sums.costUsd += usage?.usd ?? 0;
-    sums.promptTokens += usage?.promptTokens ?? 0;
-    sums.completionTokens += usage?.completionTokens ?? 0;
+  /** `begunAt`: when the session begins, by one steady clock, in milliseconds. */
+  constructor(log: Pick<CallLog, 'use' | 'usage'>, begunAt: number) {
+    this.#log = log;
+    this.#begunAt = begunAt;
   }
-  const settled = () => sums.asked + sums.replayed + sums.failed;
-  const left = () => (expected === undefined ? undefined : Math.max(0, expected - settled()));
 
-  return {
-    sums,
-    get total() {
-      return Math.max(expected ?? 0, settled());
-    },
-    left,
-    etaSeconds(now) {
-      const calls = left();
-      const rate = settledMeter.sum(now) / Math.min(60, Math.max(1, (now - begunAt) / 1000));
-      return calls === undefined || rate === 0 ? null : Math.round(calls / rate);
-    },
-    settled(outcome, prefetch, now) {
-      if (prefetch) {
-        sums.prefetch += 1;
-        return;
-      }
-      if (!outcome.replayed) settledMeter.add(1, now);
-      sums[outcome.ok ? (outcome.replayed ? 'replayed' : 'asked') : 'failed'] += 1;
-      if (outcome.ok) used(outcome.key);
-    },
-    used,
-    expect(left) {
-      expected = settled() + left;
-    },
-  };
+  get total(): number {
+    return Math.max(this.#expected ?? 0, this.#settled);
+  }
+
+  /** Calls that are left, as far as is known. */
+  get left(): number | undefined {
+    return this.#expected === undefined ? undefined : Math.max(0, this.#expected - this.#settled);
+  }
+
+  /** Seconds until all are done at the rate of the last minute. */
+  etaSeconds(now: number): number | null {
+    const rate = this.#meter.sum(now) / Math.min(60, Math.max(1, (now - this.#begunAt) / 1000));
+    return this.left === undefined || rate === 0 ? null : Math.round(this.left / rate);
+  }
+
+  settled(outcome: CallOutcome, isPrefetched: boolean, now: number): void {
+    if (isPrefetched) {
+      this.sums.prefetch += 1;
+      return;
+    }
+    if (!outcome.replayed) this.#meter.add(1, now);
+    this.sums[outcome.ok ? (outcome.replayed ? 'replayed' : 'asked') : 'failed'] += 1;
+    if (outcome.ok) this.used(outcome.key);
+  }
+
+  /** The reply to a call of this session is used. */
+  used(key: string): void {
+    if (!this.#log.use(key)) return;
+    const usage = this.#log.usage(key);
+    this.sums.costUsd += usage?.usd ?? 0;
+    this.sums.promptTokens += usage?.promptTokens ?? 0;
+    this.sums.completionTokens += usage?.completionTokens ?? 0;
+  }
+
+  /** `left` calls are still to come. */
+  expect(left: number): void {
+    this.#expected = this.#settled + left;
+  }
+
+  get #settled(): number {
+    return this.sums.asked + this.sums.replayed + this.sums.failed;
+  }
 }
 
 /**
- * Attempts that may have been paid twice, since their calls were sent again although nobody knows whether they had been
+ * Attempts that may have been paid twice, since their calls were sent again before it was known whether they had been
  * answered and billed. An attempt counts once, however often it is told.
  */
 export class Doubts {

@@ -14,13 +14,13 @@ export interface SessionContext {
   readonly log: CallLog;
   /** where it lies: the run's own folder, then those of earlier runs */
   readonly folders: readonly [string, ...string[]];
-  /** Writes to the log; a log that cannot be written halts the session. */
+  /** Writes to the log; a log that cannot be written stops the session. */
   readonly append: (record: LogRecord) => Promise<void>;
-  /** Takes the log so far to where another machine finds it, if logs are taken anywhere; waits until it is there, or for a shutdown. */
+  /** Resolves when the log so far is where another machine finds it, at once where logs stay here, or when the session stops. */
   readonly takeAlong: () => Promise<void>;
-  /** A call may be sent once this resolves: not too much is on this disk only. The session may have been halted meanwhile. */
+  /** A call may be sent once this resolves: not too much is on this disk only. The session may have been stopped meanwhile. */
   readonly admit: (usd: number) => Promise<Sent>;
-  /** Something to wait for, right before a call is sent, when this process may not be the one any more that sends it. */
+  /** A promise to wait for right before a call is sent, when another process may have taken over the run. */
   readonly sure: () => Promise<void> | undefined;
   readonly shutdown: Shutdown;
   readonly servers: Servers;
@@ -29,8 +29,8 @@ export interface SessionContext {
   /** The queue for batches of the server and model that teachers of this name are; `limit`: what the recipe says of it. */
   readonly queueOf: (name: string, limit: number | undefined) => TokenQueue;
   /**
-   * Counts an attempt of which nobody knows whether it was answered and billed, for `est` dollars, before the call is sent
-   * again. However often it is said, it counts once: two dispatchers may have asked after one batch.
+   * Counts an attempt that may have been answered and billed, for `est` dollars, before its call is sent again. However often
+   * it is told, it counts once: two dispatchers may have asked after one batch.
    */
   readonly doubt: (sent: { readonly key: string; readonly attempt: number; readonly est: number | null }) => void;
   readonly note: (message: string) => void;
@@ -46,8 +46,8 @@ export interface Dispatcher {
   /** Calls that a step should have in hand at once, so that this dispatcher is never idle. */
   readonly inHand: number;
   /**
-   * Settles a call that is not in the log. Throws what halted the session; `ServerAway` where no server is there to answer
-   * it, which is for the asker to judge; and what `stop` throws, once that says so.
+   * Settles a call that is not in the log. Throws what stopped the session; `ServerAway` where no server is there to answer
+   * it, which is for the caller to judge; and what `stop` throws, once that is aborted.
    */
   settle(call: Call, key: string, stop: Stop): Promise<CallOutcome>;
   /** Calls whose `stop` has come leave, where they have not been sent. */

@@ -1,6 +1,6 @@
 import type { ChatAnswer, ChatFailure, Teacher } from '../teachers/teacher.ts';
-import { aimd } from './aimd.ts';
-import { type Breaker, breaker } from './breaker.ts';
+import { Aimd } from './aimd.ts';
+import { Breaker } from './breaker.ts';
 import type { CallRetryPolicy } from './call-retry-policy.ts';
 import { mostAwayMs } from './outage.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -24,7 +24,7 @@ export class Endpoint {
   readonly #retryPolicy: CallRetryPolicy;
   readonly #requests = new TokenBucket(undefined, false);
   readonly #tokens = new TokenBucket(undefined, true);
-  readonly #atOnce = aimd({ most: 1 });
+  readonly #atOnce = new Aimd({ most: 1 });
   readonly #breaker: Breaker;
   inFlight = 0;
   #quietUntil = 0;
@@ -39,7 +39,11 @@ export class Endpoint {
 
   constructor(retryPolicy: CallRetryPolicy) {
     this.#retryPolicy = retryPolicy;
-    this.#breaker = breaker(retryPolicy.breakAfter, retryPolicy.breakMs, Math.max(retryPolicy.breakMs, retryPolicy.breakMostMs));
+    this.#breaker = new Breaker(
+      retryPolicy.breakAfter,
+      retryPolicy.breakMs,
+      Math.max(retryPolicy.breakMs, retryPolicy.breakMostMs),
+    );
   }
 
   /** A teacher is this model there: what the recipe says of it holds, of several the least. */
@@ -62,7 +66,7 @@ export class Endpoint {
   get answeredAt(): number {
     return this.#answeredAt;
   }
-  /** It has failed so often that it is left alone between two tries. */
+  /** Its breaker has opened since the last answer: it is left alone between two tries. */
   get isFailing(): boolean {
     return this.#breaker.openings > 0;
   }
@@ -72,7 +76,7 @@ export class Endpoint {
       ? undefined
       : { failure: this.#lastFailure, ms: at - this.#awaySince };
   }
-  /** For so long it wants no call, by its own words. */
+  /** Milliseconds for which it has asked to be left alone. */
   quietMs(at: number): number {
     return Math.max(0, this.#quietUntil - at);
   }
@@ -80,14 +84,14 @@ export class Endpoint {
   /** Why it will answer nothing more, or nothing for now, once that is certain. `awayMs`: what the recipe allows, if anything. */
   gone(at: number, awayMs: number | undefined): ChatFailure | undefined {
     if (this.#dead !== undefined) return this.#dead;
-    // Between two tries alone: while one is on its way, or due, nobody knows.
+    // While a try is on its way, or due, it may turn out to be there.
     const rest = this.#breaker.waitMs(at);
     if (rest === 0 || !Number.isFinite(rest)) return undefined;
     const most = mostAwayMs(this.#retryPolicy, awayMs, this.#answeredAt !== Number.NEGATIVE_INFINITY);
     return this.#isTooBusy || (this.away(at)?.ms ?? 0) >= most ? this.#lastFailure : undefined;
   }
 
-  /** Milliseconds until a call of so many tokens may be sent. */
+  /** Milliseconds until a call of this many tokens may be sent. */
   waitMs(tokens: number, at: number): number {
     if (this.inFlight >= this.#atOnce.limit) return Number.POSITIVE_INFINITY;
     return Math.max(
@@ -98,7 +102,7 @@ export class Endpoint {
     );
   }
 
-  /** For so long it is better to go elsewhere, if there is an elsewhere. */
+  /** Milliseconds for which another server, if there is one, should take its calls. */
   closedMs(at: number): number {
     const quiet = this.#quietUntil - at;
     const isLong = quiet > this.#retryPolicy.capMs || (this.#breaker.openings > 0 && quiet > 0);
@@ -134,7 +138,7 @@ export class Endpoint {
     if (permit.isTrial) this.#breaker.withdrawn();
   }
 
-  /** One call has failed so often, with nothing answered in between, that it is left alone for a while. */
+  /** The server is left alone for a while: one call has failed at every attempt, and no other was answered in between. */
   trip(at: number): void {
     this.#breaker.trip(at);
   }
@@ -162,7 +166,7 @@ export class Endpoint {
   }
 
   #isAway(permit: Permit, failure: ChatFailure, at: number): number | undefined {
-    // Asked in vain from the moment on at which it was asked: an answer that never comes takes its time.
+    // It counts as away from when the call was sent: the failure of an answer that never comes is late.
     this.#awaySince ??= permit.acquiredAt;
     const minutes = this.#beQuiet(failure.afterMs ?? 0, at);
     this.#breaker.failed(permit.isTrial, at);

@@ -1,6 +1,6 @@
 import type { ChatReply, Price } from '../teachers/teacher.ts';
 import type { Call } from './call.ts';
-import { quantileWindow } from './quantile-window.ts';
+import { QuantileWindow } from './quantile-window.ts';
 import { Trust } from './trust.ts';
 
 export interface Tokens {
@@ -25,9 +25,9 @@ export interface CallSize {
 }
 
 export interface EstimatorOptions {
-  /** tokens that the server bills beyond a reply's limit at most; `undefined`: nobody knows */
+  /** tokens that the server bills beyond a reply's limit at most; `undefined`: not known */
   readonly reasoningTokens?: number | undefined;
-  /** Calls that go out before the first bill is known, where nobody knows; after a bill for each of them all may go. */
+  /** Calls that go out before the first bill, where `reasoningTokens` is not known; once each of them is billed all may go. */
   readonly probes?: number;
 }
 
@@ -51,7 +51,7 @@ const MOST_PURPOSES = 256;
 /** What a call will take, from what the ones before it took at the same server. */
 export class Estimator {
   readonly #options: EstimatorOptions;
-  readonly #kinds = new Map<string, { readonly lengths: ReturnType<typeof quantileWindow>; readonly trust: Trust }>();
+  readonly #kinds = new Map<string, { readonly lengths: QuantileWindow; readonly trust: Trust }>();
   readonly #schemas = new WeakMap<object, { readonly characters: number; readonly bytes: number }>();
   /** the most tokens that were billed beyond `mostInput` and `mostOutput` */
   readonly #beyond = { input: 0, output: 0 };
@@ -128,7 +128,7 @@ export class Estimator {
 
   #kindOf(purpose: string) {
     const name = this.#kinds.has(purpose) || this.#kinds.size < MOST_PURPOSES ? purpose : '';
-    const kind = this.#kinds.get(name) ?? { lengths: quantileWindow(), trust: this.#newTrust() };
+    const kind = this.#kinds.get(name) ?? { lengths: new QuantileWindow(), trust: this.#newTrust() };
     this.#kinds.set(name, kind);
     return kind;
   }

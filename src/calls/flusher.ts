@@ -8,7 +8,7 @@ export interface FlushBound {
   readonly everyMs: number;
 }
 
-/** Where a target says nothing. */
+/** The bound where a target names none. */
 export const FLUSH_BOUND: FlushBound = { calls: 2000, usd: 5, everyMs: 60_000 };
 
 /** A call on its way. It counts as long as another machine would ask it again. */
@@ -28,18 +28,18 @@ export interface FlusherOptions {
   readonly note: (message: string) => void;
 }
 
-/** So many answers are worth a commit, where the bound is not reached before, */
+/** A commit is made for this many answers, where the bound is not reached before, */
 const WORTH_CALLS = 50;
-/** or so much of the dollars of the bound. */
+/** or for this part of the dollars of the bound. */
 const WORTH_PART = 0.1;
-/** The Hub takes 128 commits an hour and repo, and the log is not alone there: so many at once, then one in so many milliseconds. */
+/** The Hub takes 128 commits an hour and repo, and the log is not alone there: BURST at once, then one in COMMIT_MS. */
 const BURST = 20;
 const COMMIT_MS = 32_000;
-/** At so much of the bound the next commit is not put off. */
+/** At this part of the bound the next commit is not put off. */
 const PRESSING_PART = 0.8;
 const RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 30_000;
-/** So long a wait for the Hub is nothing to speak of. */
+/** The user hears of a wait for the Hub that takes longer. */
 const SILENT_MS = 10_000;
 const FREE: Sent = { answered: () => undefined, withdrawn: () => undefined };
 
@@ -79,13 +79,13 @@ export class Flusher {
     options.signal.addEventListener('abort', () => this.#letIn(), { once: true });
   }
 
-  /** Resolves when a call for about so many dollars may be sent, or when nothing may be sent any more. */
+  /** Resolves when a call for about `usd` dollars may be sent, or when nothing may be sent any more. */
   async admit(usd: number): Promise<Sent> {
     if (this.#options.flush === undefined || this.#options.signal.aborted) return FREE;
     if (this.#waiting.length > 0 || !this.#fits(usd)) {
       await new Promise<void>((go) => {
         this.#waiting.push({ usd, go });
-        // it keeps the process alive as well: where all wait for the Hub nothing else may
+        // This timer keeps the process alive as well: where all calls wait for the Hub nothing else may.
         this.#reminder ??= setInterval(() => this.#say(), SILENT_MS);
         this.#consider();
       });
@@ -114,14 +114,14 @@ export class Flusher {
     };
   }
 
-  /** There is something new in the log. */
+  /** The log has a new record. */
   touch(): void {
     if (this.#touchedAt !== undefined) return;
     this.#touchedAt = performance.now();
     this.#consider();
   }
 
-  /** Takes along what an earlier process may have left, without waiting for it. */
+  /** Copies what an earlier process may have left, without waiting for it. */
   catchUp(): void {
     if (this.#options.flush !== undefined) void this.#copy();
   }
@@ -130,7 +130,7 @@ export class Flusher {
   async takeAlong(): Promise<void> {
     const { flush, signal } = this.#options;
     if (flush === undefined) return;
-    // one that is under way already may lack the newest
+    // A copy that is under way already may lack the newest record.
     const goal = this.#begun + 1;
     for (;;) {
       await this.#underway;
@@ -142,7 +142,7 @@ export class Flusher {
     }
   }
 
-  /** Takes along what is there, if the Hub takes it now. */
+  /** Copies what is there, if the Hub takes it now. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -154,7 +154,7 @@ export class Flusher {
   #fits(usd: number): boolean {
     const { bound } = this.#options;
     const calls = this.#pending.calls + this.#fresh.calls + this.#copying.calls;
-    // one call alone may cost more than the bound
+    // A single call may cost more than the bound.
     return calls === 0 || (calls < bound.calls && this.#pending.usd + this.#fresh.usd + this.#copying.usd + usd <= bound.usd);
   }
 

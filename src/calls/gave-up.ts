@@ -1,7 +1,7 @@
 import { type ExitName, ZephyrError } from '../errors.ts';
 import type { ChatFailure } from '../teachers/teacher.ts';
 
-/** Whom a call was for, and what for. */
+/** Which teacher a call asks, and what for. */
 export interface CallPurpose {
   /** the recipe's id */
   readonly teacher: string;
@@ -39,7 +39,7 @@ export function exitOf({ kind }: RefusedCall): ExitName {
   return kind === 'final' ? 'usage' : 'preflight';
 }
 
-/** No call of a kind is answered, or hardly any: it stops these calls, not others. `count` says of how many the failure is the latest. */
+/** No call of a kind is answered, or hardly any, so these calls stop and others go on. `count`: of how many calls `failure` is the latest. */
 export class GaveUp extends ZephyrError {
   constructor({ teacher, purpose, step }: CallPurpose, failure: RefusedCall, count: string) {
     const what = `teacher "${teacher}" for "${purpose}"${step === undefined ? '' : ` in step ${step}`}`;

@@ -1,4 +1,4 @@
-/** Says when to give up on somebody: the first results, as many as `least`, were all bad. One good result settles it for ever. */
+/** Says when to give a model up: its first results, as many as `least`, were all bad. One good result settles it for ever. */
 export class GiveUpAfter<Key> {
   readonly #least: number;
   readonly #bad = new Map<Key, number>();

@@ -1,22 +1,24 @@
-/** Says when so many calls fail for good that going on makes no sense: by the last calls, not by all of them. */
-export interface GiveUpRule {
-  /** Returns how many calls of the window failed, when it is time to stop. */
-  settled(failed: boolean): number | undefined;
-}
-
-/** At least half of the last 50 to 100 calls. */
-export function giveUpRule({ share = 0.5, least = 50, size = 100 } = {}): GiveUpRule {
+/**
+ * Says when a share of calls fails for good that makes going on senseless: by the last calls, not by all of them. Without
+ * options at least half of the last 50 to 100.
+ */
+export class GiveUpRule {
+  readonly #options: { readonly share: number; readonly least: number; readonly size: number };
   /** numbers of the failed calls, in order */
-  const failures: number[] = [];
-  let count = 0;
+  readonly #failures: number[] = [];
+  #count = 0;
 
-  return {
-    settled(failed) {
-      count += 1;
-      if (failed) failures.push(count);
-      while (failures[0] !== undefined && failures[0] <= count - size) failures.shift();
-      const seen = Math.min(count, size);
-      return seen >= least && failures.length >= share * seen ? failures.length : undefined;
-    },
-  };
+  constructor({ share = 0.5, least = 50, size = 100 } = {}) {
+    this.#options = { share, least, size };
+  }
+
+  /** Returns how many calls of the window failed, when it is time to stop. */
+  settled(failed: boolean): number | undefined {
+    const { share, least, size } = this.#options;
+    this.#count += 1;
+    if (failed) this.#failures.push(this.#count);
+    while (this.#failures[0] !== undefined && this.#failures[0] <= this.#count - size) this.#failures.shift();
+    const seen = Math.min(this.#count, size);
+    return seen >= least && this.#failures.length >= share * seen ? this.#failures.length : undefined;
+  }
 }

@@ -8,7 +8,7 @@ export interface Entry {
   readonly segment: number;
   readonly offset: number;
   readonly length: number;
-  /** milliseconds since 1970; 0 where nobody asks */
+  /** milliseconds since 1970; 0 unless it is `sent` */
   readonly sentAt: number;
   /** paid, or while it is `sent` estimated */
   readonly usd: number | null;
@@ -20,30 +20,17 @@ export interface Entry {
 
 const STATES = ['sent', 'rejected', 'done'] as const;
 const OWN = 8;
+const MARKED = 16;
 const WORDS = 4;
 
 /** Room for some entries. It grows by pages, not by copies twice as large: what those leave behind is never given back. */
-interface IndexPage {
-  readonly keys: Uint32Array;
-  readonly states: Uint8Array;
-  readonly attempts: Uint32Array;
-  readonly segments: Uint32Array;
-  /** Not 32 bits: a segment from elsewhere may be of any size. */
-  readonly offsets: Float64Array;
-  readonly lengths: Uint32Array;
-  readonly times: Float64Array;
-  readonly dollars: Float64Array;
-  readonly prompts: Uint32Array;
-  readonly completions: Uint32Array;
-  readonly batches: Uint32Array;
-}
-
-function newPage(entries: number): IndexPage {
+function newPage(entries: number) {
   return {
     keys: new Uint32Array(entries * WORDS),
     states: new Uint8Array(entries),
     attempts: new Uint32Array(entries),
     segments: new Uint32Array(entries),
+    /** Not 32 bits: a segment from elsewhere may be of any size. */
     offsets: new Float64Array(entries),
     lengths: new Uint32Array(entries),
     times: new Float64Array(entries),
@@ -53,6 +40,7 @@ function newPage(entries: number): IndexPage {
     batches: new Uint32Array(entries),
   };
 }
+type IndexPage = ReturnType<typeof newPage>;
 
 /**
  * A map from call keys (hex digits) to entries, packed into typed arrays: about 80 bytes a call, where objects and strings
@@ -113,7 +101,7 @@ export class KeyIndex {
     }
     const page = this.#pageOf(entry);
     const row = this.#rowOf(entry);
-    page.states[row] = STATES.indexOf(values.state) | (values.own ? OWN : 0);
+    page.states[row] = STATES.indexOf(values.state) | (values.own ? OWN : 0) | ((page.states[row] as number) & MARKED);
     page.attempts[row] = values.attempt;
     page.segments[row] = values.segment;
     page.offsets[row] = values.offset;
@@ -123,6 +111,18 @@ export class KeyIndex {
     page.prompts[row] = values.promptTokens;
     page.completions[row] = values.completionTokens;
     page.batches[row] = values.batch;
+  }
+
+  /** Marks a key that is in the index, until this process ends; says whether it was not marked yet. */
+  mark(key: string): boolean {
+    this.#want(key);
+    const entry = (this.#slots[this.#slot()] as number) - 1;
+    if (entry < 0) return false;
+    const { states } = this.#pageOf(entry);
+    const row = this.#rowOf(entry);
+    const state = states[row] as number;
+    states[row] = state | MARKED;
+    return (state & MARKED) === 0;
   }
 
   get #perPage(): number {

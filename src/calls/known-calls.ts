@@ -25,25 +25,26 @@ export interface CallUsage {
 }
 
 /** Dollars, tokens and calls are those of the run's own folder, each call once. */
-export interface Totals {
-  done: number;
+const noTotals = () => ({
+  done: 0,
   /** found again in a server's store */
-  recovered: number;
-  promptTokens: number;
-  completionTokens: number;
-  costUsd: number;
+  recovered: 0,
+  promptTokens: 0,
+  completionTokens: 0,
+  costUsd: 0,
   /** Estimated dollars of the calls that are `sent`: they may have been billed. */
-  unknownUsd: number;
+  unknownUsd: 0,
   /**
    * Estimated dollars of attempts that were sent and of which nothing is known, whereupon the call was sent again: they may
    * have been billed and never will be settled. An attempt that is known not to be billed gets a `fail` before the next.
    */
-  lostUsd: number;
-  /** How many attempts that were. */
-  lost: number;
+  lostUsd: 0,
+  /** number of those attempts */
+  lost: 0,
   /** lines of all folders that are not a record: neither whole nor the torn end of a segment */
-  damaged: number;
-}
+  damaged: 0,
+});
+export type Totals = ReturnType<typeof noTotals>;
 
 type CallHead = Exclude<RecordHead, BatchRecord>;
 type Done = Extract<CallHead, { t: 'done' }>;
@@ -59,17 +60,7 @@ export interface RecordPlace {
 
 /** The records of a log boiled down to a state for each call. */
 export class KnownCalls {
-  readonly totals: Totals = {
-    done: 0,
-    recovered: 0,
-    promptTokens: 0,
-    completionTokens: 0,
-    costUsd: 0,
-    unknownUsd: 0,
-    lostUsd: 0,
-    lost: 0,
-    damaged: 0,
-  };
+  readonly totals: Totals = noTotals();
   readonly #index = new KeyIndex();
   /** Number 0 is no batch. */
   readonly #batchNames = [''];
@@ -101,6 +92,11 @@ export class KnownCalls {
     const entry = this.#index.get(key);
     if (entry?.state !== 'done') return undefined;
     return { usd: entry.usd, promptTokens: entry.promptTokens, completionTokens: entry.completionTokens };
+  }
+
+  /** Says whether this is the first time that the reply to a call is used. */
+  use(key: string): boolean {
+    return this.#index.mark(key);
   }
 
   /** Where the last record of a call is, if that is its state. */

@@ -12,7 +12,7 @@ import { doneRecord, failRecord } from './record.ts';
 import { NotNeeded, type Stop, tooLarge, unanswered } from './shutdown.ts';
 import { backoffMs, pause } from './wait.ts';
 
-/** A request of which nobody knows whether it was answered. */
+/** A request that may have been answered, and billed, although no answer came. */
 interface LostRequest {
   readonly teacher: string | undefined;
   readonly sentAt: number;
@@ -47,8 +47,8 @@ interface SentRequest {
 
 /**
  * Sends calls to the first server that takes them, each server with a queue of its own; when one fails for good or for now,
- * the next takes over. A call is asked until there is an answer, a final no, or no hope: intent on disk, one request, raw
- * reply on disk. One whose outcome is unknown is first looked for at the server that it was sent to.
+ * the next takes over. A call is sent until there is an answer, a final refusal, or no server: intent on disk, one request,
+ * raw reply on disk. A call whose outcome is unknown is first looked for at the server that it was sent to.
  */
 export class LiveDispatcher implements Dispatcher {
   readonly isLive = true;
@@ -84,7 +84,7 @@ export class LiveDispatcher implements Dispatcher {
     const states = this.#queues.map((queue) => queue.state()).filter((each, n) => n === 0 || each.requestsPerMinute > 0);
     const [first, ...others] = states as [QueueState, ...QueueState[]];
     const { waitsFor, ...sum } = others.reduce(addUp, { ...first, batches: 0 });
-    // Of servers that can take each other's place it is only waited for all.
+    // Servers can take each other's place, so calls wait only when none of them is open.
     if (this.#unsettled === 0) return sum;
     if (waitsFor !== undefined && !this.#queues.some(isOpen)) return { ...sum, waitsFor };
     for (const { teacher, lookUp } of this.#queues) {
@@ -138,14 +138,14 @@ export class LiveDispatcher implements Dispatcher {
     state.tries += 1;
     state.unread += failure.isUnread === true ? 1 : 0;
     state.failingSince ??= performance.now();
-    // What one server never answers another may, at the last attempt.
+    // The last attempt goes to another server, which may answer what this one never does.
     if (state.tries === attempts - 1) state.avoided = queue;
     const since = state.failingSince;
     if (state.tries < attempts && state.unread < MOST_UNREAD && performance.now() - since <= callMs) {
       await pause(failure.afterMs ?? backoffMs(state.tries, baseMs, capMs, Math.random()), stop.signal);
       return undefined;
     }
-    // Servers answer others: it is this call that they do not answer. Else it waits with all others until one is back.
+    // Where servers answer other calls, it is this call that they do not answer. Else it waits with all others until one is back.
     if (this.#queues.some(({ answeredAt }) => answeredAt >= since)) return given;
     if (state.unread >= MOST_UNREAD) throw unanswered([{ teacher: queue.teacher, failure }]);
     queue.trip();

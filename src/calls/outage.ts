@@ -1,7 +1,7 @@
 import type { ChatFailure } from '../teachers/teacher.ts';
 import type { CallRetryPolicy } from './call-retry-policy.ts';
 
-/** For so long a server may answer nothing: as the recipe says in `awayMs`, else less where it never has answered. */
+/** How long a server may answer nothing: as the recipe says in `awayMs`, else less where it never has answered. */
 export function mostAwayMs(
   { awayMs: seen, unseenMs }: CallRetryPolicy,
   awayMs: number | undefined,
@@ -21,7 +21,7 @@ export class Outage {
     this.#since = undefined;
   }
 
-  /** Says whether it is over with the retryPolicy. `awayMs`: what the recipe allows, if anything; `sentAt`: when it was asked. */
+  /** Says whether the server has been away for too long. `awayMs`: what the recipe allows, if anything; `sentAt`: when it was asked. */
   failed(failure: ChatFailure, sentAt: number, retryPolicy: CallRetryPolicy, awayMs: number | undefined): boolean {
     this.#failure = failure;
     this.#since ??= sentAt;

@@ -13,9 +13,8 @@ const AT_ONCE = 16;
 const LONGEST_LOOK_MS = 10_000;
 
 /**
- * Looks for answers to calls of which nobody knows whether they were answered. `not stored`: the server keeps answers and
- * has none to this call; `undefined`: nobody can know, since it keeps none, or cannot be asked and the call has elsewhere to
- * go. With nowhere to go it throws, once the server has been away for long enough.
+ * Looks for answers to calls that may have been answered. `not stored`: the server keeps answers and has none to this call;
+ * `undefined`: it is not known, since the server keeps none, or cannot be asked and the call has elsewhere to go. With nowhere to go it throws, once the server has been away for long enough.
  */
 export type Reconcile = (teacher: Teacher, lost: LostCall) => Promise<ChatReply | 'not stored' | undefined>;
 

@@ -13,7 +13,7 @@ const batch = { t: z.literal('batch'), b: key, teacher: z.string(), at: z.number
  * `at` is milliseconds since 1970, dollars are United States dollars.
  */
 const logRecord = z.discriminatedUnion('t', [
-  /** Durable before the request leaves: from here on the call may cost money, `est` dollars or nobody knows. */
+  /** Durable before the request leaves: from here on the call may cost money, about `est` dollars where there is a price. */
   z.object({
     t: z.literal('intent'),
     k: key,
@@ -24,7 +24,7 @@ const logRecord = z.discriminatedUnion('t', [
     model: z.string(),
     teacher: z.string(),
   }),
-  /** Durable before anybody reads the reply: `raw` is its body as the server sent it, `usd` its price or null, `in` and `out` its tokens. */
+  /** Durable before the reply is handed on: `raw` is its body as the server sent it, `usd` its price or null, `in` and `out` its tokens. */
   z.object({
     t: z.literal('done'),
     k: key,
@@ -95,30 +95,14 @@ const PREFIX = 9;
 
 /** `CRC-32 of the JSON in 8 hex digits, blank, JSON, newline`. JSON has no raw newline, so a line is a record. */
 export function encodeRecord(record: LogRecord): Buffer {
-  const json = JSON.stringify(inOrder(record));
+  const counts = record.t === 'done' && { in: wholeCount(record.in), out: wholeCount(record.out) };
+  const json = JSON.stringify({ ...record, ...counts });
   const line = Buffer.allocUnsafe(PREFIX + Buffer.byteLength(json) + 1);
   line.write(json, PREFIX);
   line[line.length - 1] = 10;
   const sum = crc32(line.subarray(PREFIX, -1));
   line.write(`${sum.toString(16).padStart(8, '0')} `, 0, 'latin1');
   return line;
-}
-
-/** The members in the order that `readHead` knows. */
-function inOrder(record: LogRecord): LogRecord {
-  if (record.t === 'intent') {
-    const { t, k, a, at, est, b, model, teacher } = record;
-    return { t, k, a, at, est, b, model, teacher };
-  }
-  if (record.t === 'done') {
-    const { t, k, a, usd, in: input, out, recovered, rid, raw } = record;
-    return { t, k, a, usd, in: wholeCount(input), out: wholeCount(out), recovered, rid, raw };
-  }
-  if (record.t === 'fail') {
-    const { t, k, a, kind, status, message } = record;
-    return { t, k, a, kind, status, message };
-  }
-  return record;
 }
 
 /** A server that counts its tokens in halves must not make an answer unreadable that was paid for. */

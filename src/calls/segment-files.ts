@@ -5,7 +5,7 @@ import { syncFolder } from '../base/atomic-write.ts';
 /** A segment that is being written; without this ending it never changes again. */
 export const OPEN = '.open';
 
-/** Names of one's own segments; the tag is the writer's, so that no two writers share a name. */
+/** Names of segments that were written here; the tag is the writer's, so that no two writers share a name. */
 const OWN = /^calls-(\d{6})-[0-9a-f]+\.jsonl(\.open)?$/;
 
 export function segmentPath(folder: string, segment: number, tag: string): string {
@@ -33,8 +33,8 @@ export async function findSegments(folder: string): Promise<FoundSegments> {
 }
 
 /**
- * Finishes the segments that dead processes left open. One that is alive after all goes on writing to its file, under the
- * new name.
+ * Finishes the segments that dead processes left open. A process that is alive after all goes on writing to its
+ * file, under the new name.
  */
 export async function finishSegments(folder: string): Promise<void> {
   for (const name of await namesIn(folder)) {
@@ -64,7 +64,7 @@ export async function openSegment(path: string): Promise<FileHandle> {
     .catch(() => open(path));
 }
 
-/** Bytes that are read at once: enough that the system calls do not count. */
+/** Bytes that are read at once: with this many the time of the system calls does not count. */
 const PIECE_BYTES = 4 << 20;
 
 /** Calls `each` for every whole line, without its newline and valid during the call only; a torn end is not a line. */

@@ -2,20 +2,20 @@ import type { CallsProgress } from '../model/event.ts';
 import type { ChatReply, Teacher } from '../teachers/teacher.ts';
 import { BatchDispatcher } from './batch-dispatcher.ts';
 import { tokenQueues } from './batch-queue.ts';
-import { makeBudget } from './budget.ts';
+import { Budget } from './budget.ts';
 import { type Call, type CallOutcome, callKey } from './call.ts';
-import { type CallKinds, callKinds } from './call-kind.ts';
+import { CallKinds } from './call-kind.ts';
 import { type CallLog, openCallLog } from './call-log.ts';
 import { CALL_RETRY_POLICY, type CallRetryPolicy } from './call-retry-policy.ts';
-import { type Counts, Doubts, makeCounts, type Sums } from './counts.ts';
+import { Counts, Doubts, type Sums } from './counts.ts';
 import type { Dispatcher, SessionContext } from './dispatcher.ts';
 import { FLUSH_BOUND, type FlushBound, Flusher } from './flusher.ts';
 import { GaveUp } from './gave-up.ts';
 import type { CallUsage } from './known-calls.ts';
 import { LiveDispatcher } from './live-dispatcher.ts';
 import type { LogRecord } from './record.ts';
-import { openServers, type Servers } from './servers.ts';
-import { logUnwritable, NotNeeded, openShutdown, ServerAway, type Shutdown, type Stop, stopBefore } from './shutdown.ts';
+import { Servers } from './servers.ts';
+import { logUnwritable, NotNeeded, PrefetchStop, ServerAway, Shutdown, type Stop } from './shutdown.ts';
 
 export interface SessionOptions {
   /** What the calls are for, `STAGE/STEP`, for messages. */
@@ -34,11 +34,11 @@ export interface SessionOptions {
   /** Takes the finished segments elsewhere, and what may be here only before it does. */
   readonly flush?: () => Promise<void>;
   readonly flushBound?: Partial<FlushBound>;
-  /** CallPurpose before each call: resolves, or aborts `signal`, when it is known who may send it; nothing to wait for as a rule. */
+  /** Called before each call: resolves when this process may send it, or aborts `signal`. As a rule there is nothing to wait for. */
   readonly sure?: () => Promise<void> | undefined;
   readonly note?: (message: string) => void;
   readonly retryPolicy?: Partial<CallRetryPolicy>;
-  /** Calls in flight have so long to come home after a stop. */
+  /** Time that calls in flight have after a stop, until they are cut off. */
   readonly drainMs?: number;
 }
 
@@ -46,7 +46,7 @@ export interface SessionOptions {
 export interface SessionSummary extends Readonly<Sums> {
   /** found again in a server's store, over all sessions */
   readonly recovered: number;
-  /** calls that were sent again although nobody knows whether they had been answered and billed, over all sessions */
+  /** calls that were sent again before it was known whether they had been answered and billed, over all sessions */
   readonly possibleDoubleSpend: number;
   /** what that may have cost, by estimate; calls without a price are not in it */
   readonly possibleDoubleSpendUsd: number;
@@ -61,7 +61,7 @@ export interface CallSession {
    * The answer to a call: from the log, else from its teacher. Two equal calls are one. `prefetch`: for a later step, in whose
    * figures it will be; it is dropped when the session ends first. Throws when the session has to stop: no money, no access
    * or the budget (preflight), teacher out of reach (temporary, and then others can be asked still), disk full (temporary),
-   * calls of this kind bring no reply, turned away from (detached).
+   * calls of this kind bring no reply, the user's stop (detached).
    */
   ask(call: Call, options?: { readonly prefetch?: boolean }): Promise<CallOutcome>;
   /** A reply that is in the log. */
@@ -89,7 +89,7 @@ class LoggedSession implements CallSession {
   readonly #options: SessionOptions;
   readonly #log: CallLog;
   readonly #shutdown: Shutdown;
-  readonly #prefetchStop: ReturnType<typeof stopBefore>;
+  readonly #prefetchStop: PrefetchStop;
   readonly #counts: Counts;
   readonly #kinds: CallKinds;
   readonly #flusher: Flusher;
@@ -104,12 +104,12 @@ class LoggedSession implements CallSession {
   constructor(options: SessionOptions, log: CallLog) {
     this.#options = options;
     this.#log = log;
-    this.#shutdown = openShutdown(options.signal, options.drainMs ?? DRAIN_MS);
-    this.#prefetchStop = stopBefore(this.#shutdown);
-    this.#counts = makeCounts(log, performance.now());
+    this.#shutdown = new Shutdown(options.signal, options.drainMs ?? DRAIN_MS);
+    this.#prefetchStop = new PrefetchStop(this.#shutdown);
+    this.#counts = new Counts(log, performance.now());
     this.#doubts = new Doubts(log.totals);
     const { signal } = this.#shutdown;
-    this.#kinds = callKinds(options.step, signal);
+    this.#kinds = new CallKinds(options.step, signal);
     const bound = { ...FLUSH_BOUND, ...options.flushBound };
     this.#flusher = new Flusher({ log, flush: options.flush, bound, signal, note: this.#note });
     if (log.totals.done > 0) this.#flusher.catchUp();
@@ -181,7 +181,7 @@ class LoggedSession implements CallSession {
       shutdown: this.#shutdown,
       note: this.#note,
       append: this.#append,
-      servers: servers ?? openServers(),
+      servers: servers ?? new Servers(),
       folders: [callLog, ...earlier],
       takeAlong: () => this.#flusher.takeAlong(),
       admit: (usd) => this.#flusher.admit(usd),
@@ -189,7 +189,7 @@ class LoggedSession implements CallSession {
         const waiting = sure?.();
         return waiting && Promise.race([waiting, stopped]);
       },
-      budget: makeBudget({ capUsd: budgetUsd, totals, left: this.#counts.left }),
+      budget: new Budget({ capUsd: budgetUsd, totals, left: () => this.#counts.left }),
       retryPolicy: { ...CALL_RETRY_POLICY, ...retryPolicy },
       queueOf: tokenQueues(),
       doubt: (sent) => this.#doubts.add(sent),
@@ -277,7 +277,7 @@ class LoggedSession implements CallSession {
   }
 
   #show(): void {
-    const { sums, total, etaSeconds } = this.#counts;
+    const { sums, total } = this.#counts;
     this.#options.progress?.({
       done: sums.asked + sums.replayed,
       total,
@@ -287,7 +287,7 @@ class LoggedSession implements CallSession {
       costUsd: sums.costUsd,
       spentUsd: this.#log.totals.costUsd,
       capUsd: this.#options.budgetUsd ?? null,
-      etaSeconds: etaSeconds(performance.now()),
+      etaSeconds: this.#counts.etaSeconds(performance.now()),
       teachers: [...this.#opened].map(([id, dispatcher]) => ({ id, ...dispatcher.state() })),
     });
   }

@@ -1,78 +1,98 @@
 import { isDiskFull, ZephyrError } from '../errors.ts';
 import type { ChatFailure, Teacher } from '../teachers/teacher.ts';
 
-/** What keeps calls from being sent, once it has come. */
+/** Says whether calls may still be sent. */
 export interface Stop {
-  /** Aborted when nothing new may be sent: ends waiting. */
+  /** Aborted when nothing new may be sent, so that calls stop waiting. */
   readonly signal: AbortSignal;
   /** Throws what stopped the calls, if anything did. */
-  readonly check: () => void;
+  check(): void;
   /** What `check` throws. */
-  readonly reason: () => unknown;
+  reason(): unknown;
 }
 
-/** How a session ends early: nothing new is sent, what is in flight may come home for a while, then it is cut off. */
-export interface Shutdown extends Stop {
-  /** Aborted when what is in flight has had its time: ends requests. */
-  readonly hard: AbortSignal;
+/** How a session ends early: nothing new is sent; calls in flight get some time, then they are cut off. */
+export class Shutdown implements Stop {
+  readonly #soft = new AbortController();
+  readonly #hard = new AbortController();
+  readonly #outside: AbortSignal;
+  readonly #drainMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped: { readonly error: unknown } | undefined;
+
+  /** `outside`: the user's signal; `drainMs`: how long calls in flight may take after a stop. */
+  constructor(outside: AbortSignal, drainMs: number) {
+    this.#outside = outside;
+    this.#drainMs = drainMs;
+    if (outside.aborted) this.#cancelled();
+    outside.addEventListener('abort', this.#cancelled, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#soft.signal;
+  }
+
+  /** Aborted when calls in flight have had their time, so that their requests end. */
+  get hard(): AbortSignal {
+    return this.#hard.signal;
+  }
+
+  check(): void {
+    if (this.#stopped !== undefined) throw this.#stopped.error;
+  }
+
+  reason(): unknown {
+    return this.#stopped?.error;
+  }
+
   /** Stops the session; returns the error that it stopped with, which is the first. */
-  readonly stop: (error: unknown) => unknown;
-  readonly close: () => void;
-}
-
-/** `drainMs`: so long calls in flight may take after a stop. */
-export function openShutdown(outside: AbortSignal, drainMs: number): Shutdown {
-  const soft = new AbortController();
-  const hard = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  let reason: { readonly error: unknown } | undefined;
-
-  function stop(error: unknown): unknown {
-    if (reason === undefined) {
-      reason = { error: isDiskFull(error) ? noSpace(error) : error };
-      soft.abort();
-      timer = setTimeout(() => hard.abort(new Error('The session was stopped')), drainMs);
-      timer.unref();
+  stop(error: unknown): unknown {
+    if (this.#stopped === undefined) {
+      this.#stopped = { error: isDiskFull(error) ? noSpace(error) : error };
+      this.#soft.abort();
+      this.#timer = setTimeout(() => this.#hard.abort(new Error('The session was stopped')), this.#drainMs);
+      this.#timer.unref();
     }
-    return reason.error;
+    return this.#stopped.error;
   }
-  function cancelled(): void {
-    stop(new ZephyrError('Stopped asking teachers: every answer that arrived is kept', { exit: 'detached' }));
-  }
-  if (outside.aborted) cancelled();
-  outside.addEventListener('abort', cancelled, { once: true });
 
-  return {
-    signal: soft.signal,
-    hard: hard.signal,
-    check() {
-      if (reason !== undefined) throw reason.error;
-    },
-    reason: () => reason?.error,
-    stop,
-    close() {
-      clearTimeout(timer);
-      outside.removeEventListener('abort', cancelled);
-    },
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#outside.removeEventListener('abort', this.#cancelled);
+  }
+
+  readonly #cancelled = (): void => {
+    this.stop(new ZephyrError('Stopped asking teachers: every answer that arrived is kept', { exit: 'detached' }));
   };
 }
 
-/** Calls of which nobody waits for the answer any more: they are not sent. */
+/** A call whose answer is not waited for any more: it is not sent. */
 export class NotNeeded extends Error {}
 
 /** Stops the calls that are made in advance, without the session. */
-export function stopBefore(shutdown: Shutdown): Stop & { readonly end: () => void } {
-  const controller = new AbortController();
-  const reason = () => shutdown.reason() ?? (controller.signal.aborted ? new NotNeeded('Nobody waits for this call') : undefined);
-  return {
-    signal: AbortSignal.any([shutdown.signal, controller.signal]),
-    check() {
-      shutdown.check();
-      if (controller.signal.aborted) throw reason();
-    },
-    reason,
-    end: () => controller.abort(),
-  };
+export class PrefetchStop implements Stop {
+  readonly #controller = new AbortController();
+  readonly #shutdown: Shutdown;
+  readonly signal: AbortSignal;
+
+  constructor(shutdown: Shutdown) {
+    this.#shutdown = shutdown;
+    this.signal = AbortSignal.any([shutdown.signal, this.#controller.signal]);
+  }
+
+  check(): void {
+    this.#shutdown.check();
+    if (this.#controller.signal.aborted) throw this.reason();
+  }
+
+  reason(): unknown {
+    const { aborted } = this.#controller.signal;
+    return this.#shutdown.reason() ?? (aborted ? new NotNeeded('Nobody waits for this call') : undefined);
+  }
+
+  end(): void {
+    this.#controller.abort();
+  }
 }
 
 /** No server of a teacher is there. It stops the calls to that teacher, not those to others. */
@@ -105,7 +125,7 @@ export function tooLarge(teacher: Teacher, tokens: number, limit: number): Zephy
   );
 }
 
-/** The time of a batch is up, and its state is none that is known to be the last. */
+/** The window of a batch has ended, and its state is not one of those that are known to be final. */
 export function neverOver(teacher: Teacher, batch: string, status: string): ZephyrError {
   return new ZephyrError(
     `Cannot take the answers of batch ${batch} of teacher "${teacher.name}": its window has ended and its status is "${status}", expected completed, failed, expired or cancelled`,
@@ -128,7 +148,7 @@ export function fileNeverReady(teacher: Teacher, file: string, ms: number): Serv
 const NO_SPACE = 'no space left on the disk';
 const FREE_SOME = 'every answer that arrived is kept; free some space';
 
-/** It is full for what is not the log too: calls that wait for a batch, request files. */
+/** The disk holds more than the log: calls that wait for a batch, request files. */
 function noSpace(error: unknown): ZephyrError {
   return new ZephyrError(`Stopped asking teachers: ${NO_SPACE}`, { exit: 'temporary', hint: FREE_SOME, cause: error });
 }

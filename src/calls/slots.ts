@@ -1,7 +1,7 @@
-/** One of those who share the slots of a server: the calls of one teacher that wait in one session. */
+/** The calls of one teacher that wait in one session; it shares the slots of a server with others. */
 export interface SlotUser {
   readonly inFlight: number;
-  /** What it shares limits with others by: while one of them waits for room under a limit, no other may take that room. */
+  /** Users with the same object share its limits: while one waits for room under a limit, no other may take that room. */
   readonly limits: object;
   /** Gives back the calls that need no slot, since they are to go elsewhere or nowhere. */
   clear(at: number): void;
@@ -13,8 +13,8 @@ export interface SlotUser {
 
 /**
  * The calls that a server is sent at once, all teachers at it together. A free slot goes to the one that holds the fewest,
- * of several to the one that has waited longest: whoever has calls waiting gets its share, however slow the others' calls
- * are, and no slot stays free while anybody could use it.
+ * of several to the one that has waited longest: a teacher with calls waiting gets its share, however slow the others' calls
+ * are, and no slot stays free while a teacher could use it.
  */
 export class Slots {
   /** in the order of their turns */
@@ -27,7 +27,7 @@ export class Slots {
     return this.#most;
   }
 
-  /** `most`: so many calls at once the recipe allows for this teacher; the server gets as many as the most generous one says. */
+  /** `most`: calls at once that the recipe allows for this teacher; the server gets the largest number of all its teachers. */
   join(user: SlotUser, most: number): void {
     this.#users.add(user);
     this.#most = Math.max(this.#most, most);
@@ -44,7 +44,7 @@ export class Slots {
     this.pump();
   }
 
-  /** Sends what may go; at the latest when the next one may, it is called again. */
+  /** Sends the calls that may go, and calls itself again at the latest when the next one may. */
   pump(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -61,7 +61,7 @@ export class Slots {
     }
   }
 
-  /** Whose call is sent now; where nobody's may be, sets the timer. */
+  /** The user whose call is sent now; where no call may be, sets the timer. */
   #next(at: number): SlotUser | undefined {
     const waiting = [...this.#users].flatMap((user) => {
       const wait = user.waitMs(at);

@@ -1,7 +1,7 @@
 /**
- * How many calls of one kind may be on their way to a server of which nobody knows what it bills beyond the limit of a
+ * How many calls of one kind may be on their way to a server that may bill an unknown amount beyond the limit of a
  * reply: `first` at once, then as many as have been billed, so that their number doubles in the time of one call, until
- * `enough` bills are known. Only so many can turn out dearer than every call before them.
+ * `enough` bills are known. No more than those can turn out dearer than every call before them.
  */
 export class Trust {
   /** calls whose dollars are set aside */
@@ -19,7 +19,7 @@ export class Trust {
     return this.#billed < this.#enough && this.open >= Math.max(this.#first, this.#billed);
   }
 
-  /** A call has been billed, or nobody will ever know whether it was. */
+  /** A call has been billed, or it will never be known whether it was. */
   billed(): void {
     this.#billed += 1;
   }

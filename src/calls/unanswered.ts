@@ -23,7 +23,7 @@ const SHOWN = 3;
 
 /**
  * The calls of a step that brought no reply. A server that was mended may answer them, so a step does not publish as if
- * they had been answered: it ends, and whoever runs it again asks these alone. What a server declines for what is in the
+ * they had been answered: it ends, and the next run asks these alone. What a server declines for what is in the
  * call, too long or filtered, it would decline again: a small share of that is said and left out.
  */
 export class Unanswered {

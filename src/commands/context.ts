@@ -199,7 +199,7 @@ export async function openEngine(
   options: Options,
 ): Promise<Engine> {
   const { openTargetBackend } = await import('./backend.ts');
-  const { openServers } = await import('../calls/servers.ts');
+  const { Servers } = await import('../calls/servers.ts');
   const { RunLog } = await import('../render/run-log.ts');
   const log = new RunLog({ secrets: knownSecrets });
   context.listeners.push((event) => log.emit(event));
@@ -214,7 +214,7 @@ export async function openEngine(
     backend: await openTargetBackend(context, target),
     target,
     teacher,
-    servers: openServers(),
+    servers: new Servers(),
     tasks: Object.assign({}, ...registry.map(({ tasks }) => tasks)),
     workFolder: join(context.home, 'jobs'),
     codeFolder: codeFolder(context),

@@ -1,6 +1,6 @@
 import { Agent } from 'undici';
 
-/** No answer is so long, in bytes: of one that never ends the memory is full before its time is up. */
+/** Longest answer, in bytes: one that never ends would fill the memory before its time is up. */
 export const LONGEST_ANSWER = 64 << 20;
 
 /**

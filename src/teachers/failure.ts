@@ -54,7 +54,7 @@ function kindOf(status: number, said: string, codes: readonly string[]): ChatFai
   return isContent ? 'final' : 'refused';
 }
 
-/** No connection came about, or nobody trusted the other side, so nothing was sent. */
+/** No connection came about, or its certificate was not trusted, so nothing was sent. */
 const UNSENT: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',

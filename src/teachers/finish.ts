@@ -1,4 +1,4 @@
-/** How a reply ended: by itself, at a limit, by a filter or the model's own refusal, by a fault, or nobody can tell. */
+/** How a reply ended: by itself, at a limit, by a filter or the model's own refusal, by a fault, or in a way that its word does not tell. */
 export type Finish = 'normal' | 'cut' | 'refused' | 'error' | 'unknown';
 
 /**

@@ -7,7 +7,7 @@ export function headersOf(headers: { get(name: string): string | null }): Header
   return (name) => headers.get(name) ?? undefined;
 }
 
-/** Longer than this no date is believed: a clock may be wrong. Whoever has waited so long asks, and is told again. */
+/** A date further ahead is not believed: a clock may be wrong. After this time the server is asked, and says it again. */
 const LONGEST_UNTIL_MS = 3_600_000;
 
 /**

@@ -15,7 +15,7 @@ export interface ChatRequest {
   readonly seed?: number;
   /** JSON Schema that the reply must follow, with its name */
   readonly schema?: { readonly name: string; readonly schema: Readonly<Record<string, unknown>> };
-  /** Asks for the log-probabilities of so many alternatives of each token, 20 at most. */
+  /** Asks for the log-probabilities of this many alternatives of each token, 20 at most. */
   readonly top_logprobs?: number;
   /** Sent along and stored by servers that can, so that an answer lost in a crash is found again. */
   readonly key: string;
@@ -27,7 +27,7 @@ export interface TokenAlternative {
   readonly logprob: number;
 }
 
-/** What came back, before anybody read meaning into it. */
+/** What came back, before its text is read for what it means. */
 export interface ChatReply {
   readonly text: string;
   readonly finishReason: string;
@@ -51,10 +51,10 @@ export interface ChatReply {
 export interface ChatFailure {
   readonly kind: 'again' | 'final' | 'refused' | 'quota' | 'stop';
   readonly message: string;
-  /** HTTP status; 0 when no connection came about; `undefined` when it broke, so that nobody knows whether the call was billed */
+  /** HTTP status; 0 when no connection came about; `undefined` when it broke, so that the call may have been billed */
   readonly status: number | undefined;
   readonly afterMs: number | undefined;
-  /** The server says that it has answered, but the answer cannot be read: whoever asks again may pay again. */
+  /** The server says that it has answered, but the answer cannot be read: a second attempt may be billed too. */
   readonly isUnread?: true;
 }
 
@@ -129,7 +129,7 @@ export interface BatchApi {
   /** tokens of all batches at the server at most */
   readonly queuedTokens: number | undefined;
   readonly pollMs: number;
-  /** For so long after the death of a process a batch that it asked for may still turn up in the server's list. */
+  /** How long after the death of a process a batch that it asked for may still turn up in the server's list. */
   readonly settleMs: number;
   /** The body of a request as JSON text, the same as that of a live call. */
   body(request: ChatRequest): string;
@@ -167,13 +167,13 @@ export interface Teacher {
   readonly model: string;
   /** calls in flight at most */
   readonly concurrency: number;
-  /** For so long the server may be away before calls to it end with that, where the recipe says it; milliseconds. */
+  /** How long the server may be away before calls to it end with that, where the recipe says it; milliseconds. */
   readonly awayMs: number | undefined;
   readonly limits: TeacherLimits;
   readonly price: Price | undefined;
-  /** Tokens that it may bill for a call on top of the limit of the reply; `undefined`: nobody knows. */
+  /** Tokens that it may bill for a call on top of the limit of the reply; `undefined`: not known. */
   readonly reasoningTokens: number | undefined;
-  /** For so long after a call was sent its answer may still turn up in the server's store; 0 where nothing is kept. */
+  /** How long after a call was sent its answer may still turn up in the server's store; 0 where nothing is kept. */
   readonly settleMs: number;
   complete(request: ChatRequest, signal: AbortSignal): Promise<ChatAnswer>;
   /** A stored reply to this key; `undefined` when the server has none; a failure when it could not be asked, `final` when it keeps none. */

@@ -24,7 +24,7 @@ export function termsOf(spec: TeacherSpec, where: string, secret: string | undef
   };
 }
 
-/** `undefined`: nobody knows. The practice teacher is free unless the recipe says otherwise, so a budget can be rehearsed. */
+/** `undefined`: not known. The practice teacher is free unless the recipe says otherwise, so a budget can be rehearsed. */
 export function priceOf(spec: TeacherSpec): Price | undefined {
   if (spec.price === undefined) return spec.provider === 'practice' ? { input: 0, output: 0, batch: 0.5 } : undefined;
   const { input, output, batch } = spec.price;

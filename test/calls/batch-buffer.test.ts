@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PendingCall } from '../../src/calls/batch.ts';
 import { BatchBuffer } from '../../src/calls/batch-buffer.ts';
-import { tokenQueue } from '../../src/calls/batch-queue.ts';
+import { TokenQueue } from '../../src/calls/batch-queue.ts';
 
 const call = { span: { file: 1, offset: 0, length: 10 } } as PendingCall;
 
 test('a buffer that waits for room looks at its calls when there is room, not at each that comes', () => {
-  const queue = tokenQueue();
+  const queue = new TokenQueue();
   queue.limitTo(1000);
   const others = { tokens: 900 };
   queue.add(others);

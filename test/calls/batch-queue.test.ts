@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { tokenQueue, tokenQueues } from '../../src/calls/batch-queue.ts';
+import { TokenQueue, tokenQueues } from '../../src/calls/batch-queue.ts';
 
 const SAID = 'Enqueued token limit reached for m in organization o. Limit: 90,000 enqueued tokens. Please try again.';
 
 test('a refusal halves what is let in and takes over the limit that the server names', () => {
-  const queue = tokenQueue();
+  const queue = new TokenQueue();
   assert.equal(queue.room, Number.POSITIVE_INFINITY);
   queue.add({ tokens: 20_000 });
   assert.equal(queue.refused(100_000, SAID), 1);
@@ -18,7 +18,7 @@ test('a refusal halves what is let in and takes over the limit that the server n
 });
 
 test('without a word on the limit it grows again up to that of the recipe', () => {
-  const queue = tokenQueue();
+  const queue = new TokenQueue();
   queue.limitTo(1000);
   queue.refused(800, 'too many tokens');
   assert.equal(queue.room, 400);

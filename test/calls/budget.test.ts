@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { makeBudget } from '../../src/calls/budget.ts';
+import { Budget } from '../../src/calls/budget.ts';
 import { Trust } from '../../src/calls/trust.ts';
 
 const call = fc.record({
@@ -15,7 +15,7 @@ test('what is spent exceeds the cap by no more than the calls in flight cost abo
   fc.assert(
     fc.asyncProperty(fc.array(call, { maxLength: 60 }), fc.double({ min: 0, max: 8, noNaN: true }), async (calls, capUsd) => {
       const totals = { done: 0, costUsd: 0, unknownUsd: 0, lostUsd: 0 };
-      const budget = makeBudget({ capUsd, totals, left: () => undefined });
+      const budget = new Budget({ capUsd, totals, left: () => undefined });
       let above = 0;
       let stopped = 0;
       await Promise.all(
@@ -48,7 +48,7 @@ test('what is spent exceeds the cap by no more than the calls in flight cost abo
 
 test('a call that does not fit waits for those on their way, which may cost less than was thought', async () => {
   const totals = { done: 0, costUsd: 0, unknownUsd: 0, lostUsd: 0 };
-  const budget = makeBudget({ capUsd: 1, totals, left: () => undefined });
+  const budget = new Budget({ capUsd: 1, totals, left: () => undefined });
   const first = await budget.claim(() => 0.8);
   const second = budget.claim(() => 0.8);
   totals.costUsd = 0.1;
@@ -58,7 +58,7 @@ test('a call that does not fit waits for those on their way, which may cost less
 
 test('what may have been billed in a crash counts', async () => {
   const totals = { done: 0, costUsd: 0, unknownUsd: 0.3, lostUsd: 0.3 };
-  const budget = makeBudget({ capUsd: 1, totals, left: () => 12 });
+  const budget = new Budget({ capUsd: 1, totals, left: () => 12 });
   (await budget.claim(() => 0.4)).settled();
   await assert.rejects(
     budget.claim(() => 0.41),
@@ -71,13 +71,13 @@ test('what may have been billed in a crash counts', async () => {
 });
 
 test('without a cap nothing is refused', async () => {
-  const budget = makeBudget({ capUsd: undefined, totals: { done: 0, costUsd: 9, unknownUsd: 0, lostUsd: 0 }, left: () => 1 });
+  const budget = new Budget({ capUsd: undefined, totals: { done: 0, costUsd: 9, unknownUsd: 0, lostUsd: 0 }, left: () => 1 });
   (await budget.claim(() => 1e9)).settled();
 });
 
 test('while nobody knows what a server bills, calls go out one, two, four at a time, and hold up no others', async () => {
   const totals = { done: 0, costUsd: 0, unknownUsd: 0, lostUsd: 0 };
-  const budget = makeBudget({ capUsd: 100, totals, left: () => undefined });
+  const budget = new Budget({ capUsd: 100, totals, left: () => undefined });
   const trust = new Trust(1, 8);
   const sent: (() => void)[] = [];
   const all = Array.from({ length: 40 }, () => budget.claim(() => 1, trust).then(({ settled }) => sent.push(settled)));
@@ -97,7 +97,7 @@ test('while nobody knows what a server bills, calls go out one, two, four at a t
 
 test("what is set aside is asked for when it is the call's turn", async () => {
   const totals = { done: 0, costUsd: 0, unknownUsd: 0, lostUsd: 0 };
-  const budget = makeBudget({ capUsd: 1, totals, left: () => undefined });
+  const budget = new Budget({ capUsd: 1, totals, left: () => undefined });
   let most = 0.6;
   const first = await budget.claim(() => most);
   const second = budget.claim(() => most);

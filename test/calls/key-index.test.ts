@@ -51,6 +51,18 @@ test('of forty thousand calls none is forgotten, in pages of their usual size', 
   for (let n = 0; n < 40_000; n += 1) assert.equal(index.get(keyOf(n))?.attempt, n);
 });
 
+test('a key is marked once, however often it is written, and only where it is known', () => {
+  const index = new KeyIndex(2);
+  const value = fc.sample(entry, 1)[0] as Entry;
+  for (const isFirst of [true, false])
+    for (let n = 0; n < 50; n += 1) {
+      assert.equal(index.mark(sha256(`unknown ${n}`)), false);
+      index.set(sha256(String(n)), value);
+      assert.equal(index.mark(sha256(String(n))), isFirst);
+      assert.deepEqual(index.get(sha256(String(n))), value);
+    }
+});
+
 test('keys that agree in their first 16 bytes share an entry', () => {
   const index = new KeyIndex();
   const value = fc.sample(entry, 1)[0] as Entry;

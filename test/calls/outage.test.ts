@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { withSession } from '../../src/calls/run-calls.ts';
-import { openServers } from '../../src/calls/servers.ts';
+import { Servers } from '../../src/calls/servers.ts';
 import type { SessionOptions } from '../../src/calls/session.ts';
 import { ServerAway } from '../../src/calls/shutdown.ts';
 import type { CallsProgress } from '../../src/model/event.ts';
@@ -102,7 +102,7 @@ test('what is known of a server outlives a session: one that has answered is giv
     async (_, options) => {
       const shared = {
         ...options,
-        servers: openServers(),
+        servers: new Servers(),
         retryPolicy: { ...options.retryPolicy, unseenMs: 1, awayMs: 600_000 },
       };
       await withSession(shared, (session) => askAll(session, calls(1)));

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readlink, rename, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { segmentReader } from '../../src/calls/segment-reader.ts';
+import { SegmentReader } from '../../src/calls/segment-reader.ts';
 
 const HANDLES = 8;
 
@@ -18,7 +18,7 @@ test('many reads at once from many segments need few open files, and none is lef
   t.after(() => rm(folder, { recursive: true }));
   const path = (n: number) => join(folder, `${n}.jsonl`);
   for (let n = 0; n < 40; n += 1) await writeFile(n % 3 === 0 ? `${path(n)}.open` : path(n), `segment ${n} `.repeat(20));
-  const reader = segmentReader(HANDLES);
+  const reader = new SegmentReader(HANDLES);
   for (let round = 0; round < 3; round += 1) {
     await Promise.all(
       Array.from({ length: 200 }, async (_, turn) => {

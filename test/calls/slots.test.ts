@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { CALL_RETRY_POLICY } from '../../src/calls/call-retry-policy.ts';
 import { withSession } from '../../src/calls/run-calls.ts';
-import { openServers } from '../../src/calls/servers.ts';
+import { Servers } from '../../src/calls/servers.ts';
 import { Slots, type SlotUser } from '../../src/calls/slots.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
 import { teacherSpec } from '../../src/teachers/spec.ts';
@@ -120,7 +120,7 @@ test('a pool and a judge at one server have its slots together, and a judge that
 });
 
 test('limits a minute are one for all teachers that are the same model at a server under the same key, the least that is said', () => {
-  const servers = openServers();
+  const servers = new Servers();
   const at = (model: string, baseUrl: string, secret: string, requestsPerMinute?: number) => {
     const limits = { requestsPerMinute, tokensPerMinute: undefined };
     return servers.at(openTeacher(teacherSpec.parse({ provider: 'openai', model, baseUrl, limits }), secret), CALL_RETRY_POLICY);

@@ -6,7 +6,7 @@ import { openBackend } from '../../src/backends/registry.ts';
 import type { Scheduler } from '../../src/backends/scheduler.ts';
 import type { Json } from '../../src/base/canonical-json.ts';
 import { hostId } from '../../src/base/host-id.ts';
-import { openServers } from '../../src/calls/servers.ts';
+import { Servers } from '../../src/calls/servers.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { beginRun } from '../../src/engine/open-run.ts';
 import type { StageRun } from '../../src/engine/stage-run.ts';
@@ -51,7 +51,7 @@ export async function openRig(): Promise<Rig> {
     backend: await openBackend(target, place),
     target,
     teacher: async () => [],
-    servers: openServers(),
+    servers: new Servers(),
     tasks: {},
     workFolder: join(folder, 'jobs'),
     codeFolder: join(folder, 'code'),

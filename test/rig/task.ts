@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { Json } from '../../src/base/canonical-json.ts';
 import { sha256 } from '../../src/base/sha256.ts';
-import { openServers } from '../../src/calls/servers.ts';
+import { Servers } from '../../src/calls/servers.ts';
 import type { Task, TaskContext, TaskResult } from '../../src/stages/stage.ts';
 import { openTeacher } from '../../src/teachers/registry.ts';
 import { teacherSpec } from '../../src/teachers/spec.ts';
@@ -72,7 +72,7 @@ export async function openWorkshop(faults?: string): Promise<Workshop> {
         maxUnanswered: undefined,
         ahead: undefined,
         teacher: () => Promise.resolve([teacher]),
-        servers: openServers(),
+        servers: new Servers(),
         signal: new AbortController().signal,
         progress: () => {},
         note: (message) => notes.push(message),
