@@ -155,8 +155,8 @@ async function work(
   bound: Bound,
 ): Promise<Work | { failure: Failure }> {
   if (step.work.kind === 'task') {
-    const ahead = plan.steps.find(({ stage, name }) => stage === step.stage && name === step.ahead);
-    const { folder, result } = await runTask(engine, run, { ...step, work: step.work }, bound.inputs, ahead);
+    const prefetch = plan.steps.find(({ stage, name }) => stage === step.stage && name === step.prefetch);
+    const { folder, result } = await runTask(engine, run, { ...step, work: step.work }, bound.inputs, prefetch);
     return { folder, metrics: result.metrics, versions: {}, costUsd: result.costUsd };
   }
   const job = await runJob({ engine, run, step: { ...step, work: step.work }, inputs: bound.inputs });

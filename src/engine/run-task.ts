@@ -18,13 +18,13 @@ export async function runTask(
   run: StageRun,
   step: TaskStep,
   inputs: Readonly<Record<string, Artifact>>,
-  ahead: Step | undefined,
+  prefetch: Step | undefined,
   lookMs = LOOK_MS,
 ): Promise<{ readonly folder: string; readonly result: TaskResult }> {
   const task = engine.tasks[step.work.task];
   if (task === undefined) throw new Error(`Cannot run ${step.stage}/${step.name}: there is no task "${step.work.task}"`);
   // a key that is missing shows before the first call to anybody is paid
-  for (const { teacher } of [...(step.calls ?? []), ...(ahead?.calls ?? [])]) await engine.teacher(teacher);
+  for (const { teacher } of [...(step.calls ?? []), ...(prefetch?.calls ?? [])]) await engine.teacher(teacher);
   const folder = join(engine.workFolder, run.state.run, step.name);
   await rm(folder, { recursive: true, force: true });
   const out = join(folder, 'out');
@@ -50,11 +50,11 @@ export async function runTask(
       inputs: Object.fromEntries(Object.entries(staged).map(([name, path]) => [name, join(folder, path)])),
       out,
       files: engine.codeFolder,
-      journal: callLog.folder,
+      callLog: callLog.folder,
       earlier: callLog.earlier,
       budgetUsd: step.budgetUsd,
       maxUnanswered: step.maxUnanswered,
-      ahead,
+      prefetch,
       flush,
       flushBound: callLog.bound,
       sure: watching?.sure,

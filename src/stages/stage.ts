@@ -54,7 +54,7 @@ export interface Step {
   /** Teachers that it asks only where those of `calls` fail, by the recipe's names; no part of the fingerprint. */
   readonly spare?: readonly string[];
   /** A later step of the stage whose calls this one makes in advance, as soon as their material is there. */
-  readonly ahead?: string;
+  readonly prefetch?: string;
   /** Dollars that the run of the stage may spend at most; no part of the fingerprint. */
   readonly budgetUsd?: number;
   /** Share of its calls that may stay without a reply, where the recipe says it; no part of the fingerprint. */
@@ -90,15 +90,15 @@ export interface TaskContext {
   /** folder that `Step.files` are relative to */
   readonly files: string;
   /** the call log of this run of the stage lives here, durable from the first call on */
-  readonly journal: string;
+  readonly callLog: string;
   /** call logs of earlier runs of the stage, to be read only: what they hold is not paid again */
   readonly earlier: readonly string[];
   readonly budgetUsd: number | undefined;
   /** See `Unanswered`. */
   readonly maxUnanswered: number | undefined;
-  /** The step of `Step.ahead`, as far as its calls depend on it. */
-  readonly ahead: { readonly config: Json; readonly files: readonly string[] } | undefined;
-  /** Hands the journal's finished files to the Hub, so that another machine can go on from them; what may be here only before. */
+  /** The step of `Step.prefetch`, as far as its calls depend on it. */
+  readonly prefetch: { readonly config: Json; readonly files: readonly string[] } | undefined;
+  /** Hands the call log's finished files to the Hub, so that another machine can go on from them; what may be here only before. */
   readonly flush: () => Promise<void>;
   readonly flushBound: FlushBound;
   /** Something to wait for, before a call is sent, when this process may not be the run's owner any more. */

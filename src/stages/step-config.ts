@@ -3,9 +3,9 @@ import type { SessionOptions } from '../calls/session.ts';
 import type { TaskContext } from './stage.ts';
 
 export function sessionOf(context: TaskContext): SessionOptions {
-  const { step, journal, earlier, budgetUsd, teacher, servers, signal, progress, flush, flushBound, sure, note } = context;
+  const { step, callLog, earlier, budgetUsd, teacher, servers, signal, progress, flush, flushBound, sure, note } = context;
   const optional = { ...(budgetUsd === undefined ? {} : { budgetUsd }), ...(sure === undefined ? {} : { sure }) };
-  return { step, callLog: journal, earlier, ...optional, teacher, servers, signal, progress, flush, flushBound, note };
+  return { step, callLog, earlier, ...optional, teacher, servers, signal, progress, flush, flushBound, note };
 }
 
 /** The id that H4's data sets give a prompt: sha256 of its text. */

@@ -13,8 +13,8 @@ const ANSWER = '{"t":"done"}\n';
 /** A task that pays for one answer, and then ends as told. */
 const paying =
   (end: () => Promise<never>): Task =>
-  async ({ journal }) => {
-    await writeFile(join(journal, '00000001.jsonl'), ANSWER);
+  async ({ callLog }) => {
+    await writeFile(join(callLog, '00000001.jsonl'), ANSWER);
     return await end();
   };
 
@@ -56,8 +56,8 @@ test('a task that succeeded says when its calls cannot be taken to the Hub', asy
   t.after(rig.close);
   const { engine, stop } = await rig.overHttp();
   const run = await rig.begin(engine);
-  const task: Task = async ({ journal }) => {
-    await writeFile(join(journal, '00000001.jsonl'), ANSWER);
+  const task: Task = async ({ callLog }) => {
+    await writeFile(join(callLog, '00000001.jsonl'), ANSWER);
     await stop();
     return { metrics: {}, costUsd: 0 };
   };

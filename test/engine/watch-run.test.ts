@@ -36,8 +36,8 @@ for (const { what, exit, lose } of [
     t.after(rig.close);
     const { engine } = await rig.overHttp();
     const run = await rig.begin(engine);
-    const task: Task = async ({ journal, signal }) => {
-      await writeFile(join(journal, '00000001.jsonl'), '{"t":"done"}\n');
+    const task: Task = async ({ callLog, signal }) => {
+      await writeFile(join(callLog, '00000001.jsonl'), '{"t":"done"}\n');
       await lose(rig, run);
       if (!signal.aborted) await once(signal, 'abort');
       throw signal.reason;

@@ -19,7 +19,7 @@ export interface Workshop {
   readonly folder: string;
   /** the teacher of every id */
   readonly teacher: Teacher;
-  /** Runs a task as the engine does, but for `more`. The journal is that of `name`; the output folder is new each time. */
+  /** Runs a task as the engine does, but for `more`. The call log is that of `name`; the output folder is new each time. */
   run(
     name: string,
     task: Task,
@@ -63,14 +63,14 @@ export async function openWorkshop(faults?: string): Promise<Workshop> {
         inputs,
         out,
         files: join(import.meta.dirname, '../../scripts/train'),
-        journal: join(folder, 'journal', name),
+        callLog: join(folder, 'journal', name),
         flush: async () => {},
         flushBound: { calls: 1000, usd: 10, everyMs: 60_000 },
         sure: undefined,
         earlier: [],
         budgetUsd: undefined,
         maxUnanswered: undefined,
-        ahead: undefined,
+        prefetch: undefined,
         teacher: () => Promise.resolve([teacher]),
         servers: new Servers(),
         signal: new AbortController().signal,

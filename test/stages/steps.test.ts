@@ -67,7 +67,7 @@ describe('The steps of a stage', () => {
     assert.deepEqual(two.inputs.model, { from: 'hub', ref: 'hf://models/org/other' });
     assert.equal((two.config as { prompts_file: string }).prompts_file, 'answers-2.jsonl');
     assert.deepEqual(Object.keys(generate.inputs), ['prompts', 'answers-1', 'answers-2']);
-    assert.equal(generate.ahead, 'judge');
+    assert.equal(generate.prefetch, 'judge');
     const { pool } = generate.config as { pool: { id: string; model?: string; call?: { model: string } }[] };
     assert.deepEqual(
       pool.map(({ id, model, call }) => [id, model ?? call?.model]),

@@ -15,7 +15,7 @@ export function aifSteps(recipe: AifRecipe, spec: AifSpec): Step[] {
     case 'teachers':
       return capped(spec, [
         promptsStep(recipe, spec.prompts),
-        ...answersSteps(recipe, { ...spec, ahead: 'judge' }),
+        ...answersSteps(recipe, { ...spec, prefetch: 'judge' }),
         ...judgeSteps(recipe, spec),
         binarizeStep(recipe, spec),
       ]);

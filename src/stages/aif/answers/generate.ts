@@ -144,7 +144,7 @@ class Answers {
 async function askAll(context: TaskContext, session: CallSession, answers: Answers, prompts: AsyncIterable<Prompt>) {
   const giveUp = new GiveUpAfter<string>(VAIN_AFTER);
   const unanswered = new Unanswered(context);
-  const prefetch = context.ahead && (await prefetchJudge(context.ahead.config, context.files));
+  const prefetch = context.prefetch && (await prefetchJudge(context.prefetch.config, context.files));
   await forEachAtOnce(
     prompts,
     () => session.inHand,

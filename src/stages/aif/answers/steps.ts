@@ -22,7 +22,7 @@ export interface AnswersPlan {
   readonly principles: PrinciplesSpec;
   readonly answer: Sampling;
   /** the step whose calls are made in advance */
-  readonly ahead?: string;
+  readonly prefetch?: string;
 }
 
 /** Prompts that are drawn to learn how often a member answers. */
@@ -44,7 +44,7 @@ export function answersSteps(recipe: RecipeContext, plan: AnswersPlan): Step[] {
     files,
     output: datasetRepo(recipe, 'completions'),
     calls: forecasts(config, plan.prompts),
-    ...(plan.ahead === undefined ? {} : { ahead: plan.ahead }),
+    ...(plan.prefetch === undefined ? {} : { prefetch: plan.prefetch }),
   });
   return [...draw, ...jobSteps(recipe, plan), generate];
 }

@@ -194,7 +194,7 @@ const JUDGE = {
 test('the judge is asked while answers still come in; what comes out is the same to the byte as one after the other', async () => {
   const results: Record<string, string>[] = [];
   const left: number[] = [];
-  for (const ahead of [true, false]) {
+  for (const isPrefetching of [true, false]) {
     // slow enough that the last answers are still to be asked when the first are in
     const slow = await openShop('latency=3');
     const prompts = await promptsFolder(slow, promptsOf(24));
@@ -206,17 +206,17 @@ test('the judge is asked while answers still come in; what comes out is the same
         return slow.teacher.complete(request, signal);
       },
     } satisfies Workshop['teacher'];
-    const more = { teacher: () => Promise.resolve([teacher]), journal: `${slow.folder}/journal` };
+    const more = { teacher: () => Promise.resolve([teacher]), callLog: `${slow.folder}/journal` };
     const answered = await slow.run(
       'generate',
       generate,
       GENERATE,
       { prompts },
-      { ...more, ahead: ahead ? { config: JUDGE, files: [] } : undefined },
+      { ...more, prefetch: isPrefetching ? { config: JUDGE, files: [] } : undefined },
     );
     const lastAnswer = order.findLastIndex((model) => model !== 'practice-judge');
     const early = order.slice(0, lastAnswer).filter((model) => model === 'practice-judge').length;
-    assert.equal(early > 0, ahead, `${early} judgements before the last answer`);
+    assert.equal(early > 0, isPrefetching, `${early} judgements before the last answer`);
     assert.equal(answered.metrics.completions, 96);
     const before = slow.answered();
     const judged = await slow.run('judge', judge, JUDGE, { prompts, completions: answered.out }, more);
