@@ -22,7 +22,10 @@ export function newest({ lines }: RunLook): unknown[] {
 /** The newest lines of the log in words, with day and time (UTC), and where the others are to be had. */
 export function pastInWords({ state, lines }: RunLook, most: number): string[] {
   const words = plainLines({ dates: true });
-  const all = lines.filter(isPast).flatMap(({ event, at }) => words(event, at));
+  const all = lines.flatMap((line) => {
+    const texts = words(line.event, line.at);
+    return isPast(line) ? texts : [];
+  });
   const more = onSameHub(
     `${all.length - most} lines before: zephyr logs ${formatRef({ ...state.repo, revision: state.run })} --events`,
   );
