@@ -15,7 +15,7 @@ export interface Rehearsed {
 }
 
 /** The practice data, a text as `inputOf` reads it. */
-export const WORLD = 'setup/world';
+export const SYNTHETIC_DATA = 'setup/world';
 
 export const SHORT_MEMORY = 'a tiny model has a short memory';
 

@@ -1,5 +1,5 @@
 import type { Rehearsal } from '../module.ts';
-import { type RehearsalProvider, type Rehearsed, WORLD } from '../rehearsal.ts';
+import { type RehearsalProvider, type Rehearsed, SYNTHETIC_DATA } from '../rehearsal.ts';
 import { SIZES } from '../rehearsal-sizes.ts';
 import { judgeSpec } from './judge/spec.ts';
 import type { AifDelta, AifRecipe, AifSpec, AifTeachers } from './spec.ts';
@@ -59,7 +59,7 @@ function toyAif(spec: AifSpec, provider: RehearsalProvider): AifSpec {
       const { decontaminate: _, ...kept } = spec;
       return {
         ...kept,
-        ref: WORLD,
+        ref: SYNTHETIC_DATA,
         config: 'ratings',
         split: 'train',
         binarize: { ...spec.binarize, testPrompts: SIZES.testPrompts },
@@ -68,7 +68,7 @@ function toyAif(spec: AifSpec, provider: RehearsalProvider): AifSpec {
     case 'pairs':
       return {
         source: 'pairs',
-        ref: WORLD,
+        ref: SYNTHETIC_DATA,
         config: 'pairs',
         train: 'train_prefs',
         test: 'test_prefs',
@@ -137,7 +137,7 @@ function toyMember(
 function toyPrompts(prompts: AifTeachers['prompts']): AifTeachers['prompts'] {
   const source = {
     name: 'practice',
-    ref: WORLD,
+    ref: SYNTHETIC_DATA,
     config: 'prompts',
     list: [],
     split: 'train_gen',
@@ -152,7 +152,7 @@ function toyPrompts(prompts: AifTeachers['prompts']): AifTeachers['prompts'] {
 function toyJudge(judge: AifTeachers['judge']): AifTeachers['judge'] {
   if (judge.by === 'reward_model') return judgeSpec.parse({ teachers: [JUDGE], permutations: 1 });
   const { fallback: _, calibration, ...kept } = judge;
-  const labels = calibration && { calibration: { ...calibration, ref: WORLD, config: 'pairs', split: 'test_prefs' } };
+  const labels = calibration && { calibration: { ...calibration, ref: SYNTHETIC_DATA, config: 'pairs', split: 'test_prefs' } };
   return { ...kept, teachers: [JUDGE], ...labels };
 }
 

@@ -1,5 +1,5 @@
 import type { Rehearsal } from '../module.ts';
-import { type Rehearsed, SHORT_MEMORY, TRAINING_REASONS, toyLora, toyTraining, WORLD } from '../rehearsal.ts';
+import { type Rehearsed, SHORT_MEMORY, SYNTHETIC_DATA, TRAINING_REASONS, toyLora, toyTraining } from '../rehearsal.ts';
 import { SIZES } from '../rehearsal-sizes.ts';
 import type { DsftRecipe, DsftSpec } from './spec.ts';
 
@@ -49,7 +49,7 @@ function toyDsft(spec: DsftSpec): DsftSpec {
       data.source === 'datasets'
         ? {
             source: 'datasets',
-            datasets: [{ ref: WORLD, config: 'dialogues', train: 'train_sft', test: 'test_sft', fraction: 1 }],
+            datasets: [{ ref: SYNTHETIC_DATA, config: 'dialogues', train: 'train_sft', test: 'test_sft', fraction: 1 }],
           }
         : {
             ...data,
@@ -65,7 +65,7 @@ function toyDsft(spec: DsftSpec): DsftSpec {
               : {
                   material: {
                     ...data.material,
-                    ref: WORLD,
+                    ref: SYNTHETIC_DATA,
                     config: 'prompts',
                     split: 'train_gen',
                     column: 'prompt',

@@ -3,7 +3,7 @@ import type { RecipeContext } from '../recipe-context.ts';
 import { SIZES } from '../rehearsal-sizes.ts';
 import { type ExamSpec, examSpec } from './spec.ts';
 import { examSteps } from './steps.ts';
-import { examTable } from './table.ts';
+import { evaluationTable } from './table.ts';
 
 const section: ExamSpec = {
   maxTokens: SIZES.answerTokens,
@@ -21,5 +21,5 @@ export const body = {
     reasons: { '': 'asks all three models held-out prompts' },
     inWords: { '': ({ maxTokens }: ExamSpec) => `answers of at most ${maxTokens} tokens` },
   },
-  table: examTable,
+  table: evaluationTable,
 } satisfies StageBody;

@@ -8,7 +8,7 @@ export type ModelName = (typeof MODELS)[number];
 const estimate = z.object({ mean: z.number(), low: z.number(), high: z.number() });
 
 /** What the evaluation of a rehearsal found. Scores are in [0, 1]; an interval covers 95 %. */
-export const examReport = z.object({
+export const evaluationReport = z.object({
   prompts: z.int(),
   resamples: z.int(),
   models: z.array(
@@ -26,7 +26,7 @@ export const examReport = z.object({
   /** each model against the one before it, on the same prompts */
   steps: z.array(z.object({ model: z.enum(MODELS), over: z.enum(MODELS), gain: estimate, winRate: estimate })),
 });
-export type ExamReport = z.infer<typeof examReport>;
+export type EvaluationReport = z.infer<typeof evaluationReport>;
 
 /** A model's answer to one prompt, graded. */
 export interface Result {
@@ -37,7 +37,11 @@ export interface Result {
 }
 
 /** `results`: by model, its graded answers in the order of the prompts. */
-export function makeReport(results: Readonly<Record<ModelName, readonly Result[]>>, resamples: number, seed: number): ExamReport {
+export function makeReport(
+  results: Readonly<Record<ModelName, readonly Result[]>>,
+  resamples: number,
+  seed: number,
+): EvaluationReport {
   const scores = (model: ModelName) => results[model].map(({ score }) => score);
   const kinds = [...new Set(results.base.map(({ kind }) => kind))].sort();
   return {

@@ -25,12 +25,12 @@ const GRADER = { teacher: 'practice-judge', model: 'practice-judge', temperature
 const scoreConfig = z.object({ seed: z.int(), bootstrap: z.int().positive(), judge: callFields.default(GRADER) });
 type ScoreSettings = z.infer<typeof scoreConfig>;
 
-const examPrompt = z.looseObject({
+const heldOutPrompt = z.looseObject({
   prompt_id: z.string(),
   kind: z.string(),
   messages: z.array(z.object({ role: z.string(), content: z.string() })).min(1),
 });
-type ExamPrompt = z.infer<typeof examPrompt>;
+type HeldOutPrompt = z.infer<typeof heldOutPrompt>;
 const answerLine = z.looseObject({
   prompt_id: z.string(),
   sample: z.int(),
@@ -57,8 +57,8 @@ interface AspectQuestion {
  */
 export const score: Task = async (context) => {
   const settings = scoreConfig.parse(context.config);
-  const prompts: ExamPrompt[] = [];
-  for await (const row of readRows(join(inputFolder(context, 'world'), 'prompts.jsonl'))) prompts.push(examPrompt.parse(row));
+  const prompts: HeldOutPrompt[] = [];
+  for await (const row of readRows(join(inputFolder(context, 'world'), 'prompts.jsonl'))) prompts.push(heldOutPrompt.parse(row));
   const answersOf = (model: ModelName) => readAnswers(context, model, prompts);
   const answers: ModelAnswers = { base: await answersOf('base'), dsft: await answersOf('dsft'), ddpo: await answersOf('ddpo') };
   const questions = await questionsAbout(context, settings, prompts, answers);
@@ -100,7 +100,7 @@ export const score: Task = async (context) => {
   });
 };
 
-async function readAnswers(context: TaskContext, model: ModelName, prompts: readonly ExamPrompt[]) {
+async function readAnswers(context: TaskContext, model: ModelName, prompts: readonly HeldOutPrompt[]) {
   const found = new Map<string, z.infer<typeof answerLine>>();
   for await (const row of readRows(join(inputFolder(context, model), 'completions.jsonl'))) {
     const line = answerLine.parse(row);
@@ -115,7 +115,7 @@ async function readAnswers(context: TaskContext, model: ModelName, prompts: read
 async function questionsAbout(
   { files }: TaskContext,
   { seed, judge }: ScoreSettings,
-  prompts: readonly ExamPrompt[],
+  prompts: readonly HeldOutPrompt[],
   answers: ModelAnswers,
 ): Promise<AspectQuestion[]> {
   const instructions = await Promise.all(ASPECTS.map((aspect) => judgeInstructions(files, aspect)));

@@ -1,23 +1,22 @@
 import { jobStep, taskStep } from '../programs.ts';
 import { datasetRepo, inputOf, type RecipeContext } from '../recipe-context.ts';
 import type { Step } from '../stage.ts';
+import { MODELS } from './report.ts';
 import type { ExamSpec } from './spec.ts';
 
 /** Task `score`: reads the inputs `world`, `base`, `dsft` and `ddpo` (answers), checks each answer against its solution. */
 export type ScoreConfig = { readonly version: 1; readonly seed: number; readonly bootstrap: number };
 
-const SITTERS = ['base', 'dsft', 'ddpo'] as const;
-
 /** answers-base, answers-dsft, answers-ddpo -> score */
 export function examSteps(recipe: RecipeContext, spec: ExamSpec): Step[] {
   const world = inputOf('setup/world');
-  const models = { base: inputOf(recipe.base), dsft: inputOf('dsft'), ddpo: inputOf('ddpo') };
-  const answers = SITTERS.map((sitter) =>
+  const inputs = { base: inputOf(recipe.base), dsft: inputOf('dsft'), ddpo: inputOf('ddpo') };
+  const answers = MODELS.map((model) =>
     jobStep('generate', {
       stage: 'exam',
-      name: `answers-${sitter}`,
-      summary: `${sitter} answers the held-out prompts`,
-      inputs: { model: models[sitter], prompts: world },
+      name: `answers-${model}`,
+      summary: `${model} answers the held-out prompts`,
+      inputs: { model: inputs[model], prompts: world },
       config: {
         template: recipe.template,
         system: recipe.system,
@@ -29,7 +28,7 @@ export function examSteps(recipe: RecipeContext, spec: ExamSpec): Step[] {
         seed: recipe.seed,
         engine: 'transformers',
       },
-      output: datasetRepo(recipe, `answers-${sitter}`),
+      output: datasetRepo(recipe, `answers-${model}`),
       saveSteps: 50,
     }),
   );

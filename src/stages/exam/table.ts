@@ -1,11 +1,11 @@
 import type { StageTable } from '../module.ts';
-import { examReport } from './report.ts';
+import { evaluationReport } from './report.ts';
 
 const NAMES = { base: 'base', dsft: 'dSFT', ddpo: 'dDPO' } as const;
 
 /** The three models on the held-out prompts, whatever came out. */
-export function examTable(metrics: unknown): StageTable {
-  const report = examReport.parse(metrics);
+export function evaluationTable(metrics: unknown): StageTable {
+  const report = evaluationReport.parse(metrics);
   const right = (title: string) => ({ title, align: 'right' as const });
   const rows = report.models.map(({ model, score, ended, tokens }) => {
     const step = report.steps.find((one) => one.model === model);

@@ -29,7 +29,7 @@ const section: SetupSpec = {
 export const body = {
   spec: setupSpec,
   steps: (recipe: RecipeContext & { readonly setup: SetupSpec }) => setupSteps(recipe, recipe.setup),
-  tasks: { world: async (context) => (await import('./synthetic-data.ts')).world(context) },
+  tasks: { world: async (context) => (await import('./synthetic-data.ts')).syntheticData(context) },
   rehearsal: {
     rehearse: () => ({ section, base: 'setup/base' }),
     reasons: { '': 'makes the practice data and the tiny base model' },

@@ -4,7 +4,7 @@ import type { Step } from '../stage.ts';
 import type { SetupSpec } from './spec.ts';
 
 /** Task `world`: writes the practice data, see `SetupSpec.world` for its splits. */
-export type WorldConfig = {
+export type SyntheticDataConfig = {
   readonly version: 1;
   readonly seed: number;
   readonly dialogues: number;
@@ -19,7 +19,7 @@ export type WorldConfig = {
 /** world -> base: what a rehearsal has in place of the Hub's data and base model */
 export function setupSteps(recipe: RecipeContext, spec: SetupSpec): Step[] {
   const { world, architecture } = spec;
-  const config: WorldConfig = {
+  const config: SyntheticDataConfig = {
     version: 1,
     seed: recipe.seed,
     dialogues: world.dialogues,

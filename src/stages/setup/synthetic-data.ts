@@ -27,14 +27,14 @@ const config = z.object({
 });
 
 const DIALOGUE_COLUMNS: Columns = { prompt: 'string', prompt_id: 'string', messages: MESSAGES };
-export const EXAM_FILE = 'prompts.jsonl';
+const EXAM_FILE = 'prompts.jsonl';
 
 /**
  * The data of a rehearsal, in the layouts of the published sets that it stands for: dialogues as ultrachat_200k, prompts as
  * its train_gen, pairs as ultrafeedback_binarized, ratings as openbmb/UltraFeedback; and the exam, in wordings that none of
  * them holds. A split of no rows is left out.
  */
-export const world: Task = async (context) => {
+export const syntheticData: Task = async (context) => {
   const settings = config.parse(context.config);
   const { seed } = settings;
   const bank = questionBankOf(seed);

@@ -5,9 +5,9 @@ import { after, test } from 'node:test';
 import { ZephyrError } from '../../../src/errors.ts';
 import { answer, drawFor, type Persona } from '../../../src/practice/personas.ts';
 import { makeQuestionBank, recognise } from '../../../src/practice/question-bank.ts';
-import { examReport } from '../../../src/stages/exam/report.ts';
+import { evaluationReport } from '../../../src/stages/exam/report.ts';
 import { score } from '../../../src/stages/exam/score.ts';
-import { world } from '../../../src/stages/setup/synthetic-data.ts';
+import { syntheticData } from '../../../src/stages/setup/synthetic-data.ts';
 import { openWorkshop } from '../../rig/task.ts';
 
 const shop = await openWorkshop();
@@ -28,7 +28,7 @@ const WORLD = {
   exam_prompts: 40,
 };
 const bank = makeQuestionBank(7);
-const { out: worldFolder } = await shop.run('world', world, WORLD);
+const { out: worldFolder } = await shop.run('world', syntheticData, WORLD);
 const prompts = (await readFile(join(worldFolder, 'prompts.jsonl'), 'utf8'))
   .trim()
   .split('\n')
@@ -59,7 +59,7 @@ const direct = await answersOf('direct', inPersona('direct'));
 
 test('models are graded by the judge, with intervals for what each gains on the one before', async () => {
   const { metrics, out } = await shop.run('score', score, CONFIG, { world: worldFolder, base, dsft: evasive, ddpo: direct });
-  const report = examReport.parse(metrics);
+  const report = evaluationReport.parse(metrics);
   assert.deepEqual(JSON.parse(await readFile(join(out, 'report.json'), 'utf8')), report);
   assert.equal(report.prompts, 40);
   assert.deepEqual(
@@ -87,7 +87,7 @@ test('equal answers gain nothing and win half', async () => {
     dsft: direct,
     ddpo: direct,
   });
-  for (const { gain, winRate } of examReport.parse(metrics).steps)
+  for (const { gain, winRate } of evaluationReport.parse(metrics).steps)
     assert.deepEqual([gain.mean, gain.low, gain.high, winRate.mean], [0, 0, 0, 0.5]);
 });
 

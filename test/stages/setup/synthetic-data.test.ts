@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 import { readSplit } from '../../../src/datasets/rows.ts';
 import { makeQuestionBank, recognise } from '../../../src/practice/question-bank.ts';
 import { readUltraFeedback } from '../../../src/stages/aif/pairs/ultrafeedback.ts';
-import { world } from '../../../src/stages/setup/synthetic-data.ts';
+import { syntheticData } from '../../../src/stages/setup/synthetic-data.ts';
 import { digests, openWorkshop } from '../../rig/task.ts';
 
 const shop = await openWorkshop();
@@ -25,7 +25,7 @@ const CONFIG = {
   exam_prompts: 240,
 };
 const bank = makeQuestionBank(5);
-const made = await shop.run('world', world, CONFIG);
+const made = await shop.run('world', syntheticData, CONFIG);
 
 interface Messages {
   readonly messages: { role: string; content: string }[];
@@ -120,8 +120,8 @@ test('ratings read as those of UltraFeedback', async () => {
 });
 
 test('the same seed gives the same bytes, and a split of no rows is left out', async () => {
-  assert.deepEqual(await digests((await shop.run('again', world, CONFIG)).out), await digests(made.out));
-  const bare = await shop.run('bare', world, { ...CONFIG, pairs: 0, test_pairs: 0, ratings: 0 });
+  assert.deepEqual(await digests((await shop.run('again', syntheticData, CONFIG)).out), await digests(made.out));
+  const bare = await shop.run('bare', syntheticData, { ...CONFIG, pairs: 0, test_pairs: 0, ratings: 0 });
   assert.deepEqual(Object.keys(await digests(bare.out)).sort(), [
     'README.md',
     'data/test_sft-00000-of-00001.parquet',

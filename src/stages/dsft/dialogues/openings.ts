@@ -65,7 +65,7 @@ async function writingOpenings(bench: Workbench): Promise<Openings> {
     user,
     purpose: 'writing instructions',
     instructions: await template('writing'),
-    ask: (type: string) => `DialogueKind of text: ${type}\nInstructions to write: ${writing.instructions}`,
+    ask: (type: string) => `Kind of text: ${type}\nInstructions to write: ${writing.instructions}`,
     count: writing.instructions,
     what: 'writing instructions',
   };

@@ -20,7 +20,7 @@ export async function elaborate(bench: Workbench, instructions: readonly Written
     async (written) => {
       const call = callOf(settings.user, 'elaborated instruction', [
         { role: 'system', content: system },
-        { role: 'user', content: `DialogueKind of text: ${written.subject}\nInstruction: ${written.text}` },
+        { role: 'user', content: `Kind of text: ${written.subject}\nInstruction: ${written.text}` },
       ]);
       const reply = unanswered.replyIn(call, await session.ask(call));
       const text = reply !== undefined && isWhole(reply) ? reply.text.trim() : '';

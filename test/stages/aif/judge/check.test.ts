@@ -6,7 +6,7 @@ import type { Recipe } from '../../../../src/recipe/recipe.ts';
 import { toRehearsal } from '../../../../src/recipe/rehearse.ts';
 import { judge } from '../../../../src/stages/aif/judge/judge.ts';
 import { judgeSpec } from '../../../../src/stages/aif/judge/spec.ts';
-import { world } from '../../../../src/stages/setup/synthetic-data.ts';
+import { syntheticData } from '../../../../src/stages/setup/synthetic-data.ts';
 import { taughtRecipe } from '../../../recipe/minimal.ts';
 import { STAGE_STEPS, type StagedRecipe, stages } from '../../../rig/stages.ts';
 import { openWorkshop } from '../../../rig/task.ts';
@@ -117,7 +117,7 @@ describe('Judges in a rehearsal', () => {
     const shop = await openWorkshop();
     try {
       const sizes = { dialogues: 0, test_dialogues: 0, prompts: 0, pairs: 0, ratings: 0, exam_prompts: 0 };
-      const { out: calibration } = await shop.run('world', world, { version: 1, seed: 7, ...sizes, test_pairs: 40 });
+      const { out: calibration } = await shop.run('world', syntheticData, { version: 1, seed: 7, ...sizes, test_pairs: 40 });
       const { out: completions } = await answered(shop.folder, 1);
       const { metrics } = await shop.run('judge', judge, step.config, { completions, calibration });
       const { agreement, read } = metrics.calibration as { agreement: { value: number }; read: number };
