@@ -95,14 +95,22 @@ const PREFIX = 9;
 
 /** `CRC-32 of the JSON in 8 hex digits, blank, JSON, newline`. JSON has no raw newline, so a line is a record. */
 export function encodeRecord(record: LogRecord): Buffer {
-  const counts = record.t === 'done' && { in: wholeCount(record.in), out: wholeCount(record.out) };
-  const json = JSON.stringify({ ...record, ...counts });
+  const json = JSON.stringify(inOrder(record));
   const line = Buffer.allocUnsafe(PREFIX + Buffer.byteLength(json) + 1);
   line.write(json, PREFIX);
   line[line.length - 1] = 10;
   const sum = crc32(line.subarray(PREFIX, -1));
   line.write(`${sum.toString(16).padStart(8, '0')} `, 0, 'latin1');
   return line;
+}
+
+/** The members in the order that `readHead` knows: it would not see a batch that is named after the model. */
+function inOrder(record: LogRecord): LogRecord {
+  if (record.t === 'intent') {
+    const { t, k, a, at, est, b, model, teacher } = record;
+    return { t, k, a, at, est, b, model, teacher };
+  }
+  return record.t === 'done' ? { ...record, in: wholeCount(record.in), out: wholeCount(record.out) } : record;
 }
 
 /** A server that counts its tokens in halves must not make an answer unreadable that was paid for. */
