@@ -196,6 +196,12 @@ const HUB_VERB: Verb = {
 function paperVerbs(program: Command): Verb[] {
   return [
     {
+      usage: 'init [recipe]',
+      about: 'write a recipe to begin with into this folder',
+      load: async () => (await import('./commands/init.ts')).init,
+      options: [],
+    },
+    {
       usage: 'schema <kind>',
       about: 'JSON Schema of a recipe or a target, for editors',
       load: async () => (await import('./commands/schema.ts')).schema,

@@ -1,10 +1,11 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type * as z from 'zod';
 import { shellWord, ZephyrError } from '../errors.ts';
 import type { Path } from '../stages/mistake.ts';
 import type { Stage } from '../stages/module.ts';
+import { didYouMean } from '../stages/nearest.ts';
 import { checkRecipe } from './check.ts';
 import { Complaints } from './complaints.ts';
 import { mistakesIn } from './mistakes.ts';
@@ -30,6 +31,7 @@ export interface LoadOptions {
  * `file:line:column: message`.
  */
 export async function loadRecipe(fileOrName: string, { stages, set, env, root }: LoadOptions): Promise<Recipe> {
+  refuseMissing(fileOrName, root);
   const yaml = await readYaml(recipeFile(fileOrName, root), 'recipe');
   if (String((yaml.data as { format?: unknown }).format).startsWith('zephyr-plan/'))
     throw new ZephyrError(`Cannot read recipe "${fileOrName}": it is a saved plan`, {
@@ -66,6 +68,21 @@ export function recipeSource(
   const own = Object.entries(env).filter(([name]) => RECIPE_VARIABLES.includes(name));
   const target = on === undefined ? {} : { on: /[/.]/.test(on) ? resolve(on) : on };
   return { file: resolve(recipeFile(fileOrName, root)), set: [...set], ...target, env: Object.fromEntries(own) };
+}
+
+/** Names of the recipes that zephyr brings. */
+export function shippedRecipes(root: string): string[] {
+  return readdirSync(join(root, 'configs'))
+    .flatMap((file) => (file.endsWith('.yaml') ? [basename(file, '.yaml')] : []))
+    .sort();
+}
+
+function refuseMissing(fileOrName: string, root: string | undefined): void {
+  if (root === undefined || fileOrName === '' || existsSync(recipeFile(fileOrName, root))) return;
+  const names = shippedRecipes(root);
+  throw new ZephyrError(`Cannot read recipe "${fileOrName}": there is no such file${didYouMean(fileOrName, names)}`, {
+    hint: `zephyr's own go by their names (${names.join(', ')}); zephyr init writes one into this folder`,
+  });
 }
 
 function recipeFile(fileOrName: string, root: string | undefined): string {

@@ -1,6 +1,6 @@
 """Makes a virtual environment that holds what is pinned: `python make.py FOLDER SCRATCH REQUIREMENTS...`.
 
-It says what it does as JSON Lines on stdout, keeps what pip printed in SCRATCH.log, and holds SCRATCH.lock while it works, which
+It says what it does as JSON Lines on stdout, keeps pip's own log in SCRATCH.log, and holds SCRATCH.lock while it works, which
 the kernel frees with the last process that works on it. The stamp in FOLDER is written last: without one the work goes on where
 it was cut off. With `check` for SCRATCH it only tells by its exit status whether all is there. It runs before any package is
 installed, so it needs the standard library alone.
@@ -85,9 +85,10 @@ def install(folder: Path, requirements: list[Path], log: Path) -> None:
     command += ["--progress-bar=off", *(part for file in requirements for part in ("-r", str(file)))]
     total = sum(bool(re.match(r"\s*[A-Za-z0-9]", line)) for file in requirements for line in file.read_text().splitlines())
     found = 0
-    with log.open("w") as kept, subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, close_fds=False
-    ) as pip:
+    # pip adds to it, and says there alone why an index did not answer
+    log.unlink(missing_ok=True)
+    command += ["--log", str(log)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, close_fds=False) as pip:
 
         def stop(*_: object) -> Never:
             pip.terminate()
@@ -97,7 +98,6 @@ def install(folder: Path, requirements: list[Path], log: Path) -> None:
         assert pip.stdout is not None
         lines = []
         for line in pip.stdout:
-            kept.write(line)
             lines.append(line.strip())
             if match := re.match(r"\s*(?:Collecting|Requirement already satisfied:) (\S+)", line):
                 found += 1
@@ -110,7 +110,7 @@ def install(folder: Path, requirements: list[Path], log: Path) -> None:
                 say(doing="retry")
     if pip.returncode == 0:
         return
-    text = "\n".join(lines)
+    text = log.read_text(errors="replace") if log.exists() else "\n".join(lines)
     said = next((line for line in reversed(lines) if line.startswith("ERROR:")), lines[-1] if lines else "it said nothing")
     reason = "full" if FULL.search(text) else "away" if AWAY.search(text) else "unfit" if UNFIT.search(text) else "other"
     fail(reason, said.removeprefix("ERROR: "))
