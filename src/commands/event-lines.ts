@@ -33,11 +33,12 @@ export function pastInWords({ state, lines }: RunLook, most: number): string[] {
 }
 
 /** Prints every line of the log on stdout, in words or, with `--json`, as it is; says whether there was one so far. */
-export function eventPrinter({ json = false }: Options): (lines: readonly LogLine[]) => boolean {
+export function eventPrinter({ json = false }: Options): (look: RunLook | undefined) => Promise<boolean> {
   const redact = redactor(knownSecrets);
   const words = plainLines({ dates: true });
   let isAny = false;
-  return (lines) => {
+  return async (look) => {
+    const lines = look?.lines ?? [];
     isAny ||= lines.length > 0;
     const texts = json ? lines.map(({ text }) => text) : lines.flatMap(({ event, at }) => words(event, at));
     for (const text of texts) process.stdout.write(`${redact(text)}\n`);

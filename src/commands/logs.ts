@@ -1,14 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, ZephyrError } from '../errors.ts';
-import type { Target } from '../recipe/target.ts';
-import { openTargetBackend } from './backend.ts';
 import { type Options, openContext } from './context.ts';
 import { eventPrinter } from './event-lines.ts';
-import { logCopier } from './log-copier.ts';
+import { jobPrinter } from './log-copier.ts';
 import { type RunLook, RunWatch } from './look-at-run.ts';
 import { silentHub } from './run-end.ts';
 import { runExit } from './run-exit.ts';
-import { lookShower } from './run-history.ts';
 
 /** Milliseconds between two looks at the logs; the Hub is asked at every fourth. */
 const POLL_MS = 500;
@@ -21,8 +18,8 @@ type LogsOptions = Options & { readonly follow?: boolean; readonly events?: bool
  * With `--events` what zephyr did and saw, from the run's log.
  */
 export async function logs([id]: string[], options: LogsOptions): Promise<number> {
-  const { json, events, follow } = options;
-  if (json === true && events !== true)
+  const { json = false, events = false, follow = false } = options;
+  if (json && !events)
     throw new ZephyrError('Cannot print as JSON what jobs have printed', {
       hint: `its events are: zephyr logs ${id} --events --json`,
     });
@@ -30,15 +27,10 @@ export async function logs([id]: string[], options: LogsOptions): Promise<number
   const watch = new RunWatch(context, id as string);
   let look: RunLook | undefined = await watch.look();
   const { run } = look.state;
-  const { workspace } = await openTargetBackend(context, look.state.target as Target);
-  const copy = logCopier(context, workspace, look.state);
-  const attach = lookShower(context);
-  const print = eventPrinter(options);
+  const show = events ? eventPrinter(options) : await jobPrinter(context, look, follow);
   for (let poll = 1; ; poll += 1) {
-    if (follow === true && events !== true && look !== undefined) attach(look);
-    const isThere = events === true ? print(look?.lines ?? []) : await copy();
-    if (follow !== true && !isThere) throw nothing(run, events === true, id as string);
-    if (follow !== true || (look !== undefined && runExit(look.state, look.job) !== EXIT.running)) return EXIT.done;
+    if (!(await show(look)) && !follow) throw nothing(run, events, id as string);
+    if (!follow || (look !== undefined && runExit(look.state, look.job) !== EXIT.running)) return EXIT.done;
     await sleep(POLL_MS, undefined, { signal: context.signal }).catch(() => undefined);
     if (context.signal.aborted) return EXIT.detached;
     look = poll % POLLS_A_LOOK === 0 ? await watch.look().catch((error: unknown) => silentHub(error, context.emit)) : undefined;

@@ -14,28 +14,29 @@ export function plainLines({ dates = false } = {}): (event: RunEvent, now: numbe
   const printed = new Map<string, Printed>();
   /** when a transfer was printed last */
   const moved = new Map<string, number>();
+
+  function transferText(event: Extract<RunEvent, { type: 'transfer' }>, now: number): string[] {
+    const key = `${event.stage}/${event.step} ${event.what}`;
+    const isEnd = event.progress.done >= event.progress.total;
+    if (!isEnd && now - (moved.get(key) ?? Number.NEGATIVE_INFINITY) < LEAST_GAP) return [];
+    moved.set(key, now);
+    return [Object.values(transferParts(event)).join('  ')];
+  }
+
+  function textsOf(event: RunEvent, wording: Wording | undefined, now: number): string[] {
+    if (wording !== undefined) return [`${MARKS[wording.mark] ?? ''}${wording.text}`, ...wording.more];
+    if (event.type === 'transfer') return transferText(event, now);
+    const step = 'step' in event ? steps.get(event.stage, event.step) : undefined;
+    return step !== undefined && isDue(printed, step, now) ? [progressText(step)] : [];
+  }
+
   return (event, now) => {
-    const before = steps.about(event);
-    const wording = wordingOf(event, before);
+    const wording = wordingOf(event, steps.about(event));
     steps.apply(event, now);
     const iso = new Date(now * 1000).toISOString();
     const time = `${dates ? `${iso.slice(0, 10)} ` : ''}${iso.slice(11, 19)}Z`;
-    if (wording !== undefined) {
-      const { mark, text, more } = wording;
-      const where = [wording.stage, wording.step].filter((part) => part !== undefined).join('/') || 'zephyr';
-      return [`${MARKS[mark] ?? ''}${text}`, ...more].map((line) => `${time} ${where}  ${line}`);
-    }
-    if (event.type === 'transfer') {
-      const key = `${event.stage}/${event.step} ${event.what}`;
-      const isEnd = event.progress.done >= event.progress.total;
-      if (!isEnd && now - (moved.get(key) ?? Number.NEGATIVE_INFINITY) < LEAST_GAP) return [];
-      moved.set(key, now);
-      return [`${time} ${event.stage}/${event.step}  ${Object.values(transferParts(event)).join('  ')}`];
-    }
-    const after = 'step' in event ? steps.get(event.stage, event.step) : undefined;
-    return after !== undefined && isDue(printed, after, now)
-      ? [`${time} ${after.stage}/${after.step}  ${progressText(after)}`]
-      : [];
+    const where = 'step' in event ? `${event.stage}/${event.step}` : 'stage' in event ? event.stage : 'zephyr';
+    return textsOf(event, wording, now).map((line) => `${time} ${where}  ${line}`);
   };
 }
 
