@@ -21,7 +21,7 @@ const TAIL_BYTES = 32 * 1024;
  */
 export class FolderWorkspace implements Workspace {
   readonly kind: 'local' | 'shared-disk';
-  readonly pollMs: number;
+  pollMs: number;
   readonly root: string;
   readonly hub: Hub;
 

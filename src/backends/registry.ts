@@ -28,13 +28,13 @@ export interface BackendModule<Options extends z.ZodType = z.ZodType> {
   readonly open: (options: z.output<Options>, place: BackendPlace) => Promise<Backend>;
 }
 
-function backend<Options extends z.ZodType>(module: BackendModule<Options>): BackendModule<Options> {
+export function defineBackend<Options extends z.ZodType>(module: BackendModule<Options>): BackendModule<Options> {
   return module;
 }
 
 /** The only list of backends: target files, their schema and `openBackend` go by it. */
 export const BACKENDS = {
-  process: backend({
+  process: defineBackend({
     options: processOptions,
     nodes: 1,
     open: async (options, place) => {
@@ -51,8 +51,8 @@ export const BACKENDS = {
       return { scheduler, workspace };
     },
   }),
-  docker: backend({ options: dockerOptions, nodes: 1, open: (options, place) => openContainers('docker', options, place) }),
-  podman: backend({ options: podmanOptions, nodes: 1, open: (options, place) => openContainers('podman', options, place) }),
+  docker: defineBackend({ options: dockerOptions, nodes: 1, open: (options, place) => openContainers('docker', options, place) }),
+  podman: defineBackend({ options: podmanOptions, nodes: 1, open: (options, place) => openContainers('podman', options, place) }),
 };
 
 async function openContainers(

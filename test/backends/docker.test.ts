@@ -9,7 +9,7 @@ import { followJob } from '../../src/backends/follow.ts';
 import { openBackend } from '../../src/backends/registry.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import type { JobHandle } from '../../src/model/job.ts';
-import { backendContract } from '../contracts/backend.ts';
+import { schedulerContract } from '../contracts/scheduler.ts';
 import { layJob, ROOT } from '../rig/job-rig.ts';
 
 const docker = (...argv: string[]) => spawnSync('docker', argv, { encoding: 'utf8' });
@@ -27,7 +27,7 @@ if (reason !== undefined && process.env.ZEPHYR_TEST_REQUIRE === 'docker')
   throw new Error(`Cannot test the docker backend: ${reason}`);
 const options = { image: image ?? 'none' };
 
-backendContract({
+schedulerContract({
   name: 'docker',
   options,
   skip: reason,

@@ -8,7 +8,8 @@ import { test } from 'node:test';
 import { FolderWorkspace } from '../../src/backends/folder-workspace.ts';
 import { ProcessScheduler } from '../../src/backends/process.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
-import { backendContract } from '../contracts/backend.ts';
+import { schedulerContract } from '../contracts/scheduler.ts';
+import type { FakeQueue } from '../rig/fake-queue.ts';
 import { layJob, ROOT } from '../rig/job-rig.ts';
 
 const venv = process.env.ZEPHYR_TEST_PYTHON ?? join(ROOT, '.venv', 'bin', 'python');
@@ -16,13 +17,25 @@ const python = existsSync(venv)
   ? venv
   : spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).stdout.trim();
 
-backendContract({
+schedulerContract({
   name: 'process',
   options: { python },
   skip: python === '' ? 'no python3 here' : undefined,
   torch: spawnSync(python, ['-c', 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)']).status === 0,
   killSupervisor: async (handle) => {
     process.kill(Number(handle.id.split(':')[0]), 'SIGKILL');
+  },
+});
+
+schedulerContract({
+  name: 'queue',
+  options: { python },
+  skip: python === '' ? 'no python3 here' : undefined,
+  torch: false,
+  isCluster: true,
+  killSupervisor: async (handle, { scheduler }) => {
+    const running = await (scheduler as FakeQueue).node.find(handle.labels);
+    process.kill(Number(running?.id.split(':')[0]), 'SIGKILL');
   },
 });
 

@@ -7,14 +7,19 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import type { Backend } from '../../src/backends/backend.ts';
+import type { FolderWorkspace } from '../../src/backends/folder-workspace.ts';
 import { type Followed, followJob } from '../../src/backends/follow.ts';
-import { openBackend } from '../../src/backends/registry.ts';
+import { BACKENDS, openBackend } from '../../src/backends/registry.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { type JobHandle, jobHandle } from '../../src/model/job.ts';
+import { fakeQueue } from '../rig/fake-queue.ts';
 import { type ClientOrder, isThere, layJob, processesWith, ROOT, until } from '../rig/job-rig.ts';
 
-export interface BackendUnderTest {
+/** One more than zephyr has: to add a backend is to add one to this list. */
+export const TEST_BACKENDS = { ...BACKENDS, queue: fakeQueue };
+
+export interface SchedulerUnderTest {
   readonly name: string;
   readonly options: Record<string, unknown>;
   /** reason why the whole suite cannot run here */
@@ -22,12 +27,14 @@ export interface BackendUnderTest {
   /** whether the job's Python holds torch, so that several ranks can be started */
   readonly torch: boolean;
   /** kills what watches over the job, so that it can record nothing */
-  killSupervisor(handle: JobHandle): Promise<void>;
+  killSupervisor(handle: JobHandle, backend: Backend): Promise<void>;
+  /** whether its jobs are seen from every machine */
+  readonly isCluster?: boolean;
 }
 
-/** What every backend promises, tried on real processes. */
-export function backendContract({ name, options, skip, torch, killSupervisor }: BackendUnderTest): void {
-  describe(`backend ${name}`, { skip: skip ?? false }, () => {
+/** What every scheduler promises, tried on real processes. */
+export function schedulerContract({ name, options, skip, torch, killSupervisor, isCluster = false }: SchedulerUnderTest): void {
+  describe(`scheduler ${name}`, { skip: skip ?? false }, () => {
     let home: string;
     let backend: Backend;
     let hub: Hub;
@@ -39,7 +46,7 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
       home = await mkdtemp(join(tmpdir(), 'zephyr-backend-'));
       place = { host: 'here/boot', root: ROOT, cache: join(home, 'cache'), jobs: join(home, 'jobs') };
       hub = await openLocalHub(join(home, 'hub'));
-      backend = await openBackend({ backend: name, options }, { ...place, hub });
+      backend = await openBackend({ backend: name, options }, { ...place, hub }, TEST_BACKENDS);
     });
     after(async () => {
       for (const handle of handles) {
@@ -54,6 +61,7 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
       const run = `run-${process.pid}-${count}`;
       return await layJob(place.jobs, fixture, config, { run, stage: 'dsft', step: 'prepare', epoch: 1 }, processes);
     }
+    const folderOf = ({ place: at }: { readonly place: string }): string => (backend.workspace as FolderWorkspace).folder(at);
     async function submit(...job: Parameters<typeof lay>): Promise<JobHandle> {
       const handle = await backend.scheduler.submit(await lay(...job));
       handles.push(handle);
@@ -153,7 +161,7 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
       assert.equal(one.handle.id, two.handle.id);
       const third = await backend.scheduler.submit(request);
       assert.equal(third.id, one.handle.id);
-      await until('the program is up', () => isThere(join(request.place, 'ready-0')));
+      await until('the program is up', () => isThere(join(folderOf(request), 'ready-0')));
       await backend.scheduler.cancel(third, 5);
       // an ended one too: a second run under the same name would overwrite what the first left
       assert.equal((await backend.scheduler.submit(request)).id, third.id);
@@ -165,16 +173,16 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
 
     it('gives a program the time to save when it is cancelled', async () => {
       const handle = await submit('graceful', { save_seconds: 0.5 });
-      await until('the program is up', () => isThere(join(handle.place, 'ready-0')));
+      await until('the program is up', () => isThere(join(folderOf(handle), 'ready-0')));
       assert.deepEqual(await backend.scheduler.cancel(handle, 20), { state: 'exited', code: 75, outOfMemory: false });
-      assert.ok(await isThere(join(handle.place, 'saved-0')));
+      assert.ok(await isThere(join(folderOf(handle), 'saved-0')));
       assert.deepEqual(await backend.scheduler.cancel(handle, 20), { state: 'exited', code: 75, outOfMemory: false });
     });
 
     it('kills a program that ignores SIGTERM, with all that it started', async () => {
       const marker = `marker-${process.pid}-${count}`;
       const handle = await submit('stubborn', { children: 2, marker });
-      await until('the program is up', () => isThere(join(handle.place, 'ready-0')));
+      await until('the program is up', () => isThere(join(folderOf(handle), 'ready-0')));
       assert.equal((await processesWith(marker)).length, 2);
       assert.deepEqual(await backend.scheduler.cancel(handle, 1), { state: 'exited', code: 137, outOfMemory: false });
       assert.deepEqual(await processesWith(marker), []);
@@ -191,8 +199,8 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
     it('leaves no process behind when what watches over the job is killed', async () => {
       const marker = `marker-${process.pid}-${count}`;
       const handle = await submit('stubborn', { children: 2, marker });
-      await until('the program is up', () => isThere(join(handle.place, 'ready-0')));
-      await killSupervisor(handle);
+      await until('the program is up', () => isThere(join(folderOf(handle), 'ready-0')));
+      await killSupervisor(handle, backend);
       const { state } = await ended(handle);
       assert.deepEqual(state, { state: 'exited', code: 137, outOfMemory: false });
       assert.deepEqual(await processesWith(marker), []);
@@ -202,9 +210,9 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
       skip: torch ? false : 'no torch here',
     }, async () => {
       const handle = await submit('graceful', {}, 2);
-      for (const rank of [0, 1]) await until('the rank is up', () => isThere(join(handle.place, `ready-${rank}`)));
+      for (const rank of [0, 1]) await until('the rank is up', () => isThere(join(folderOf(handle), `ready-${rank}`)));
       assert.deepEqual(await backend.scheduler.cancel(handle, 30), { state: 'exited', code: 75, outOfMemory: false });
-      for (const rank of [0, 1]) assert.ok(await isThere(join(handle.place, `saved-${rank}`)));
+      for (const rank of [0, 1]) assert.ok(await isThere(join(folderOf(handle), `saved-${rank}`)));
     });
 
     it('reports why one of several ranks refused its input', { skip: torch ? false : 'no torch here' }, async () => {
@@ -220,10 +228,10 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
         const handle = await submit('nosy');
         await ended(handle);
         for (const file of ['out/seen.json', 'log.txt', 'job.json']) {
-          assert.ok(!(await readFile(join(handle.place, file), 'utf8')).includes(canary), `${file} holds the canary`);
+          assert.ok(!(await readFile(join(folderOf(handle), file), 'utf8')).includes(canary), `${file} holds the canary`);
         }
         const { environ, read_input, read_link, write_home, uid } = JSON.parse(
-          await readFile(join(handle.place, 'out', 'seen.json'), 'utf8'),
+          await readFile(join(folderOf(handle), 'out', 'seen.json'), 'utf8'),
         );
         assert.equal(environ.HF_HUB_OFFLINE, '1');
         assert.equal(environ.OMP_NUM_THREADS, '1');
@@ -234,12 +242,21 @@ export function backendContract({ name, options, skip, torch, killSupervisor }: 
       }
     });
 
-    it('does not call a job dead that runs on another machine', async () => {
+    it('says whether a job can be seen from another machine, and calls none dead that cannot', async () => {
       const handle = await submit('graceful');
-      const elsewhere = await openBackend({ backend: name, options }, { ...place, hub, host: 'elsewhere/boot' });
-      assert.equal((await elsewhere.scheduler.state(handle)).state, 'unknown');
-      assert.equal((await elsewhere.scheduler.cancel(handle, 0)).state, 'unknown');
+      assert.equal(backend.scheduler.reaches(handle), true);
+      assert.notEqual(backend.scheduler.reaches({ ...handle, backend: 'another' }), true);
+      const elsewhere = await openBackend({ backend: name, options }, { ...place, hub, host: 'elsewhere/boot' }, TEST_BACKENDS);
+      assert.equal(elsewhere.scheduler.reaches(handle) === true, isCluster);
+      assert.equal(backend.scheduler.reaches(handle, 'elsewhere/boot') === true, isCluster);
+      assert.equal((await elsewhere.scheduler.state(handle)).state, isCluster ? 'running' : 'unknown');
+      if (!isCluster) assert.equal((await elsewhere.scheduler.cancel(handle, 0)).state, 'unknown');
       assert.deepEqual(await backend.scheduler.state(handle), { state: 'running' });
+    });
+
+    it('says what a node offers, for a target that asks for what there is', async () => {
+      const { device, cores } = await backend.scheduler.hardware();
+      assert.ok(['cpu', 'cuda'].includes(device) && cores >= 1);
     });
   });
 }
