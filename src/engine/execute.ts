@@ -140,7 +140,7 @@ async function make(
   return artifact;
 }
 
-type Work = {
+type WorkResult = {
   readonly folder: string;
   readonly metrics: Readonly<Record<string, unknown>>;
   readonly versions: Readonly<Record<string, string>>;
@@ -153,7 +153,7 @@ async function work(
   run: StageRun,
   step: PlannedStep,
   bound: Bound,
-): Promise<Work | { failure: Failure }> {
+): Promise<WorkResult | { failure: Failure }> {
   if (step.work.kind === 'task') {
     const prefetch = plan.steps.find(({ stage, name }) => stage === step.stage && name === step.prefetch);
     const { folder, result } = await runTask(engine, run, { ...step, work: step.work }, bound.inputs, prefetch);

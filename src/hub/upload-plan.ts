@@ -182,10 +182,10 @@ export async function askWays(
   return found;
 }
 
-type BatchObject = z.infer<typeof batchAnswer>['objects'][number];
+type LfsBatchObject = z.infer<typeof batchAnswer>['objects'][number];
 
 /** Without actions the Hub holds the file. */
-function wayOf({ oid, blob }: Omit<LargeFile, 'way'>, action: string, answer: BatchObject | undefined): UploadWay {
+function wayOf({ oid, blob }: Omit<LargeFile, 'way'>, action: string, answer: LfsBatchObject | undefined): UploadWay {
   if (answer?.error !== undefined)
     throw new ZephyrError(`Cannot ${action}: ${answer.error.message.replace(/\.+$/, '')}`, { exit: 'preflight' });
   const upload = answer?.actions?.upload;

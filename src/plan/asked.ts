@@ -12,7 +12,7 @@ import type { Decision } from './explain.ts';
 import type { Plan } from './plan.ts';
 import { type PlanPrice, pricePlan } from './price.ts';
 
-type Teachers = Recipe['teachers'];
+type RecipeTeachers = Recipe['teachers'];
 
 /** A stage that would ask teachers for money without a cap. */
 export interface Uncapped {
@@ -32,7 +32,7 @@ function askedTeachers(decisions: readonly Decision[]): Set<string> {
  * The environment variables that hold the keys of all servers that may be asked, and whose these are: `judge`,
  * `judge.failover.0`, in the order in which they come.
  */
-export function wantedKeys(decisions: readonly Decision[], teachers: Teachers): Map<string, string[]> {
+export function wantedKeys(decisions: readonly Decision[], teachers: RecipeTeachers): Map<string, string[]> {
   const wanted = new Map<string, string[]>();
   for (const id of askedTeachers(decisions)) {
     for (const { name: whose, server } of namedServers(id, specOf(teachers, id))) {
@@ -81,7 +81,7 @@ function mayCost(spec: TeacherSpec): boolean {
   });
 }
 
-function specOf(teachers: Teachers, id: string): TeacherSpec {
+function specOf(teachers: RecipeTeachers, id: string): TeacherSpec {
   const spec = teachers[id];
   if (spec === undefined) throw new Error(`Cannot find teacher "${id}": the recipe has none of that name`);
   return spec;

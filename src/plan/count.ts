@@ -4,12 +4,12 @@ import type { Decision } from './explain.ts';
 import type { Plan } from './plan.ts';
 
 /** By `STAGE NAME`: how many there are of what the recipe does not count, see `CallForecast.items`. */
-export type Counts = ReadonlyMap<string, Count>;
+export type ItemCounts = ReadonlyMap<string, Count>;
 
 export const countKey = (stage: string, count: string) => `${stage} ${count}`;
 
 /** Asks the stages to count what calls are made for, of steps that have to run. */
-export async function countItems({ registry, pins }: Plan, decisions: readonly Decision[], hub: Hub): Promise<Counts> {
+export async function countItems({ registry, pins }: Plan, decisions: readonly Decision[], hub: Hub): Promise<ItemCounts> {
   const counts = new Map<string, Promise<Count>>();
   const made = (stage: string) => (name: string) => {
     const decision = decisions.find(({ step }) => step.stage === stage && step.name === name);

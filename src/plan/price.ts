@@ -2,7 +2,7 @@ import type { CallForecast, Step } from '../stages/stage.ts';
 import type { TeacherSpec } from '../teachers/spec.ts';
 import type { Price } from '../teachers/teacher.ts';
 import { priceOf } from '../teachers/terms.ts';
-import { type Counts, countKey } from './count.ts';
+import { countKey, type ItemCounts } from './count.ts';
 import type { Decision } from './explain.ts';
 
 /** What a step will ask of one teacher, over all purposes. Money in United States dollars; null where there is no price. */
@@ -56,7 +56,7 @@ type Teachers = Readonly<Record<string, TeacherSpec>>;
  * expected tokens, a reply being `maxTokens` at most and reasoning on top what the recipe says, half of it expected; calls
  * that an earlier run paid are not taken off.
  */
-export function pricePlan(decisions: readonly Decision[], teachers: Teachers, counts: Counts): PlanPrice {
+export function pricePlan(decisions: readonly Decision[], teachers: Teachers, counts: ItemCounts): PlanPrice {
   const parts = decisions.flatMap(({ step, action }) => (action === 'reuse' ? [] : partsOf(step, teachers)));
   const priced = parts.map((part) => ({ part, row: priceRow(part, counts) }));
   const open = priced.filter(({ row }) => row.calls === null).map(({ part }) => part);
@@ -98,7 +98,7 @@ function partsOf(step: Step, teachers: Teachers): CallPart[] {
 }
 
 /** `prompts`: what nobody has counted yet. */
-function openItems(open: readonly CallPart[], counts: Counts): string {
+function openItems(open: readonly CallPart[], counts: ItemCounts): string {
   const names = open.flatMap(({ step, forecasts }) =>
     forecasts.flatMap(({ items }) =>
       typeof items === 'number' || counts.get(countKey(step.stage, items.count))?.count != null ? [] : [items.count],
@@ -125,7 +125,7 @@ function sumOf(estimates: readonly (Estimate | null)[]): Estimate {
   return { low: sum('low'), expected: sum('expected'), high: sum('high') };
 }
 
-function priceRow({ step, name, teacher, spec, forecasts }: CallPart, known: Pick<Counts, 'get'>): StepPrice {
+function priceRow({ step, name, teacher, spec, forecasts }: CallPart, known: Pick<ItemCounts, 'get'>): StepPrice {
   const counts = forecasts.map(({ items, callsPerItem }) => {
     const count = typeof items === 'number' ? items : (known.get(countKey(step.stage, items.count))?.count ?? null);
     return count === null ? null : count * callsPerItem;

@@ -8,7 +8,7 @@ import { type ChatBody, chatRequest } from './requests.ts';
 import type { PracticeState } from './state.ts';
 
 /** The answer to a chat request, before anything of it is sent. */
-export interface ChatAnswer extends Pick<ChatOutcome, 'headers' | 'send'> {
+export interface PracticeAnswer extends Pick<ChatOutcome, 'headers' | 'send'> {
   readonly status: number;
   readonly body: unknown;
 }
@@ -18,7 +18,7 @@ export interface ChatAnswer extends Pick<ChatOutcome, 'headers' | 'send'> {
  * is counted and in the log when this returns, whether or not anybody hears it. What follows a `+` in the model's name is for
  * the server's faults.
  */
-export async function answerChat(state: PracticeState, text: string, headers?: IncomingHttpHeaders): Promise<ChatAnswer> {
+export async function answerChat(state: PracticeState, text: string, headers?: IncomingHttpHeaders): Promise<PracticeAnswer> {
   const body = parseBody(text);
   if (body === undefined) return refused(invalid('The body is not a chat completion request'));
   if (body.stream === true) return refused(invalid('The practice teacher does not stream', 'unsupported_value'));
@@ -40,7 +40,7 @@ export async function answerChat(state: PracticeState, text: string, headers?: I
   return { status: 200, headers: outcome.headers, body: completion, send: outcome.send };
 }
 
-function refused(refusal: Refusal, headers: Readonly<Record<string, string>> = {}): ChatAnswer {
+function refused(refusal: Refusal, headers: Readonly<Record<string, string>> = {}): PracticeAnswer {
   return { status: refusal.status, headers, body: errorBody(refusal), send };
 }
 

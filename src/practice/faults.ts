@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { type Refusal, send } from './exchange.ts';
 import type { ChatBody, Reply } from './requests.ts';
 
-export interface ChatRequest {
+export interface PracticeRequest {
   readonly body: ChatBody;
   /** the body as it was sent */
   readonly text: string;
@@ -31,7 +31,7 @@ export interface BatchOutcome {
 
 /** The one hook of the practice server: where it departs from a good server. Only servers of tests bring their own. */
 export interface Faults {
-  readonly chat: (request: ChatRequest, reply: Reply) => ChatOutcome | Promise<ChatOutcome>;
+  readonly chat: (request: PracticeRequest, reply: Reply) => ChatOutcome | Promise<ChatOutcome>;
   /** Bytes of a download of `size` bytes after which the connection breaks; `size` for none. */
   readonly download: (size: number) => number;
   /** milliseconds that pass before the work on a batch begins */

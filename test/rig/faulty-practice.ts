@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { countTokens, promptTokensOf } from '../../src/practice/completion.ts';
 import { invalid, type Refusal, send } from '../../src/practice/exchange.ts';
-import type { ChatRequest, Faults } from '../../src/practice/faults.ts';
+import type { Faults, PracticeRequest } from '../../src/practice/faults.ts';
 import type { Reply } from '../../src/practice/requests.ts';
 import { type PracticeOptions, type PracticeServer, startPracticeServer } from '../../src/practice/server.ts';
 import { batchFaults } from './batch-faults.ts';
@@ -55,7 +55,7 @@ function chatFaults(seed: number | string, rules: string, limits: PracticeLimits
 
   /** What the limits say. Rules may set them: `rpm=600`. */
   function admission(
-    { body, text, headers }: ChatRequest,
+    { body, text, headers }: PracticeRequest,
     reply: Reply,
     fault: (name: Fault) => FaultRule | undefined,
   ): Admission {
