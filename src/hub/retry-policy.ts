@@ -236,11 +236,9 @@ export class RetryPolicy {
     const stop = this.#stopOf(signal);
     const own = new AbortController();
     const late = (): void => own.abort(new AwayError('no answer', 'no-answer'));
-    let timer = setTimeout(late, ms);
-    const alive = (): void => {
-      clearTimeout(timer);
-      timer = setTimeout(late, ms);
-    };
+    const timer = setTimeout(late, ms);
+    // a body may still be read when the try is over: a cleared timer stays so, where a new one would keep the process alive
+    const alive = (): void => void timer.refresh();
     let grace: NodeJS.Timeout | undefined;
     const end = (): void => own.abort(stop === undefined ? undefined : this.#stopped(stop));
     const endSoon = (): void => {

@@ -11,7 +11,7 @@ export interface SignedStore {
   /** how often addresses were asked for */
   readonly asked: () => number;
   /** Called before a part is taken; what it returns is answered in its place. */
-  before: (part: number) => Response | Promise<Response> | undefined;
+  before: (part: number) => Response | undefined | Promise<Response | undefined>;
 }
 
 /** What lies behind the addresses of the real Hub: uploads in parts, each of them known by its upload alone, as in S3. */

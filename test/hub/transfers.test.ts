@@ -2,13 +2,19 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { ZephyrError } from '../../src/errors.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { RemoteHub } from '../../src/hub/remote-hub.ts';
+import { RetryPolicy } from '../../src/hub/retry-policy.ts';
+import { AT_ONCE } from '../../src/hub/transfer.ts';
+import { planUpload, type UploadPlan } from '../../src/hub/upload-plan.ts';
 import type { ArtifactRef } from '../../src/model/artifact.ts';
 import { startFaultyServer, token } from './faulty-hub.ts';
 import { type SignedStore, signedStore } from './signed-store.ts';
+
+const SIZE = (32 << 20) + 15;
 
 describe('Large files of a remote Hub', async () => {
   const server = await startFaultyServer();
@@ -121,18 +127,18 @@ describe('Large files of a remote Hub', async () => {
   async function uploading(parts = 15): Promise<{
     store: ReturnType<typeof signedStore>;
     send: () => Promise<unknown>;
+    plan: () => Promise<UploadPlan>;
   }> {
     const { request } = await server.rig(/never/, []);
     const file = join(server.folder, `large-${request.repo.name.replace('/', '-')}.npz`);
-    await writeFile(file, Buffer.alloc((32 << 20) + 15, request.repo.name));
+    await writeFile(file, Buffer.alloc(SIZE, request.repo.name));
     const store = signedStore(server.store, parts);
     const uploads = join(server.folder, 'uploads');
-    const send = async (): Promise<unknown> =>
-      await new RemoteHub({ url: server.url, token, pause, uploads, fetch: store.fetch }).commit({
-        ...request,
-        add: [{ path: 'w.npz', file }],
-      });
-    return { store, send };
+    const asked = { ...request, add: [{ path: 'w.npz', file }] };
+    const open = { url: server.url, token, pause, uploads, fetch: store.fetch };
+    const retries = new RetryPolicy(open);
+    const remote = { ...open, plain: store.fetch, retries, downloads: undefined, rangeBytes: 0 };
+    return { store, send: () => new RemoteHub(open).commit(asked), plan: () => planUpload(remote, asked) };
   }
 
   /** Every part before this one comes; it and those behind it end with the process. */
@@ -163,6 +169,35 @@ describe('Large files of a remote Hub', async () => {
       [9, 10, 11, 12, 13, 14, 15],
     );
     assert.equal(store.asked(), 1);
+  });
+
+  it('are planned by what the Hub says and by what was kept, before any of them moves', async () => {
+    const { store, send, plan } = await uploading();
+    const first = await plan();
+    assert.deepEqual([first.total, first.missing, first.large[0]?.way.kind], [SIZE, SIZE, 'parts']);
+    store.before = killedAt(store, 9);
+    await assert.rejects(send(), /killed/);
+    const chunk = Math.ceil(SIZE / 15);
+    assert.deepEqual([(await plan()).missing, store.came.length], [SIZE - 8 * chunk, 8]);
+    store.before = () => undefined;
+    await send();
+    const { missing, large, pointers } = await plan();
+    assert.deepEqual([missing, large[0]?.way.kind, pointers.map(({ path }) => path)], [0, 'held', ['w.npz']]);
+  });
+
+  it('go up in a bounded number of parts at once', async () => {
+    const { store, send } = await uploading();
+    let [underWay, most] = [0, 0];
+    store.before = async (part) => {
+      if (part === 0) return undefined;
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await sleep(20);
+      underWay -= 1;
+      return undefined;
+    };
+    assert.equal(((await send()) as { ok: boolean }).ok, true);
+    assert.ok(most > 1 && most <= AT_ONCE, `${most} at once`);
   });
 
   it('get new addresses when theirs have expired, and no message shows one', async () => {

@@ -62,7 +62,11 @@ export async function startProxy(target: string): Promise<TamperingProxy> {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('end', () => {
-        const body = Buffer.concat(chunks);
+        const whole = Buffer.concat(chunks);
+        // addresses for uploads lead through here as well
+        const isBatch = path.endsWith('/info/lfs/objects/batch');
+        const body = isBatch ? Buffer.from(whole.toString().replaceAll(origin, `http://${incoming.headers.host}`)) : whole;
+        if (isBatch) answer.headers['content-length'] = String(body.length);
         if (tampering?.how === 'after') return give();
         if (typeof tampering?.how === 'object') return void outgoing.writeHead(tampering.how.refuse).end();
         outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
