@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Call } from './call.ts';
 
-/** How one model is called, as `callConfig` wrote it. */
+/** How one model is called, as `callConfig` wrote it; what its server does not take is not there. */
 export const callFields = z.object({
   teacher: z.string(),
   model: z.string(),

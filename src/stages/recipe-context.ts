@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { CallFields } from '../calls/call-config.ts';
 import { parseRef, type RepoId, type RepoType, repoName } from '../model/artifact.ts';
 import type { TeacherSpec } from '../teachers/spec.ts';
 import type { StepInput } from './stage.ts';
@@ -54,23 +55,12 @@ export function datasetRepo(recipe: RecipeContext, suffix: string): RepoId {
   return { type: 'dataset', name: repoName.parse(`${recipe.namespace}/${recipe.name}-${suffix}`) };
 }
 
-/** How one model is called: its id and sampling belong to the fingerprint, the server that it is asked at does not. */
-export type CallConfig = {
-  readonly teacher: string;
-  readonly model: string;
-  /** Not there where the server does not take it, as `top_p`. */
-  readonly temperature?: number;
-  readonly top_p?: number;
-  readonly max_tokens: number;
-  /** The server does not take the schema of a reply. */
-  readonly structured?: false;
-};
-
+/** How a teacher is called: its model and sampling belong to the fingerprint, the server that it is asked at does not. */
 export function callConfig(
   recipe: RecipeContext,
   teacher: string,
   sampling: { readonly temperature: number; readonly topP: number; readonly maxTokens: number },
-): CallConfig {
+): CallFields {
   const { model, omit = [] } = recipe.teachers[teacher] ?? {};
   if (model === undefined) throw new Error(`Cannot find teacher "${teacher}": the recipe's check should have refused it`);
   return {

@@ -27,6 +27,7 @@ export interface SourceReport {
 
 export const PROMPTS_FILE = 'prompts.jsonl';
 export const SOURCES_FILE = 'sources.json';
+export const REPORT_FILE = 'report.json';
 
 export async function* eachPrompt(folder: string): AsyncGenerator<Prompt> {
   for await (const row of readRows(join(folder, PROMPTS_FILE))) yield row as unknown as Prompt;

@@ -2,19 +2,7 @@ import { jobStep, taskStep } from '../programs.ts';
 import { datasetRepo, modelRepo, type RecipeContext } from '../recipe-context.ts';
 import type { Step } from '../stage.ts';
 import type { SetupSpec } from './spec.ts';
-
-/** Task `world`: writes the practice data, see `SetupSpec.world` for its splits. */
-export type SyntheticDataConfig = {
-  readonly version: 1;
-  readonly seed: number;
-  readonly dialogues: number;
-  readonly test_dialogues: number;
-  readonly prompts: number;
-  readonly pairs: number;
-  readonly test_pairs: number;
-  readonly ratings: number;
-  readonly exam_prompts: number;
-};
+import type { SyntheticDataConfig } from './synthetic-data.ts';
 
 /** world -> base: what a rehearsal has in place of the Hub's data and base model */
 export function setupSteps(recipe: RecipeContext, spec: SetupSpec): Step[] {

@@ -15,6 +15,7 @@ import type { Task } from '../stage.ts';
 import { promptId } from '../step-config.ts';
 
 const rows = z.int().nonnegative();
+/** Rows of each split, see `SetupSpec.world`. */
 const config = z.object({
   seed: z.int(),
   dialogues: rows,
@@ -25,6 +26,8 @@ const config = z.object({
   ratings: rows,
   exam_prompts: rows,
 });
+
+export type SyntheticDataConfig = z.infer<typeof config> & { readonly version: 1 };
 
 const DIALOGUE_COLUMNS: Columns = { prompt: 'string', prompt_id: 'string', messages: MESSAGES };
 const EXAM_FILE = 'prompts.jsonl';

@@ -4,16 +4,7 @@ import type { Step } from '../../stage.ts';
 import type { MemberSpec } from '../answers/spec.ts';
 import { type AnswersPlan, memberIds } from '../answers/steps.ts';
 import type { AifDelta } from '../spec.ts';
-
-/** Task `delta`: reads the inputs `prompts` and `completions`. */
-export type DeltaConfig = {
-  readonly version: 1;
-  readonly seed: number;
-  /** ids of the pool members */
-  readonly strong: string;
-  readonly weak: string;
-  readonly test_prompts: number;
-};
+import type { DeltaConfig } from './delta.ts';
 
 /** Both answer every prompt, under no principle. */
 export function deltaAnswers({ prompts, strong, weak, answer }: AifDelta): AnswersPlan {

@@ -12,6 +12,7 @@ import { obstacle, type PickedPair, writePairs } from './pairs.ts';
 import { sameWords } from './pick-pair.ts';
 import { type AnsweredPrompt, answeredPrompts } from './rated-prompts.ts';
 
+/** `strong` and `weak` are ids of pool members. */
 const config = z.object({
   version: z.literal(1),
   seed: z.int(),
@@ -19,6 +20,8 @@ const config = z.object({
   weak: z.string(),
   test_prompts: z.int(),
 });
+
+export type DeltaConfig = z.infer<typeof config>;
 
 /**
  * The stronger model's answer over the weaker one's, without a judge (delta learning, arXiv 2507.06187): what is learned is

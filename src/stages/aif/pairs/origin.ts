@@ -5,14 +5,13 @@ import { counter } from '../../../base/counter.ts';
 import { readRows } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { MANIFEST_FILE, type Manifest, manifest } from '../../../model/manifest.ts';
-import { SOURCES_FILE } from '../tables.ts';
-import { type Origin, REPORT_FILE } from './report.ts';
+import { REPORT_FILE, SOURCES_FILE } from '../tables.ts';
 
 const sourceReports = z.array(
   z.looseObject({ source: z.string(), licence: z.string().nullable(), safety: z.boolean().default(false) }),
 );
 
-/** Of `report.json` beside the ratings, see `JudgeStatistics`. */
+/** How order, place, length and author moved the ratings: of `report.json` beside them, see `JudgeStatistics`. */
 const judgeReport = z.object({
   orders: z.object({ pairs: z.number(), ranked_differently: z.number().nullable() }),
   mean_by_position: z.array(z.number().nullable()),
@@ -21,6 +20,19 @@ const judgeReport = z.object({
   injections: z.object({ answers: z.number() }).transform(({ answers }) => answers),
   judge_family_overlap: z.array(z.string()),
 });
+
+export type JudgeReport = z.infer<typeof judgeReport>;
+
+/** Where prompts, answers and ratings come from, as far as their artifacts tell; see `readOrigin`. */
+export type Origin = {
+  readonly sources: readonly { readonly source: string; readonly licence: string | null; readonly safety: boolean }[];
+  /** prompts with an item of a benchmark, by benchmark; null: they were compared with none, or nobody wrote it down */
+  readonly contamination: Readonly<Record<string, number>> | null;
+  /** null: the ratings come without a report of zephyr's */
+  readonly judge: JudgeReport | null;
+  /** step and content digest of each input that zephyr published; their IDs, which differ between Hubs, are in the card */
+  readonly inputs: Readonly<Record<string, { readonly step: string; readonly digest: string }>>;
+};
 
 /** `zephyr.json` of an input, which lies beside its files where zephyr published it; `undefined` elsewhere. */
 export async function manifestOf(folder: string): Promise<Manifest | undefined> {

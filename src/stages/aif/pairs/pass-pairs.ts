@@ -15,13 +15,15 @@ import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder, promptId } from '../../step-config.ts';
 
 const config = z.object({
-  config: z.string().optional(),
+  config: z.string().exactOptional(),
   train: z.string(),
   test: z.string().nullable(),
   rows: z.record(z.string(), z.int()).nullable(),
-  max_dropped: z.number().default(MAX_DROPPED),
+  max_dropped: z.number().exactOptional(),
 });
 type Config = z.infer<typeof config>;
+/** Reads the input `pairs`, writes its splits as `train_prefs` and `test_prefs`. */
+export type PassPairsConfig = z.infer<typeof config> & { readonly version: 3 };
 
 const turns = z.array(z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() })).min(2);
 const pairRow = z.looseObject({ prompt: z.string(), chosen: turns, rejected: turns });
@@ -89,7 +91,7 @@ async function lookThrough(context: TaskContext, settings: Config, split: string
   }
   const what = `split "${split}" of the pairs`;
   const columns = dropped.isAll ? await columnsOf(found) : [];
-  dropped.refuseAbove(settings.max_dropped, { what, expected: PREFERENCE_SHAPES, key: 'aif.maxDropped', columns });
+  dropped.refuseAbove(settings.max_dropped ?? MAX_DROPPED, { what, expected: PREFERENCE_SHAPES, key: 'aif.maxDropped', columns });
   const expected = settings.rows?.[split];
   if (expected !== undefined && expected !== dropped.rows) {
     throw new ZephyrError(`Cannot take split "${split}": it has ${dropped.rows} rows, expected ${expected}`, {

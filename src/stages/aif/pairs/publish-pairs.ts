@@ -2,12 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeLines } from '../../../datasets/line-file.ts';
 import type { TaskContext, TaskResult } from '../../stage.ts';
+import { REPORT_FILE } from '../tables.ts';
 import { pairsCard } from './card.ts';
-import { readSpending } from './origin.ts';
+import { type Origin, readSpending } from './origin.ts';
 import { pairUp } from './pair-up.ts';
 import { writePairs } from './pairs.ts';
 import type { AnsweredPrompt, RatedPrompt } from './rated-prompts.ts';
-import { metricsOf, type Origin, REPORT_FILE, reportOf } from './report.ts';
+import { metricsOf, reportOf } from './report.ts';
 import type { BinarizeRule } from './rule.ts';
 
 export const CROSS_CHECK_FILE = 'cross-check.jsonl';

@@ -3,7 +3,7 @@ import { parquetShape } from '../../../datasets/parquet.ts';
 import { readRows } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import type { Rating } from '../../../judging/rating.ts';
-import { byPrompt, COMPLETIONS_FILE, type Completion, PROMPTS_FILE, RATINGS_FILE } from '../tables.ts';
+import { byPrompt, COMPLETIONS_FILE, type Completion, PROMPTS_FILE, RATING_COLUMNS, RATINGS_FILE } from '../tables.ts';
 
 export interface AnsweredPrompt {
   readonly prompt_id: string;
@@ -27,24 +27,7 @@ export interface Folders {
 }
 
 /** What a score or the statistics ask of a rating; the rationales, most of the bytes, stay on the disk. */
-const COLUMNS: readonly (keyof Rating)[] = [
-  'completion_id',
-  'prompt_id',
-  'aspect',
-  'judge',
-  'seat',
-  'template_id',
-  'template_sha256',
-  'permutation',
-  'position',
-  'against',
-  'rating',
-  'value',
-  'mass',
-  'na',
-  'injection',
-  'status',
-];
+const COLUMNS = (Object.keys(RATING_COLUMNS) as (keyof Rating)[]).filter((name) => name !== 'rationale' && name !== 'call_key');
 
 /** The prompts with their answers, in the order of the file. A prompt that comes twice is refused. */
 export async function* answeredPrompts(folders: Pick<Folders, 'completions' | 'prompts'>): AsyncGenerator<AnsweredPrompt> {

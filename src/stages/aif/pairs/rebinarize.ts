@@ -15,12 +15,15 @@ import { binarizeRule } from './rule.ts';
 import { type RatedRow, readUltraFeedback } from './ultrafeedback.ts';
 
 const config = binarizeRule.extend({
-  config: z.string().optional(),
+  config: z.string().exactOptional(),
   split: z.string(),
-  max_dropped: z.number().default(MAX_DROPPED),
+  max_dropped: z.number().exactOptional(),
   drop_sources: z.array(z.string()),
   licence: z.string().nullable(),
 });
+
+/** Reads the input `ratings` (rows as openbmb/UltraFeedback has them) and, where given, `decontaminate`. */
+export type RebinarizeConfig = z.infer<typeof config> & { readonly version: 2 };
 
 const UF_COLUMNS = ['source', 'instruction', 'completions'] as const;
 const RATINGS = {
@@ -34,7 +37,7 @@ const RATINGS = {
  * contradicts the aspects, as it did for thousands of worst answers marked 10, the answers are counted and listed.
  */
 export const rebinarize: Task = async (context) => {
-  const { config: name, split, max_dropped, drop_sources, licence, ...rule } = config.parse(context.config);
+  const { config: name, split, max_dropped = MAX_DROPPED, drop_sources, licence, ...rule } = config.parse(context.config);
   const folder = inputFolder(context, 'ratings');
   const files = await openSplit(folder, { config: name, split });
   const listed = await listedPrompts(context.inputs.decontaminate);

@@ -1,28 +1,8 @@
 import type { Json } from '../../../base/canonical-json.ts';
+import type { JudgeReport, Origin } from './origin.ts';
 import type { PairedUp } from './pair-up.ts';
 import { type Histogram, histogram, type RatingStatistics } from './rating-statistics.ts';
 import type { BinarizeRule } from './rule.ts';
-
-/** How order, place, length and author moved the ratings, as far as the judge step's `report.json` is used here. */
-export type JudgeReport = {
-  readonly orders: { readonly pairs: number; readonly ranked_differently: number | null };
-  readonly mean_by_position: readonly (number | null)[];
-  readonly mean_by_model: Readonly<Record<string, number | null>>;
-  readonly length: { readonly spearman: number | null; readonly longer_wins: number | null };
-  readonly injections: number;
-  readonly judge_family_overlap: readonly string[];
-};
-
-/** Where prompts, answers and ratings come from, as far as their artifacts tell; see `readOrigin`. */
-export type Origin = {
-  readonly sources: readonly { readonly source: string; readonly licence: string | null; readonly safety: boolean }[];
-  /** prompts with an item of a benchmark, by benchmark; null: they were compared with none, or nobody wrote it down */
-  readonly contamination: Readonly<Record<string, number>> | null;
-  /** null: the ratings come without a report of zephyr's */
-  readonly judge: JudgeReport | null;
-  /** step and content digest of each input that zephyr published; their IDs, which differ between Hubs, are in the card */
-  readonly inputs: Readonly<Record<string, { readonly step: string; readonly digest: string }>>;
-};
 
 /** What `report.json` says. It is a function of what the step's fingerprint covers; prices and commits are in the card. */
 export type Report = {
@@ -71,7 +51,6 @@ type ModelRow = {
   readonly rejected: number;
 };
 
-export const REPORT_FILE = 'report.json';
 export const UNKNOWN = 'unknown';
 
 export function reportOf(

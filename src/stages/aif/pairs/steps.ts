@@ -4,32 +4,15 @@ import { datasetRepo, inputOf } from '../../recipe-context.ts';
 import type { Step } from '../../stage.ts';
 import { memberIds } from '../answers/steps.ts';
 import type { AifRecipe, AifTeachers } from '../spec.ts';
+import type { PassPairsConfig } from './pass-pairs.ts';
+import type { RebinarizeConfig } from './rebinarize.ts';
 import type { BinarizeRule } from './rule.ts';
 import { isOnFivePoints } from './scores.ts';
 import type { AifPairs, AifRatings, BinarizeSpec } from './spec.ts';
 import { UF_ASPECTS } from './ultrafeedback.ts';
 
 /** Task `binarize`: reads the inputs `prompts`, `completions` and `ratings`. */
-export type BinarizeConfig = BinarizeRule & { readonly version: 2 };
-
-/** Task `rebinarize`: reads the input `ratings` (rows as openbmb/UltraFeedback has them) and, where given, `decontaminate`. */
-export type RebinarizeConfig = BinarizeConfig & {
-  readonly config?: string;
-  readonly split: string;
-  readonly max_dropped?: number;
-  readonly drop_sources: readonly string[];
-  readonly licence: string | null;
-};
-
-/** Task `pass-pairs`: reads the input `pairs`, writes its splits as `train_prefs` and `test_prefs`. */
-export type PassPairsConfig = {
-  readonly version: 3;
-  readonly config?: string;
-  readonly train: string;
-  readonly test: string | null;
-  readonly rows: Readonly<Record<string, number>> | null;
-  readonly max_dropped?: number;
-};
+type BinarizeConfig = BinarizeRule & { readonly version: 2 };
 
 interface RatedAnswers {
   readonly aspects: readonly string[];

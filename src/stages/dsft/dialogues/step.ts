@@ -1,74 +1,28 @@
 import { configOf } from '../../data-spec.ts';
 import { taskStep } from '../../programs.ts';
-import { type CallConfig, callConfig, datasetRepo, inputOf, type RecipeContext } from '../../recipe-context.ts';
+import { callConfig, datasetRepo, inputOf, type RecipeContext } from '../../recipe-context.ts';
 import type { Step } from '../../stage.ts';
 import { forecast } from './forecast.ts';
+import type { Settings } from './settings.ts';
 import type { DsftTeacher } from './spec.ts';
-
-interface Common {
-  readonly share: number;
-  readonly turns: { readonly min: number; readonly max: number };
-}
 
 /**
  * What the task `construct` is told; it reads `templates/user-*.md` of scripts/train and, with material, the input
  * `material`, and writes the splits `train_sft` and `test_sft`.
  */
-export type ConstructConfig = {
-  readonly version: 4;
-  readonly seed: number;
-  readonly user: CallConfig;
-  readonly assistant: CallConfig;
-  readonly dialogues: number;
-  readonly test_dialogues: number;
-  readonly world:
-    | (Common & { readonly topics: readonly string[]; readonly subtopics: number; readonly questions: number })
-    | null;
-  readonly writing:
-    | (Common & { readonly types: readonly string[]; readonly instructions: number; readonly elaborated: number })
-    | null;
-  readonly material:
-    | (Common & {
-        readonly split: string;
-        readonly column: string;
-        readonly texts: number;
-        readonly max_characters: number;
-        readonly instructions: number;
-      })
-    | null;
-  readonly refusals: DsftTeacher['refusals'];
-  readonly near_duplicates: DsftTeacher['nearDuplicates'];
-};
+type ConstructConfig = Settings & { readonly version: 4 };
 
 export function constructStep(recipe: RecipeContext, data: DsftTeacher): Step {
   const { world, writing, material } = data;
-  const config = {
+  const config: ConstructConfig = {
     version: 4,
     seed: recipe.seed,
     user: callConfig(recipe, data.user, data),
     assistant: callConfig(recipe, data.assistant, data),
     dialogues: data.dialogues,
     test_dialogues: data.testDialogues,
-    world:
-      world === undefined
-        ? null
-        : {
-            share: world.share,
-            turns: world.turns,
-            topics: world.topics,
-            subtopics: world.subtopics,
-            questions: world.questions,
-          },
-    writing:
-      writing === undefined
-        ? null
-        : {
-            share: writing.share,
-            turns: writing.turns,
-            types: writing.types,
-            instructions: writing.instructions,
-            elaborated: writing.elaborated,
-          },
+    world: world === undefined ? null : withoutFile(world),
+    writing: writing ?? null,
     material:
       material === undefined
         ? null
@@ -84,7 +38,7 @@ export function constructStep(recipe: RecipeContext, data: DsftTeacher): Step {
           },
     refusals: data.refusals,
     near_duplicates: data.nearDuplicates,
-  } satisfies ConstructConfig;
+  };
   const templates = ['next', 'openings', ...(world?.subtopics ? ['subtopics'] : [])];
   if (writing !== undefined) templates.push('writing', 'elaborate');
   if (material !== undefined) templates.push('material');
@@ -103,4 +57,9 @@ export function constructStep(recipe: RecipeContext, data: DsftTeacher): Step {
     ...(data.budgetUsd === undefined ? {} : { budgetUsd: data.budgetUsd }),
     ...(data.maxUnanswered === undefined ? {} : { maxUnanswered: data.maxUnanswered }),
   };
+}
+
+/** The topics of a file are in `topics` by now. */
+function withoutFile({ topicsFile: _, ...world }: NonNullable<DsftTeacher['world']>): NonNullable<Settings['world']> {
+  return world;
 }
