@@ -14,7 +14,7 @@ import { jobEnvironment, jobFile, parseExit, parseResult, tailOf } from './job-f
 import type { FetchedCheckpoint, JobEnd, JobName, JobOrder, RestoredCheckpoint, RunName, Workspace } from './workspace.ts';
 
 /** Programs that every job on a Hub has beside its own. */
-const OWN_PROGRAMS = ['supervise.py', 'hub_job.py'];
+const OWN_PROGRAMS = ['supervise.py', 'hub_branch.py', 'hub_job.py'];
 /** What only a living job needs. */
 const LIVING = ['code/', 'checkpoints/', 'out/'];
 /** The end of a log that is read to say why a job failed, bytes. */
@@ -268,11 +268,12 @@ export async function hubJobArgv(workspace: HubWorkspace, place: string, folder:
   return ['-c', BOOTSTRAP, type, name, revision, commit, folder];
 }
 
-/** Python that fetches the wrapper of a job and becomes it. Its arguments are those of hub_job.py. */
+/** Python that fetches the wrapper of a job, in its two files, and becomes it. Its arguments are those of hub_job.py. */
 const BOOTSTRAP = [
   'import runpy, sys',
   'from huggingface_hub import hf_hub_download',
-  'sys.argv[0] = hf_hub_download(sys.argv[2], "code/hub_job.py", repo_type=sys.argv[1], revision=sys.argv[4])',
+  'for file in ("code/hub_branch.py", "code/hub_job.py"):',
+  '    sys.argv[0] = hf_hub_download(sys.argv[2], file, repo_type=sys.argv[1], revision=sys.argv[4])',
   'sys.path.insert(0, __import__("os").path.dirname(sys.argv[0]))',
   'runpy.run_path(sys.argv[0], run_name="__main__")',
 ].join('\n');

@@ -16,6 +16,7 @@ import random
 import runpy
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -283,3 +284,15 @@ def no_process_left() -> Iterator[None]:
     for process in multiprocessing.active_children():
         os.kill(process.pid or 0, signal.SIGKILL)
         process.join()
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Json]:
+    """The embedded Hub in a process of its own: its `url` and `token`."""
+    root, store = SCRIPTS.parents[1], tmp_path_factory.mktemp("store")
+    bundled = root / "node_modules" / "node" / "bin" / "node"
+    serve = [str(bundled if bundled.exists() else shutil.which("node")), str(root / "test" / "rig" / "hub-serve.ts"), str(store)]
+    with subprocess.Popen(serve, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        yield json.loads(server.stdout.readline())
+        server.stdin.close()
+    assert server.returncode == 0

@@ -3,28 +3,11 @@ environment once, at import."""
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-SERVE = ROOT / "test" / "rig" / "hub-serve.ts"
-NODE = ROOT / "node_modules" / "node" / "bin" / "node"
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory):
-    store = tmp_path_factory.mktemp("store")
-    node = str(NODE) if NODE.exists() else shutil.which("node")
-    server = subprocess.Popen([node, str(SERVE), str(store)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None and server.stdin is not None
-    yield {**json.loads(server.stdout.readline()), "store": store}
-    server.stdin.close()
-    assert server.wait(timeout=30) == 0
 
 
 @pytest.fixture
