@@ -4,6 +4,7 @@ import { ZephyrError } from '../errors.ts';
 import { isAlive, type JobEvent, type JobHandle, type JobResult, type JobState, jobEvent } from '../model/job.ts';
 import type { Backend } from './backend.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { JobEnd } from './workspace.ts';
 
 export type Followed =
   | {
@@ -64,20 +65,22 @@ export async function* followJob(
     for (const line of await workspace.events(handle.place, offset)) {
       offset = line.end;
       const item = parseLine(line);
-      // the program is about to leave
-      closing ||= item.type === 'event' && (item.event.type === 'final' || item.event.type === 'error');
+      closing ||= isClosing(item);
       yield item;
     }
     yield* watch.told();
     if (state !== undefined && end !== undefined && watch.hasEnded(state)) {
-      const { result, exit, logTail } = end;
-      // a scheduler that has forgotten a job does not say how it ended; the job itself does
-      const ended: EndedState = state.state === 'absent' && exit !== undefined ? { state: 'exited', ...exit } : state;
-      yield { type: 'ended', state: ended, result, logTail };
+      yield endedAs(state, end);
       return;
     }
     await sleep(pollMs, undefined, { ...(signal && { signal }) }).catch(() => undefined);
   }
+}
+
+/** A scheduler that has forgotten a job does not say how it ended; the job itself does. */
+function endedAs(state: EndedState, { result, exit, logTail }: JobEnd): Followed {
+  const ended: EndedState = state.state === 'absent' && exit !== undefined ? { state: 'exited', ...exit } : state;
+  return { type: 'ended', state: ended, result, logTail };
 }
 
 /** What a scheduler says of one job over time: when to ask it again, and what of it is news. */
@@ -169,6 +172,11 @@ export async function surely(scheduler: Scheduler, handle: JobHandle): Promise<J
     state = await ask(scheduler, handle);
   }
   return state;
+}
+
+/** The program is about to leave. */
+function isClosing(item: Followed): boolean {
+  return item.type === 'event' && (item.event.type === 'final' || item.event.type === 'error');
 }
 
 function parseLine(line: Line): Followed {

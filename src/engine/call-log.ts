@@ -7,22 +7,10 @@ import { ulid } from '../base/ulid.ts';
 import type { FlushBound } from '../calls/flusher.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Addition } from '../hub/hub.ts';
-import type { RepoId } from '../model/artifact.ts';
+import type { ArtifactRef, RepoId } from '../model/artifact.ts';
 import { isRunId } from '../model/run-id.ts';
 import type { Engine } from './engine.ts';
 import type { StageRun } from './stage-run.ts';
-
-export interface RunCalls {
-  readonly folder: string;
-  /** folders of earlier runs of the stage, whose calls are paid already; none for a step that asks nobody */
-  readonly earlier: readonly string[];
-  /** Throws when the run is somebody else's by now; what was to be flushed is on its branch nevertheless. */
-  readonly flush: () => Promise<void>;
-  /** What may be in the folder and not on the branch. */
-  readonly bound: FlushBound;
-  /** All calls are on the branch: the next state that is written says so. */
-  readonly settle: () => Promise<void>;
-}
 
 /** Where a run's calls to teachers lie on its branch. */
 export const CALLS = '.zephyr/calls/';
@@ -36,54 +24,72 @@ const RESTORED = 'restored-';
  * by line. `flush` copies finished segments to the run branch; what others have put there, in this run and in earlier
  * ones, is brought here first, so that it does not matter which machine goes on, and whether it sits beside the Hub.
  */
-export async function openRunCalls(
-  engine: Engine,
-  run: StageRun,
-  asks: boolean,
-  note: (message: string) => void,
-): Promise<RunCalls> {
-  const { repo, run: own } = run.state;
-  const branches = asks ? ((await engine.hub.refs(repo))?.branches ?? {}) : {};
-  const earlier: string[] = [];
-  for (const [name, commit] of Object.entries(branches)) {
-    if (!isRunId(name) || name === own) continue;
-    const folder = folderOf(engine, repo, name);
-    await bringBack(engine, repo, commit, folder);
-    earlier.push(folder);
+export class RunCalls {
+  readonly run: StageRun;
+  readonly folder: string;
+  /** folders of earlier runs of the stage, whose calls are paid already; none for a step that asks nobody */
+  readonly earlier: readonly string[];
+  /** what may be in the folder and not on the branch */
+  readonly bound: FlushBound;
+  /** segments that the branch has */
+  readonly flushed: Set<string>;
+
+  private constructor(run: StageRun, of: Pick<RunCalls, 'folder' | 'earlier' | 'bound' | 'flushed'>) {
+    this.run = run;
+    this.folder = of.folder;
+    this.earlier = of.earlier;
+    this.bound = of.bound;
+    this.flushed = of.flushed;
   }
-  const folder = folderOf(engine, repo, own);
-  const flushed = await bringBack(engine, repo, run.head, folder);
-  const { flushCalls, flushUsd, flushSeconds } = engine.target.cadence;
-  const bound = { calls: flushCalls, usd: flushUsd, everyMs: flushSeconds * 1000 };
-  if (asks) await begin(run, folder, bound, note);
-  return {
-    folder,
-    earlier,
-    bound,
-    settle: async () => run.callsAreHere(),
-    flush: async () => {
-      const names = (await readdir(folder)).filter((name) => isOwn(name) && !flushed.has(name));
-      const add: Addition[] = [];
-      for (const name of names) {
-        const file = join(folder, name);
-        if ((await stat(file)).size === 0) continue;
-        const sha256 = await sha256File(file);
-        add.push({ path: `${CALLS}${name.slice(0, -'.jsonl'.length)}-${sha256.slice(0, 16)}.jsonl`, file, sha256 });
-      }
-      if (add.length === 0) return;
-      let loss: unknown;
-      try {
-        await run.advance(run.state, 'calls', { add });
-      } catch (error) {
-        if (!isLost(error)) throw error;
-        // what was paid is of use to whoever goes on with the run
-        await run.leave(add, 'calls');
-        loss = error;
-      }
-      for (const name of names) flushed.add(name);
-      if (loss !== undefined) throw loss;
-    },
-  };
+
+  /** `note`: what a step that asks teachers is told; undefined for one that asks none. */
+  static async open(engine: Engine, run: StageRun, note: ((message: string) => void) | undefined): Promise<RunCalls> {
+    const { repo, run: own } = run.state;
+    const branches = note === undefined ? {} : ((await engine.hub.refs(repo))?.branches ?? {});
+    const earlier: string[] = [];
+    for (const [name, commit] of Object.entries(branches)) {
+      if (!isRunId(name) || name === own) continue;
+      const folder = folderOf(engine, repo, name);
+      await bringBack(engine, { ...repo, commit }, folder);
+      earlier.push(folder);
+    }
+    const folder = folderOf(engine, repo, own);
+    const flushed = await bringBack(engine, { ...repo, commit: run.head }, folder);
+    const { flushCalls, flushUsd, flushSeconds } = engine.target.cadence;
+    const bound = { calls: flushCalls, usd: flushUsd, everyMs: flushSeconds * 1000 };
+    if (note !== undefined) await begin(run, folder, bound, note);
+    return new RunCalls(run, { folder, earlier, bound, flushed });
+  }
+
+  /** All calls are on the branch: the next state that is written says so. */
+  settle(): void {
+    this.run.callsAreHere();
+  }
+
+  /** Throws when the run is somebody else's by now; what was to be flushed is on its branch nevertheless. */
+  async flush(): Promise<void> {
+    const names = (await readdir(this.folder)).filter((name) => isOwn(name) && !this.flushed.has(name));
+    const add = (await Promise.all(names.map((name) => this.#addition(name)))).filter((found) => found !== undefined);
+    if (add.length === 0) return;
+    let loss: unknown;
+    try {
+      await this.run.advance(this.run.state, 'calls', { add });
+    } catch (error) {
+      if (!isLost(error)) throw error;
+      // what was paid is of use to the process that goes on with the run
+      await this.run.leave(add, 'calls');
+      loss = error;
+    }
+    for (const name of names) this.flushed.add(name);
+    if (loss !== undefined) throw loss;
+  }
+
+  async #addition(name: string): Promise<Addition | undefined> {
+    const file = join(this.folder, name);
+    if ((await stat(file)).size === 0) return undefined;
+    const sha256 = await sha256File(file);
+    return { path: `${CALLS}${name.slice(0, -'.jsonl'.length)}-${sha256.slice(0, 16)}.jsonl`, file, sha256 };
+  }
 }
 
 /**
@@ -127,17 +133,17 @@ function folderOf(engine: Engine, repo: RepoId, run: string): string {
  * Copies the parts of a call log that the commit holds, and that this machine did not write, into the folder. Returns the
  * names of the segments that it did write.
  */
-async function bringBack(engine: Engine, repo: RepoId, commit: string, folder: string): Promise<Set<string>> {
+async function bringBack({ hub }: Engine, ref: ArtifactRef, folder: string): Promise<Set<string>> {
   await mkdir(folder, { recursive: true });
   const here = new Set(await readdir(folder));
   const own = new Set<string>();
-  for (const { path } of await engine.hub.tree({ ...repo, commit })) {
+  for (const { path } of await hub.tree(ref)) {
     if (!path.startsWith(CALLS)) continue;
     const part = path.slice(CALLS.length);
     const segment = `${PART.exec(part)?.[1]}.jsonl`;
     if (here.has(segment)) own.add(segment);
     if (here.has(segment) || here.has(`${RESTORED}${part}`)) continue;
-    const bytes = await engine.hub.read({ ...repo, commit }, path);
+    const bytes = await hub.read(ref, path);
     if (bytes !== undefined) await atomicWrite(join(folder, `${RESTORED}${part}`), bytes);
   }
   return own;

@@ -75,9 +75,9 @@ export async function restoreCheckpoint(
       note(`the checkpoint at step ${at} was saved by ${saved} processes and cannot be gone on from with ${wanted.worldSize}`);
       continue;
     }
+    const { commit, under } = lies ?? { commit: head, under: checkpointFolder(step, at) };
+    const ref = { ...state.repo, commit };
     try {
-      const { commit, under } = lies ?? { commit: head, under: checkpointFolder(step, at) };
-      const ref = { ...state.repo, commit };
       const restored = await moveFiles(
         engine,
         { stage: state.stage, name: step },
@@ -87,13 +87,17 @@ export async function restoreCheckpoint(
       if (restored !== undefined) return { ...restored, at };
       note(`the checkpoint at step ${at} is not complete and is passed over`);
     } catch (error) {
-      // a user who stops it, a Hub that fails for a while and a full disk have not said that the checkpoint is damaged
-      const saysNothing = error instanceof ZephyrError && (error.exit === 'temporary' || error.exit === 'detached');
-      if (saysNothing || diskFull(error, 'go on') !== undefined) throw error;
+      if (!isDamage(error)) throw error;
       note(`the checkpoint at step ${at} is passed over: ${error instanceof Error ? error.message : error}`);
     }
   }
   return undefined;
+}
+
+/** A user who stops it, a Hub that fails for a while and a full disk have not said that a checkpoint is damaged. */
+function isDamage(error: unknown): boolean {
+  if (error instanceof ZephyrError && (error.exit === 'temporary' || error.exit === 'detached')) return false;
+  return diskFull(error, 'go on') === undefined;
 }
 
 async function pathsOf(hub: Hub, run: StageRun, { step, at, lies }: Checkpoint): Promise<string[]> {

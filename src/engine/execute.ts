@@ -8,7 +8,7 @@ import { type Candidate, findCandidate } from '../plan/find.ts';
 import type { Plan, PlannedStep } from '../plan/plan.ts';
 import type { Engine } from './engine.ts';
 import { dropJob } from './follow-step.ts';
-import { ownRest, ownStage } from './own-stage.ts';
+import { ownRest, ownStage, type StageToOwn } from './own-stage.ts';
 import { publish } from './publish.ts';
 import { reclaim } from './reclaim.ts';
 import { release } from './release.ts';
@@ -38,7 +38,12 @@ export async function executePlan(
   const outcomes: StageOutcome[] = [];
   const produced = new Map<string, Artifact>(Object.entries(plan.stageInputs).map(([stage, artifact]) => [stage, artifact]));
   for (const stage of plan.stages) {
-    const outcome = await executeStage(engine, plan, stage, produced, resume?.stage === stage ? resume.run : undefined);
+    const outcome = await executeStage(engine, {
+      plan,
+      stage,
+      produced,
+      resume: resume?.stage === stage ? resume.run : undefined,
+    });
     outcomes.push(outcome);
     if (!outcome.ok) break;
   }
@@ -47,11 +52,9 @@ export async function executePlan(
 
 async function executeStage(
   engine: Engine,
-  plan: Plan,
-  stage: string,
-  produced: Map<string, Artifact>,
-  resume: string | undefined,
+  asked: StageToOwn & { readonly produced: Map<string, Artifact> },
 ): Promise<StageOutcome> {
+  const { plan, stage, produced, resume } = asked;
   const began = engine.now().getTime();
   const steps = plan.steps.filter((step) => step.stage === stage);
   let run: StageRun | undefined;
@@ -63,10 +66,12 @@ async function executeStage(
       last = await reuse(engine, step, bound);
       return last !== undefined;
     };
-    if (!(await look())) run ??= await ownStage(engine, plan, stage, produced, resume, look);
+    if (!(await look())) run ??= await ownStage(engine, asked, look);
     if (last === undefined) {
       const owned = run as StageRun;
-      const outcome = await make(engine, plan, owned, step, bound).catch((error: unknown) => release(owned, step, error));
+      const outcome = await make({ engine, plan, run: owned, step, bound }).catch((error: unknown) =>
+        release(owned, step, error),
+      );
       if ('failure' in outcome) return await failed(engine, owned, step, outcome.failure);
       last = outcome;
     }
@@ -107,19 +112,23 @@ async function reuse(engine: Engine, step: PlannedStep, bound: Bound): Promise<A
   return candidate.artifact;
 }
 
-async function make(
-  engine: Engine,
-  plan: Plan,
-  run: StageRun,
-  step: PlannedStep,
-  bound: Bound,
-): Promise<Artifact | { failure: Failure }> {
+/** A step that is to be made, and the run that it is made in. */
+interface StepToMake {
+  readonly engine: Engine;
+  readonly plan: Plan;
+  readonly run: StageRun;
+  readonly step: PlannedStep;
+  readonly bound: Bound;
+}
+
+async function make(asked: StepToMake): Promise<Artifact | { failure: Failure }> {
+  const { engine, run, step, bound } = asked;
   const began = engine.now().getTime();
   engine.emit({ type: 'step-started', stage: step.stage, step: step.name, fingerprint: bound.fingerprint });
   // of an earlier step: it was published, and zephyr ended before that was written down
   const left = run.state.job;
   if (left?.handle != null && left.step !== step.name) await dropJob(engine, left.handle);
-  const made = await work(engine, plan, run, step, bound);
+  const made = await work(asked);
   if ('failure' in made) return made;
   const attempts = run.attemptsOf(step.name);
   const { artifact, manifest } = await publish(engine, { step, run: run.state.run, ...bound, ...made, attempts });
@@ -147,19 +156,13 @@ type WorkResult = {
   readonly costUsd: number;
 };
 
-async function work(
-  engine: Engine,
-  plan: Plan,
-  run: StageRun,
-  step: PlannedStep,
-  bound: Bound,
-): Promise<WorkResult | { failure: Failure }> {
+async function work({ engine, plan, run, step, bound: { inputs } }: StepToMake): Promise<WorkResult | { failure: Failure }> {
   if (step.work.kind === 'task') {
     const prefetch = plan.steps.find(({ stage, name }) => stage === step.stage && name === step.prefetch);
-    const { folder, result } = await runTask(engine, run, { ...step, work: step.work }, bound.inputs, prefetch);
+    const { folder, result } = await runTask({ engine, run, step: { ...step, work: step.work }, inputs, prefetch });
     return { folder, metrics: result.metrics, versions: {}, costUsd: result.costUsd };
   }
-  const job = await runJob({ engine, run, step: { ...step, work: step.work }, inputs: bound.inputs });
+  const job = await runJob({ engine, run, step: { ...step, work: step.work }, inputs });
   if (!job.ok) return { failure: job.failure };
   return { folder: job.folder, metrics: job.result.metrics, versions: job.result.versions, costUsd: 0 };
 }

@@ -16,7 +16,7 @@ import { GRACE_SECONDS } from './mark-cancelled.ts';
 import { moveFiles } from './move-files.ts';
 import { readRun } from './read-run.ts';
 import type { StageRun } from './stage-run.ts';
-import { watchRun } from './watch-run.ts';
+import { OwnerWatch } from './watch-run.ts';
 
 /** A step whose work is a job, and the run that it is worked on in. */
 export interface StepJob {
@@ -37,7 +37,7 @@ export type JobOutcome =
 export async function followStep(job: StepJob, handle: JobHandle): Promise<JobOutcome> {
   const { engine, run, step } = job;
   const lost = new AbortController();
-  const watching = watchRun(run, job.lookMs, (error) => lost.abort(error));
+  const watching = new OwnerWatch(run, { everyMs: job.lookMs, lost: (error) => lost.abort(error) });
   const signal = AbortSignal.any([engine.signal, lost.signal]);
   let said: string | undefined;
   try {

@@ -18,7 +18,16 @@ import { type FoundRun, findUnfinished, readRun, readRunIfReadable } from './rea
 import { claimKey, type HeldKey, readKey, untilSettled } from './run-key.ts';
 import type { StageRun } from './stage-run.ts';
 
-interface Asked {
+/** A stage that is to be worked on: `resume` names the run to go on with. */
+export interface StageToOwn {
+  readonly plan: Plan;
+  readonly stage: string;
+  /** artifacts by stage, and by stage and step */
+  readonly produced: ReadonlyMap<string, Artifact>;
+  readonly resume: string | undefined;
+}
+
+interface AskedRun {
   readonly plan: Plan;
   readonly stage: string;
   readonly repo: RepoId;
@@ -34,17 +43,14 @@ interface Asked {
  */
 export async function ownStage(
   engine: Engine,
-  plan: Plan,
-  stage: string,
-  produced: ReadonlyMap<string, Artifact>,
-  resume: string | undefined,
+  { plan, stage, produced, resume }: StageToOwn,
   isMade: () => Promise<boolean>,
 ): Promise<StageRun | undefined> {
   const steps = plan.steps.filter((step) => step.stage === stage);
   const repo = steps.at(-1)?.output;
   if (repo === undefined) throw new Error(`Cannot run stage ${stage}: its plan has no step`);
   const keyRecord = keyRecordOf(plan, stage, produced);
-  const asked: Asked = { plan, stage, repo, key: sha256(canonicalJson(keyRecord)), keyRecord };
+  const asked: AskedRun = { plan, stage, repo, key: sha256(canonicalJson(keyRecord)), keyRecord };
   if (resume === undefined) await engine.hub.createRepo(repo);
   return await untilSettled(repo, async () => {
     const held = await readKey(engine.hub, repo, asked.key);
@@ -67,13 +73,13 @@ function expectFree({ claim, run }: HeldKey, repo: RepoId, takeOver: boolean): v
 }
 
 /** A run that was begun before keys had branches is looked for among all. */
-async function unfinished({ hub, newRun }: Engine, { repo, key }: Asked, held: HeldKey): Promise<FoundRun | undefined> {
+async function unfinished({ hub, newRun }: Engine, { repo, key }: AskedRun, held: HeldKey): Promise<FoundRun | undefined> {
   if (newRun) return undefined;
   if (held.claim === undefined) return await findUnfinished(hub, repo, key);
   return held.run?.state.phase === 'done' ? undefined : held.run;
 }
 
-async function toResume({ hub }: Engine, { stage, repo, key, keyRecord }: Asked, run: string): Promise<FoundRun> {
+async function toResume({ hub }: Engine, { stage, repo, key, keyRecord }: AskedRun, run: string): Promise<FoundRun> {
   const found = await readRun(hub, repo, run);
   const id = formatRef({ ...repo, revision: run });
   if (found === undefined) throw new ZephyrError(`Cannot resume ${id}: there is no such run`, { exit: 'conflict' });
@@ -85,7 +91,7 @@ async function toResume({ hub }: Engine, { stage, repo, key, keyRecord }: Asked,
   });
 }
 
-async function goOn(engine: Engine, { plan, stage, repo }: Asked, found: FoundRun): Promise<StageRun> {
+async function goOn(engine: Engine, { plan, stage, repo }: AskedRun, found: FoundRun): Promise<StageRun> {
   const isSameGoal = plan.stages.join() === found.state.goal.join();
   const state = isSameGoal ? { ...found.state, ...askedFor(plan) } : found.state;
   const run = await adoptRun(engine.hub, engine.now, { ...found, state }, engine.takeOver);
@@ -94,7 +100,7 @@ async function goOn(engine: Engine, { plan, stage, repo }: Asked, found: FoundRu
   return run;
 }
 
-async function begin(engine: Engine, { plan, stage, repo, key, keyRecord }: Asked, id: string): Promise<StageRun> {
+async function begin(engine: Engine, { plan, stage, repo, key, keyRecord }: AskedRun, id: string): Promise<StageRun> {
   const fields = { stage, repo, goal: [...plan.stages], target: engine.target, ...askedFor(plan), key, keyRecord };
   const run = await beginRun(engine.hub, engine.now, fields, id);
   await openEventLog(engine, run);

@@ -10,9 +10,9 @@ import type { StageRun } from './stage-run.ts';
 export async function release(run: StageRun, step: PlannedStep, thrown: unknown): Promise<never> {
   const error = diskFault(thrown, `go on with ${step.stage}/${step.name}`) ?? thrown;
   // a conflict is a job out of sight as well: whoever can see it finds the run free
-  const detached = isLost(error) || (error instanceof ZephyrError && error.exit === 'detached');
-  const message = error instanceof Error ? error.message : String(error);
   const reason = error instanceof ZephyrError ? error.exit : 'bug';
+  const detached = isLost(error) || reason === 'detached';
+  const message = error instanceof Error ? error.message : String(error);
   const ended = { type: 'session-ended', exit: detached ? 'detached' : reason, message } as const;
   run.log?.announce(ended);
   const failure = detached ? null : { reason, message };
@@ -25,14 +25,15 @@ export async function release(run: StageRun, step: PlannedStep, thrown: unknown)
     run.log?.emit(ended);
   }
   if (isLost(error) || !(error instanceof ZephyrError)) throw error;
+  throw withWayBack(error, run);
+}
+
+function withWayBack(error: ZephyrError, run: StageRun): ZephyrError {
   // A run keeps its recipe and its data: what is wrong with them is wrong again when it is resumed.
   const way =
     error.exit === 'usage'
       ? 'once that is mended, the same command goes on: what is made and paid is used again'
       : `go on with: zephyr resume ${run.id}`;
-  throw new ZephyrError(error.message, {
-    exit: error.exit,
-    hint: error.hint === undefined ? way : `${error.hint.replace(/\.$/, '')}; ${way}`,
-    cause: error,
-  });
+  const hint = error.hint === undefined ? way : `${error.hint.replace(/\.$/, '')}; ${way}`;
+  return new ZephyrError(error.message, { exit: error.exit, hint, cause: error });
 }

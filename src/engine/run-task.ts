@@ -4,23 +4,27 @@ import { ZephyrError } from '../errors.ts';
 import { stageInputs } from '../hub/stage-inputs.ts';
 import type { Artifact } from '../model/outcome.ts';
 import type { Step, TaskResult } from '../stages/stage.ts';
-import { isLost, openRunCalls } from './call-log.ts';
+import { isLost, RunCalls } from './call-log.ts';
 import type { Engine } from './engine.ts';
 import { moveFiles } from './move-files.ts';
 import type { StageRun } from './stage-run.ts';
-import { LOOK_MS, watchRun } from './watch-run.ts';
+import { LOOK_MS, OwnerWatch } from './watch-run.ts';
 
-type TaskStep = Step & { readonly work: { readonly kind: 'task' } };
+/** A step whose work is a task, and the run that it is worked on in. */
+export interface StepTask {
+  readonly engine: Engine;
+  readonly run: StageRun;
+  readonly step: Step & { readonly work: { readonly kind: 'task' } };
+  readonly inputs: Readonly<Record<string, Artifact>>;
+  /** a later step whose calls may be made in advance */
+  readonly prefetch: Step | undefined;
+  /** milliseconds between two looks at whose the run is */
+  readonly lookMs?: number;
+}
 
 /** Runs an in-process step in a folder of its own; its call log outlives it, on this disk and on the run branch. */
-export async function runTask(
-  engine: Engine,
-  run: StageRun,
-  step: TaskStep,
-  inputs: Readonly<Record<string, Artifact>>,
-  prefetch: Step | undefined,
-  lookMs = LOOK_MS,
-): Promise<{ readonly folder: string; readonly result: TaskResult }> {
+export async function runTask(asked: StepTask): Promise<{ readonly folder: string; readonly result: TaskResult }> {
+  const { engine, run, step, inputs, prefetch, lookMs = LOOK_MS } = asked;
   const task = engine.tasks[step.work.task];
   if (task === undefined) throw new Error(`Cannot run ${step.stage}/${step.name}: there is no task "${step.work.task}"`);
   // a key that is missing shows before the first call to anybody is paid
@@ -33,15 +37,16 @@ export async function runTask(
     stageInputs(engine.hub, inputs, folder, transfer),
   );
   const note = (message: string) => engine.emit({ type: 'note', stage: step.stage, step: step.name, message, lasting: true });
-  const callLog = await openRunCalls(engine, run, step.calls !== undefined, note);
+  const callLog = await RunCalls.open(engine, run, step.calls === undefined ? undefined : note);
   const lost = new AbortController();
-  /** Whoever goes on with the run asks the same teachers: it must not be two who do. */
+  /** Once the run is lost, its new owner asks the same teachers, and this process must not. */
   const flush = () =>
     callLog.flush().catch((error: unknown) => {
       if (isLost(error)) lost.abort(error);
       throw error;
     });
-  const watching = step.calls === undefined ? undefined : watchRun(run, lookMs, (error) => lost.abort(error), note);
+  const watching =
+    step.calls === undefined ? undefined : new OwnerWatch(run, { everyMs: lookMs, lost: (error) => lost.abort(error), note });
   let result: TaskResult;
   try {
     result = await task({
@@ -57,7 +62,7 @@ export async function runTask(
       prefetch,
       flush,
       flushBound: callLog.bound,
-      sure: watching?.sure,
+      sure: watching === undefined ? undefined : () => watching.sure(),
       teacher: engine.teacher,
       servers: engine.servers,
       signal: AbortSignal.any([engine.signal, lost.signal]),
@@ -71,8 +76,8 @@ export async function runTask(
       .catch((also: unknown) => {
         if (!isLost(also)) note(`the newest calls are on this disk only: ${also instanceof Error ? also.message : also}`);
       });
-    const turnedAway = error instanceof ZephyrError ? error.exit === 'detached' : engine.signal.aborted || lost.signal.aborted;
-    if (!turnedAway) throw error;
+    const isDetached = error instanceof ZephyrError ? error.exit === 'detached' : engine.signal.aborted || lost.signal.aborted;
+    if (!isDetached) throw error;
     lost.signal.throwIfAborted();
     throw new ZephyrError(`Detached from ${step.stage}/${step.name}; it has stopped, and every answered call is kept`, {
       exit: 'detached',
@@ -82,6 +87,6 @@ export async function runTask(
     watching?.end();
   }
   await flush();
-  await callLog.settle();
+  callLog.settle();
   return { folder: out, result };
 }

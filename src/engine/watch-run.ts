@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isLost } from './call-log.ts';
 import type { StageRun } from './stage-run.ts';
 
-/** One small request to the Hub each time; so long two machines may ask the same teachers after a take-over, and no longer. */
+/** Each look is one small request to the Hub; after a take-over two machines may ask the same teachers for this long. */
 export const LOOK_MS = 15_000;
 
 /** Between two ticks, by which a process notices that it stood still. */
@@ -23,84 +23,92 @@ export interface Clocks {
 
 const CLOCKS: Clocks = { steady: () => performance.now(), wall: () => Date.now() };
 
-export interface OwnerWatch {
+interface WatchOptions {
+  /** milliseconds between two looks */
+  readonly everyMs: number;
+  /** told when the run is not ours any more */
+  readonly lost: (error: unknown) => void;
+  /** told when that cannot be known */
+  readonly note?: (message: string) => void;
+  readonly clocks?: Clocks;
+}
+
+/** Looks now and then whether the run is still ours. */
+export class OwnerWatch {
+  readonly run: Pick<StageRun, 'check'>;
+  readonly options: WatchOptions;
+  readonly clocks: Clocks;
+  readonly ended = new AbortController();
+  readonly timer: NodeJS.Timeout;
+  steady: number;
+  wall: number;
+  lookedAt: number;
+  looking = false;
+  /** this process stood still, and the Hub has not said since whose the run is */
+  isDoubtful = false;
+  asking: Promise<void> | undefined;
+
+  constructor(run: Pick<StageRun, 'check'>, options: WatchOptions) {
+    this.run = run;
+    this.options = options;
+    this.clocks = options.clocks ?? CLOCKS;
+    [this.steady, this.wall] = [this.clocks.steady(), this.clocks.wall()];
+    this.lookedAt = this.steady;
+    this.timer = setInterval(() => this.#onTimer(), Math.min(TICK_MS, options.everyMs)).unref();
+  }
+
   /**
    * Nothing to wait for while this process has been awake all the time. After it stood still (frozen, a machine that slept,
    * a clock that was set) somebody else may have the run: resolves once the Hub has said, and `lost` has been told.
    */
-  readonly sure: () => Promise<void> | undefined;
-  readonly end: () => void;
-}
+  sure(): Promise<void> | undefined {
+    this.#tick();
+    if (!this.isDoubtful) return undefined;
+    this.asking ??= this.#becomeSure().finally(() => {
+      this.asking = undefined;
+    });
+    return this.asking;
+  }
 
-/** Looks now and then whether the run is still ours; `lost` is told when it is not, `note` when that cannot be known. */
-export function watchRun(
-  run: Pick<StageRun, 'check'>,
-  everyMs: number,
-  lost: (error: unknown) => void,
-  note: (message: string) => void = () => {},
-  clocks: Clocks = CLOCKS,
-): OwnerWatch {
-  const ended = new AbortController();
-  let steady = clocks.steady();
-  let wall = clocks.wall();
-  let lookedAt = steady;
-  let looking = false;
-  let asking: Promise<void> | undefined;
-  let isDoubtful = false;
+  end(): void {
+    clearInterval(this.timer);
+    this.ended.abort();
+  }
+
+  #onTimer(): void {
+    this.#tick();
+    if (this.looking || (!this.isDoubtful && this.clocks.steady() - this.lookedAt < this.options.everyMs)) return;
+    this.looking = true;
+    void (this.isDoubtful ? this.sure() : this.#look())?.finally(() => {
+      this.looking = false;
+    });
+  }
+
+  #tick(): void {
+    const [steady, wall] = [this.clocks.steady(), this.clocks.wall()];
+    this.isDoubtful ||= Math.max(steady - this.steady, Math.abs(wall - this.wall)) > STILL_MS;
+    [this.steady, this.wall] = [steady, wall];
+  }
 
   /** Whether the Hub has said whose the run is. One that does not answer has said nothing. */
-  async function look(): Promise<boolean> {
-    lookedAt = clocks.steady();
+  async #look(): Promise<boolean> {
+    this.lookedAt = this.clocks.steady();
     try {
-      await run.check();
+      await this.run.check();
       return true;
     } catch (error) {
-      if (isLost(error)) lost(error);
+      if (isLost(error)) this.options.lost(error);
       return isLost(error);
     }
   }
 
-  function tick(): void {
-    const [steadyNow, wallNow] = [clocks.steady(), clocks.wall()];
-    const gap = Math.max(steadyNow - steady, Math.abs(wallNow - wall));
-    isDoubtful ||= gap > STILL_MS;
-    [steady, wall] = [steadyNow, wallNow];
-  }
-
-  async function becomeSure(): Promise<void> {
-    for (let wait = RETRY_MS; !(await look()); wait = Math.min(LONGEST_RETRY_MS, wait * 2)) {
-      if (wait === RETRY_MS) note('This process stood still for a while: nothing is sent until the Hub says whose the run is');
-      await sleep(wait, undefined, { signal: ended.signal }).catch(() => undefined);
-      if (ended.signal.aborted) return;
+  async #becomeSure(): Promise<void> {
+    for (let wait = RETRY_MS; !(await this.#look()); wait = Math.min(LONGEST_RETRY_MS, wait * 2)) {
+      if (wait === RETRY_MS)
+        this.options.note?.('This process stood still for a while: nothing is sent until the Hub says whose the run is');
+      await sleep(wait, undefined, { signal: this.ended.signal }).catch(() => undefined);
+      if (this.ended.signal.aborted) return;
     }
-    isDoubtful = false;
+    this.isDoubtful = false;
   }
-
-  function sure(): Promise<void> | undefined {
-    tick();
-    if (!isDoubtful) return undefined;
-    asking ??= becomeSure().finally(() => {
-      asking = undefined;
-    });
-    return asking;
-  }
-
-  const timer = setInterval(
-    () => {
-      tick();
-      if (looking || (!isDoubtful && clocks.steady() - lookedAt < everyMs)) return;
-      looking = true;
-      void (isDoubtful ? sure() : look())?.finally(() => {
-        looking = false;
-      });
-    },
-    Math.min(TICK_MS, everyMs),
-  ).unref();
-  return {
-    sure,
-    end: () => {
-      clearInterval(timer);
-      ended.abort();
-    },
-  };
 }

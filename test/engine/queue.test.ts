@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { FolderWorkspace } from '../../src/backends/folder-workspace.ts';
+import { attemptName } from '../../src/backends/job-folder.ts';
 import { openBackend } from '../../src/backends/registry.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { adoptRun } from '../../src/engine/open-run.ts';
@@ -152,7 +153,13 @@ test('a job that is preempted goes on from its newest checkpoint, as often as it
 test('a job that its queue has forgotten is known by what it left', async (t) => {
   const rig = await openQueueRig(t, 'finish');
   const engine = rig.on((event) => {
-    if (event.type === 'job' && event.event.type === 'boot') for (const id of rig.queue.submitted) rig.queue.forgotten.add(id);
+    if (event.type !== 'job-submitted') return;
+    rig.queue.silentFor = Number.POSITIVE_INFINITY;
+    const exit = join(folderOf(rig, event.handle), 'control', attemptName(event.handle.labels), 'exit.json');
+    void until('the job is over', () => isThere(exit)).then(() => {
+      rig.queue.forgotten.add(event.handle.id);
+      rig.queue.silentFor = 0;
+    });
   });
   const outcome = await work(engine, await rig.begin(), { steps: 3 });
   assert.ok(outcome.ok, 'result.json proves it');

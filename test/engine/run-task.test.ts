@@ -28,7 +28,10 @@ test("a task's own error is the one that is told when its calls cannot be taken 
     await stop();
     throw own;
   });
-  await assert.rejects(runTask({ ...engine, tasks: { task } }, run, taskStep('task'), {}, undefined), (error) => error === own);
+  await assert.rejects(
+    runTask({ engine: { ...engine, tasks: { task } }, run, step: taskStep('task'), inputs: {}, prefetch: undefined }),
+    (error) => error === own,
+  );
   const notes = rig.events.flatMap((event) => (event.type === 'note' ? [event.message] : []));
   assert.equal(notes.length, 1);
   assert.match(notes[0] ?? '', /calls are on this disk only: Cannot commit to .* does not answer/);
@@ -46,7 +49,13 @@ test('a task that was turned away from is detached although the Hub does not ans
     throw new ZephyrError('Stopped asking teachers', { exit: 'detached' });
   });
   await assert.rejects(
-    runTask({ ...engine, tasks: { task }, signal: away.signal }, run, taskStep('task'), {}, undefined),
+    runTask({
+      engine: { ...engine, tasks: { task }, signal: away.signal },
+      run,
+      step: taskStep('task'),
+      inputs: {},
+      prefetch: undefined,
+    }),
     (error) => error instanceof ZephyrError && error.exit === 'detached' && /answered call is kept/.test(error.message),
   );
 });
@@ -62,7 +71,7 @@ test('a task that succeeded says when its calls cannot be taken to the Hub', asy
     return { metrics: {}, costUsd: 0 };
   };
   await assert.rejects(
-    runTask({ ...engine, tasks: { task } }, run, taskStep('task'), {}, undefined),
+    runTask({ engine: { ...engine, tasks: { task } }, run, step: taskStep('task'), inputs: {}, prefetch: undefined }),
     (error) => error instanceof ZephyrError && error.exit === 'temporary',
   );
 });
@@ -77,7 +86,7 @@ test("a task's own error is told when its run was cancelled meanwhile, and nothi
     throw own;
   });
   await assert.rejects(
-    runTask({ ...rig.engine, tasks: { task } }, run, taskStep('task'), {}, undefined),
+    runTask({ engine: { ...rig.engine, tasks: { task } }, run, step: taskStep('task'), inputs: {}, prefetch: undefined }),
     (error) => error === own,
   );
   assert.deepEqual(

@@ -8,7 +8,7 @@ import { adoptRun } from '../../src/engine/open-run.ts';
 import { readRun } from '../../src/engine/read-run.ts';
 import { runTask } from '../../src/engine/run-task.ts';
 import { StageRun } from '../../src/engine/stage-run.ts';
-import { watchRun } from '../../src/engine/watch-run.ts';
+import { OwnerWatch } from '../../src/engine/watch-run.ts';
 import { ZephyrError } from '../../src/errors.ts';
 import type { Task } from '../../src/stages/stage.ts';
 import { openRig, type Rig, taskStep } from './engine-rig.ts';
@@ -42,7 +42,10 @@ for (const { what, exit, lose } of [
       if (!signal.aborted) await once(signal, 'abort');
       throw signal.reason;
     };
-    await assert.rejects(runTask({ ...engine, tasks: { task } }, run, asking, {}, undefined, 5), { exit });
+    await assert.rejects(
+      runTask({ engine: { ...engine, tasks: { task } }, run, step: asking, inputs: {}, prefetch: undefined, lookMs: 5 }),
+      { exit },
+    );
     const { repo, run: branch } = run.state;
     const commit = await rig.beside.resolve({ ...repo, revision: branch });
     assert.ok(commit !== undefined);
@@ -79,16 +82,12 @@ function saying(t: TestContext, ...answers: readonly ('ours' | 'lost' | 'away')[
   };
   const clocks = { steady: () => clock.steady, wall: () => clock.wall };
   const hour = 3_600_000;
-  const watch = watchRun(
-    { check },
-    hour,
-    () => {
-      heard.lost += 1;
-    },
-    (note) => heard.notes.push(note),
-    clocks,
-  );
-  t.after(watch.end);
+  const lost = (): void => {
+    heard.lost += 1;
+  };
+  const note = (message: string): void => void heard.notes.push(message);
+  const watch = new OwnerWatch({ check }, { everyMs: hour, lost, note, clocks });
+  t.after(() => watch.end());
   const pass = (steady: number, wall = steady): void => {
     clock.steady += steady;
     clock.wall += wall;
