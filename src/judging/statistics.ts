@@ -1,10 +1,9 @@
 import type { Json } from '../base/canonical-json.ts';
 import { counter } from '../base/counter.ts';
-import { krippendorff } from './agreement.ts';
+import { agreementOfTwo, krippendorff, pairsAmong, type Said } from './agreement.ts';
 import { spearman } from './correlation.ts';
-import { agreementOfTwo, pairsAmong, type Said } from './orders.ts';
 import type { Rating } from './rating.ts';
-import { hasMark, MARK_NAMES } from './style.ts';
+import { hasMark, MARK_NAMES } from './text-marks.ts';
 import { meanOf, scoreOfAnswer, verdictOf } from './verdict.ts';
 
 export interface JudgedAnswer {

@@ -1,4 +1,4 @@
-import { agreementOfTwo, pairsAmong, type Said } from '../judging/orders.ts';
+import { agreementOfTwo, pairsAmong, type Said } from '../judging/agreement.ts';
 import type { Rating } from '../judging/rating.ts';
 import { verdictOf } from '../judging/verdict.ts';
 

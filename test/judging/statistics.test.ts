@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { familyOf, familyOverlap } from '../../src/judging/families.ts';
-import { injectionsIn } from '../../src/judging/injection.ts';
 import type { Rating } from '../../src/judging/rating.ts';
 import { JudgeStatistics } from '../../src/judging/statistics.ts';
-import { hasMark } from '../../src/judging/style.ts';
+import { hasMark, injectionsIn } from '../../src/judging/text-marks.ts';
 import { scoreOfAnswer, verdictOf } from '../../src/judging/verdict.ts';
 import { ratingRow } from './replies.ts';
 

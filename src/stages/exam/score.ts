@@ -7,7 +7,7 @@ import { callFields } from '../../calls/call-config.ts';
 import { runCalls, withSession } from '../../calls/run-calls.ts';
 import type { CallSession } from '../../calls/session.ts';
 import { Unanswered } from '../../calls/unanswered.ts';
-import { datasetCard } from '../../datasets/dataset-card.ts';
+import { datasetCard } from '../../datasets/card.ts';
 import { writeLines } from '../../datasets/line-file.ts';
 import { readRows } from '../../datasets/rows.ts';
 import { ZephyrError } from '../../errors.ts';

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { counter } from '../../../base/counter.ts';
-import { datasetCard } from '../../../datasets/dataset-card.ts';
+import { datasetCard } from '../../../datasets/card.ts';
 import { openLineFile } from '../../../datasets/line-file.ts';
 import { ZephyrError } from '../../../errors.ts';
 import type { Task } from '../../stage.ts';

@@ -9,7 +9,7 @@ import { GiveUpAfter } from '../../../calls/give-up-after.ts';
 import { withSession } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
 import { Unanswered } from '../../../calls/unanswered.ts';
-import { datasetCard } from '../../../datasets/dataset-card.ts';
+import { datasetCard } from '../../../datasets/card.ts';
 import { writeParquet } from '../../../datasets/parquet.ts';
 import { ZephyrError } from '../../../errors.ts';
 import type { Task, TaskContext } from '../../stage.ts';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import { readRows } from '../../../datasets/rows.ts';
-import { injectionsIn } from '../../../judging/injection.ts';
 import { isJudged } from '../../../judging/judge-requests.ts';
 import type { Rating } from '../../../judging/rating.ts';
+import { injectionsIn } from '../../../judging/text-marks.ts';
 import type { TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
 import type { Completion } from '../tables.ts';

@@ -2,11 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Json } from '../../../base/canonical-json.ts';
 import { counter } from '../../../base/counter.ts';
-import { datasetCard } from '../../../datasets/dataset-card.ts';
+import { datasetCard } from '../../../datasets/card.ts';
 import { writeParquet } from '../../../datasets/parquet.ts';
-import { injectionsIn } from '../../../judging/injection.ts';
 import type { Rating } from '../../../judging/rating.ts';
 import { JudgeStatistics } from '../../../judging/statistics.ts';
+import { injectionsIn } from '../../../judging/text-marks.ts';
 import { byPrompt, type Completion, RATING_COLUMNS, RATINGS_FILE } from '../tables.ts';
 
 interface RatingsSource {

@@ -1,4 +1,4 @@
-import { datasetCard, markdownTable } from '../../../datasets/dataset-card.ts';
+import { datasetCard, markdownTable } from '../../../datasets/card.ts';
 import { COMPLETIONS_FILE, pairsFile, RATINGS_FILE } from '../tables.ts';
 import type { Spending } from './origin.ts';
 import type { Report } from './report.ts';

@@ -3,7 +3,7 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { counter } from '../../../base/counter.ts';
-import { datasetCard, markdownTable } from '../../../datasets/dataset-card.ts';
+import { datasetCard, markdownTable } from '../../../datasets/card.ts';
 import type { Task } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
 import { COMPLETIONS_FILE, type Completion, pairsFile } from '../tables.ts';

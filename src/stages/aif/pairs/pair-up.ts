@@ -1,4 +1,5 @@
 import { counter } from '../../../base/counter.ts';
+import { straightLine } from '../../../judging/correlation.ts';
 import type { Rating } from '../../../judging/rating.ts';
 import type { Completion } from '../tables.ts';
 import { type Contradiction, contradictions, type TwiceScored } from './cross-check.ts';
@@ -9,7 +10,6 @@ import { type RatingStatistics, ratingStatistics } from './rating-statistics.ts'
 import type { BinarizeRule } from './rule.ts';
 import { sameWhenCut } from './same-when-cut.ts';
 import { scoreOf } from './scores.ts';
-import { straightLine } from './straight-line.ts';
 
 /** What happened to the answers of a pool member, or to the prompts of a source. */
 export type ModelCounts = { answers: number; flagged: number; unscored: number; chosen: number; rejected: number };

@@ -1,4 +1,4 @@
-import { datasetCard, markdownTable } from '../../../datasets/dataset-card.ts';
+import { datasetCard, markdownTable } from '../../../datasets/card.ts';
 import { PROMPTS_FILE, type SourceReport } from '../tables.ts';
 import type { PromptsConfig } from './step.ts';
 
