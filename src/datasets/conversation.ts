@@ -47,7 +47,7 @@ export function conversationOf(given: unknown): Conversation {
   return { ok: true, turns: turns[0]?.role === 'system' && turns[0].content.trim() === '' ? turns.slice(1) : turns };
 }
 
-/** A text as it is; of a conversation, in whatever shape, the first user turn. Undefined where there is none. */
+/** A text as it is; of a conversation in any known shape the first user turn. Undefined where there is none. */
 export function textOf(value: unknown): string | undefined {
   const told = decoded(value);
   if (typeof told === 'string') return told;

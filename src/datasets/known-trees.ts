@@ -5,7 +5,7 @@ import type { Tree } from './layout.ts';
 /** Files that say what belongs together; the Hub keeps them small. */
 const CARDS: readonly string[] = ['README.md', '.huggingface.yaml'];
 
-/** Answers about commits, which do not change: a Hub over HTTP is asked once. */
+/** Answers about commits. These do not change, so a Hub over HTTP is asked once. */
 const asked = new WeakMap<Hub, Map<string, Promise<unknown>>>();
 
 /** All files of a commit. */

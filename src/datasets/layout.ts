@@ -75,7 +75,7 @@ export function resolveSplit(unsorted: Tree, wanted: Wanted, by: ReadBy = HERE):
   return { files: readable(files, by), promised: splits.has(split) ? promised : undefined };
 }
 
-/** All files of data that are no hidden ones, whatever config and split they belong to. */
+/** All files of data but hidden ones, of every config and split. */
 export function everyFile(tree: Tree, by: ReadBy = HERE): string[] {
   refuseSaved(tree);
   const all = matching(tree.paths, '**').filter((path) => !NO_DATA.has(baseOf(path)));
@@ -150,7 +150,7 @@ function dataOf(paths: readonly string[], pattern: string): string[] {
   return matching(paths, pattern).filter((path) => !NO_DATA.has(baseOf(path)) || baseOf(path) === baseOf(pattern));
 }
 
-/** Files by split where nobody says which they are: by the names of shards, of folders, of files, else all are `train`. */
+/** Files by split where no card tells them: by the names of shards, of folders, of files; else all files are `train`. */
 function byName(paths: readonly string[]): Map<string, string[]> {
   const shards = dataOf(paths, SHARDS);
   if (shards.length > 0) {

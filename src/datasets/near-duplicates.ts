@@ -8,9 +8,9 @@ const PERMUTATIONS = 128;
 const BANDS = 16;
 const ROWS = PERMUTATIONS / BANDS;
 const SIMILAR = 0.8;
-/** Equal bytes among 128 of two texts as similar as `SIMILAR`, less three standard deviations: fewer are not looked at. */
+/** Equal bytes among 128 that two texts of similarity `SIMILAR` have, less three standard deviations: with fewer they are not compared. */
 const LEAST_EQUAL = Math.floor(PERMUTATIONS * SIMILAR - 3 * Math.sqrt(PERMUTATIONS * SIMILAR * (1 - SIMILAR)));
-/** A member of a bucket is compared with the first ones only, as many as this; only boilerplate fills larger buckets. */
+/** A member of a bucket is compared with this number of first members at most, since only boilerplate fills larger buckets. */
 const COMPARED = 256;
 
 /**

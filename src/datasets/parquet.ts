@@ -46,8 +46,8 @@ export async function writeParquet(path: string, columns: Columns, rows: Iterabl
 }
 
 /**
- * Rows of a Parquet file, a row group at a time; whole numbers as numbers, texts of the type JSON as what they say. `columns`:
- * of those that there are only these, so that the others may hold whatever they like. Throws a `ZephyrError` (usage) with
+ * Rows of a Parquet file, a row group at a time; whole numbers as numbers, texts of the type JSON parsed. Only those of `columns`
+ * that the file has are read, so that faults of other columns do no harm. Throws a `ZephyrError` (usage) with
  * column and rows for what cannot be read; `name` is what messages call the file.
  */
 export async function* readParquet(

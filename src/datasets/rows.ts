@@ -16,7 +16,7 @@ export interface DataFile {
 
 /** Which columns a reader asks for. */
 export interface ColumnChoice {
-  /** Of Parquet only these are read, so that the others may hold whatever they like; without it all. */
+  /** Only these are read of Parquet, so that faults of other columns do no harm; without it all are. */
   readonly columns?: readonly string[];
   /** A Parquet file without this column is refused. */
   readonly required?: string;

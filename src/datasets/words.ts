@@ -7,7 +7,7 @@ export function wordsOf(text: string): string[] {
   return text.normalize('NFKC').toLowerCase().match(WORD) ?? [];
 }
 
-/** One text, however its accents are encoded and its white space is laid out: Unicode NFC, white space folded. */
+/** A text in Unicode NFC with white space folded: equal for all encodings of accents and all layouts. */
 export function folded(text: string): string {
   return text.normalize('NFC').replaceAll(/\s+/g, ' ').trim();
 }

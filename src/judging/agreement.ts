@@ -8,7 +8,7 @@ export interface Interval {
 /** 97.5 % quantile of the normal distribution. */
 const Z = 1.959964;
 
-/** Share of `hits` in `count` with its score interval (Wilson 1927); null of nothing. */
+/** Share of `hits` in `count` with its score interval (Wilson 1927); null for a count of 0. */
 export function share(hits: number, count: number): Interval | null {
   if (count === 0) return null;
   const value = hits / count;
@@ -19,7 +19,7 @@ export function share(hits: number, count: number): Interval | null {
 
 /**
  * Cohen's kappa of two raters who put the same items into categories: how far they agree beyond chance. Interval by the
- * standard error of Cohen 1960, sqrt(po (1 - po) / n) / (1 - pe). Null of nothing, and where chance alone agrees always.
+ * standard error of Cohen 1960, sqrt(po (1 - po) / n) / (1 - pe). Null without pairs, and where chance alone would always agree.
  */
 export function cohenKappa(pairs: readonly (readonly [string, string])[]): Interval | null {
   const count = pairs.length;

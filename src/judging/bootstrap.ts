@@ -17,8 +17,8 @@ export function uniforms(seed: number): () => number {
 }
 
 /**
- * Mean of the values with its percentile bootstrap interval (Efron 1979): the means of `resamples` draws of as many
- * values with replacement, their 2.5 % and 97.5 % quantiles (nearest rank). Values of pairs, such as the difference of
+ * Mean of the values with its percentile bootstrap interval (Efron 1979): the means of `resamples` draws of the
+ * same number of values with replacement, their 2.5 % and 97.5 % quantiles (nearest rank). Values of pairs, such as the difference of
  * two models on one prompt, make it the paired bootstrap. Throws on no value.
  */
 export function bootstrap(values: readonly number[], resamples: number, seed: number): BootstrapEstimate {

@@ -32,7 +32,7 @@ function ranks(values: readonly number[]): number[] {
   return found;
 }
 
-/** How two numbers go together, counted up one after another (Welford's way, so that large lengths lose no digits). */
+/** How two numbers vary together, added pair by pair (Welford 1962, so that large numbers lose no digits). */
 export interface StraightLine {
   readonly add: (x: number, y: number) => void;
   readonly count: () => number;

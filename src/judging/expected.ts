@@ -2,7 +2,7 @@ import { type Scale, scaleOf } from './question.ts';
 import { invalid, type JudgeReply, type ReadReply, unreadable } from './reading.ts';
 import type { ResponseFormat, SlotValue } from './response-format.ts';
 
-/** Alternatives of the first token that are asked for: what OpenAI gives at most. */
+/** Alternatives of the first token to ask for: the most that OpenAI gives. */
 const TOP_LOGPROBS = 20;
 /** A digit is one token; some servers also count the tokens that frame a turn. */
 const DIGIT_TOKENS = 4;

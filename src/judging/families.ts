@@ -1,4 +1,4 @@
-/** Model families by the names of their models, those made from them included. */
+/** Model families by the names of their models and of models that were made from these. */
 const FAMILIES: readonly (readonly [name: string, pattern: RegExp])[] = [
   ['gpt', /gpt|chatgpt|davinci|^o[134](-|$)/],
   ['claude', /claude/],
@@ -23,7 +23,7 @@ export function familyOf(model: string): string | undefined {
 
 /**
  * Families of judges that have a model among those judged: judges are known to favour their own kind. A model of no known
- * family is one by itself.
+ * family is a family of its own.
  */
 export function familyOverlap(judges: Iterable<string>, models: Iterable<string>): string[] {
   const kindOf = (model: string) => familyOf(model) ?? model;

@@ -26,7 +26,7 @@ const body = z.strictObject({
   ),
 });
 
-/** All labels, each once, each with a rating in every aspect and in no other, or nothing at all. */
+/** Reads all labels, each once and with a rating in every aspect and in no other, or nothing. */
 function readJoint(
   reply: JudgeReply | undefined,
   labels: readonly string[],

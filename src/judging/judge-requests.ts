@@ -29,7 +29,7 @@ export interface JudgeRequest {
   readonly tries: readonly (readonly Call[])[];
 }
 
-/** A judge is asked no more when none of its first replies, as many as this, could be read. */
+/** The number of first replies of a judge after which it is asked no more if none of them could be read. */
 export const LEGIBLE_AFTER = 16;
 
 /** Answers that there is something to judge in. */
@@ -94,7 +94,7 @@ export async function requestMaker(panel: JudgePanel, files: string): Promise<Re
   };
 }
 
-/** A drawn order, its reverse, another and its reverse: as many as are wanted, each once. */
+/** The first `count` of a drawn order, its reverse, another drawn order and its reverse, each order once. */
 function ordersOf(seed: number, about: string, answers: readonly AnswerToJudge[], count: number): (readonly AnswerToJudge[])[] {
   const drawn = [`order ${about}`, `order ${about} again`].flatMap((purpose) => {
     const order = hmacOrder(seed, purpose, answers, ({ completion_id }) => completion_id);
@@ -107,7 +107,7 @@ function ordersOf(seed: number, about: string, answers: readonly AnswerToJudge[]
 
 /**
  * At most `most` pairs: the answers stand in a drawn circle, neighbours are compared first, then those two apart, and so
- * on, so that every answer has as many opponents as another and all hang together.
+ * on, so that all answers have equally many opponents and are linked by comparisons.
  */
 function pairsOf(seed: number, answers: readonly AnswerToJudge[], most: number): AnswerToJudge[][] {
   const circle = hmacOrder(seed, 'pairs', answers, ({ completion_id }) => completion_id);

@@ -15,7 +15,7 @@ export function scaleOf(aspect: string): Scale {
 
 const LABELS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
 
-/** Opaque labels, as many as there are texts; throws above 26, which no judge could keep apart. */
+/** An opaque label for each text. Throws above 26 texts, which no judge could keep apart. */
 export function labelsFor(count: number): string[] {
   if (count > LABELS.length) throw new RangeError(`Cannot label ${count} texts: expected at most ${LABELS.length}`);
   return LABELS.slice(0, count);
@@ -41,7 +41,7 @@ export function ratingSchema({ top, mayNotApply }: Scale): Record<string, unknow
   return mayNotApply ? { anyOf: [numbers, { type: 'string', enum: ['N/A'] }] } : numbers;
 }
 
-/** An object that has exactly these members, in this order: what justifies comes before what it is to justify. */
+/** An object with exactly these members in this order, since a judge is to justify a rating before it writes it. */
 export function strictSchema(properties: Record<string, unknown>): Record<string, unknown> {
   return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false };
 }

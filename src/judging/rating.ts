@@ -1,4 +1,4 @@
-/** `invalid`: the judge's reply cannot be read; `missing`: there is none. Neither has a value, and none is ever made up. */
+/** `invalid`: the judge's reply cannot be read; `missing`: there is no reply. Neither has a value, and no value is ever made up. */
 export type RatingStatus = 'ok' | 'invalid' | 'refused' | 'missing';
 
 /**

@@ -23,7 +23,7 @@ const body = z.strictObject({
   ratings: z.array(z.strictObject({ label: z.string(), rationale: z.string(), rating: z.union([z.number(), z.string()]) })),
 });
 
-/** All labels, each once, each with a rating of the scale, or nothing at all. Texts are told apart by label, never by position. */
+/** Reads all labels, each once and with a rating of the scale, or nothing. Texts are told apart by label, never by position. */
 function readRatings(reply: JudgeReply | undefined, labels: readonly string[], aspect: string): ReadReply<readonly SlotValue[]> {
   const parsed = readJson(reply, body);
   if (!parsed.ok) return parsed;

@@ -4,19 +4,19 @@ import { jsonIn } from '../teachers/json-reply.ts';
 import type { ChatReply } from '../teachers/teacher.ts';
 import type { RatingStatus } from './rating.ts';
 
-/** As much of a judge's reply as is read. */
+/** The parts of a judge's reply that are read. */
 export type JudgeReply = Pick<ChatReply, 'text' | 'finishReason' | 'refusal'> & Partial<Pick<ChatReply, 'alternatives'>>;
 
 export type Unread = { readonly ok: false; readonly status: Exclude<RatingStatus, 'ok'>; readonly why: string };
 /** What a reply says, or why there is nothing to read. */
 export type ReadReply<T> = { readonly ok: true; readonly found: T } | Unread;
 
-/** Longer rationales were not asked for and are cut; the call log keeps the whole reply. */
+/** Longer rationales are cut, since they were not asked for; the call log keeps the whole reply. */
 const RATIONALE_CHARACTERS = 300;
 
 export const invalid = (why: string): Unread => ({ ok: false, status: 'invalid', why });
 
-/** Why a reply cannot be read whatever it says; `undefined` when it may be. */
+/** Why a reply cannot be read, its text aside; `undefined` when it may be. */
 export function unreadable(reply: JudgeReply | undefined): Unread | undefined {
   if (reply === undefined) return { ok: false, status: 'missing', why: 'no reply' };
   if (reply.refusal !== undefined || finishOf(reply.finishReason) === 'refused')
@@ -25,8 +25,8 @@ export function unreadable(reply: JudgeReply | undefined): Unread | undefined {
 }
 
 /**
- * A whole reply as JSON of exactly this shape: nothing cut off, no member twice, none that was not asked for. What is whole
- * and of the shape was not cut, so a server that does not say how a reply ended is believed.
+ * A whole reply as JSON of exactly this shape: nothing cut off, no member twice, none that was not asked for. A reply of
+ * the whole shape was not cut, so a server that does not say how the reply ended is believed.
  */
 export function readJson<T>(reply: JudgeReply | undefined, shape: z.ZodType<T>): ReadReply<T> {
   const closed = unreadable(reply);

@@ -118,7 +118,7 @@ export class JudgeStatistics {
   }
 }
 
-/** Two answers that were compared, whichever of them a row is about; empty for a rating of all texts. */
+/** Two answers that were compared, in one order for rows about either; empty where all texts were rated side by side. */
 function pairOf(one: string, other: string | null): string {
   return other === null ? '' : [one, other].sort().join(' ');
 }

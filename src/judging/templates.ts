@@ -13,7 +13,7 @@ export interface Instructions {
   readonly sha256: string;
 }
 
-/** What to rate, then the format of the reply. */
+/** Instructions that say what to rate, then the format of the reply. */
 export function judgeInstructions(files: string, aspect: string): Promise<Instructions> {
   return assemble(files, [aspect, 'form'], ([task = '', format = '']) => `${task}\n\n${format}`);
 }

@@ -1,6 +1,6 @@
 /** Ways in which a text tries to speak to its judge instead of to the user. */
 const RULES = {
-  /** lines that open or close a text of ours, or a turn of a chat */
+  /** lines that open or close a text in our question, or a turn of a chat */
   'imitates delimiters':
     /<<<\s*(END\s+)?(ANSWER|INSTRUCTION|TEXT)\b|<\|(im_start|im_end|system|user|assistant|endoftext)\|>|^\s*#{2,}\s*(system|instructions? (to|for) the (judge|grader|evaluator))\b|\[\/?INST\]/im,
   'addresses the judge':
@@ -11,7 +11,7 @@ const RULES = {
 
 export type InjectionRule = keyof typeof RULES;
 
-/** The rules that a text breaks. A flag, not a verdict: texts about ratings break them too, so nothing is dropped for it. */
+/** The rules that a text breaks. They flag it and drop nothing, since texts about ratings break them too. */
 export function injectionsIn(text: string): InjectionRule[] {
   return (Object.keys(RULES) as InjectionRule[]).filter((name) => RULES[name].test(text));
 }

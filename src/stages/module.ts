@@ -81,7 +81,7 @@ export interface CountSource {
 }
 
 export interface Count {
-  /** null: nobody has read them yet */
+  /** null: no step has read them yet */
   readonly count: number | null;
   /** why the count is a guess, in words for the user */
   readonly guess?: string;

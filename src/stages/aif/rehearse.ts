@@ -133,7 +133,7 @@ function toyMember(
   return model === 'dsft' ? { ...local, model } : { ...local, ...toy };
 }
 
-/** The world's prompts are of one mould: near duplicates are listed, never dropped. */
+/** Practice prompts follow few patterns, so near duplicates are listed and never dropped. */
 function toyPrompts(prompts: AifTeachers['prompts']): AifTeachers['prompts'] {
   const source = {
     name: 'practice',

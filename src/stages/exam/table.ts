@@ -3,7 +3,7 @@ import { evaluationReport } from './report.ts';
 
 const NAMES = { base: 'base', dsft: 'dSFT', ddpo: 'dDPO' } as const;
 
-/** The three models on the held-out prompts, whatever came out. */
+/** The three models on the held-out prompts, shown for good and bad results alike. */
 export function evaluationTable(metrics: unknown): StageTable {
   const report = evaluationReport.parse(metrics);
   const right = (title: string) => ({ title, align: 'right' as const });

@@ -2,7 +2,7 @@ import * as z from 'zod';
 
 const rows = z.int().nonnegative();
 
-/** Sizes of a rehearsal's own world: the practice data and a tiny base model. Never in a user's recipe. */
+/** Sizes of a rehearsal's synthetic data and of its tiny base model. Never in a user's recipe. */
 export const setupSpec = z.strictObject({
   world: z.strictObject({
     dialogues: rows.describe('Rows of train_sft: dialogues with prompt_id, prompt and messages'),

@@ -161,7 +161,7 @@ async function askAll(context: TaskContext, session: CallSession, answers: Answe
 
 const isAwaited = ({ call_key, flags }: Completion) => call_key !== null && flags.includes('missing');
 
-/** When a teacher's first answers, as many as this, can all be in no pair, its settings are wrong rather than the answers. */
+/** A teacher is given up when this number of first answers can all be in no pair: its settings are wrong rather than the answers. */
 const VAIN_AFTER = 64;
 
 function refuseInVain(giveUp: GiveUpAfter<string>, { member, flags }: Completion): void {

@@ -25,7 +25,7 @@ export interface AnswersPlan {
   readonly prefetch?: string;
 }
 
-/** Prompts that are drawn to learn how often a member answers. */
+/** Number of prompts that are drawn to learn how often a member answers. */
 const TRIED = 256;
 
 /** draw -> answers-N for the members that are model artifacts -> generate */

@@ -9,7 +9,7 @@ import { askJudge } from '../../../judging/judge-once.ts';
 import { type JudgeRequest, LEGIBLE_AFTER } from '../../../judging/judge-requests.ts';
 import type { JudgePanel } from '../../../judging/panel.ts';
 
-/** A server is taken to send no log-probabilities when as many requests to a judge as this bring none. */
+/** The number of requests to a judge after which its server is taken to send no log-probabilities if none brought any. */
 const PROBES = 16;
 
 /** Characters of a reply that an error shows. */

@@ -61,7 +61,7 @@ export async function calibrate(
       scoreOfAnswer(rows.flat().filter((row) => row.completion_id === completion_id)),
     ) as [number | null, number | null];
     if (won === null || lost === null) return;
-    // Told apart by their ids, which know nothing of the label: were people always to choose "the first", kappa would be 0.
+    // Answers are told apart by their ids, which do not depend on the label: if people always chose "the first", kappa would be 0.
     const names = chosen.completion_id < rejected.completion_id ? (['first', 'second'] as const) : (['second', 'first'] as const);
     verdicts[index] = [names[0], won === lost ? 'tie' : won > lost ? names[0] : names[1]];
   });

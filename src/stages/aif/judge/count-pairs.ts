@@ -6,7 +6,7 @@ import type { Artifact } from '../../../model/outcome.ts';
 import type { Count, CountSource } from '../../module.ts';
 import { teachersConfig } from './config.ts';
 
-/** The number of pairs that is assumed where it is unknown: as many as are enough, see `aif.judge.calibration`. */
+/** The number of pairs that is assumed where it is unknown: what is enough by the help of `aif.judge.calibration`. */
 const ENOUGH = 200;
 /** Bytes that are read to count: more than any set that people have labelled. */
 const MOST_BYTES = 32e6;
@@ -25,7 +25,7 @@ export async function countPairs({ step, hub, input }: CountSource): Promise<Cou
   try {
     wanted = new Set(resolveSplit(layout, { config, split }).files);
   } catch (error) {
-    // what is wrong with it, `checkSources` says beside all other sources
+    // `checkSources` says what is wrong with it, beside all other sources
     if (!(error instanceof ZephyrError)) throw error;
     return { count: ENOUGH, guess: `the pairs that calibrate the judge are not in their dataset: ${ENOUGH} are assumed` };
   }

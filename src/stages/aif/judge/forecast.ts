@@ -28,7 +28,7 @@ export function forecast(
   return [...(judge.calibration === undefined ? [] : judgements(judge, labelled)), ...judgements(judge, answered)];
 }
 
-/** What is judged: so many answers to each item. */
+/** What is judged: a number of answers to each item. */
 interface JudgedItems {
   readonly part?: string;
   readonly items: CallForecast['items'];
@@ -37,7 +37,7 @@ interface JudgedItems {
   readonly answerTokens: number;
 }
 
-/** In the number of calls as `requestMaker` asks. */
+/** Forecasts the calls that `requestMaker` makes. */
 function judgements(judge: TeachersJudgeSpec, { promptTokens, answers, answerTokens, ...what }: JudgedItems): CallForecast[] {
   const orders = ordersInTheMean(answers, judge.permutations);
   const sections = TOKENS.judgeTemplate + TOKENS.judgeSection * judge.aspects.length;

@@ -26,7 +26,7 @@ export type JudgeReport = z.infer<typeof judgeReport>;
 /** Where prompts, answers and ratings come from, as far as their artifacts tell; see `readOrigin`. */
 export type Origin = {
   readonly sources: readonly { readonly source: string; readonly licence: string | null; readonly safety: boolean }[];
-  /** prompts with an item of a benchmark, by benchmark; null: they were compared with none, or nobody wrote it down */
+  /** prompts with an item of a benchmark, by benchmark; null: they were compared with none, or their artifact does not say */
   readonly contamination: Readonly<Record<string, number>> | null;
   /** null: the ratings come without a report of zephyr's */
   readonly judge: JudgeReport | null;
@@ -60,7 +60,7 @@ export async function readOrigin(folders: Readonly<Record<string, string>>): Pro
   };
 }
 
-/** What the inputs cost when they were made, whoever paid: dollars and tokens, as far as their steps counted them. */
+/** What the inputs cost when they were made, by any run: dollars, and tokens as far as their steps counted them. */
 export interface Spending {
   readonly input: string;
   readonly costUsd: number;

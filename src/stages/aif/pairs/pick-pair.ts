@@ -12,7 +12,7 @@ export const REJECTED = ['random_other', 'random_lower', 'lowest', 'margin_band'
 
 export interface PairRule {
   readonly seed: number;
-  /** any other answer, any with a lower score, one with the lowest score, or one whose score is so far below */
+  /** any other answer, any with a lower score, one with the lowest score, or one whose score is within `margin_band` below */
   readonly rejected: (typeof REJECTED)[number];
   /** in points of the score, both ends included; for `margin_band` */
   readonly margin_band: { readonly min: number; readonly max: number } | null;

@@ -47,8 +47,8 @@ export async function* answeredPrompts(folders: Pick<Folders, 'completions' | 'p
 
 /**
  * Prompts, answers and ratings, one prompt in memory at a time: both files are in the order of the prompts and are walked
- * side by side. What belongs together is decided by ids alone, and whatever finds no partner stops the step: rows that are
- * shifted against each other would pass for good data.
+ * side by side. What belongs together is decided by ids alone, and a row without a partner stops the step, since rows that
+ * are shifted against each other would pass for good data.
  */
 export async function* ratedPrompts(folders: Folders): AsyncGenerator<RatedPrompt> {
   const ratings = ratingsByPrompt(folders.ratings, COLUMNS);

@@ -1,5 +1,5 @@
 /**
- * Characters that a token has on average, as far as nobody has asked the trainer's tokenizer: English prose in
+ * Characters of a token on average, before the trainer's tokenizer is at hand: English prose in
  * UltraFeedback (1,400 characters and 350 tokens an answer). Code and most other languages have fewer.
  */
 const CHARACTERS_PER_TOKEN = 4;

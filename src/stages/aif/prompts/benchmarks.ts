@@ -9,7 +9,7 @@ import type { PromptsConfig } from './step.ts';
 
 type Benchmark = PromptsConfig['benchmarks'][number];
 
-/** What no prompt may hold. Refuses a benchmark in which nothing is asked: it would clean of nothing. */
+/** What no prompt may hold. Refuses a benchmark without a question, since it would find nothing. */
 export async function readBenchmarks(
   context: TaskContext,
   benchmarks: readonly Benchmark[],

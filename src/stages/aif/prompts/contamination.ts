@@ -9,7 +9,7 @@ export interface Hit {
   readonly ngram: string;
 }
 
-/** Items of fewer words are in every other prompt: they count only where the prompt is nothing else. */
+/** Items of fewer words are in many prompts, so they count only where they are the whole prompt. */
 const SHORTEST = 5;
 
 interface BenchmarkIndex {

@@ -166,7 +166,7 @@ export class PromptFilter {
     }
   }
 
-  /** Rows that are no prompts, as against those that the recipe's own bounds leave out. */
+  /** Counts the rows that are no prompts, not those that the recipe's own bounds leave out. */
   #refuseMany(read: number): void {
     const counts = Object.fromEntries(Object.entries(this.dropped.counts()).filter(([reason]) => NO_PROMPT.includes(reason)));
     const unusable = Object.values(counts).reduce((sum, count) => sum + count, 0);

@@ -22,7 +22,7 @@ import type { PromptsConfig } from './step.ts';
  * was left out is counted by reason; nothing is spent before all of it was looked at.
  */
 export const prompts: Task = async (context) => {
-  // the plan wrote it, see promptsStep
+  // promptsStep wrote it
   const config = context.config as unknown as PromptsConfig;
   const benchmarks = await readBenchmarks(context, config.benchmarks, config.ngram);
   const filter = new PromptFilter(config, benchmarks, context.out);
@@ -114,7 +114,7 @@ function dropNear({ seed }: PromptsConfig, store: PromptStore, order: readonly n
   return { alone: order.filter((number) => firsts[number] === number), groups: { groups: members.size, others } };
 }
 
-/** As many of each source as the recipe allows. */
+/** Draws from each source the number of prompts that the recipe allows. */
 function draw({ seed, sources }: PromptsConfig, { all }: PromptStore, left: readonly number[]): number[] {
   const kept = new Set<number>();
   for (const [entry, { rows }] of sources.entries()) {

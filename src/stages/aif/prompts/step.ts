@@ -87,7 +87,7 @@ export function promptsStep(recipe: RecipeContext, prompts: PromptsSpec): Step {
   });
 }
 
-/** As many as the recipe can tell before any of them is read; null when a source says nothing. */
+/** The number of prompts at most, as the recipe tells it before they are read; null when a source does not say. */
 export function promptsAtMost({ sources }: PromptsSpec): number | null {
   const most = sources.map(({ ref, rows, list }) => (ref === undefined ? Math.min(rows ?? list.length, list.length) : rows));
   return most.includes(null) ? null : most.reduce<number>((sum, count) => sum + (count ?? 0), 0);
@@ -105,7 +105,7 @@ export function promptTokens(prompts: PromptsSpec): number {
   return tokens / Math.max(1, count);
 }
 
-/** Of those that are not dropped for their length. */
+/** Of listed prompts that are not dropped for their length. */
 function listedTokens(list: PromptSource['list'], { maxCharacters, maxTokens }: PromptsSpec): number {
   const texts = list.flatMap((item) => (typeof item === 'string' ? [item] : 'prompt' in item ? [item.prompt] : []));
   const tokens = texts.filter(({ length }) => length <= maxCharacters).map(estimateTokens);

@@ -80,10 +80,10 @@ export const construct: Task = async (context) => {
   });
 };
 
-/** A search ends when more openings than this were asked for, for one that is kept. */
+/** A search ends when more openings than this were asked for each one that is kept. */
 const MOST_ASKED = 10;
 
-/** When the first dialogues, as many as this, are all dropped, the next would be too. */
+/** The assistant is given up when this number of first dialogues are all dropped, since the next would be too. */
 const VAIN_AFTER = 64;
 
 /** Finds openings whose dialogues are kept, by holding these dialogues. */
@@ -102,7 +102,7 @@ class OpeningSearch {
   }
 
   /**
-   * `count` openings of a kind, or as many as can be had. They are taken in an order drawn by the seed; while dialogues are
+   * `count` openings of a kind, or all that can be found. They are taken in an order drawn by the seed; while dialogues are
    * dropped, more openings are asked for, until there are no more. `later`: calls for other kinds, for the progress.
    */
   async find(kind: DialogueKind, count: number, later: number): Promise<Opening[]> {

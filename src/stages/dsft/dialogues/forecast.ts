@@ -20,14 +20,14 @@ interface Sort {
   readonly turns: { readonly min: number; readonly max: number };
   readonly openingTokens: number;
   readonly listing: Listing;
-  /** calls besides the lists, for so many texts that are listed */
+  /** calls besides the lists, for a number of listed texts */
   readonly more: (listed: number) => readonly UserCalls[];
 }
 
 type UserCalls = Pick<CallForecast, 'purpose' | 'inputTokens' | 'outputTokens'> & { readonly calls: number };
 
 /**
- * What both sides will be asked for so many dialogues of each kind, none being dropped. Every turn is sent with all turns
+ * What both sides will be asked for the dialogues of each kind if none is dropped. Every turn is sent with all turns
  * before it, so that input grows with the square of the rounds.
  */
 export function forecast(data: DsftTeacher): CallForecast[] {

@@ -39,7 +39,7 @@ export type Lists = (amount: OpeningAmount) => Promise<readonly Written[]>;
 
 /**
  * Texts that the user's teacher is asked for, a list a subject, and, while that is not enough, for more that are not on the
- * list yet. Their order is that of rounds and subjects, whatever comes first.
+ * list yet. Their order is that of rounds and subjects, not that of the replies.
  */
 export function openLists(
   { session, count, unanswered }: Pick<Workbench, 'session' | 'count' | 'unanswered'>,

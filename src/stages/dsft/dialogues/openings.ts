@@ -45,7 +45,7 @@ async function worldOpenings(bench: Workbench): Promise<Openings> {
   const subtopics = openLists(bench, naming, world.topics);
   let lists: Lists | undefined;
   return async (amount) => {
-    // one list a topic: as many as come
+    // one list a topic is enough
     const named = await subtopics({ least: 1, wanted: 1, after: amount.after });
     lists ??= openLists(
       bench,

@@ -28,7 +28,7 @@ export function templatesOf(files: string): Workbench['template'] {
 }
 
 /**
- * Different openings of a kind, those from before first: so many as `OpeningAmount` says, in an order that does not depend on
- * which reply came first.
+ * Different openings of a kind, those from before first: the number that `OpeningAmount` says, in an order that does not
+ * depend on which reply came first.
  */
 export type Openings = (amount: OpeningAmount) => Promise<readonly Opening[]>;
