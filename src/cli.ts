@@ -94,7 +94,7 @@ function workVerbs(stages: readonly StageModule[], listed: readonly StageModule[
   ];
 }
 
-/** Those about runs, whoever works on them. */
+/** Those about runs, of this process or of another. */
 function runVerbs(stages: readonly StageModule[]): Verb[] {
   return [
     {
@@ -258,7 +258,7 @@ async function failed(thrown: unknown): Promise<number> {
   return await concluded(error instanceof ZephyrError ? EXIT[error.exit] : EXIT.bug, error);
 }
 
-/** The exit status; a program that reads `--json` is told it as well, whatever went wrong. */
+/** The exit status; a program that reads `--json` is told it as well, and of a bug too. */
 async function concluded(exit: number, error?: unknown): Promise<number> {
   if (!process.argv.includes('--json')) return exit;
   const { lastLine } = await import('./commands/verdict.ts');

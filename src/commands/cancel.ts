@@ -17,8 +17,8 @@ export async function cancel([id]: string[], options: Options): Promise<number> 
 }
 
 /**
- * Writes down that the run is cancelled, whoever works on it, then stops its job. That zephyr finds its branch moved and
- * ends too. Returns the status `cancelled`.
+ * Writes down that the run is cancelled, then stops its job. A zephyr that works on it finds its branch moved and ends too.
+ * Returns the status `cancelled`.
  */
 export async function cancelRun(context: Context, id: string): Promise<number> {
   const before = await markCancelled(context.hub, () => new Date(), (await findRun(context.hub, id)).state);

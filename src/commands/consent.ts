@@ -7,8 +7,8 @@ import type { Context } from './context.ts';
 import { costInWords } from './costs.ts';
 
 /**
- * Asks before money is spent that nothing limits, naming what it will be. Throws a `ZephyrError`: usage where nobody can be
- * asked, cancelled or detached (130) where the answer is not yes. Nothing has been started then.
+ * Asks before money is spent that nothing limits, naming what it will be. Throws a `ZephyrError`: usage where no question
+ * can be asked, cancelled or detached (130) where the answer is not yes. Nothing has been started then.
  */
 export async function agreeToSpend(context: Context, plan: Plan, decisions: readonly Decision[]): Promise<void> {
   const uncapped = await uncappedStages(plan, decisions, context.hub);

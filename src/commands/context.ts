@@ -73,7 +73,7 @@ export function zephyrHome(env: Readonly<Record<string, string>>): string {
   return resolve(env.ZEPHYR_HOME || join(env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'zephyr'));
 }
 
-/** Where what can be made again is kept for this user, whatever folder is zephyr's own. */
+/** The user's folder for what zephyr can make again; ZEPHYR_HOME does not change it. */
 function zephyrCache(env: Readonly<Record<string, string>>): string {
   return resolve(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'zephyr');
 }

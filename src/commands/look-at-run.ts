@@ -10,7 +10,7 @@ import { openTargetBackend } from './backend.ts';
 import type { Context } from './context.ts';
 import { findRun } from './find-run.ts';
 
-/** A run as seen from this terminal, whoever works on it. */
+/** A run as seen from this terminal; another process may work on it. */
 export interface RunLook {
   readonly state: RunState;
   /** what the backend says of its job; undefined while it has none */

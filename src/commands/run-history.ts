@@ -3,7 +3,7 @@ import type { Context } from './context.ts';
 import { newest, pastInWords, SHOWN } from './event-lines.ts';
 import type { RunLook } from './look-at-run.ts';
 
-/** Shows on an attached terminal what a look brings: first the end of the run's past, then what happens, whoever does it. */
+/** Shows on an attached terminal what a look brings: first the end of the run's past, then what happens, in this process or in another. */
 export function lookShower(context: Context): (look: RunLook) => void {
   let isFirst = true;
   return (look) => {

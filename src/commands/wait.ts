@@ -13,7 +13,7 @@ const LOOK_SECONDS = 2;
 type WaitOptions = Options & { readonly timeout?: string };
 
 /**
- * `zephyr wait ID`: until the run ends, whoever works on it; then the exit status of `zephyr status`, and on stdout the
+ * `zephyr wait ID`: until the run ends, in this process or in another; then the exit status of `zephyr status`, and on stdout the
  * artifact's ID as the stage itself would have printed it. Ctrl-C ends the waiting and nothing else.
  */
 export async function wait([id]: string[], options: WaitOptions): Promise<number> {

@@ -97,7 +97,7 @@ function partsOf(step: Step, teachers: Teachers): CallPart[] {
   });
 }
 
-/** `prompts`: what nobody has counted yet. */
+/** What has not been counted yet, in words: `prompts`. */
 function openItems(open: readonly CallPart[], counts: ItemCounts): string {
   const names = open.flatMap(({ step, forecasts }) =>
     forecasts.flatMap(({ items }) =>

@@ -33,7 +33,7 @@ export type RecipeSource = z.infer<typeof source>;
 const savedPlan = (stages: readonly Stage[]) =>
   z.strictObject({
     format: z.literal(FORMAT),
-    /** sha256 of the canonical JSON of all other members: a plan that somebody changed is none that was looked at */
+    /** sha256 of the canonical JSON of all other members: a plan that was changed since is not the one that its reader agreed to */
     digest: sha256Hex,
     madeAt: z.iso.datetime(),
     /** version of zephyr */

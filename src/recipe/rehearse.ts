@@ -41,7 +41,7 @@ export function toRehearsal<Own extends Recipe>(
 }
 
 /**
- * Toy batches fit at once: one rank and one micro batch a step, whatever the target has for real models. One thread,
+ * Toy batches fit at once: one rank and one micro batch a step, in place of what the target has for real models. One thread,
  * because threads that wait for one another cost a tiny model more than they save: sevenfold on a busy machine.
  */
 export function toRehearsalTarget(target: Target, steps: readonly Step[]): Target {
