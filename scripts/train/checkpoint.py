@@ -1,4 +1,4 @@
-"""Checkpoints that somebody vouches for: the manifest, written last, lists every file with its checksum."""
+"""Checkpoints that can be trusted: the manifest, written last, lists every file with its checksum."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from job import RANK, Job
 MANIFEST = "manifest.json"
 
 
-def vouch_for(job: Job, folder: Path, step: int) -> None:
+def write_manifest(job: Job, folder: Path, step: int) -> None:
     """Writes the last file of a checkpoint, its manifest, and announces it. Call it when all ranks have written theirs."""
     files = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST):
@@ -29,7 +29,7 @@ def vouch_for(job: Job, folder: Path, step: int) -> None:
 def checkpoint_to_resume(job: Job) -> Path | None:
     """
     The checkpoint named by job.json, verified by every rank. Later ones in `checkpoints/` were left by an attempt that
-    nobody vouches for: they are removed, so that they neither count as one of the two kept nor lend files to a new one.
+    no state names: they are removed, so that they neither count as one of the two kept nor lend files to a new one.
     """
     resume = None if job.file.resume is None else (job.folder / job.file.resume).resolve()
     step = 0 if resume is None else verify_checkpoint(resume, job.config_sha256, job.hardware.processes)

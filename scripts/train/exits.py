@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-# 64 to 78 but for 75: the config or the data is at fault, to run the job again is in vain
+# 64 to 78 but for 75: the config or the data is at fault, and running the job again would not help
 BAD_CONFIG, BAD_DATA, NO_DISK, INTERRUPTED = 64, 65, 74, 75
 
 
@@ -65,7 +65,7 @@ def mark_stopped() -> None:
 
 
 def stop_at_once(at_once: bool) -> None:
-    """Whether a signal ends the process right away (the default) or waits for whoever looks at `stop_asked`."""
+    """Whether a signal ends the process right away (the default) or waits for a loop that looks at `stop_asked`."""
     _stop["at_once"] = at_once
     if at_once and _stop["asked"]:
         raise Interrupted

@@ -18,7 +18,7 @@ T = TypeVar("T")
 Operations = list[CommitOperationAdd | CommitOperationDelete]
 # what huggingface_hub throws where the Hub, or the store of its large files, does not answer or says no
 TROUBLE = (HTTPError, LocalEntryNotFoundError, ConnectionError, RuntimeError)
-# the Hub says that it has no such thing, or that this token may not have it: to ask for it again is in vain
+# the Hub says that it has no such thing, or that this token may not have it: asking again would not help
 REFUSED = (401, 403, 404)
 # another commit came first, or the branch is gone
 OVERTAKEN = (404, 409, 412)

@@ -83,7 +83,7 @@ class Job:
     def finish(self, global_step: int, max_steps: int, metrics: dict[str, Any]) -> None:
         """Writes result.json, the only proof of success; call it last and on rank 0."""
         for path in self.out.rglob("*"):
-            # safetensors makes files that nobody else may read
+            # safetensors makes files that only their owner may read
             path.chmod(0o755 if path.is_dir() else 0o644)
         result = {"version": 1, "global_step": global_step, "max_steps": max_steps, "metrics": metrics, "versions": self.versions}
         write_json(self.folder / "result.json", result)

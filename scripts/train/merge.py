@@ -48,7 +48,7 @@ def main(job: Job, config: Config) -> None:
     off = furthest(before, logits_of(merged, ids))
 
     dtype = getattr(torch, config.dtype)
-    # not the buffers: rotary frequencies are made anew by whoever loads the model, from its config
+    # not the buffers: rotary frequencies are made anew from its config when the model is loaded
     for parameter in merged.parameters():
         parameter.data = parameter.data.to(dtype)
     merged.config.dtype = dtype

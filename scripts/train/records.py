@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from checkpoint import vouch_for
+from checkpoint import write_manifest
 from exits import Interrupted, stop_asked, stop_at_once
 from job import Job
 from json_lines import read_json_lines, write_json_lines
@@ -45,7 +45,7 @@ def write_checkpoint(job: Job, step: int, records: Records) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_json_lines(folder / "records.jsonl", records)
     (folder / "batches.json").write_text(json.dumps({"done": step}), encoding="utf-8")
-    vouch_for(job, folder, step)
+    write_manifest(job, folder, step)
     for older in sorted(job.checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))[:-2]:
         shutil.rmtree(older)
 

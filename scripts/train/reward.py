@@ -1,4 +1,4 @@
-"""A reward model scores answers: one number for each completion, without any call to anybody."""
+"""A reward model scores answers: one number for each completion, without any call to a teacher."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def load_model(job: Job, tokenizer: PreTrainedTokenizerBase, answers: list[Answe
     except (OSError, ValueError) as error:
         raise JobError(f'Cannot load the reward model of the input "model": {error}', BAD_DATA) from error
     if loading["missing_keys"]:
-        # transformers would put random numbers there: rewards of a head that nobody has trained
+        # transformers would put random numbers there: rewards of a head that is not trained
         names = ", ".join(sorted(loading["missing_keys"])[:3])
         raise JobError(f'Cannot score with the input "model", expected weights of a reward head: {names} missing', BAD_DATA)
     if model.config.num_labels != 1:

@@ -118,7 +118,7 @@ def write_durably(path: str, value: dict[str, object]) -> None:
 
 
 def claim(control: str, handle: str) -> bool:
-    """Makes claim.json with its whole content at once, or tells that somebody else was first."""
+    """Makes claim.json with its whole content at once, or tells that another supervisor was first."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     mine = {**json.loads(handle), "id": f"{os.getpid()}:{start_time(os.getpid())}", "startedAt": now}
     draft = os.path.join(control, f"claim.{os.getpid()}.tmp")

@@ -143,7 +143,7 @@ def watch(job: Job, tokens_per_step: float) -> TrainerCallback:
             folder = job.checkpoints / f"checkpoint-{state.global_step}"
             wait_for_ranks()
             if RANK == 0:
-                checkpoint.vouch_for(job, folder, state.global_step)
+                checkpoint.write_manifest(job, folder, state.global_step)
             # a rank that left earlier would make torchrun kill rank 0 in the middle of the manifest
             wait_for_ranks()
 

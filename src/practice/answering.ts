@@ -15,7 +15,7 @@ export interface PracticeAnswer extends Pick<ChatOutcome, 'headers' | 'send'> {
 
 /**
  * Answers the body of a chat request, which is JSON text: with what the model says, or with an error. An answer of status 200
- * is counted and in the log when this returns, whether or not anybody hears it. What follows a `+` in the model's name is for
+ * is counted and in the log when this returns, whether or not the caller still listens. What follows a `+` in the model's name is for
  * the server's faults.
  */
 export async function answerChat(state: PracticeState, text: string, headers?: IncomingHttpHeaders): Promise<PracticeAnswer> {

@@ -60,7 +60,7 @@ export interface ExamQuestion {
   readonly question: WorldQuestion;
 }
 
-/** Share of exam questions that come second in a dialogue and name nobody. */
+/** Share of exam questions that come second in a dialogue and do not name their subject. */
 const FOLLOW_UPS = 0.2;
 
 /** Questions in wordings that nothing else of a rehearsal uses. */

@@ -19,7 +19,7 @@ export interface Phrasing {
   readonly heldOut: boolean;
 }
 
-/** A question that names nobody: it goes on about the subject of the turn before. */
+/** A question without a name: it goes on about the subject of the turn before. */
 export interface FollowUp {
   readonly attribute: Attribute;
   readonly task: QuestionTask;

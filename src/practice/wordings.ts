@@ -118,7 +118,7 @@ export const WORDINGS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Three wordings of each question that name nobody. */
+/** Three wordings of each question that do not name its subject. */
 export const FOLLOW_UPS: Readonly<Record<string, readonly string[]>> = {
   'town/fact': ['And where is their home?', 'In which town do they live?', 'Where do they live, then?'],
   'trade/fact': ['And what is their trade?', 'What do they do for a living?', 'Which trade do they follow, then?'],

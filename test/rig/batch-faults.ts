@@ -5,7 +5,7 @@ import type { Faults } from '../../src/practice/faults.ts';
  * How batches go. `delay` milliseconds pass before the work begins; the input tokens of all unfinished batches are at most
  * `queue`; `failed` is refused as a whole; of `expired` and `cancelled` only a share of the requests is answered; `errors`
  * answers none; `shuffled` and `twice` mix the answers up and say one of them again; `unknown` answers a request that
- * nobody made; `cut` breaks the connection half-way through a download.
+ * was not made; `cut` breaks the connection half-way through a download.
  */
 const RULES = ['delay', 'queue', 'failed', 'expired', 'cancelled', 'errors', 'shuffled', 'twice', 'unknown', 'cut'] as const;
 type RuleName = (typeof RULES)[number];
@@ -55,7 +55,7 @@ export function batchFaults(text: string): Omit<Faults, 'chat'> {
   };
 }
 
-/** The answer to a request that nobody made. */
+/** The answer to a request that was not made. */
 const OF_NOBODY = JSON.stringify({
   id: 'batch_req_nobody',
   custom_id: 'nobody',
