@@ -6,6 +6,7 @@ import { ulid } from '../base/ulid.ts';
 import type { Addition, Hub } from '../hub/hub.ts';
 import type { RepoId } from '../model/artifact.ts';
 import type { RunEvent } from '../model/event.ts';
+import { isTellable } from '../render/plain.ts';
 import type { LogFile, RunLog } from '../render/run-log.ts';
 import type { RunState } from '../runs/run-state.ts';
 import type { Engine } from './engine.ts';
@@ -117,7 +118,7 @@ export class EventLogReader {
       const parsed = lineShape.safeParse(objectIn(text));
       if (!parsed.success) return [];
       const event = parsed.data as unknown as RunEvent;
-      if (event.type === 'job' && !this.isNew(event)) return [];
+      if (!isTellable(event) || (event.type === 'job' && !this.isNew(event))) return [];
       return [{ text, level: parsed.data.level, at: Date.parse(parsed.data.time) / 1000, event }];
     });
   }

@@ -40,6 +40,15 @@ export function plainLines({ dates = false } = {}): (event: RunEvent, now: numbe
   };
 }
 
+/** Whether an event that was read from a log has what is told of it: another version may have written it, or a hand. */
+export function isTellable(event: RunEvent): boolean {
+  try {
+    return plainLines()(event, 0).every((line) => line !== '');
+  } catch {
+    return false;
+  }
+}
+
 /** When a step's progress was printed last, and what it was. */
 interface Printed {
   readonly at: number;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { filesWith } from '../rig/search.ts';
-import { missing, newPlace, type Place, runsAt, zephyr } from '../rig/zephyr.ts';
+import { missing, newPlace, type Place, runsAt, start, zephyr } from '../rig/zephyr.ts';
 import { startHub } from './early-stop.ts';
 import { clientOf, isJudge, type Paid, startProvider, stoppedWhen, writeFeedback } from './feedback.ts';
 
@@ -45,9 +45,15 @@ describe('the log of a run', { skip: missing(), concurrency: false }, () => {
     const [run] = await runsAt(third, '--hub', hub.url);
     const id = run?.id ?? '';
 
-    const resumed = await zephyr(second, 'resume', id, '--hub', hub.url, '--take-over');
+    const going = await start(second, ['resume', id, '--hub', hub.url, '--take-over']);
+    await going.says(/aif {2}resumed/);
+    const followed = await zephyr(third, 'logs', id, '--events', '--follow', '--hub', hub.url);
+    const resumed = await going.ended;
     assert.equal(resumed.code, 0, resumed.stderr);
     assert.match(resumed.stderr, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ aif {2}started hf:/m, 'what came before is shown first');
+
+    assert.equal(followed.code, 0, followed.stderr);
+    assert.match(followed.stdout, /Z aif {2}started hf:.*Z aif {2}resumed hf:.*Z aif {2}done in /s);
 
     const lines = await linesOf(third, id, hub.url);
     const sessions = lines.filter(({ type }) => type === 'session-started');
