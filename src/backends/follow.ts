@@ -77,9 +77,14 @@ export async function* followJob(
   }
 }
 
-/** A scheduler that has forgotten a job does not say how it ended; the job itself does. */
+/**
+ * The supervisor of a job knows best how it ended: a scheduler may have forgotten the job, or know only that it failed. A
+ * container engine may know of memory what the supervisor cannot.
+ */
 function endedAs(state: EndedState, { result, exit, logTail }: JobEnd): Followed {
-  const ended: EndedState = state.state === 'absent' && exit !== undefined ? { state: 'exited', ...exit } : state;
+  if (exit === undefined || state.state === 'queued') return { type: 'ended', state, result, logTail };
+  const known = state.state === 'exited' ? state : { state: 'exited' as const, outOfMemory: false };
+  const ended = { ...known, code: exit.code, outOfMemory: known.outOfMemory || exit.outOfMemory };
   return { type: 'ended', state: ended, result, logTail };
 }
 

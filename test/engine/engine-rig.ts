@@ -31,7 +31,12 @@ export interface Rig {
   /** the same Hub in this process, whatever the engine's sees of it */
   readonly beside: Engine['hub'];
   /** the engine's Hub over HTTP from now on, until it is stopped */
-  readonly overHttp: () => Promise<{ readonly engine: Engine; readonly stop: () => Promise<void> }>;
+  readonly overHttp: () => Promise<{
+    readonly engine: Engine;
+    readonly stop: () => Promise<void>;
+    readonly url: string;
+    readonly token: string;
+  }>;
   readonly begin: (engine?: Engine) => Promise<StageRun>;
   readonly close: () => Promise<void>;
 }
@@ -75,7 +80,7 @@ export async function openRig(): Promise<Rig> {
       const server = await startHubServer({ store, token, secret: 's' });
       closers.push(() => server.close().catch(() => undefined));
       const remote = new RemoteHub({ url: server.url, token, pause: async () => undefined });
-      return { engine: { ...engine, hub: remote }, stop: () => server.close() };
+      return { engine: { ...engine, hub: remote }, stop: () => server.close(), url: server.url, token };
     },
     begin: ({ hub: over, now } = engine) =>
       beginRun(over, now, {
