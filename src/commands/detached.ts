@@ -6,7 +6,7 @@ import { wantsToCancel } from './interrupt.ts';
 import { hubOption } from './same-hub.ts';
 
 /**
- * Runs a command's work; when the user turned away, says how to come back. A job that goes on is offered to be watched and,
+ * Runs the work of a command; when the user has detached, says how to come back. A job that goes on is offered to be watched and,
  * on a terminal, to be cancelled; where zephyr itself was at work nothing goes on.
  */
 export async function detached(context: Context, body: () => Promise<number>): Promise<number> {

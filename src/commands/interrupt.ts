@@ -31,7 +31,7 @@ export function watchSignals(): Signals {
 /** Seconds in which a second Ctrl-C is taken for the wish to cancel. */
 const WINDOW_SECONDS = 3;
 
-/** Whether the user, having turned away, presses Ctrl-C once more and confirms. Without a terminal no question is asked. */
+/** Whether the user, having detached, presses Ctrl-C once more and confirms. Without a terminal no question is asked. */
 export async function wantsToCancel(interrupted: Promise<void>): Promise<boolean> {
   if (!hasTerminal()) return false;
   process.stderr.write(`  or press Ctrl-C again within ${WINDOW_SECONDS} s to cancel now\n`);

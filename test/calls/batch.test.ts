@@ -148,7 +148,7 @@ async function turnAway({ callLog, server }: Place, options: Partial<SessionOpti
 }
 const nameOf = (url: string) => batchTeacher(url, {}).name;
 
-test('a run that is turned away from leaves its batches at the server and takes their answers later', async () => {
+test('a run that is detached from leaves its batches at the server and takes their answers later', async () => {
   await withPractice('delay=100', async (place) => {
     const { callLog, server } = place;
     const notes: string[] = [];

@@ -89,7 +89,7 @@ test('where every call is too long the session stops, and says that it is the pr
     },
   ));
 
-test('a call that waits behind the first ones is not sent once the user turned away', () => {
+test('a call that waits behind the first ones is not sent once the user has detached', () => {
   const controller = new AbortController();
   return withServer(
     () => {

@@ -82,7 +82,7 @@ describe('what is printed, and what Ctrl-C does', { skip, concurrency: false }, 
     }
   });
 
-  test('a run that is turned away from goes on, is watched, and is taken up again', async (t) => {
+  test('a run that is detached from goes on, is watched, and is taken up again', async (t) => {
     const args = dsft('1.0e-3');
     const plan = ['plan', ...args.slice(1), '--stage', 'dsft', '--detailed-exitcode'];
     assert.equal((await zephyr(place, ...plan)).code, 10);

@@ -37,7 +37,7 @@ test("a task's own error is the one that is told when its calls cannot be taken 
   assert.match(notes[0] ?? '', /calls are on this disk only: Cannot commit to .* does not answer/);
 });
 
-test('a task that was turned away from is detached although the Hub does not answer', async (t) => {
+test('a task that the user detached from says so although the Hub does not answer', async (t) => {
   const rig = await openRig();
   t.after(rig.close);
   const { engine, stop } = await rig.overHttp();

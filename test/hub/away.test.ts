@@ -172,7 +172,7 @@ describe('Who turns away from a remote Hub', async () => {
     setTimeout(() => turn.abort(), 100);
     const outcomes = await Promise.allSettled(asked);
     assert.ok(outcomes.every(({ status }) => status === 'rejected'));
-    // once somebody has turned away, what comes after it has one try
+    // once the user has detached, what comes after it has one try
     await assert.rejects(hub.refs(repo), (error) => error instanceof ZephyrError && error.exit === 'detached');
   });
 });
