@@ -183,6 +183,17 @@ describe('The steps of a stage', () => {
     }
   });
 
+  it('that train name a micro batch of their own stage, and no two stages share a key or a task', () => {
+    for (const { microBatches = {}, steps, name } of stages)
+      for (const { work } of rehearsal[name] === undefined ? [] : steps(rehearsal))
+        if (work.kind === 'job' && work.training !== undefined) assert.ok(work.training.microBatch in microBatches, name);
+    for (const keys of [
+      stages.flatMap((stage) => Object.keys(stage.microBatches ?? {})),
+      stages.flatMap((stage) => Object.keys(stage.tasks)),
+    ])
+      assert.equal(new Set(keys).size, keys.length, keys.join(' '));
+  });
+
   it('tell nothing of where they run: no address, no key, no cadence', () => {
     const text = JSON.stringify(everyStep(taughtRecipe()).map(({ config }) => config));
     for (const word of ['http', 'keyFrom', 'concurrency', 'save', 'micro', 'processes', 'price'])
