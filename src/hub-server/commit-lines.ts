@@ -24,72 +24,105 @@ export interface CommitLine {
  * text ends at 512 MB. Long texts are decoded from base64 into files of `newFile`.
  */
 export async function* commitLines(body: AsyncIterable<Buffer>, newFile: () => string): AsyncGenerator<CommitLine> {
-  const mark = `spilled:${randomBytes(12).toString('hex')}:`;
-  let line: Buffer[] = [];
-  let lineBytes = 0;
-  let text: Buffer[] | undefined;
-  let textBytes = 0;
-  let spill: Spill | undefined;
-  let spilled: string[] = [];
-  let escaped = false;
-
-  const keep = (piece: Buffer): void => {
-    lineBytes += piece.length;
-    if (lineBytes > MAX_LINE_BYTES)
-      throw new HttpError(413, `Expected a line of at most ${MAX_LINE_BYTES} bytes beside its content`);
-    line.push(piece);
-  };
-
+  const cutter = new LineCutter(newFile);
   try {
     for await (const chunk of body) {
-      let at = 0;
-      while (at < chunk.length) {
-        if (text === undefined && spill === undefined) {
-          const quote = chunk.indexOf(QUOTE, at);
-          const newline = chunk.indexOf(NEWLINE, at);
-          if (newline >= 0 && (quote < 0 || newline < quote)) {
-            keep(chunk.subarray(at, newline));
-            yield { text: Buffer.concat(line).toString('utf8'), mark, spilled };
-            [line, lineBytes, spilled] = [[], 0, []];
-            at = newline + 1;
-          } else {
-            const end = quote < 0 ? chunk.length : quote + 1;
-            keep(chunk.subarray(at, end));
-            if (quote >= 0) [text, textBytes] = [[], 0];
-            at = end;
-          }
-          continue;
-        }
-        const { end, closed } = scanText(chunk, at, escaped);
-        escaped = end.escaped;
-        const piece = chunk.subarray(at, end.at);
-        at = end.at + (closed ? 1 : 0);
-        if (spill !== undefined) await spill.write(piece);
-        else {
-          text?.push(piece);
-          textBytes += piece.length;
-          if (textBytes > SPILL_BYTES) {
-            const file = newFile();
-            spilled.push(file);
-            spill = await openSpill(file);
-            for (const early of text ?? []) await spill.write(early);
-            text = undefined;
-          }
-        }
-        if (!closed) continue;
-        if (spill !== undefined) {
-          await spill.close();
-          keep(Buffer.from(`${mark}${spilled.length - 1}`));
-        } else for (const part of text ?? []) keep(part);
-        keep(Buffer.from('"'));
-        [text, spill] = [undefined, undefined];
+      for (let at = 0; at < chunk.length; ) {
+        const { end, line } = await cutter.take(chunk, at);
+        at = end;
+        if (line !== undefined) yield line;
       }
     }
-    if (text !== undefined || spill !== undefined) throw new HttpError(400, 'The body ends inside a text');
+    const last = cutter.end();
+    if (last !== undefined) yield last;
   } finally {
-    await spill?.close();
+    await cutter.close();
   }
-  if (lineBytes > 0) yield { text: Buffer.concat(line).toString('utf8'), mark, spilled };
+}
+
+/** Where the reading of a commit's body is: outside of texts, or inside one that may go to disk. */
+class LineCutter {
+  readonly mark = `spilled:${randomBytes(12).toString('hex')}:`;
+  readonly #newFile: () => string;
+  #line: Buffer[] = [];
+  #lineBytes = 0;
+  #spilled: string[] = [];
+  /** the text that is being read, as far as it is held; undefined outside of texts */
+  #text: Buffer[] | undefined;
+  #textBytes = 0;
+  #spill: Spill | undefined;
+  #escaped = false;
+
+  constructor(newFile: () => string) {
+    this.#newFile = newFile;
+  }
+
+  /** Reads from `at` up to the next border between text and what is outside of it; `line` is one that ends there. */
+  async take(chunk: Buffer, at: number): Promise<{ readonly end: number; readonly line?: CommitLine }> {
+    return this.#text === undefined ? this.#takeOutside(chunk, at) : { end: await this.#takeText(chunk, at) };
+  }
+
+  /** The line that no line feed ends. */
+  end(): CommitLine | undefined {
+    if (this.#text !== undefined) throw new HttpError(400, 'The body ends inside a text');
+    return this.#lineBytes > 0 ? this.#cut() : undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.#spill?.close();
+  }
+
+  #takeOutside(chunk: Buffer, at: number): { readonly end: number; readonly line?: CommitLine } {
+    const quote = chunk.indexOf(QUOTE, at);
+    const newline = chunk.indexOf(NEWLINE, at);
+    if (newline >= 0 && (quote < 0 || newline < quote)) {
+      this.#keep(chunk.subarray(at, newline));
+      return { end: newline + 1, line: this.#cut() };
+    }
+    const end = quote < 0 ? chunk.length : quote + 1;
+    this.#keep(chunk.subarray(at, end));
+    if (quote >= 0) [this.#text, this.#textBytes] = [[], 0];
+    return { end };
+  }
+
+  async #takeText(chunk: Buffer, at: number): Promise<number> {
+    const { end, closed } = scanText(chunk, at, this.#escaped);
+    this.#escaped = end.escaped;
+    await this.#hold(chunk.subarray(at, end.at));
+    if (!closed) return end.at;
+    await this.#spill?.close();
+    if (this.#spill !== undefined) this.#keep(Buffer.from(`${this.mark}${this.#spilled.length - 1}`));
+    else for (const part of this.#text ?? []) this.#keep(part);
+    this.#keep(Buffer.from('"'));
+    [this.#text, this.#spill] = [undefined, undefined];
+    return end.at + 1;
+  }
+
+  /** A text that grows long goes to a file from its first byte on. */
+  async #hold(piece: Buffer): Promise<void> {
+    if (this.#spill !== undefined) return await this.#spill.write(piece);
+    this.#text?.push(piece);
+    this.#textBytes += piece.length;
+    if (this.#textBytes <= SPILL_BYTES) return;
+    const file = this.#newFile();
+    this.#spilled.push(file);
+    this.#spill = await openSpill(file);
+    for (const early of this.#text ?? []) await this.#spill.write(early);
+    this.#text = [];
+  }
+
+  #keep(piece: Buffer): void {
+    this.#lineBytes += piece.length;
+    if (this.#lineBytes > MAX_LINE_BYTES)
+      throw new HttpError(413, `Expected a line of at most ${MAX_LINE_BYTES} bytes beside its content`);
+    this.#line.push(piece);
+  }
+
+  #cut(): CommitLine {
+    const line = { text: Buffer.concat(this.#line).toString('utf8'), mark: this.mark, spilled: this.#spilled };
+    [this.#line, this.#lineBytes, this.#spilled] = [[], 0, []];
+    return line;
+  }
 }
 
 /** The end of a JSON text that began before `at`: its closing quote, or the end of the chunk. */

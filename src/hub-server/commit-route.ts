@@ -39,18 +39,7 @@ export async function commitTo(exchange: Exchange, repo: Found, raw: string): Pr
     return path;
   };
   try {
-    let header: Header | undefined;
-    const add: StoredAddition[] = [];
-    const remove: string[] = [];
-    for await (const line of commitLines(exchange.request, newFile)) {
-      if (line.text.trim() === '') continue;
-      const { key, value } = parse(line.text, operation);
-      if (key === 'header') header = value;
-      else if (key === 'lfsFile') add.push({ path: value.path, stored: value.oid });
-      else if (key === 'file') add.push(addition(line, value));
-      else remove.push(value.path.replace(/\/$/, ''));
-    }
-    if (header === undefined) throw new HttpError(400, 'Expected a header with a summary');
+    const { header, add, remove } = await readOperations(exchange, newFile);
     const message = [header.summary, header.description].filter((text) => text != null && text !== '').join('\n\n');
     const parent = header.parentCommit == null || header.parentCommit === '' ? {} : { parent: header.parentCommit };
     const outcome = await commit(exchange.store, { repo: repo.id, branch, ...parent, message, add, remove });
@@ -60,6 +49,25 @@ export async function commitTo(exchange: Exchange, repo: Found, raw: string): Pr
   } finally {
     for (const path of files) await rm(path, { force: true });
   }
+}
+
+async function readOperations(
+  { request }: Exchange,
+  newFile: () => string,
+): Promise<{ header: Header; add: StoredAddition[]; remove: string[] }> {
+  let header: Header | undefined;
+  const add: StoredAddition[] = [];
+  const remove: string[] = [];
+  for await (const line of commitLines(request, newFile)) {
+    if (line.text.trim() === '') continue;
+    const { key, value } = parse(line.text, operation);
+    if (key === 'header') header = value;
+    else if (key === 'lfsFile') add.push({ path: value.path, stored: value.oid });
+    else if (key === 'file') add.push(addition(line, value));
+    else remove.push(value.path.replace(/\/$/, ''));
+  }
+  if (header === undefined) throw new HttpError(400, 'Expected a header with a summary');
+  return { header, add, remove };
 }
 
 /** The client was told which files are regular: a `file` is kept inside the commit. */

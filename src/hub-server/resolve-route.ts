@@ -23,7 +23,7 @@ export async function resolve(exchange: Exchange, repo: Found, raw: string, asPo
   const { request, response } = exchange;
   const { commit, path } = await splitRevision(repo, raw);
   const headers: Record<string, string> = { 'X-Repo-Commit': commit };
-  const bytes = await open(exchange, repo, commit, path, asPointer, headers);
+  const bytes = await open(exchange, repo, { commit, path, asPointer, headers });
   headers.ETag = `"${bytes.etag}"`;
   headers['Accept-Ranges'] = 'bytes';
   headers['Content-Type'] = 'application/octet-stream';
@@ -44,14 +44,15 @@ export async function resolve(exchange: Exchange, repo: Found, raw: string, asPo
   else await pipeline(bytes.read(start, end), response);
 }
 
-async function open(
-  { store }: Exchange,
-  repo: Found,
-  commit: string,
-  path: string,
-  asPointer: boolean,
-  headers: Record<string, string>,
-): Promise<Bytes> {
+interface AskedFile {
+  readonly commit: string;
+  readonly path: string;
+  readonly asPointer: boolean;
+  /** of the answer, be it an error */
+  readonly headers: Record<string, string>;
+}
+
+async function open({ store }: Exchange, repo: Found, { commit, path, asPointer, headers }: AskedFile): Promise<Bytes> {
   const tree = (await readCommit(repo.folder, commit))?.tree ?? '';
   const entry = await findEntry(store, repo.folder, tree, path);
   // with the commit in the headers Python remembers that the file is not there

@@ -60,34 +60,44 @@ export async function openRoute(exchange: Exchange): Promise<boolean> {
 }
 
 export async function route(exchange: Exchange): Promise<void> {
-  const { request, path, store } = exchange;
+  const { request, path } = exchange;
   const method = request.method ?? '';
   const fixed = FIXED[`${method} ${path}`];
   if (fixed !== undefined) return fixed(exchange);
 
   const api = /^\/api\/(models|datasets)\/([^/]+\/[^/]+)(?:\/([^/]*))?(?:\/(.*))?$/.exec(path);
-  if (api !== null) {
-    const [, type = '', name = '', word = '', rest = ''] = api;
-    const handler = OF_REPO[`${method} ${word}`];
-    if (handler !== undefined) return handler(exchange, await findRepo(store, type, decodeSegments(name).join('/')), rest);
-    if (word.startsWith('xet-')) throw new HttpError(404, 'This Hub has no Xet, set HF_HUB_DISABLE_XET=1 for the client');
-    // a repo without a namespace, as the public Hub has some: /api/models/gpt2/revision/main
-    await findRepo(store, type, decodeSegments(name).join('/'));
-    throw new HttpError(501, `This Hub has no ${method} ${word} of a repo`);
-  }
+  if (api !== null) return routeRepo(exchange, method, api);
 
-  const lfs = /^\/(datasets\/)?([^/]+\/[^/]+)\.git\/info\/lfs\/(objects\/batch|verify)$/.exec(path);
-  if (lfs !== null && method === 'POST') {
-    await findRepo(store, lfs[1] ?? 'model', decodeSegments(lfs[2] ?? '').join('/'));
-    return lfs[3] === 'verify' ? verify(exchange) : batch(exchange);
-  }
-
-  const file = /^\/(datasets\/)?([^/]+\/[^/]+)\/(resolve|raw)\/(.+)$/.exec(path);
-  if (file !== null && (method === 'GET' || method === 'HEAD')) {
-    const repo = await findRepo(store, file[1] ?? 'model', decodeSegments(file[2] ?? '').join('/'));
-    return resolve(exchange, repo, file[4] ?? '', file[3] === 'raw');
-  }
+  if (await routeFile(exchange, method)) return;
   if (NAMELESS.test(path)) throw new HttpError(404, 'Repository not found', { code: 'RepoNotFound' });
   if (/^\/api\/agent-harnesses/.test(path)) throw new HttpError(404, 'Not found');
   throw new HttpError(501, `This Hub has no ${method} ${path}`);
+}
+
+/** What is asked of a repo under `/api`: its type, its name, a word and what is behind that. */
+async function routeRepo(exchange: Exchange, method: string, asked: readonly string[]): Promise<void> {
+  const [, type = '', name = '', word = '', rest = ''] = asked;
+  const find = () => findRepo(exchange.store, type, decodeSegments(name).join('/'));
+  const handler = OF_REPO[`${method} ${word}`];
+  if (handler !== undefined) return handler(exchange, await find(), rest);
+  if (word.startsWith('xet-')) throw new HttpError(404, 'This Hub has no Xet, set HF_HUB_DISABLE_XET=1 for the client');
+  // a repo without a namespace, as the public Hub has some: /api/models/gpt2/revision/main
+  await find();
+  throw new HttpError(501, `This Hub has no ${method} ${word} of a repo`);
+}
+
+/** What is asked outside of `/api`: the LFS protocol and files; `false` where it is neither. */
+async function routeFile(exchange: Exchange, method: string): Promise<boolean> {
+  const { path } = exchange;
+  const find = (type: string | undefined, name = '') => findRepo(exchange.store, type ?? 'model', decodeSegments(name).join('/'));
+  const lfs = /^\/(datasets\/)?([^/]+\/[^/]+)\.git\/info\/lfs\/(objects\/batch|verify)$/.exec(path);
+  if (lfs !== null && method === 'POST') {
+    await find(lfs[1], lfs[2]);
+    await (lfs[3] === 'verify' ? verify(exchange) : batch(exchange));
+    return true;
+  }
+  const file = /^\/(datasets\/)?([^/]+\/[^/]+)\/(resolve|raw)\/(.+)$/.exec(path);
+  if (file === null || (method !== 'GET' && method !== 'HEAD')) return false;
+  await resolve(exchange, await find(file[1], file[2]), file[4] ?? '', file[3] === 'raw');
+  return true;
 }

@@ -86,13 +86,18 @@ async function answer(
     expectToken(exchange);
     await route(exchange);
   } catch (error) {
-    // the client went away in the middle of its request or of the answer: that is no fault, and it hears nothing any more
-    const isCutOff = (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE' && !response.writableFinished;
-    if (isCutOff || (request.destroyed && !request.complete)) return void response.destroy();
+    // that is no fault, and the client hears nothing any more
+    if (isGone(exchange, error)) return void response.destroy();
     if (!(error instanceof HttpError)) onFault(error);
     if (response.headersSent) response.destroy();
     else sendError(exchange, error instanceof HttpError ? error : asHttpError(error));
   }
+}
+
+/** Whether the client went away in the middle of its request or of the answer. */
+function isGone({ request, response }: Exchange, error: unknown): boolean {
+  const isCutOff = (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE' && !response.writableFinished;
+  return isCutOff || (request.destroyed && !request.complete);
 }
 
 /** The client's own name of the request, which it sends as load balancers do, else a new one. */

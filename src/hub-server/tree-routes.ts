@@ -25,7 +25,7 @@ export async function tree(exchange: Exchange, repo: Found, raw: string): Promis
   const left = all.filter((entry) => entry.path > after);
   const shown = left.slice(0, limit);
   const link = left.length > limit ? nextPage(exchange, shown.at(-1)?.path ?? '') : {};
-  sendJson(exchange, 200, await describe(exchange, repo, commit, shown, expand), link);
+  sendJson(exchange, 200, await describe({ exchange, repo, commit }, shown, expand), link);
 }
 
 /** Paths that are not there are left out. */
@@ -34,27 +34,22 @@ export async function pathsInfo(exchange: Exchange, repo: Found, raw: string): P
   const { paths, expand } = await readPaths(exchange);
   const root = await treeOf(repo, commit);
   const found = await Promise.all(paths.map((path) => findEntry(exchange.store, repo.folder, root, path.replace(/\/$/, ''))));
-  sendJson(
-    exchange,
-    200,
-    await describe(
-      exchange,
-      repo,
-      commit,
-      found.filter((entry) => entry !== undefined && entry.path !== '') as StoredEntry[],
-      expand,
-    ),
-  );
+  const there = found.filter((entry) => entry !== undefined && entry.path !== '') as StoredEntry[];
+  sendJson(exchange, 200, await describe({ exchange, repo, commit }, there, expand));
 }
 
 async function treeOf(repo: Found, commit: string): Promise<string> {
   return (await readCommit(repo.folder, commit))?.tree ?? '';
 }
 
+interface AskedCommit {
+  readonly exchange: Exchange;
+  readonly repo: Found;
+  readonly commit: string;
+}
+
 async function describe(
-  exchange: Exchange,
-  repo: Found,
-  commit: string,
+  { exchange, repo, commit }: AskedCommit,
   entries: readonly StoredEntry[],
   expand: boolean,
 ): Promise<unknown[]> {

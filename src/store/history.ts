@@ -68,14 +68,13 @@ export async function lastCommits(
   const contents = new Map<string, string>();
   const open = new Set(paths);
   let newer: LoggedCommit | undefined;
+  const idOf = async (commit: LoggedCommit, path: string) => (await findEntry(store, repo, commit.tree, path))?.id ?? '';
   for await (const commit of history(repo, from)) {
-    for (const path of open) {
-      const id = (await findEntry(store, repo, commit.tree, path))?.id;
-      if (newer === undefined && id !== undefined) contents.set(path, id);
-      else if (newer !== undefined && id !== contents.get(path)) {
-        found.set(path, newer);
-        open.delete(path);
-      }
+    for (const path of newer === undefined ? paths : open) {
+      const id = await idOf(commit, path);
+      if (newer === undefined) contents.set(path, id);
+      else if (id !== contents.get(path)) found.set(path, newer);
+      if (found.has(path)) open.delete(path);
     }
     newer = commit;
     if (open.size === 0) return found;

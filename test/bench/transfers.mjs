@@ -26,17 +26,21 @@ async function* slowly(body) {
 
 const proxy = createServer(async (incoming, outgoing) => {
   await sleep(latency);
-  const onward = request(`${origin}${incoming.url}`, { method: incoming.method, headers: { ...incoming.headers, host } }, async (answer) => {
-    const own = `http://${incoming.headers.host}`;
-    const { 'content-length': length, ...headers } = answer.headers;
-    if (/json/.test(headers['content-type'] ?? '')) {
-      const text = (await answer.toArray()).join('').replaceAll(origin, own);
-      return outgoing.writeHead(answer.statusCode, headers).end(text);
-    }
-    outgoing.writeHead(answer.statusCode, answer.headers);
-    for await (const piece of slowly(answer)) outgoing.write(piece);
-    outgoing.end();
-  });
+  const onward = request(
+    `${origin}${incoming.url}`,
+    { method: incoming.method, headers: { ...incoming.headers, host } },
+    async (answer) => {
+      const own = `http://${incoming.headers.host}`;
+      const { 'content-length': length, ...headers } = answer.headers;
+      if (/json/.test(headers['content-type'] ?? '')) {
+        const text = (await answer.toArray()).join('').replaceAll(origin, own);
+        return outgoing.writeHead(answer.statusCode, headers).end(text);
+      }
+      outgoing.writeHead(answer.statusCode, answer.headers);
+      for await (const piece of slowly(answer)) outgoing.write(piece);
+      outgoing.end();
+    },
+  );
   for await (const piece of slowly(incoming)) onward.write(piece);
   onward.end();
 });
@@ -92,7 +96,9 @@ const median = (pick) => rounds.map(pick).toSorted((a, b) => a - b)[1];
 console.log(`${files} files of ${mib} MiB, ${latency} ms before each answer, ${rate} MiB/s a connection`);
 for (const way of ['up', 'down']) {
   const [serial, parallel] = [median((round) => round.serial[way]), median((round) => round.parallel[way])];
-  console.log(`${way}: ${median((round) => round[way]).toFixed(1)} times as fast (${Math.round(serial)} and ${Math.round(parallel)} ms)`);
+  console.log(
+    `${way}: ${median((round) => round[way]).toFixed(1)} times as fast (${Math.round(serial)} and ${Math.round(parallel)} ms)`,
+  );
 }
 console.log(`memory at most ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`);
 proxy.close();
