@@ -89,9 +89,11 @@ test('an amount above the limit waits until the bucket is full, not for ever', (
 
 test('words of the server that make no sense are passed over', () => {
   const bucket = new TokenBucket(100, false);
-  for (const limit of [0, -1, Number.NaN]) bucket.correct({ limit, remaining: 1, resetMs: 1 }, 0, 0, 1);
-  bucket.correct({ limit: 100, remaining: Number.NaN, resetMs: undefined }, 0, 0, 1);
-  assert.equal(bucket.limit, 100);
+  const nonsense = [0, -1, Number.NaN].map((limit) => ({ limit, remaining: 1, resetMs: 1 }));
+  for (const said of [...nonsense, { limit: 200, remaining: Number.NaN, resetMs: undefined }]) {
+    bucket.correct(said, 0, 0, 1);
+    assert.equal(bucket.limit, 100);
+  }
 });
 
 test('a call that is said to have used more than a minute brings is waited for no longer than that takes', () => {
@@ -100,6 +102,61 @@ test('a call that is said to have used more than a minute brings is waited for n
   bucket.used(100, 1e12);
   assert.ok(bucket.waitMs(100, 0) <= 60_000);
   assert.equal(bucket.waitMs(100, 61_000), 0);
+});
+
+test('of several limits in recipes the least holds, until the server names its own', () => {
+  const bucket = new TokenBucket(undefined, false);
+  for (const [most, least] of [
+    [1000, 1000],
+    [60_000, 1000],
+    [500, 500],
+  ] as const) {
+    bucket.limitTo(most);
+    assert.equal(bucket.limit, least);
+    assert.equal(bucket.waitMs(least, 0), 0, 'all of it is there at first');
+  }
+  bucket.take(500, 0);
+  assert.equal(Math.round(bucket.waitMs(500, 0)), 60_000, 'no more than the least was there');
+  bucket.correct({ limit: 2000, remaining: 2000, resetMs: undefined }, 0, 500, 0);
+  bucket.limitTo(100);
+  assert.equal(bucket.limit, 2000);
+});
+
+test('a call that used more than was taken is waited for, and what one did not use may be taken at once', () => {
+  const dearer = new TokenBucket(1000, true);
+  dearer.take(100, 0);
+  dearer.used(100, 600);
+  assert.ok(dearer.waitMs(500, 0) > 30_000);
+  const cheaper = new TokenBucket(1000, true);
+  cheaper.take(800, 0);
+  cheaper.used(100, 50);
+  assert.equal(Math.round(cheaper.waitMs(1000, 0)), 45_000, 'a quarter of the bucket is there');
+  const refused = new TokenBucket(60_000, true);
+  refused.take(200, 0);
+  refused.refused(200, 0);
+  refused.take(200, 0);
+  assert.equal(refused.waitMs(1, 0), 0);
+});
+
+test('a word of the server counts what was taken since, but for what it refused', () => {
+  for (const refusals of [1, 600]) {
+    const bucket = new TokenBucket(60_000, false);
+    const before = bucket.take(0, 0);
+    for (let n = 0; n < refusals; n += 1) {
+      bucket.take(100 / refusals, 1);
+      bucket.refused(100 / refusals, 1);
+    }
+    bucket.correct({ limit: 60_000, remaining: 2000, resetMs: undefined }, 0, before, 10);
+    assert.equal(bucket.waitMs(refusals === 1 ? 500 : 420, 10), 0, `${refusals}`);
+    assert.ok(bucket.waitMs(520, 10) > 0, 'a reserve is left');
+  }
+});
+
+test('the reserve of a small bucket is a part of what a call leaves in it', () => {
+  const bucket = new TokenBucket(undefined, false);
+  bucket.correct({ limit: 600_000, remaining: 700, resetMs: 30 }, 0, 0, 0);
+  assert.equal(bucket.waitMs(500, 0), 0, '500 for the call, 150 of the other 500 in reserve');
+  assert.ok(bucket.waitMs(600, 0) > 0);
 });
 
 const spread = (n: number) => 300 + ((n * 7919) % 600);
