@@ -121,6 +121,14 @@ test('no file imports itself by way of others, for types neither', () => {
   assert.deepEqual(cycles, []);
 });
 
+test('ARCHITECTURE tells these ranks', () => {
+  const told = [...readFileSync('.github/ARCHITECTURE.md', 'utf8').matchAll(/^\| (\d+) \| (.*) \|$/gm)].flatMap(
+    ([, rank, text = '']) =>
+      [...text.matchAll(/`([^`]+)`/g)].flatMap(([, name = '']) => (name in RANKS ? [[name, Number(rank)]] : [])),
+  );
+  assert.deepEqual(Object.fromEntries(told), RANKS);
+});
+
 test('a package with a home is imported there only, but for its types', () => {
   const offenders = imports.filter(({ file, target, isType }) => {
     if (isType) return false;
