@@ -42,7 +42,7 @@ export class ContainerScheduler implements Scheduler {
     this.engine = openContainerEngine(options.binary);
   }
 
-  /** The image of an environment and what it was built from, as its label says; undefined where somebody else built it. */
+  /** The image of an environment and what it was built from, as its label says; undefined of an image that has no such label. */
   async imageOf(environment: string): Promise<{ id: string; requirements: string | undefined }> {
     const image = imageFor(this.options, environment);
     const { exitCode, stdout, stderr } = await this.engine.run(['image', 'inspect', '--format', '{{json .}}', image]);

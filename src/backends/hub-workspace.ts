@@ -78,7 +78,7 @@ export class HubWorkspace implements Workspace {
     const add = [...(await this.code(order)), ...this.descriptions(order)];
     const outcome = await this.hub.commit({ repo, branch, parent, message, add, remove: 'all' }, transfer);
     if (outcome.ok) return this.placeOf(order);
-    throw new ZephyrError(`Cannot lay a job out in "${branch}" of ${formatRepo(repo)}: somebody else writes there`, {
+    throw new ZephyrError(`Cannot lay a job out in "${branch}" of ${formatRepo(repo)}: another process writes there`, {
       exit: 'conflict',
     });
   }
@@ -233,7 +233,7 @@ export class HubWorkspace implements Workspace {
       const remove = head?.files.map(({ path }) => path).filter((path) => LIVING.some((folder) => path.startsWith(folder))) ?? [];
       if (head === undefined || remove.length === 0) continue;
       const { revision } = refOf(place);
-      // where somebody else writes, the job lives after all
+      // where another commit came first, the job is alive after all
       await this.hub.commit({
         repo: run.repo,
         branch: revision,

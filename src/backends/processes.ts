@@ -39,7 +39,7 @@ async function marked(entry: string): Promise<number[]> {
       const environ = await readFile(`/proc/${name}/environ`, 'latin1');
       if (environ.split('\0').includes(entry)) found.push(Number(name));
     } catch (error) {
-      // somebody else's process cannot be one of ours
+      // a process of another user cannot be one of ours
       if (!isGone(error) && !['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     }
   }

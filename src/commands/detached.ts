@@ -29,7 +29,7 @@ export async function detached(context: Context, body: () => Promise<number>): P
   }
 }
 
-/** A Hub that does not answer now may answer whoever tries the ways later: then all of them are shown. */
+/** A Hub that does not answer now may answer when the user tries the ways later: then all of them are shown. */
 async function jobGoesOn(context: Context, id: string): Promise<boolean> {
   return await findRun(context.hub, id).then(
     ({ state }) => state.job !== null,

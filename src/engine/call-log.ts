@@ -27,7 +27,7 @@ const RESTORED = 'restored-';
 export class RunCalls {
   readonly run: StageRun;
   readonly folder: string;
-  /** folders of earlier runs of the stage, whose calls are paid already; none for a step that asks nobody */
+  /** folders of earlier runs of the stage, whose calls are paid already; none for a step that asks no teacher */
   readonly earlier: readonly string[];
   /** what may be in the folder and not on the branch */
   readonly bound: FlushBound;
@@ -66,7 +66,7 @@ export class RunCalls {
     this.run.callsAreHere();
   }
 
-  /** Throws when the run is somebody else's by now; what was to be flushed is on its branch nevertheless. */
+  /** Throws when another process owns the run by now; what was to be flushed is on its branch nevertheless. */
   async flush(): Promise<void> {
     const names = (await readdir(this.folder)).filter((name) => isOwn(name) && !this.flushed.has(name));
     const add = (await Promise.all(names.map((name) => this.#addition(name)))).filter((found) => found !== undefined);
@@ -94,7 +94,7 @@ export class RunCalls {
 
 /**
  * Writes on the branch whose disk holds the newest calls from now on, and how many. Where that was another disk until now,
- * and nobody has said that all of its calls are on the branch, says what may be paid again.
+ * and its state does not say that all of its calls are on the branch, says what may be paid again.
  */
 async function begin(run: StageRun, folder: string, bound: FlushBound, note: (message: string) => void): Promise<void> {
   const { log } = run.state;
@@ -115,7 +115,7 @@ async function logId(folder: string): Promise<string> {
   return await readFile(path, 'utf8');
 }
 
-/** The run is somebody else's by now, or cancelled. */
+/** Another process owns the run by now, or it is cancelled. */
 export function isLost(error: unknown): error is ZephyrError {
   return error instanceof ZephyrError && (error.exit === 'conflict' || error.exit === 'cancelled');
 }

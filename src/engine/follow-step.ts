@@ -133,8 +133,8 @@ async function keep({ engine, run, step }: StepJob, place: string, name: string)
 }
 
 /**
- * Complete checkpoints that nobody took over because the follower died before the job did, or the Hub failed. Throws where
- * it still fails: the next job would sweep away what is on this disk only.
+ * Takes over the complete checkpoints that were left because the follower died before the job did, or the Hub failed. Throws
+ * where the Hub still fails: the next job would sweep away what is on this disk only.
  */
 export async function rescue(job: StepJob, place: string): Promise<void> {
   for (const name of await job.engine.backend.workspace.checkpoints(place)) {
@@ -144,8 +144,8 @@ export async function rescue(job: StepJob, place: string): Promise<void> {
 }
 
 /**
- * Whether anybody will look for the job after what stopped us: nobody does when the run was cancelled, or has another job by
- * now, or is gone on with on a machine that cannot see this one. A Hub that does not answer says nothing.
+ * Whether a process will look for the job after what stopped this one. None does when the run was cancelled, has another job
+ * by now, or is gone on with on a machine that cannot see this job. A Hub that does not answer says nothing.
  */
 export async function isAwaited({ engine, run }: StepJob, handle: JobHandle, thrown: unknown): Promise<boolean> {
   if (!isLost(thrown)) return true;
@@ -156,7 +156,7 @@ export async function isAwaited({ engine, run }: StepJob, handle: JobHandle, thr
   return engine.backend.scheduler.reaches(handle, owner?.host ?? hostId()) === true;
 }
 
-/** Ends and forgets a job that nobody needs: its step is published, or nobody will look for it. One out of sight is left. */
+/** Ends and forgets a job that is not needed: its step is published, or no process will look for it. One out of sight is left. */
 export async function dropJob({ backend: { scheduler } }: Engine, handle: JobHandle, graceSeconds = 0): Promise<void> {
   if (handle.backend !== scheduler.name) return;
   const { state } = await scheduler.cancel(handle, graceSeconds);

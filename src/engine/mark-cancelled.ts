@@ -11,7 +11,7 @@ export const GRACE_SECONDS = 300;
 /** A run that saves checkpoints moves its branch between two looks of ours. */
 const TRIES = 20;
 
-/** Writes on the run branch that the run is cancelled, whoever owns it. Returns the state before. */
+/** Writes on the run branch that the run is cancelled, even if another process owns it. Returns the state before. */
 export async function markCancelled(hub: Hub, now: () => Date, { repo, run }: RunState): Promise<RunState> {
   const id = formatRef({ ...repo, revision: run });
   for (let attempt = 1; ; attempt += 1) {

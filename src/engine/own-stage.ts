@@ -38,8 +38,8 @@ interface AskedRun {
 /**
  * The run that this process works in: the one to resume, else an unfinished one that began with the very same steps and
  * inputs, else a new one. Of all who want to work on equal steps and inputs at once, one gets it. `isMade`: whether the step
- * has been made meanwhile, by whoever worked on it before; then there is nothing to own. Throws a `ZephyrError` when
- * somebody else owns it, or when it began with other ingredients.
+ * has been made meanwhile, by the process that worked on it before; then there is nothing to own. Throws a `ZephyrError` when
+ * another process owns it, or when it began with other ingredients.
  */
 export async function ownStage(
   engine: Engine,
@@ -66,7 +66,7 @@ export async function ownStage(
   });
 }
 
-/** Throws when somebody works on the key, or may do so out of sight. */
+/** Throws when a process works on the key, or may do so out of sight. */
 function expectFree({ claim, run }: HeldKey, repo: RepoId, takeOver: boolean): void {
   const worker = claim === undefined ? null : workerOf(claim, run?.state);
   if (claim !== undefined && worker !== null) expectGone(worker, formatRef({ ...repo, revision: claim.run }), takeOver);
@@ -108,7 +108,7 @@ async function begin(engine: Engine, { plan, stage, repo, key, keyRecord }: Aske
   return run;
 }
 
-/** A run all of whose steps are published, to be ended; `undefined` where it is ended, or is or may be somebody else's. */
+/** A run all of whose steps are published, to be ended; `undefined` where it is ended or another process may own it. */
 export async function ownRest({ hub, now, takeOver }: Engine, repo: RepoId, run: string): Promise<StageRun | undefined> {
   const found = await readRunIfReadable(hub, repo, run);
   if (found === undefined || found.state.phase === 'done') return undefined;

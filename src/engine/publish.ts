@@ -39,7 +39,7 @@ export interface Made {
 
 /**
  * Files, card and manifest in one commit on `main` of the step's output repo, then the fingerprint's tag. Either all of
- * it is there or nothing; a crash between commit and tag is healed by whoever looks for the fingerprint next.
+ * it is there or nothing; a crash between commit and tag is healed by the next process that looks for the fingerprint.
  */
 export async function publish(engine: Publisher, made: Made): Promise<{ artifact: Artifact; manifest: Manifest }> {
   const { hub, now, version } = engine;

@@ -13,7 +13,7 @@ export interface FoundRun {
   readonly head: string;
 }
 
-/** The run on this branch, whoever owns it; `undefined` when there is none. */
+/** The run on this branch, with or without an owner; `undefined` when there is none. */
 export async function readRun(hub: Hub, repo: RepoId, run: string): Promise<FoundRun | undefined> {
   const head = await hub.resolve({ ...repo, revision: run });
   return head === undefined ? undefined : readRunAt(hub, repo, run, head);

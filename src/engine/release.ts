@@ -5,11 +5,11 @@ import type { StageRun } from './stage-run.ts';
 
 /**
  * A step could not go on: writes down why, gives the run up, and throws the error again with the way back. What the
- * run has is kept. A run that belongs to somebody else by now is left alone, as no commit lands on what was read before.
+ * run has is kept. A run that another process owns by now is left alone, as no commit lands on what was read before.
  */
 export async function release(run: StageRun, step: PlannedStep, thrown: unknown): Promise<never> {
   const error = diskFault(thrown, `go on with ${step.stage}/${step.name}`) ?? thrown;
-  // a conflict is a job out of sight as well: whoever can see it finds the run free
+  // a job out of sight is a conflict as well: a machine that can see it shall find the run free
   const reason = error instanceof ZephyrError ? error.exit : 'bug';
   const detached = isLost(error) || reason === 'detached';
   const message = error instanceof Error ? error.message : String(error);

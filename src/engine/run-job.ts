@@ -26,7 +26,7 @@ export async function runJob(asked: Omit<StepJob, 'lookMs'> & Partial<Pick<StepJ
     const savedBefore = newestSaved(job);
     const outcome = await followStep(job, handle);
     if (outcome.ok || outcome.failure.reason !== 'interrupted') return outcome;
-    // an adopted job may have been stopped while nobody looked, and what it saved may be known already
+    // an adopted job may have been stopped while no process followed it, and what it saved may be known already
     const isFruitful = newestSaved(job) > savedBefore || (adopted !== undefined && isFirst);
     // a job that lost its place waits for the next one, however little it had saved
     if (outcome.preempted !== true && (!isFruitful || restarts >= FRUITFUL_RESTARTS)) return outcome;

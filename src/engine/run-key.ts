@@ -26,7 +26,7 @@ export async function readKey(hub: Hub, repo: RepoId, key: string): Promise<Held
   return { head, claim, run: await readRunIfReadable(hub, repo, claim.run) };
 }
 
-/** Puts a run under its key, on top of what was read there; `false` when somebody else was first. */
+/** Puts a run under its key, on top of what was read there; `false` when another process was first. */
 export async function claimKey(hub: Hub, repo: RepoId, held: HeldKey, claim: KeyClaim): Promise<boolean> {
   const branch = keyBranch(claim.key);
   const parent = held.head ?? (await openBranch(hub, repo, branch));
@@ -53,7 +53,7 @@ async function openBranch(hub: Hub, repo: RepoId, branch: string): Promise<strin
 const TRIES = 8;
 const FIRST_PAUSE_MS = 50;
 
-/** Tries until it gives something: each time that it does not, somebody else was first, and what a Hub says may lag behind. */
+/** Tries until there is an answer: `again` means that another process was first, or that what the Hub said lagged behind. */
 export async function untilSettled<T>(repo: RepoId, attempt: () => Promise<T | 'again'>): Promise<T> {
   for (let tries = 1; tries <= TRIES; tries += 1) {
     const found = await attempt();

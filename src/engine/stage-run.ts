@@ -105,8 +105,8 @@ export class StageRun {
   }
 
   /**
-   * One transition, one commit, on top of the head that we know. A branch that moved belongs to somebody else now, unless
-   * somebody has only left calls there.
+   * One transition, one commit, on top of the head that we know. A branch that moved belongs to another process now,
+   * unless that one has only left calls there.
    */
   async advance(
     next: RunState,
@@ -138,7 +138,7 @@ export class StageRun {
     }
   }
 
-  /** Throws when the run is somebody else's by now, or cancelled. One request as long as nobody writes to it. */
+  /** Throws when another process owns the run by now, or it is cancelled. One request, unless the branch was written to. */
   async check(): Promise<void> {
     const { repo, run, owner } = this.#state;
     if ((await this.#hub.resolve({ ...repo, revision: run })) === this.#head) return;
@@ -149,7 +149,7 @@ export class StageRun {
   }
 
   /**
-   * Leaves files on the branch although the run is somebody else's by now, who goes on undisturbed. The log that they are
+   * Leaves files on the branch although another process owns the run by now, which goes on undisturbed. The log that they are
    * of, if the state still waits for it, is complete with them.
    */
   async leave(add: readonly Addition[], message: string): Promise<void> {
@@ -179,7 +179,7 @@ function isSame(now: RunState, known: RunState): boolean {
   return now.updatedAt === known.updatedAt && now.phase === known.phase && isDeepStrictEqual(now.owner, known.owner);
 }
 
-/** Why the branch is not where we left it: the user has cancelled the run, or somebody else goes on with it. */
+/** Why the branch is not where we left it: the user has cancelled the run, or another process goes on with it. */
 function lost({ repo, run }: RunState, now: RunState | undefined): ZephyrError {
   const id = formatRef({ ...repo, revision: run });
   if (now?.phase === 'cancelled') {

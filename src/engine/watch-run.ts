@@ -14,7 +14,7 @@ const LONGEST_RETRY_MS = 15_000;
 
 /**
  * Milliseconds: of a clock that only goes forward, and of the wall. They differ after the machine slept, during which the
- * first may stand still, and after somebody set the second.
+ * first may stand still, and after the second was set.
  */
 export interface Clocks {
   readonly steady: () => number;
@@ -59,7 +59,7 @@ export class OwnerWatch {
 
   /**
    * Nothing to wait for while this process has been awake all the time. After it stood still (frozen, a machine that slept,
-   * a clock that was set) somebody else may have the run: resolves once the Hub has said, and `lost` has been told.
+   * a clock that was set) another process may own the run: resolves once the Hub has said, and `lost` has been told.
    */
   sure(): Promise<void> | undefined {
     this.#tick();

@@ -29,7 +29,7 @@ export interface CallsProgress {
   readonly replayed: number;
   /** calls for a later step, made in advance */
   readonly ahead: number;
-  /** dollars of the calls of this step, whoever paid them when */
+  /** dollars of the calls of this step, those that an earlier run paid included */
   readonly costUsd: number;
   /** dollars that this run of the stage has spent, of at most `capUsd` */
   readonly spentUsd: number;

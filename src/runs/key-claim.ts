@@ -26,8 +26,8 @@ export function keyBranch(key: string): string {
 }
 
 /**
- * Who may be at work on a key. The run says so itself once it has been written to after the claim; until then it is whoever
- * made the claim.
+ * The process that may be at work on a key: as the run says once it has been written to after the claim, and until then the
+ * one that made the claim.
  */
 export function workerOf(claim: KeyClaim, run: RunState | undefined): Owner | null {
   return run === undefined || run.updatedAt === claim.seen ? claim.owner : run.owner;

@@ -10,7 +10,7 @@ export function thisProcess(): Owner {
   return { host: hostId(), pid: process.pid, started: startOf(process.pid) ?? 'unknown' };
 }
 
-/** `unknown` when the owner lives on another machine or in another container: nobody there is ever declared dead from here. */
+/** `unknown` of an owner on another machine or in another container: no process there is ever declared dead from here. */
 export function ownerLiveness(of: Owner): 'alive' | 'dead' | 'unknown' {
   const here = hostId();
   if (of.host !== here) return isEarlierBoot(of.host, here) ? 'dead' : 'unknown';

@@ -51,8 +51,8 @@ export const runState = z.object({
   checkpoints: z.array(checkpoint),
   attempts: z.record(z.string(), z.array(attempt)),
   /**
-   * Where calls are being paid now, or were when their zephyr was killed: on the disk with this log, up to so many calls for
-   * so many United States dollars may lie that have not reached the branch. Null once all of them have.
+   * Where calls are being paid now, or were when their zephyr was killed: the disk with this log may hold up to `calls` calls,
+   * for at most `usd` United States dollars, that have not reached the branch. Null once all of them have.
    */
   log: z
     .object({ id: z.string(), host: z.string(), calls: z.int().positive(), usd: z.number().positive() })
