@@ -44,9 +44,11 @@ const SPREAD = 2;
 const LINE_BYTES = 400;
 const TOKEN_BYTES = 4;
 
-/** As it is printed as JSON and saved with a plan. */
+/** As it is printed as JSON and saved with a plan: prompts have a member of their own, which readers of the JSON know. */
 export function plainPrice({ rows, dollars, perThousand, unpriced, warnings }: PlanPrice) {
-  return { rows, dollars, perThousandPrompts: perThousand?.dollars ?? null, unpriced, warnings };
+  const isPrompts = perThousand?.of === 'prompts';
+  const others = perThousand === null || isPrompts ? {} : { perThousand };
+  return { rows, dollars, perThousandPrompts: isPrompts ? perThousand.dollars : null, ...others, unpriced, warnings };
 }
 
 type Teachers = Readonly<Record<string, TeacherSpec>>;

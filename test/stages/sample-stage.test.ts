@@ -33,7 +33,7 @@ describe('A stage that is added by one folder and one entry of the registry', ()
   mkdirSync(home);
 
   const zephyr = (...args: string[]) => {
-    const env = { PATH: process.env.PATH, HOME: home, ZEPHYR_HOME: home, NO_COLOR: '1' };
+    const env = { PATH: process.env.PATH, HOME: home, ZEPHYR_HOME: home, NO_COLOR: '1', OPENAI_API_KEY: 'sk-a-test' };
     return spawnSync(process.execPath, [join(folder, 'src/cli.ts'), ...args], { env, encoding: 'utf8', cwd: home });
   };
   const done = (...args: string[]) => {
@@ -100,6 +100,8 @@ describe('A stage that is added by one folder and one entry of the registry', ()
     assert.match(stdout, /sample\/ask +run +3 questions to practice-direct/);
     assert.match(stdout, /\$30\.00 likely, .* for each 1,000 questions, counted once they are read/);
     assert.match(stdout, /warning: the questions are not counted yet/);
+    const told = refused('sample', recipe, '--set', PAID, '--set', 'sample.teacher=paid');
+    assert.match(told, /Cannot begin stage "sample" unasked: it pays teachers, and sample\.budgetUsd sets no limit/);
   });
 
   it('is rehearsed as it says, with a reason for each change', () => {
