@@ -53,7 +53,7 @@ export class TokenBucket {
   /** Limits the bucket to what the recipe says, until the server names its limit itself. */
   limitTo(most: number): void {
     if (this.#isHeard || (this.#limit !== undefined && this.#limit <= most)) return;
-    this.#level = this.#limit === undefined ? most : Math.min(this.#level, most);
+    if (this.#limit === undefined) this.#level = most;
     this.#limit = most;
     this.#capacity = most;
   }
