@@ -1,6 +1,7 @@
 // Bundles src/cli.ts into dist/: one entry that imports next to nothing, and a chunk for each verb.
 // `node scripts/build.mjs [--out FOLDER]`
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
@@ -19,24 +20,23 @@ const BUILT_IN = ['commander', 'zod'];
 const REQUIRE = 'const require=process.getBuiltinModule("module").createRequire(import.meta.url);';
 
 /**
- * To `import` a part of Node is to read all that it exports, and these load streams, WebCrypto and more when they are read. As
- * CommonJS only what is used is read. Of child processes commander wants to hear for subcommands that are programs of their own;
- * zephyr has none.
+ * To `import` a part of Node is to read all that it exports, and with it streams, WebCrypto and more. Each importer gets a module of
+ * its own instead, of whose exports esbuild keeps those that it names. Of child processes commander wants to hear for subcommands
+ * that are programs of their own; zephyr has none.
  */
-const lean = {
-  name: 'lean',
+const leanNode = {
+  name: 'lean-node',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^(node:)?(crypto|fs|process|util)$/ }, ({ path, importer }) => ({
-      path: `${path.replace('node:', '')} for ${importer}`,
-      namespace: 'node',
-    }));
-    onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
-      importer.includes('/commander/') ? { path: 'child_process', namespace: 'none' } : undefined,
+    onResolve({ filter: /^(node:)?[a-z_0-9/]+$/ }, ({ path, importer, kind }) =>
+      isBuiltin(path) && kind === 'import-statement' ? { path: `${path} for ${importer}`, namespace: 'node' } : undefined,
     );
-    onLoad({ filter: /./, namespace: 'node' }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule('${path.split(' ')[0]}')`,
-    }));
-    onLoad({ filter: /./, namespace: 'none' }, () => ({ contents: 'module.exports = {}' }));
+    onLoad({ filter: /./, namespace: 'node' }, ({ path }) => {
+      const [name, importer] = path.split(' for ');
+      if (name === 'node:child_process' && importer.includes('/commander/')) return { contents: 'export default {}' };
+      const members = Object.keys(process.getBuiltinModule(name)).filter((member) => /^[A-Za-z]\w*$/.test(member));
+      const exported = members.map((member) => `export const ${member} = /* @__PURE__ */ (() => part.${member})();`);
+      return { contents: `const part = process.getBuiltinModule('${name}');\nexport default part;\n${exported.join('\n')}` };
+    });
   },
 };
 
@@ -64,8 +64,8 @@ const options = {
 
 // esbuild says itself why it cannot
 const bundle = (plugins) => build({ ...options, plugins }).catch(() => process.exit(1));
-const { metafile } = await bundle([lean]);
-const result = await bundle([lean, commonChunk(metafile.outputs)]);
+const { metafile } = await bundle([leanNode]);
+const result = await bundle([leanNode, commonChunk(metafile.outputs)]);
 
 // The entry goes last and a file appears whole, so that a CLI started meanwhile finds the old bundle or the new one.
 const entry = join(out, 'cli.js');
