@@ -5,7 +5,7 @@ const UNTOLD: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM
 
 /**
  * When the process began, in clock ticks since boot: field 22 of /proc/PID/stat, see proc(5). With it a process id names
- * one process for good; alone it is handed out again. A killed process that nobody has waited for yet (state Z, for good in
+ * one process for good; alone it is handed out again. A killed process that its parent has not waited for yet (state Z, for good in
  * a container whose first process waits for none) is gone.
  */
 export function startTime(pid: number): string | undefined {

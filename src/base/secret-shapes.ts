@@ -13,7 +13,7 @@ export const SECRET_SHAPES: readonly RegExp[] = [
   /(?<=:\/\/[^/\s:@]*:)[^@/\s]+(?=@)/g,
 ];
 
-/** Changes from letters to digits and back that no name has in a word of so many characters. */
+/** Changes between letters and digits that a word of `RANDOM_LENGTH` characters in a name does not have. */
 const RANDOM_CHANGES = 3;
 const RANDOM_LENGTH = 16;
 const LONGEST_NAME = 64;

@@ -10,7 +10,7 @@ export interface Signals {
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** The first Ctrl-C turns away from the run, which goes on; a second one is left to the command to ask about. */
+/** The first Ctrl-C detaches from the run, which goes on; a second one is left to the command to ask about. */
 export function watchSignals(): Signals {
   const controller = new AbortController();
   const second = Promise.withResolvers<void>();

@@ -39,7 +39,7 @@ interface LinePart {
 function progress(step: RunningStep, now: number, room: number): LinePart[] {
   const parts = progressParts(step);
   const elapsed = formatDuration(Math.max(0, now - step.since));
-  // in the order of the line; the first to get a place has the lowest rank
+  // in the order of the line; the part with the lowest rank gets a place first
   const candidates: (LinePart & { rank: number })[] = [
     // of calls, what they cost and how hard the teacher is used says more than a bar
     { rank: step.unit === 'calls' ? 7 : 3, text: '', style: 'green' },
@@ -52,7 +52,7 @@ function progress(step: RunningStep, now: number, room: number): LinePart[] {
     { rank: 2, text: parts.cost },
     { rank: 4, text: parts.load, style: 'cyan' },
     { rank: 5, text: parts.busy, style: 'yellow' },
-    // whoever sees nothing move wants to know why before all else
+    // a user who sees nothing move wants to know the reason before all else
     { rank: 1, text: waits(parts, room - textWidth(parts.percent) - 2), style: 'yellow' },
     { rank: 8, text: parts.rate, style: 'dim' },
     { rank: 1, text: parts.eta === '' ? elapsed : parts.eta },

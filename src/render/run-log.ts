@@ -120,7 +120,7 @@ export class RunLog {
       appendFileSync(join(this.#folder as string, this.#name), this.#text.slice(this.#written));
       this.#written = this.#text.length;
     } catch {
-      // events come from timers too, where nobody could catch this; what the run itself writes fails as well, and says so
+      // events come from timers too, where an error would end the process; what the run itself writes fails as well, and says so
     }
   }
 

@@ -53,7 +53,7 @@ function fitting(letters: readonly string[], width: number): string[] {
   return letters.slice(0, end < 0 ? letters.length : end);
 }
 
-/** A text without escapes as lines of at most so many columns, broken at spaces; a longer word stands alone, whole. */
+/** Breaks a text without escapes at spaces into lines of at most `width` columns; a longer word stands alone, whole. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {

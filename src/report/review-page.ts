@@ -16,7 +16,7 @@ export interface ReviewAbout {
 
 /**
  * The page of these pairs, piece by piece: one file without server, without anything from elsewhere, in light and dark.
- * Widest margin first. Everything that somebody else wrote is escaped, and a policy in the page forbids every script and
+ * Widest margin first. All text of teachers and datasets is escaped, and a policy in the page forbids every script and
  * style but its own two, known by their hashes.
  */
 export function* reviewPage(about: ReviewAbout, rows: readonly FeedbackRow[]): Generator<string> {
