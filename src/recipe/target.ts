@@ -54,7 +54,8 @@ function targetOf(name: string, { options, nodes }: BackendModule, hardware: Ret
   const most = z
     .int()
     .positive()
-    .max(nodes, `backend "${name}" runs a job on ${nodes === 1 ? 'one machine' : `${nodes} machines`}`);
+    .refine((wanted) => wanted <= nodes, `backend "${name}" runs a job on ${nodes === 1 ? 'one machine' : `at most ${nodes}`}`)
+    .meta({ maximum: nodes });
   return z.strictObject({
     backend: z.literal(name).describe('What starts a job'),
     options: options.safeParse({}).success ? options.prefault({}) : options,
