@@ -37,9 +37,9 @@ export async function createBranch(exchange: Exchange, repo: Found, raw: string)
   const isEmpty = emptyBranch === true;
   const commit = isEmpty ? await emptyCommit(exchange, repo) : await resolveRevision(repo.folder, startingPoint ?? 'main');
   if (commit === undefined) throw new HttpError(404, `Invalid rev id: ${startingPoint}`, { code: 'RevisionNotFound' });
-  const outcome = await createRef(exchange.store, repo.id, 'heads', branch, commit);
+  const outcome = await createRef(exchange.store, repo.id, { kind: 'heads', name: branch }, commit);
   if (outcome === 'exists' && overwrite === true && (await readRef(repo.folder, 'heads', branch)) !== undefined) {
-    if (startingPoint != null || isEmpty) await moveRef(exchange.store, repo.id, 'heads', branch, commit);
+    if (startingPoint != null || isEmpty) await moveRef(exchange.store, repo.id, { kind: 'heads', name: branch }, commit);
   } else answer(outcome, 'branch', branch);
   sendNothing(exchange, 201);
 }
@@ -49,7 +49,7 @@ async function emptyCommit({ store }: Exchange, { folder }: Found): Promise<stri
   const touched = new Set<string>();
   const tree = await writeTree(store, folder, new Map(), touched);
   const first = { tree, parents: [], author: AUTHOR, time: Math.floor(Date.now() / 1000), message: 'initial commit\n' };
-  const commit = await writeObject(store, folder, 'commit', encodeCommit(first), touched);
+  const commit = await writeObject(store, folder, { kind: 'commit', content: encodeCommit(first) }, touched);
   await syncTouched(touched);
   return commit;
 }
@@ -66,7 +66,7 @@ export async function deleteBranch(exchange: Exchange, repo: Found, raw: string)
 export async function createTag(exchange: Exchange, repo: Found, raw: string): Promise<void> {
   const { commit } = await splitRevision(repo, raw);
   const { tag } = await readJson(exchange, z.object({ tag: z.string() }));
-  answer(await createRef(exchange.store, repo.id, 'tags', tag, commit), 'tag', tag);
+  answer(await createRef(exchange.store, repo.id, { kind: 'tags', name: tag }, commit), 'tag', tag);
   sendNothing(exchange, 201);
 }
 
@@ -127,9 +127,9 @@ export async function squash(exchange: Exchange, repo: Found, raw: string): Prom
     time: Math.floor(Date.now() / 1000),
     message: `${message ?? `Squash ${branch}`}\n`,
   };
-  const commit = await writeObject(exchange.store, repo.folder, 'commit', encodeCommit(content), touched);
+  const commit = await writeObject(exchange.store, repo.folder, { kind: 'commit', content: encodeCommit(content) }, touched);
   await syncTouched(touched);
-  if (!(await moveRef(exchange.store, repo.id, 'heads', branch, commit, head)))
+  if (!(await moveRef(exchange.store, repo.id, { kind: 'heads', name: branch, from: head }, commit)))
     throw new HttpError(412, 'A commit has happened since');
   sendJson(exchange, 200, {});
 }

@@ -59,7 +59,7 @@ export function localHub(store: Store): Hub {
     createBranch: (repo, branch, from) => addRef(store, { ...repo, commit: from }, 'heads', branch),
     createTag: (repo, tag, at) => addRef(store, { ...repo, commit: at }, 'tags', tag),
     moveTag: async (repo, tag, at) => {
-      await moveRef(store, repo, 'tags', tag, at);
+      await moveRef(store, repo, { kind: 'tags', name: tag }, at);
     },
     commit: (request, options = {}) => stoppable(store, () => commitTo(store, request, options)),
     verify: (ref, files, { signal } = {}) => stoppable(store, () => verify({ store, ref, signal }, files)),
@@ -107,7 +107,7 @@ async function filesOf(store: Store, ref: ArtifactRef): Promise<StoredEntry[]> {
 
 async function addRef(store: Store, at: ArtifactRef, kind: RefKind, name: string): Promise<'created' | 'exists'> {
   await expectRepo(store, at);
-  const outcome = await createRef(store, at, kind, name, at.commit);
+  const outcome = await createRef(store, at, { kind, name }, at.commit);
   if (outcome === 'bad-name') throw badName(kind === 'heads' ? 'branch' : 'tag', name);
   if (outcome === 'no-commit') throw noCommit(at);
   return outcome;

@@ -116,10 +116,10 @@ async function append(
   const message = request.message.endsWith('\n') ? request.message : `${request.message}\n`;
   const time = Math.floor(Date.now() / 1000);
   const content = encodeCommit({ tree, parents: [head], author: AUTHOR, time, message });
-  const id = await writeObject(store, repo, 'commit', content, touched);
+  const id = await writeObject(store, repo, { kind: 'commit', content }, touched);
   await syncTouched(touched);
   if (isRunBranch(request.branch)) await markReplaced(store, repo, before.tree, files);
-  await writeRef(store, repo, 'heads', request.branch, id);
+  await writeRef(store, repo, { kind: 'heads', name: request.branch }, id);
   return { ok: true, commit: id, changed: true };
 }
 
@@ -201,7 +201,7 @@ class Intake {
     // a text that is a pointer makes a large file, as it does in git
     const lfs = parsePointer(content);
     if (lfs !== undefined && !(await hasLarge(store, lfs))) return undefined;
-    const blob = await writeObject(store, repo, 'blob', content, touched);
+    const blob = await writeObject(store, repo, { kind: 'blob', content }, touched);
     this.#watch.taken?.(path, content.length);
     return { path, blob, lfs };
   }
@@ -214,7 +214,7 @@ class Intake {
   }
 
   async #pointer(path: string, lfs: LfsPointer): Promise<Prepared> {
-    const blob = await writeObject(this.store, this.repo, 'blob', Buffer.from(pointerText(lfs)), this.touched);
+    const blob = await writeObject(this.store, this.repo, { kind: 'blob', content: Buffer.from(pointerText(lfs)) }, this.touched);
     return { path, blob, lfs };
   }
 }

@@ -1,5 +1,5 @@
 import { addHolder, type Holder, holderName, setIncomplete } from './holders.ts';
-import { blobFacts, readCommit, readTree, type Touched } from './objects.ts';
+import { blobFacts, readCommit, readTree, syncTouched, type Touched } from './objects.ts';
 import type { Store } from './store.ts';
 
 /** The large files below a tree, by the tree's id: an id names its content, in whatever repo it is read. */
@@ -53,7 +53,8 @@ export async function largeOfHistory(
 }
 
 /** Enters what a reference is about to lead to, where it is not a commit that was just made on top of another. */
-export async function holdAll(store: Store, repo: string, holder: Holder, commit: string, touched: Touched): Promise<void> {
+export async function holdAll(store: Store, repo: string, holder: Holder, commit: string): Promise<void> {
+  const touched: Touched = new Set();
   try {
     const large =
       holder.run === undefined
@@ -61,7 +62,8 @@ export async function holdAll(store: Store, repo: string, holder: Holder, commit
         : await largeOfTree(store, repo, (await commitOf(repo, commit)).tree);
     for (const sha256 of large) await addHolder(store, holderName(sha256, holder), touched);
   } catch {
-    // damage is told by whoever gives back space next, and deletes nothing then
+    // the next one to give back space tells of damage, and deletes nothing then
     await setIncomplete(store);
   }
+  await syncTouched(touched);
 }

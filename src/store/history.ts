@@ -65,16 +65,19 @@ export async function lastCommits(
   paths: readonly string[],
 ): Promise<Map<string, LoggedCommit>> {
   const found = new Map<string, LoggedCommit>();
-  const contents = new Map<string, string>();
+  const contents = new Map<string, string | undefined>();
   const open = new Set(paths);
+  const foundAt = (path: string, commit: LoggedCommit): void => {
+    found.set(path, commit);
+    open.delete(path);
+  };
   let newer: LoggedCommit | undefined;
-  const idOf = async (commit: LoggedCommit, path: string) => (await findEntry(store, repo, commit.tree, path))?.id ?? '';
+  const idOf = async (commit: LoggedCommit, path: string) => (await findEntry(store, repo, commit.tree, path))?.id;
   for await (const commit of history(repo, from)) {
-    for (const path of newer === undefined ? paths : open) {
+    for (const path of open) {
       const id = await idOf(commit, path);
       if (newer === undefined) contents.set(path, id);
-      else if (id !== contents.get(path)) found.set(path, newer);
-      if (found.has(path)) open.delete(path);
+      else if (id !== contents.get(path)) foundAt(path, newer);
     }
     newer = commit;
     if (open.size === 0) return found;

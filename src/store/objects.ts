@@ -45,8 +45,7 @@ export async function objectsOf(repo: string, two: string): Promise<string[]> {
 export async function writeObject(
   store: Store,
   repo: string,
-  kind: ObjectKind,
-  content: Uint8Array,
+  { kind, content }: { readonly kind: ObjectKind; readonly content: Uint8Array },
   touched: Touched,
 ): Promise<string> {
   const id = objectId(kind, content);

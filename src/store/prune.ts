@@ -6,9 +6,8 @@ import type { RepoId } from '../model/artifact.ts';
 import { listDropped, unmarkDropped } from './dropped.ts';
 import { temporaryPath } from './durable.ts';
 import { commitOf, largeOfHistory, largeOfTree, type TreeMemo } from './held.ts';
-import { addHolder, holderName, holderNames, removeHolder, setComplete } from './holders.ts';
+import { addHolder, holderName, holderNames, holderOf, removeHolder, setComplete } from './holders.ts';
 import { withLock } from './lock.ts';
-import { isRunBranch } from './names.ts';
 import { listRefs } from './refs.ts';
 import { listRepos } from './repos.ts';
 import { lfsFile, repoFolder, repoLock, type Store, storeLock } from './store.ts';
@@ -36,7 +35,7 @@ export async function prune(store: Store, { dry = false } = {}): Promise<Pruned>
       const kept = new Set<string>();
       const names = new Set<string>();
       const memo: TreeMemo = new Map();
-      for (const repo of repos) await markRepo(store, repo, memo, kept, names);
+      for (const repo of repos) await markRepo(store, repo, { memo, kept, names });
       const dropped = await listDropped(store);
       const found = await sweep(store, await stored(store), dry, async (sha256) => kept.has(sha256));
       if (!dry) {
@@ -73,7 +72,14 @@ export async function sweep(
   return { files, bytes, heldBytes };
 }
 
-async function markRepo(store: Store, id: RepoId, memo: TreeMemo, kept: Set<string>, names: Set<string>): Promise<void> {
+/** What a walk over all repos has found: which large files are led to, and by whom. */
+interface Marks {
+  readonly memo: TreeMemo;
+  readonly kept: Set<string>;
+  readonly names: Set<string>;
+}
+
+async function markRepo(store: Store, id: RepoId, { memo, kept, names }: Marks): Promise<void> {
   const repo = repoFolder(store, id);
   const mark = (large: ReadonlySet<string>, run: string | undefined): void => {
     for (const sha256 of large) {
@@ -83,7 +89,8 @@ async function markRepo(store: Store, id: RepoId, memo: TreeMemo, kept: Set<stri
   };
   const open = Object.values(await listRefs(repo, 'tags'));
   for (const [name, head] of Object.entries(await listRefs(repo, 'heads'))) {
-    if (isRunBranch(name)) mark(await largeOfTree(store, repo, (await commitOf(repo, head)).tree, memo), name);
+    const { run } = holderOf(id, 'heads', name);
+    if (run !== undefined) mark(await largeOfTree(store, repo, (await commitOf(repo, head)).tree, memo), run);
     else open.push(head);
   }
   mark(await largeOfHistory(store, repo, open, memo), undefined);

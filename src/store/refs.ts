@@ -8,8 +8,8 @@ import { placeDurably } from './durable.ts';
 import { holdAll, largeOfTree } from './held.ts';
 import { holderOf } from './holders.ts';
 import { withLock } from './lock.ts';
-import { isRefName, isRunBranch } from './names.ts';
-import { objectsOf, readCommit, syncTouched } from './objects.ts';
+import { isRefName } from './names.ts';
+import { objectsOf, readCommit } from './objects.ts';
 import { repoFolder, repoLock, type Store } from './store.ts';
 
 export type RefKind = 'heads' | 'tags';
@@ -27,8 +27,14 @@ export async function readRef(repo: string, kind: RefKind, name: string): Promis
   }
 }
 
+/** A branch or a tag. */
+export interface RefName {
+  readonly kind: RefKind;
+  readonly name: string;
+}
+
 /** Moves a reference, durably. The caller holds the repo's lock. */
-export async function writeRef(store: Store, repo: string, kind: RefKind, name: string, commit: string): Promise<void> {
+export async function writeRef(store: Store, repo: string, { kind, name }: RefName, commit: string): Promise<void> {
   await placeDurably(store, join(repo, 'refs', kind, name), `${commit}\n`);
 }
 
@@ -48,14 +54,15 @@ export async function listRefs(repo: string, kind: RefKind): Promise<Record<stri
 type RefOutcome = 'created' | 'exists' | 'bad-name' | 'no-commit';
 
 /** Creates a branch or a tag at a commit; `exists` also when a name on its path is taken (`a` and `a/b`). */
-export async function createRef(store: Store, id: RepoId, kind: RefKind, name: string, commit: string): Promise<RefOutcome> {
+export async function createRef(store: Store, id: RepoId, ref: RefName, commit: string): Promise<RefOutcome> {
+  const { kind, name } = ref;
   if (!isRefName(name)) return 'bad-name';
   const repo = repoFolder(store, id);
   return withLock(repoLock(store, id), async () => {
     if ((await readCommit(repo, commit)) === undefined) return 'no-commit';
     const taken = Object.keys(await listRefs(repo, kind));
     if (taken.some((other) => other === name || other.startsWith(`${name}/`) || name.startsWith(`${other}/`))) return 'exists';
-    await leadTo(store, id, kind, name, commit);
+    await leadTo(store, id, ref, commit);
     return 'created';
   });
 }
@@ -64,29 +71,23 @@ export async function createRef(store: Store, id: RepoId, kind: RefKind, name: s
 export async function moveRef(
   store: Store,
   id: RepoId,
-  kind: RefKind,
-  name: string,
+  ref: RefName & { readonly from?: string | undefined },
   commit: string,
-  from?: string,
 ): Promise<boolean> {
   const repo = repoFolder(store, id);
   return withLock(repoLock(store, id), async () => {
-    if (from !== undefined && (await readRef(repo, kind, name)) !== from) return false;
-    await leadTo(store, id, kind, name, commit);
+    if (ref.from !== undefined && (await readRef(repo, ref.kind, ref.name)) !== ref.from) return false;
+    await leadTo(store, id, ref, commit);
     return true;
   });
 }
 
 /** The caller holds the repo's lock. */
-async function leadTo(store: Store, id: RepoId, kind: RefKind, name: string, commit: string): Promise<void> {
+async function leadTo(store: Store, id: RepoId, ref: RefName, commit: string): Promise<void> {
   const repo = repoFolder(store, id);
-  const holder = holderOf(id, kind, name);
-  if (holder.run !== undefined || !(await leadsThere(repo, id, commit))) {
-    const touched = new Set<string>();
-    await holdAll(store, repo, holder, commit, touched);
-    await syncTouched(touched);
-  }
-  await writeRef(store, repo, kind, name, commit);
+  const holder = holderOf(id, ref.kind, ref.name);
+  if (holder.run !== undefined || !(await leadsThere(repo, id, commit))) await holdAll(store, repo, holder, commit);
+  await writeRef(store, repo, ref, commit);
 }
 
 /** Whether a tag or a branch that is no run's names the commit: what it leads to is entered as held then. */
@@ -102,7 +103,7 @@ export async function deleteRef(store: Store, id: RepoId, kind: RefKind, name: s
   const repo = repoFolder(store, id);
   return withLock(repoLock(store, id), async () => {
     if ((await readRef(repo, kind, name)) === undefined) return false;
-    if (kind === 'heads' && isRunBranch(name)) await markHead(store, repo, name);
+    if (holderOf(id, kind, name).run !== undefined) await markHead(store, repo, name);
     const path = join(repo, 'refs', kind, name);
     await rm(path);
     await syncFolder(dirname(path));

@@ -86,12 +86,12 @@ async function layRepo(
   await place(store, join(folder, 'config'), '[core]\n\trepositoryformatversion = 0\n\tbare = true\n[gc]\n\tauto = 0\n');
   const touched = new Set<string>();
   const blobs = new Map<string, string>();
-  for (const [path, content] of files) blobs.set(path, await writeObject(store, folder, 'blob', content, touched));
+  for (const [path, content] of files) blobs.set(path, await writeObject(store, folder, { kind: 'blob', content }, touched));
   const tree = await writeTree(store, folder, blobs, touched);
   const first = { tree, parents: [], author: AUTHOR, time: Math.floor(now.getTime() / 1000), message: 'initial commit\n' };
-  const commit = await writeObject(store, folder, 'commit', encodeCommit(first), touched);
+  const commit = await writeObject(store, folder, { kind: 'commit', content: encodeCommit(first) }, touched);
   await syncTouched(touched);
-  await writeRef(store, folder, 'heads', 'main', commit);
+  await writeRef(store, folder, { kind: 'heads', name: 'main' }, commit);
   await writeRepo(store, id, { visibility, createdAt: now.toISOString() });
 }
 

@@ -16,18 +16,16 @@ export interface StoredEntry {
 }
 
 /** Blob ids by path: a tree as one flat list. */
-export async function flatten(
-  store: Store,
-  repo: string,
-  tree: string,
-  prefix = '',
-  into = new Map<string, string>(),
-): Promise<Map<string, string>> {
-  for (const { kind, name, id } of await readTree(store, repo, tree)) {
-    if (kind === 'tree') await flatten(store, repo, id, `${prefix}${name}/`, into);
-    else into.set(prefix + name, id);
-  }
-  return into;
+export async function flatten(store: Store, repo: string, tree: string): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  const walk = async (folder: string, prefix: string): Promise<void> => {
+    for (const { kind, name, id } of await readTree(store, repo, folder)) {
+      if (kind === 'tree') await walk(id, `${prefix}${name}/`);
+      else files.set(prefix + name, id);
+    }
+  };
+  await walk(tree, '');
+  return files;
 }
 
 /** Writes the tree objects of a flat list and returns the root's id. */
@@ -49,7 +47,7 @@ export async function writeTree(
     }
   }
   for (const [name, inside] of folders) entries.push({ kind: 'tree', name, id: await writeTree(store, repo, inside, touched) });
-  return writeObject(store, repo, 'tree', encodeTree(entries), touched);
+  return writeObject(store, repo, { kind: 'tree', content: encodeTree(entries) }, touched);
 }
 
 /** The first path that is a file and at the same time a folder of another file. */
@@ -64,7 +62,7 @@ export function pathConflict(files: ReadonlyMap<string, unknown>): string | unde
 
 async function describe(store: Store, repo: string, path: string, entry: GitTreeEntry): Promise<StoredEntry> {
   if (entry.kind === 'tree') return { kind: 'folder', path, id: entry.id, size: 0, lfs: undefined };
-  // of one that is missing or spoilt whoever reads its bytes is told
+  // a reader of its bytes is told that one is missing or spoilt
   const { size, lfs } = await blobFacts(store, repo, entry.id).catch(() => ({ size: 0, lfs: undefined }));
   return { kind: 'file', path, id: entry.id, size: lfs?.size ?? size, lfs };
 }

@@ -85,7 +85,7 @@ describe('The Hub server, asked page by page', async () => {
 
   it('finds a branch among very many without reading the others', async () => {
     const [head = ''] = ids;
-    assert.equal(await createRef(store, repo, 'heads', 'feat/y', head), 'created');
+    assert.equal(await createRef(store, repo, { kind: 'heads', name: 'feat/y' }, head), 'created');
     await rm(join(repoFolder(store, repo), 'refs', 'heads', 'main'));
     assert.equal((await ask(`${server.url}/org/m/resolve/feat/y/a`)).status, 200);
     assert.equal((await ask(`${server.url}/org/m/resolve/${head.slice(0, 7)}/a`)).status, 200);

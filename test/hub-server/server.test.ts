@@ -127,7 +127,7 @@ describe('The Hub server', async () => {
 
   it('finds a branch with a slash, encoded or not', async () => {
     const at = await put('dir/in.txt', 'x');
-    await createRef(store, repo, 'heads', 'feat/y', at);
+    await createRef(store, repo, { kind: 'heads', name: 'feat/y' }, at);
     for (const revision of ['feat/y', 'feat%2Fy']) {
       assert.equal((await ask(`/org/m/resolve/${revision}/dir/in.txt`)).status, 200);
       assert.equal((await ask(`/api/models/org/m/tree/${revision}/dir`)).status, 200);

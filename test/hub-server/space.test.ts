@@ -54,7 +54,12 @@ describe('The Hub server and the space of its disk', async () => {
 
   it('gives back the space of the checkpoints that a run drops', async () => {
     const branch = `run-${'1'.repeat(26)}`;
-    await createRef(store, repo, 'heads', branch, (await readRef(repoFolder(store, repo), 'heads', 'main')) ?? '');
+    await createRef(
+      store,
+      repo,
+      { kind: 'heads', name: branch },
+      (await readRef(repoFolder(store, repo), 'heads', 'main')) ?? '',
+    );
     const content = Buffer.alloc(1000, 'checkpoint');
     assert.ok((await commit(store, { repo, branch, message: 'Add', add: [{ path: 'c/w.npz', content }] })).ok);
     const lines = [

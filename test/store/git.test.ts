@@ -68,8 +68,8 @@ describe('A repo of the store', async () => {
     ];
     const outcome = await commit(store, { repo, branch: 'main', message: 'Add', add: files });
     assert.ok(outcome.ok);
-    await createRef(store, repo, 'heads', 'feat/y', outcome.commit);
-    await createRef(store, repo, 'tags', 'v1', outcome.commit);
+    await createRef(store, repo, { kind: 'heads', name: 'feat/y' }, outcome.commit);
+    await createRef(store, repo, { kind: 'tags', name: 'v1' }, outcome.commit);
     const bare = repoFolder(store, repo);
     assert.equal(git(bare, ['fsck', '--strict', '--full']), '');
     assert.equal(git(bare, ['rev-parse', 'main', 'feat/y', 'v1']), Array(3).fill(outcome.commit).join('\n'));

@@ -52,7 +52,7 @@ describe('Giving back the space of large files', async () => {
     const store = await fresh('reach');
     const first = await put(store, 1);
     await put(store, 2);
-    await createRef(store, repo, 'heads', RUN, first);
+    await createRef(store, repo, { kind: 'heads', name: RUN }, first);
     for (const fill of [3, 4, 5]) await put(store, fill, RUN);
     await put(store, 3, 'main', other);
     assert.deepEqual(await prune(store, { dry: true }), { files: 1, bytes: SIZE, heldBytes: 0 });
@@ -65,12 +65,12 @@ describe('Giving back the space of large files', async () => {
   it('gives back what deleted repos and branches held, and abandoned uploads, unless others hold the same', async () => {
     const store = await fresh('deleted');
     const at = await put(store, 1);
-    await createRef(store, repo, 'heads', 'side', at);
+    await createRef(store, repo, { kind: 'heads', name: 'side' }, at);
     await put(store, 2, 'side');
     await put(store, 3, 'main', other);
     const tagged = await put(store, 4, 'main', other);
-    await createRef(store, repo, 'tags', 'keep', at);
-    await createRef(store, other, 'tags', 'v1', tagged);
+    await createRef(store, repo, { kind: 'tags', name: 'keep' }, at);
+    await createRef(store, other, { kind: 'tags', name: 'v1' }, tagged);
     await put(store, 1, 'main', other);
     assert.ok(await deleteRef(store, repo, 'heads', 'side'));
     await prune(store);

@@ -48,7 +48,7 @@ describe('Giving back the space of what was dropped', async () => {
     const store = await openStore(join(folder, name));
     for (const id of [repo, other]) await createRepo(store, id);
     const main = await put(store, repo, 'main', 1);
-    assert.equal(await createRef(store, repo, 'heads', RUN, main), 'created');
+    assert.equal(await createRef(store, repo, { kind: 'heads', name: RUN }, main), 'created');
     await put(store, repo, RUN, 2);
     return store;
   };
@@ -60,7 +60,7 @@ describe('Giving back the space of what was dropped', async () => {
     assert.deepEqual([await has(store, 1), await has(store, 2), await has(store, 3)], [true, false, true]);
     await put(store, other, 'main', 3);
     const tagged = await put(store, repo, RUN, 4);
-    await createRef(store, repo, 'tags', 'kept', tagged);
+    await createRef(store, repo, { kind: 'tags', name: 'kept' }, tagged);
     await put(store, repo, RUN, 5);
     assert.deepEqual(await reclaim(store), nothing);
     assert.deepEqual([await has(store, 3), await has(store, 4)], [true, true]);

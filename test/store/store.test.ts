@@ -20,7 +20,7 @@ import { createRef, deleteRef, readRef } from '../../src/store/refs.ts';
 import { createRepo, deleteRepo, listRepos, moveRepo, readRepo } from '../../src/store/repos.ts';
 import { hubToken, signingSecret } from '../../src/store/secrets.ts';
 import { openStore, repoFolder, type Store } from '../../src/store/store.ts';
-import { findEntry } from '../../src/store/tree.ts';
+import { findEntry, listEntries } from '../../src/store/tree.ts';
 
 const repo = { type: 'model' as const, name: 'org/m' };
 
@@ -162,14 +162,39 @@ describe('The store', async () => {
     assert.ok((await readBlob(repoFolder(store, repo), found?.id ?? '')).ok);
   });
 
+  it('tells a folder of a commit from a file, in a list and by itself', async () => {
+    const store = await fresh('kinds');
+    const add = [
+      { path: 'a/b/c.txt', content: 'c' },
+      { path: 'd.txt', content: 'd' },
+    ];
+    const outcome = await commit(store, { repo, branch: 'main', message: 'Kinds', add });
+    assert.ok(outcome.ok);
+    const at = repoFolder(store, repo);
+    const tree = (await readCommit(at, outcome.commit))?.tree ?? '';
+    const listed = await listEntries(store, at, tree, { recursive: true });
+    const own = listed.filter(({ path }) => /^(a|d)/.test(path)).map(({ kind, path, size }) => [kind, path, size]);
+    assert.deepEqual(own, [
+      ['folder', 'a', 0],
+      ['folder', 'a/b', 0],
+      ['file', 'a/b/c.txt', 1],
+      ['file', 'd.txt', 1],
+    ]);
+    assert.deepEqual(
+      [(await findEntry(store, at, tree, 'a/b'))?.kind, (await findEntry(store, at, tree, ''))?.kind],
+      ['folder', 'folder'],
+    );
+    assert.equal(await findEntry(store, at, tree, 'd.txt/x'), undefined);
+  });
+
   it('keeps a branch and its folder apart, and frees the name of a deleted one', async () => {
     const store = await fresh('refs');
     const at = (await readRef(repoFolder(store, repo), 'heads', 'main')) ?? '';
-    assert.equal(await createRef(store, repo, 'heads', 'a/b', at), 'created');
-    assert.equal(await createRef(store, repo, 'heads', 'a', at), 'exists');
-    assert.equal(await createRef(store, repo, 'heads', 'c', '0'.repeat(40)), 'no-commit');
+    assert.equal(await createRef(store, repo, { kind: 'heads', name: 'a/b' }, at), 'created');
+    assert.equal(await createRef(store, repo, { kind: 'heads', name: 'a' }, at), 'exists');
+    assert.equal(await createRef(store, repo, { kind: 'heads', name: 'c' }, '0'.repeat(40)), 'no-commit');
     assert.equal(await deleteRef(store, repo, 'heads', 'a/b'), true);
-    assert.equal(await createRef(store, repo, 'heads', 'a', at), 'created');
+    assert.equal(await createRef(store, repo, { kind: 'heads', name: 'a' }, at), 'created');
   });
 
   it('makes its token and its secret once, for its owner alone', async () => {
