@@ -64,7 +64,9 @@ class Branch:
         try:
             newest = self.api.list_repo_commits(self.name, repo_type=self.kind, revision=self.branch)[0]
         except HfHubHTTPError as error:
-            raise (TakenAway() if error.response.status_code == 404 else error) from error
+            if error.response.status_code == 404:
+                raise TakenAway from error
+            raise
         if newest.commit_id == self.head:
             self._unsure = None
         elif self._unsure[0] in newest.title:
