@@ -1,7 +1,8 @@
 // How long the CLI takes to start, against a Node that does nothing: least and median wall time of interleaved runs, and
 // the median of each run's ratio to the Node started beside it; then the same of least CPU time, the figure that other work on
 // the machine disturbs least.
-// `node test/bench/startup.mjs [RUNS]`; needs `npm run setup`. A figure to read, not a test: machines differ and are shared.
+// `node test/bench/startup.mjs [RUNS [OTHER]]`; needs `npm run setup`. OTHER is the checkout of a second build, which takes turns
+// with this one. A figure to read, not a test: machines differ and are shared.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +10,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const runs = Number(process.argv[2] ?? 20);
+const [runs, other] = [Number(process.argv[2] ?? 20), process.argv[3]];
 const recipe = join(root, 'configs/zephyr-7b.yaml');
 const home = mkdtempSync(join(tmpdir(), 'zephyr-bench-'));
 const launcher = join(root, 'scripts/zephyr');
@@ -19,7 +20,13 @@ const cases = [
   { name: 'zephyr --help', program: launcher, args: ['--help'], budget: 2 },
   // a rehearsal's plan: its inputs are made by itself, so that an empty Hub will do
   { name: 'zephyr plan', program: launcher, args: ['plan', '--rehearsal', recipe], budget: 4 },
-].map((each) => ({ ...each, times: [], cpu: [], status: 0 }));
+]
+  .flatMap((each) =>
+    other === undefined || each.budget === 1
+      ? [each]
+      : [each, { ...each, name: `  ${each.name} there`, program: join(other, 'scripts/zephyr') }],
+  )
+  .map((each) => ({ ...each, times: [], cpu: [], status: 0 }));
 /** Prints the seconds that the program spent as a user and in the system. */
 const TIMED = 'TIMEFORMAT="%3U %3S"; time "$0" "$@" >/dev/null 2>&1';
 
@@ -40,7 +47,7 @@ rmSync(home, { recursive: true, force: true });
 const least = (times) => Math.min(...times);
 const median = (times) => [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)];
 console.log(
-  `${'command'.padEnd(18)}${'least ms'.padStart(10)}${'median ms'.padStart(11)}${'ratio'.padStart(8)}${'cpu ms'.padStart(9)}${'ratio'.padStart(8)}${'budget'.padStart(8)}  exit`,
+  `${'command'.padEnd(24)}${'least ms'.padStart(10)}${'median ms'.padStart(11)}${'ratio'.padStart(8)}${'cpu ms'.padStart(9)}${'ratio'.padStart(8)}${'budget'.padStart(8)}  exit`,
 );
 for (const { name, times, cpu, budget, status } of cases) {
   const figures = [
@@ -52,5 +59,5 @@ for (const { name, times, cpu, budget, status } of cases) {
     least(cpu).toFixed(0).padStart(9),
     (least(cpu) / least(cases[0].cpu)).toFixed(2).padStart(8),
   ];
-  console.log(`${name.padEnd(18)}${figures.join('')}${String(budget).padStart(8)}  ${status}`);
+  console.log(`${name.padEnd(24)}${figures.join('')}${String(budget).padStart(8)}  ${status}`);
 }

@@ -57,9 +57,9 @@ def is_ready(folder: Path, requirements: list[Path]) -> bool:
         return False
 
 
-def version_of(folder: Path) -> str | None:
+def version_of(folder: Path, needed: str = "") -> str | None:
     """The version of the environment's interpreter, if that runs from where the environment is."""
-    code = "import sys; print('.'.join(map(str, sys.version_info[:3])), sys.prefix)"
+    code = f"{needed}\nimport sys; print('.'.join(map(str, sys.version_info[:3])), sys.prefix)"
     try:
         answer = subprocess.run([folder / "bin" / "python", "-I", "-c", code], capture_output=True, text=True)
     except OSError:
@@ -124,7 +124,8 @@ def main(folder: Path, scratch: Path, requirements: list[Path]) -> None:
         if is_ready(folder, requirements):
             return
         (folder / STAMP).unlink(missing_ok=True)
-        if version_of(folder) is None:
+        # cut off early there is an interpreter without pip
+        if version_of(folder, "import pip") is None:
             say(doing="venv", python=PYTHON)
             venv.create(folder, clear=True, symlinks=True, with_pip=True)
         install(folder, requirements, scratch.with_name(f"{scratch.name}.log"))
