@@ -23,7 +23,7 @@ export async function batch(exchange: Exchange): Promise<void> {
   const inParts = transfers?.includes('multipart') ?? false;
   const answers = await Promise.all(
     objects.map(async ({ oid, size }) => {
-      // whoever is told that it is here relies on it until the commit
+      // a client that is told that it is here relies on it until the commit
       await want(exchange.store, oid);
       if (await hasLarge(exchange.store, { sha256: oid, size })) return { oid, size };
       return {

@@ -124,7 +124,7 @@ function expectToken({ request, token, path }: Exchange): void {
   const given = Buffer.from((request.headers.authorization ?? '').replace(/^Bearer /i, ''));
   const expected = Buffer.from(token);
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
-    // for who shows no token a private repo is not there, and clients know that by this code; a wrong token is a fault
+    // a client without a token is told that a private repo is not there, and clients know that by this code; a wrong token is a fault
     const ofRepo = given.length === 0 && /^\/api\/(models|datasets)\/.|\/(resolve|raw)\//.test(path);
     const code = ofRepo ? { code: 'RepoNotFound' as const } : {};
     throw new HttpError(401, "Expected this Hub's token, which lies in its folder", code);

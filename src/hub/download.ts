@@ -93,7 +93,7 @@ async function receive({ part, moved }: Download, range: FileRange, response: Re
   const isSplit = part.ranges.length > 1;
   for await (const piece of response.body ?? []) {
     alive();
-    // behind a range lies the next one; behind a file whoever sends more than the listing says is found out
+    // behind a range lies the next one; behind a file one byte more shows a server that sends more than its listing says
     const own = isSplit ? piece.subarray(0, length - range.done) : piece;
     await part.write(range, own);
     moved(own.length);

@@ -111,7 +111,7 @@ export class PartFile {
 
 const isDone = [() => true, () => false] as const;
 
-/** Files in a folder that nobody writes to and that are not whole, by their names. */
+/** Part files in a folder that no living process writes to, by the names of the whole files. */
 export async function unfinishedIn(folder: string): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
   for (const file of await readdir(folder).catch(() => [])) {

@@ -6,7 +6,7 @@ import type { TransferProgress } from '../model/event.ts';
 export interface TransferOptions {
   /**
    * Ends the transfer at once with a `detached` error, or with the signal's reason where that is a `ZephyrError`. What has
-   * come or gone is kept, and whoever asks for the same again goes on from there.
+   * come or gone is kept, and the next call for the same goes on from there.
    */
   readonly signal?: AbortSignal | undefined;
   readonly progress?: ((progress: TransferProgress) => void) | undefined;

@@ -24,7 +24,7 @@ class AddressError extends Error {
 
 /**
  * Sends the large files of a plan, several of them and several of their parts at once: the commit that follows finds them
- * all there. Parts that are there are kept in a record for whoever goes on when this ends early.
+ * all there. A record keeps the parts that are there for the call that goes on when this one ends early.
  */
 export async function uploadLarge(remote: Remote, plan: UploadPlan, meter: Meter, signal?: AbortSignal): Promise<void> {
   const { repo } = plan;

@@ -5,7 +5,7 @@ import { makeFolder } from '../base/atomic-write.ts';
 import { ZephyrError } from '../errors.ts';
 import { isAlive, ownMark } from './process-mark.ts';
 
-/** Nothing slow is done under a lock; who waits longer than this waits for a process that hangs. */
+/** Nothing slow is done under a lock; a caller that waits longer than this waits for a process that hangs. */
 const PATIENCE_MS = 120_000;
 
 /** What this process holds or waits for: one chain of turns for each lock file. */

@@ -10,9 +10,9 @@ export interface Unfinished {
   readonly bytes: number;
 }
 
-/** A file on its way that nobody writes to for so long is not on its way any more. Who goes on with it begins anew. */
+/** A file on its way that was last written longer ago than this is given up: a process that goes on with it begins anew. */
 const IDLE_MS = 10_000;
-/** So long after an upload its commit may take, where uploads of other files do not go on meanwhile. */
+/** The longest time between an upload and its commit, where uploads of other files do not go on meanwhile. */
 const COMMIT_MS = 10 * 60_000;
 
 /**

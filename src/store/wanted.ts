@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ownMark } from './process-mark.ts';
 import type { Store } from './store.ts';
 
-/** What a crash leaves is swept after a day, as temporary files are: so long an upload may wait for its commit. */
+/** What a crash leaves is swept after a day, as temporary files are: an upload may wait a day for its commit. */
 function markOf(store: Store, sha256: string): string {
   return join(store.root, 'wanted', sha256);
 }
