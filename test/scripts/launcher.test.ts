@@ -13,6 +13,7 @@ function checkout(t: TestContext): string {
   t.after(() => rmSync(root, { recursive: true }));
   for (const folder of ['scripts', 'dist', 'bin']) mkdirSync(join(root, folder));
   copyFileSync('scripts/zephyr', join(root, 'scripts/zephyr'));
+  writeFileSync(join(root, 'scripts/setup.mjs'), '');
   writeFileSync(
     join(root, 'dist/cli.js'),
     `console.log(JSON.stringify({ args: process.argv.slice(2), pid: process.pid }));
@@ -74,6 +75,13 @@ test('a checkout without a bundle says how to make one', (t) => {
   const { status, stderr } = spawnSync(join(root, 'scripts/zephyr'), { encoding: 'utf8' });
   assert.equal(status, 3);
   assert.match(stderr, /^error: Cannot start zephyr: ".*dist\/cli.js" is missing\nhint: npm run setup \(in .*\)\n$/);
+});
+
+test('an installed package, which holds no set-up, asks for Node alone', (t) => {
+  const root = checkout(t);
+  rmSync(join(root, 'scripts/setup.mjs'));
+  const { stderr } = spawnSync(join(root, 'scripts/zephyr'), { env: { PATH: fakeNode(root, 'v20.1.0') }, encoding: 'utf8' });
+  assert.match(stderr, /expected 22.18 or later\nhint: install Node 24\n$/);
 });
 
 test('the launcher becomes the CLI, so that a signal reaches it', async (t) => {
