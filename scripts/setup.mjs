@@ -55,7 +55,7 @@ async function installPackages() {
   const kept = (process.env.PATH ?? '').split(delimiter).filter((folder) => !folder.startsWith(own('node_modules')));
   // engines are met by the Node that these packages bring, not by the one that runs npm
   const args = ['ci', '--no-engine-strict', '--loglevel=error', '--no-fund', '--no-audit'];
-  await run('npm', args, 'see the lines above; npm must reach its registry', { PATH: kept.join(delimiter) });
+  await run('npm', args, 'see the lines above; npm must reach its registry', { env: { PATH: kept.join(delimiter) } });
 }
 
 /** The Node that runs the CLI: the one of the lock file, or this one if it is new enough. */
@@ -70,7 +70,7 @@ function runtime() {
 async function fetchRuntime() {
   const folder = own('node_modules/node');
   const hint = 'install Node 24 yourself, or let npm run the install script of the package "node"';
-  await run(process.execPath, ['installArchSpecificPackage.js'], hint, {}, folder);
+  await run(process.execPath, ['installArchSpecificPackage.js'], hint, { cwd: folder });
   if (spawnSync(bundledNode, ['--version']).status === 0) return;
   // so that scripts/zephyr does not start what cannot run here
   rmSync(bundledNode, { force: true });
@@ -104,7 +104,7 @@ async function bundle() {
 // Running and saying
 
 /** Runs a program in silence; shows its last 40 lines when it fails. */
-async function run(program, args, hint, env = {}, cwd = root) {
+async function run(program, args, hint, { env = {}, cwd = root } = {}) {
   const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 import * as z from 'zod';
 import { sha256 } from '../base/sha256.ts';
@@ -34,6 +35,7 @@ const progress = z.union([
 ]);
 type Progress = z.infer<typeof progress>;
 type Failed = Extract<Progress, { failed: string }>;
+type Doing = Exclude<Progress, Failed>;
 
 /** Milliseconds between two lines of progress of the same kind. */
 const LINE_MS = 10_000;
@@ -65,20 +67,7 @@ export async function makeEnvironment(making: Making): Promise<void> {
   const started = now();
   const argv = [program(making), folder, scratch, ...requirements(making)];
   const working = execa(python, argv, { ...quiet(making.env), ...(signal !== undefined && { cancelSignal: signal }) });
-  let failed: Failed | undefined;
-  let last: { readonly doing: string; readonly at: number } | undefined;
-  for await (const line of createInterface({ input: working.stdout })) {
-    const step = progress.parse(JSON.parse(line));
-    if ('failed' in step) {
-      failed = step;
-      continue;
-    }
-    if (last === undefined && step.doing !== 'wait') say(`made in ${folder}, once, by pip`);
-    if (last?.doing === step.doing && step.doing !== 'download' && now() - last.at < LINE_MS) continue;
-    if (step.doing === 'fetch' && last?.doing === 'download' && now() - last.at < LINE_MS) continue;
-    last = { doing: step.doing, at: now() };
-    say(sentence(step));
-  }
+  const { failed, told } = await tell(working.stdout, folder, { say, now });
   const { exitCode, isCanceled, stderr } = await working;
   if (isCanceled)
     throw new ZephyrError(`Stopped while Python environment "${name}" was being made`, {
@@ -87,10 +76,43 @@ export async function makeEnvironment(making: Making): Promise<void> {
     });
   if (exitCode !== 0)
     throw failure(name, failed ?? { failed: 'other', message: stderr.trim().split('\n').at(-1) ?? '' }, `${scratch}.log`);
-  if (last !== undefined) say(`made in ${Math.round((now() - started) / 1000)} s`);
+  if (told !== undefined) say(`made in ${Math.round((now() - started) / 1000)} s`);
 }
 
-function sentence(step: Exclude<Progress, Failed>): string {
+/** Says what the program of the making does, line by line; what it ended in, and whether there was anything to say. */
+async function tell(
+  stdout: Readable,
+  folder: string,
+  { say, now }: { readonly say: Making['say']; readonly now: () => number },
+): Promise<{ failed?: Failed; told?: Told }> {
+  let failed: Failed | undefined;
+  let told: Told | undefined;
+  for await (const line of createInterface({ input: stdout })) {
+    const step = progress.parse(JSON.parse(line));
+    if ('failed' in step) failed = step;
+    else {
+      if (told === undefined && step.doing !== 'wait') say(`made in ${folder}, once, by pip`);
+      if (isTooSoon(step, told, now())) continue;
+      told = { doing: step.doing, at: now() };
+      say(sentence(step));
+    }
+  }
+  return { ...(failed && { failed }), ...(told && { told }) };
+}
+
+interface Told {
+  readonly doing: Doing['doing'];
+  /** milliseconds */
+  readonly at: number;
+}
+
+/** Each download is told, and a step that repeats at most once in `LINE_MS`. */
+function isTooSoon(step: Doing, told: Told | undefined, now: number): boolean {
+  if (told === undefined || step.doing === 'download' || now - told.at >= LINE_MS) return false;
+  return step.doing === told.doing || (step.doing === 'fetch' && told.doing === 'download');
+}
+
+function sentence(step: Doing): string {
   switch (step.doing) {
     case 'wait':
       return 'another process makes it; waiting';
