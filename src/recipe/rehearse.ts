@@ -1,3 +1,4 @@
+import { ZephyrError } from '../errors.ts';
 import type { Stage } from '../stages/module.ts';
 import type { RehearsalProvider } from '../stages/rehearsal.ts';
 import type { Step } from '../stages/stage.ts';
@@ -24,6 +25,7 @@ export function toRehearsal<Own extends Recipe>(
 ): { readonly recipe: Own; readonly differences: readonly RehearsalDifference[] } {
   const rehearsed = stages.flatMap((stage) => {
     const isThere = stage.rehearsalOnly === true || recipe[stage.name] !== undefined;
+    if (isThere && stage.rehearsal === undefined) refuseTeachers(stage, recipe);
     const toy = isThere ? stage.rehearsal?.rehearse(recipe, provider) : undefined;
     return toy === undefined ? [] : [{ name: stage.name, ...toy }];
   });
@@ -38,6 +40,16 @@ export function toRehearsal<Own extends Recipe>(
     ...Object.fromEntries(rehearsed.map(({ name, section }) => [name, section])),
   };
   return { recipe: rehearsal, differences: differences(recipe, rehearsal, stages) };
+}
+
+/** A rehearsal pays nobody: a stage that asks teachers must say which practice models stand for them. */
+function refuseTeachers({ name, steps }: Stage, recipe: Recipe): void {
+  const asking = steps(recipe).find(({ calls = [], spare = [] }) => calls.length + spare.length > 0);
+  if (asking === undefined) return;
+  throw new ZephyrError(
+    `Cannot rehearse stage "${name}": its step "${asking.name}" asks teachers, and the stage names no practice models for them`,
+    { hint: `rehearse without it: --set ${name}=null` },
+  );
 }
 
 /**

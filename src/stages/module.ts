@@ -46,7 +46,7 @@ export interface StageBody {
   readonly budget?: Path;
   /** Counts what `CallForecast.items` names. */
   readonly counts?: Readonly<Record<string, (source: CountSource) => Promise<Count>>>;
-  /** How it is rehearsed; without it its section is as the recipe has it. */
+  /** How it is rehearsed; without it its section is as the recipe has it, which a stage that asks teachers may not leave so. */
   readonly rehearsal?: Rehearsal;
   /** What is shown when it is done, of the metrics in the manifest of its artifact. */
   table?(metrics: unknown): StageTable;

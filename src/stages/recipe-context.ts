@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { CallFields } from '../calls/call-config.ts';
+import { ZephyrError } from '../errors.ts';
 import { parseRef, type RepoId, type RepoType, repoName } from '../model/artifact.ts';
 import type { TeacherSpec } from '../teachers/spec.ts';
 import type { StepInput } from './stage.ts';
@@ -62,7 +63,8 @@ export function callConfig(
   sampling: { readonly temperature: number; readonly topP: number; readonly maxTokens: number },
 ): CallFields {
   const { model, omit = [] } = recipe.teachers[teacher] ?? {};
-  if (model === undefined) throw new Error(`Cannot find teacher "${teacher}": the recipe's check should have refused it`);
+  if (model === undefined)
+    throw new ZephyrError(`Cannot ask teacher "${teacher}": recipe "${recipe.name}" has none of that name`);
   return {
     teacher,
     model,

@@ -111,6 +111,23 @@ describe('A stage that is added by one folder and one entry of the registry', ()
     assert.match(stdout, /sample\/ask +run +2 questions to practice-direct/);
   });
 
+  it('is refused in a rehearsal where it asks teachers and names no practice models', () => {
+    const own = join(folder, 'src/stages/sample/body.ts');
+    const text = readFileSync(own, 'utf8');
+    const told = (changed: string) => {
+      writeFileSync(own, changed);
+      const stderr = refused('plan', recipe, '--rehearsal');
+      writeFileSync(own, text);
+      return stderr;
+    };
+    const silent = told(text.replace(/^ {2}rehearsal: \{$.*?^ {2}\},$/ms, ''));
+    assert.match(silent, /Cannot rehearse stage "sample": its step "ask" asks teachers, and the stage names no practice models/);
+    assert.match(silent, /hint: .*--set sample=null/);
+    const forgotten = told(text.replace("teachers: ['practice-direct'],", ''));
+    assert.match(forgotten, /Cannot ask teacher "practice-direct": recipe "mini-rehearsal" has none of that name/);
+    assert.match(done('plan', recipe, '--rehearsal', '--set', 'sample=null').stdout, /ddpo/);
+  });
+
   it('runs: its artifact is on stdout, what it shows of itself beside it, and an equal run uses it again', () => {
     const first = done('sample', recipe);
     assert.match(first.stdout, /^hf:\/\/datasets\/local\/mini-sample@[0-9a-f]{40}\n$/);
