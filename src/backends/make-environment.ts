@@ -25,7 +25,7 @@ export interface Making extends EnvironmentRequest {
 
 /** A line of scripts/train/environments/make.py. */
 const progress = z.union([
-  z.object({ failed: z.enum(['away', 'full', 'unfit', 'other']), message: z.string() }),
+  z.object({ failed: z.enum(['away', 'full', 'refused', 'unfit', 'other']), message: z.string() }),
   z.object({ doing: z.literal('wait') }),
   z.object({ doing: z.literal('venv'), python: z.string() }),
   z.object({ doing: z.literal('fetch'), what: z.string(), done: z.int(), total: z.int() }),
@@ -140,6 +140,11 @@ function failure(name: string, { failed, message }: Failed, log: string): Zephyr
       exit: 'temporary',
       why: 'no space left on the disk',
       hint: 'its packages may take some gigabytes; free some space and run it again',
+    },
+    refused: {
+      exit: 'preflight',
+      why: message,
+      hint: 'look who owns it and whether its disk is mounted for writing; XDG_CACHE_HOME names another folder for Python environments',
     },
     unfit: {
       exit: 'preflight',

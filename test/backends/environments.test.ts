@@ -5,6 +5,7 @@ import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { environmentDigest, environmentFolder, environmentPins } from '../../src/backends/environments.ts';
 import { isMade, makeEnvironment } from '../../src/backends/make-environment.ts';
 import { openBackend } from '../../src/backends/registry.ts';
@@ -64,6 +65,33 @@ describe('A second Python environment', () => {
     assert.equal(await isMade(request()), false);
     await makeEnvironment({ ...request(), say: () => {} });
     assert.ok(await isMade(request()));
+  });
+
+  it('leaves no process behind when it is stopped, which would write into the folder that the next try clears', async () => {
+    const folder = await environmentFolder(request(), 'sample');
+    await rm(folder, { recursive: true });
+    const stop = new AbortController();
+    // pip is brought by a child of a child; the process table says whether one is there
+    const mine = () =>
+      execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+        .split('\n')
+        .filter((line) => line.startsWith(folder));
+    const making = assert.rejects(makeEnvironment({ ...request(), say: () => {}, signal: stop.signal }), { exit: 'detached' });
+    while (mine().length === 0) await setTimeout(10);
+    stop.abort();
+    await making;
+    while (mine().length > 0) await setTimeout(10);
+    await makeEnvironment({ ...request(), say: () => {} });
+    assert.ok(await isMade(request()));
+  });
+
+  it('is refused in a sentence where the cache takes no folders', async () => {
+    const cache = join(home, 'wheels/sample_words-1.0-py3-none-any.whl');
+    await assert.rejects(makeEnvironment({ ...request(), cache, say: () => {} }), {
+      exit: 'preflight',
+      message: `Cannot make Python environment "sample": "${cache}/environments" cannot be written: not a directory`,
+      hint: /XDG_CACHE_HOME/,
+    });
   });
 
   it('is told apart by its pins, and what nobody offers is refused in a sentence', async () => {

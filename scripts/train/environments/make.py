@@ -8,6 +8,7 @@ installed, so it needs the standard library alone.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -27,6 +28,7 @@ AWAY = re.compile(
     r"Connection(?:Error)?\b.*(?:refused|reset|broken|timed out|unreachable)|NewConnectionError|ConnectTimeoutError"
     r"|ReadTimeoutError|NameResolutionError|name resolution|ProxyError|IncompleteRead|Max retries exceeded|\b(?:502|503|504) \w+ Error"
 )
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 FULL = re.compile(r"No space left on device|Disk quota exceeded")
 UNFIT = re.compile(r"No matching distribution found|requires a different Python")
 
@@ -68,6 +70,13 @@ def version_of(folder: Path, needed: str = "") -> str | None:
     return version if answer.returncode == 0 and Path(prefix).resolve() == folder.resolve() else None
 
 
+def stop(*_: object) -> Never:
+    """Ends pip, or what brings it, as well: left alone it would write into the folder that the next one clears."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
+    sys.exit(143)
+
+
 def lock(path: Path) -> IO[str]:
     file = path.open("w")
     # pip inherits it, so that pip alone keeps it too
@@ -89,12 +98,6 @@ def install(folder: Path, requirements: list[Path], log: Path) -> None:
     log.unlink(missing_ok=True)
     command += ["--log", str(log)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, close_fds=False) as pip:
-
-        def stop(*_: object) -> Never:
-            pip.terminate()
-            sys.exit(143)
-
-        signal.signal(signal.SIGTERM, stop)
         assert pip.stdout is not None
         lines = []
         for line in pip.stdout:
@@ -138,9 +141,14 @@ if __name__ == "__main__":
     target, files = Path(sys.argv[1]), [Path(each) for each in sys.argv[3:]]
     if sys.argv[2] == "check":
         sys.exit(not is_ready(target, files))
+    # a group of its own, which `stop` ends; a terminal's Ctrl-C goes to whoever started this, who stops it
+    os.setpgrp()
+    signal.signal(signal.SIGTERM, stop)
     try:
         main(target, Path(sys.argv[2]), files)
     except OSError as error:
-        fail("full" if error.errno in (28, 122) else "other", str(error))
+        if error.errno in REFUSED:
+            fail("refused", f'"{error.filename}" cannot be written: {os.strerror(error.errno).lower()}')
+        fail("full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "other", str(error))
     except subprocess.CalledProcessError as error:
         fail("other", f"the virtual environment could not be made: {error}")
