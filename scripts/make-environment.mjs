@@ -1,14 +1,15 @@
 // Makes the Python environment of the training programs in this checkout, by the code of the CLI:
 // `node scripts/make-environment.mjs [--test] [--check]`. `--test` adds what the tests need, `--check` only looks.
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { isMade, makeEnvironment } from '../src/backends/make-environment.ts';
 import { EXIT, ZephyrError } from '../src/errors.ts';
 import { root } from './stamp.mjs';
 
+const { XDG_CACHE_HOME: cache = '' } = process.env;
 const request = {
   root,
-  cache: join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'zephyr'),
+  cache: join(isAbsolute(cache) ? cache : join(homedir(), '.cache'), 'zephyr'),
   name: 'train',
   files: ['requirements.txt', ...(process.argv.includes('--test') ? ['requirements-test.txt'] : [])],
   env: process.env,

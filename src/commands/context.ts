@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Engine } from '../engine/engine.ts';
 import { ZephyrError } from '../errors.ts';
@@ -70,12 +70,17 @@ export function packageRoot(): string {
 
 export function zephyrHome(env: Readonly<Record<string, string>>): string {
   // a variable that is set to nothing names no folder: what is meant is never the one that the command is called in
-  return resolve(env.ZEPHYR_HOME || join(env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'zephyr'));
+  return resolve(env.ZEPHYR_HOME || join(xdgFolder(env.XDG_DATA_HOME, '.local/share'), 'zephyr'));
 }
 
 /** The user's folder for what zephyr can make again; ZEPHYR_HOME does not change it. */
 function zephyrCache(env: Readonly<Record<string, string>>): string {
-  return resolve(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'zephyr');
+  return join(xdgFolder(env.XDG_CACHE_HOME, '.cache'), 'zephyr');
+}
+
+/** A base folder of the XDG specification, which says that a relative path counts as none: it would be another in each folder. */
+function xdgFolder(value: string | undefined, usual: string): string {
+  return value !== undefined && isAbsolute(value) ? value : join(homedir(), usual);
 }
 
 /** The programs that jobs run. */

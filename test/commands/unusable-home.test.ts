@@ -23,3 +23,10 @@ test('a home that is set to nothing is the usual one, never the folder of the co
   assert.equal(code, 0, stderr);
   assert.equal(stderr, `No runs on ${join(data, 'zephyr', 'hub')}\n`);
 });
+
+test('a relative XDG folder counts as none, or each folder would have a Hub of its own', { skip: missing() }, async () => {
+  const { home } = await newPlace();
+  const { code, stderr } = await zephyr({ home: '', env: { HOME: home, XDG_DATA_HOME: 'data' } }, 'status');
+  assert.equal(code, 0, stderr);
+  assert.equal(stderr, `No runs on ${join(home, '.local/share/zephyr/hub')}\n`);
+});
