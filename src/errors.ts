@@ -1,3 +1,5 @@
+import { isAbsolute } from 'node:path';
+
 /** What a command's exit status says; frozen, see the README. */
 export const EXIT = {
   done: 0,
@@ -81,18 +83,38 @@ function unusablePath(thrown: unknown, action: string): ZephyrError | undefined 
     const { code = '', syscall, path, dest } = cause as NodeJS.ErrnoException & { readonly dest?: string };
     const why = UNUSABLE[code] ?? (syscall === 'mkdir' ? UNMADE[code] : undefined);
     if (cause instanceof ZephyrError || why === undefined || path === undefined) continue;
+    const others = 'ZEPHYR_HOME names another folder for the Hub and for jobs, XDG_CACHE_HOME for Python environments';
     return new ZephyrError(`Cannot ${action}: ${why} at "${dest ?? path}"`, {
       exit: 'preflight',
-      hint: 'look who owns it and whether its disk is mounted for writing; ZEPHYR_HOME names another folder for the Hub and for jobs',
+      hint: isAbsolute(path)
+        ? `look who owns it and whether its disk is mounted for writing; ${others}`
+        : 'go to another folder, or look who owns it and whether its disk is mounted for writing',
       cause: thrown,
     });
   }
   return undefined;
 }
 
+/** What the folder that the command was called in is wanted for and that somebody deleted meanwhile; undefined for every other error. */
+function lostFolder(thrown: unknown, action: string): ZephyrError | undefined {
+  const { code, path } = thrown instanceof Error ? (thrown as NodeJS.ErrnoException) : {};
+  if (code !== 'ENOENT' || (path !== undefined && isAbsolute(path))) return undefined;
+  try {
+    process.cwd();
+    return undefined;
+  } catch {
+    return new ZephyrError(`Cannot ${action}: the folder that the command was called in is gone`, {
+      exit: 'preflight',
+      hint: 'go to a folder that is there, and run it again',
+      cause: thrown,
+    });
+  }
+}
+
 /** A disk that is full or a path that cannot be used, told as what it is; undefined for every other error. */
 export function diskFault(thrown: unknown, action: string): ZephyrError | undefined {
-  return diskFull(thrown, action) ?? (thrown instanceof ZephyrError ? undefined : unusablePath(thrown, action));
+  if (thrown instanceof ZephyrError) return diskFull(thrown, action);
+  return diskFull(thrown, action) ?? lostFolder(thrown, action) ?? unusablePath(thrown, action);
 }
 
 /** For a hint: a word of a command as a POSIX shell reads it: quoted where it holds more than the characters that no shell takes apart. */

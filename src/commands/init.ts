@@ -1,7 +1,7 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import { EXIT, ZephyrError } from '../errors.ts';
+import { diskFault, EXIT, isDiskFull, ZephyrError } from '../errors.ts';
 import { shippedRecipes } from '../recipe/load.ts';
 import { didYouMean } from '../stages/nearest.ts';
 import { packageRoot } from './context.ts';
@@ -20,19 +20,27 @@ export async function init([name = 'zephyr-7b']: string[]): Promise<number> {
   const schema = await readFile(join(shipped, SCHEMA), 'utf8');
   const there = await readFile(SCHEMA, 'utf8').catch(() => undefined);
   if (there !== undefined && there !== schema) throw isThere(SCHEMA);
+  if (await lstat(file).catch(() => undefined)) throw isThere(file);
+  // the recipe last: what is refused or cut off before it leaves nothing that the next try would be refused for
+  if (there === undefined) await create(SCHEMA, schema);
   // its comments name it by its place in a checkout
   await create(file, recipe.replaceAll(`configs/${file}`, file));
-  if (there === undefined) await create(SCHEMA, schema);
   process.stdout.write(`${file}\n`);
   process.stderr.write(`try it at toy size, without a key or a cost: zephyr rehearse ${file}\n`);
   return EXIT.done;
 }
 
 async function create(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, text, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'EEXIST' ? isThere(file) : error;
-  });
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text, { flag: 'wx' });
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && syscall === 'open') throw isThere(file);
+    // a full disk leaves the beginning of it
+    if (isDiskFull(error)) await rm(file, { force: true });
+    throw diskFault(error, `write "${file}"`) ?? error;
+  }
 }
 
 const isThere = (file: string): ZephyrError =>
