@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { jsonSchema } from '../src/commands/schema.ts';
 import { checkBatches } from '../src/engine/hardware.ts';
+import { readStepFiles } from '../src/plan/fingerprint.ts';
 import { stagesIn, stepsOf } from '../src/plan/plan.ts';
-import { readStepFiles } from '../src/plan/read-files.ts';
-import { jsonSchema } from '../src/recipe/json-schema.ts';
 import { loadRecipe } from '../src/recipe/load.ts';
 import { loadTarget } from '../src/recipe/load-target.ts';
 import { toRehearsal, toRehearsalTarget } from '../src/recipe/rehearse.ts';

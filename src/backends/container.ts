@@ -8,8 +8,7 @@ import { type ContainerEngine, inspect, isMissing, openContainerEngine, said } f
 import { environmentDigest } from './environments.ts';
 import { attemptName, layControl, readAttemptExit } from './job-folder.ts';
 import type { NodeHardware, Scheduler, SubmitRequest } from './scheduler.ts';
-import { outOfSight, seenFrom } from './sight.ts';
-import { thisNode } from './this-node.ts';
+import { outOfSight, seenFrom, thisNode } from './this-node.ts';
 
 const imageInspected = z.looseObject({
   Id: z.string(),
@@ -21,7 +20,7 @@ const NAME_LOOKS = 20;
 const NAME_PAUSE_MS = 250;
 
 /** Label of the image: sha256 of the requirements.txt that it was built from. */
-export const REQUIREMENTS_LABEL = 'org.zephyr.requirements';
+const REQUIREMENTS_LABEL = 'org.zephyr.requirements';
 
 /**
  * Jobs as detached containers, by docker or podman. A container's name is its attempt's, so the engine itself refuses a

@@ -37,7 +37,7 @@ export async function environmentDigest(environments: Pick<Environments, 'root'>
 }
 
 /** Whether zephyr runs from a clone, where developers set it up, and not from a package. */
-export const isCheckout = (root: string): boolean => existsSync(join(root, 'scripts', 'setup.mjs'));
+const isCheckout = (root: string): boolean => existsSync(join(root, 'scripts', 'setup.mjs'));
 
 /**
  * The folder of a virtual environment. That of `train` in a checkout is .venv, where the tools of its tests are as well; any

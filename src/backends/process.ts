@@ -20,8 +20,7 @@ import {
 import { isProcessAlive, killMarked, signalIfThere } from './processes.ts';
 import { checkPython } from './python-check.ts';
 import type { NodeHardware, Scheduler, SubmitRequest } from './scheduler.ts';
-import { outOfSight, seenFrom } from './sight.ts';
-import { thisNode } from './this-node.ts';
+import { outOfSight, seenFrom, thisNode } from './this-node.ts';
 
 export interface ProcessOptions {
   /** this machine and boot, `hostname/boot`: a pid of another boot names nothing */

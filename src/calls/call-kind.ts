@@ -13,7 +13,7 @@ const FAILED_IN_VAIN = 16;
  * The calls to one teacher for one purpose: they have parameters and a schema in common, so what a server refuses of one it
  * refuses of all. They are judged by themselves: the successes of others say nothing about them.
  */
-export class CallKind {
+class CallKind {
   readonly #asked: CallPurpose;
   readonly #rule = new GiveUpRule();
   readonly #waiting: (() => void)[] = [];

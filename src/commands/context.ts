@@ -68,7 +68,7 @@ export function packageRoot(): string {
   }
 }
 
-export function zephyrHome(env: Readonly<Record<string, string>>): string {
+function zephyrHome(env: Readonly<Record<string, string>>): string {
   // a variable that is set to nothing names no folder: what is meant is never the one that the command is called in
   return resolve(env.ZEPHYR_HOME || join(xdgFolder(env.XDG_DATA_HOME, '.local/share'), 'zephyr'));
 }

@@ -1,10 +1,10 @@
 import { listRuns } from '../engine/run-list.ts';
 import { ZephyrError } from '../errors.ts';
 import { formatRef, formatRepo, sameRepo } from '../model/artifact.ts';
-import { isRunId } from '../model/run-id.ts';
+import { isRunId } from '../model/branches.ts';
 import { isRunBranch } from '../store/names.ts';
 import type { Context } from './context.ts';
-import { refOf } from './hub-ref.ts';
+import { refOf } from './read-id.ts';
 import { phaseOf } from './runs-of.ts';
 
 export const RM_EXAMPLE = 'zephyr hub rm hf://models/ORG/NAME, or with @BRANCH or @TAG for one of these';

@@ -11,7 +11,7 @@ import { knownSecrets } from './secrets.ts';
 export const SHOWN = 20;
 
 /** Progress is of interest while it is made, and is no part of the past. */
-export const isPast = ({ level }: LogLine): boolean => level !== 'debug';
+const isPast = ({ level }: LogLine): boolean => level !== 'debug';
 
 /** The newest lines of the log but for progress, as objects. */
 export function newest({ lines }: RunLook): unknown[] {

@@ -4,8 +4,8 @@ import type { Hub } from '../hub/hub.ts';
 import { readManifest } from '../hub/read-manifest.ts';
 import { resolveRef } from '../hub/resolve.ts';
 import type { RepoId } from '../model/artifact.ts';
+import { isRunId } from '../model/branches.ts';
 import { MANIFEST_FILE } from '../model/manifest.ts';
-import { isRunId } from '../model/run-id.ts';
 import { readId } from './read-id.ts';
 
 /**

@@ -3,7 +3,7 @@ import { EXIT, ZephyrError } from '../errors.ts';
 import { importFolder } from '../hub/import-folder.ts';
 import { formatRef } from '../model/artifact.ts';
 import { type Options, openQuietContext } from './context.ts';
-import { refOf } from './hub-ref.ts';
+import { refOf } from './read-id.ts';
 import { setDocument } from './verdict.ts';
 
 const EXAMPLE = 'zephyr hub import ./Mistral-7B-v0.1 --as hf://models/mistralai/Mistral-7B-v0.1';

@@ -1,9 +1,9 @@
 import { EXIT, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import { openQuietContext } from './context.ts';
-import { refOf } from './hub-ref.ts';
 import { watchSignals } from './interrupt.ts';
 import { type PullOptions, pullOne } from './pull-one.ts';
+import { refOf } from './read-id.ts';
 import { setDocument } from './verdict.ts';
 
 const EXAMPLE = 'zephyr hub pull hf://models/mistralai/Mistral-7B-v0.1';

@@ -4,9 +4,9 @@ import { push } from '../hub/push.ts';
 import { formatRef, formatRepo } from '../model/artifact.ts';
 import { formatBytes } from '../render/format.ts';
 import { type Options, openQuietContext, openRemote } from './context.ts';
-import { refOf } from './hub-ref.ts';
 import { watchSignals } from './interrupt.ts';
 import { otherHub } from './pull-one.ts';
+import { refOf } from './read-id.ts';
 import { beside, transferProgress } from './transfer-progress.ts';
 import { setDocument } from './verdict.ts';
 

@@ -1,6 +1,6 @@
 import { EXIT, ZephyrError } from '../errors.ts';
 import { formatRepo } from '../model/artifact.ts';
-import { isRunId } from '../model/run-id.ts';
+import { isRunId } from '../model/branches.ts';
 import { openQuietContext } from './context.ts';
 import { importToHub } from './hub-import.ts';
 import { pruneHub } from './hub-prune.ts';

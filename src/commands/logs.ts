@@ -5,7 +5,7 @@ import { eventPrinter } from './event-lines.ts';
 import { jobPrinter } from './log-copier.ts';
 import { type RunLook, RunWatch } from './look-at-run.ts';
 import { silentHub } from './run-end.ts';
-import { runExit } from './run-exit.ts';
+import { runExit } from './runs-of.ts';
 
 /** Milliseconds between two looks at the logs; the Hub is asked at every fourth. */
 const POLL_MS = 500;

@@ -1,9 +1,9 @@
 import { checkBatches } from '../engine/hardware.ts';
 import { EXIT } from '../errors.ts';
+import { readStepFiles } from '../plan/fingerprint.ts';
 import { tryPins } from '../plan/pin.ts';
 import { environmentNames, hubRefs, planRecipe, stagesIn } from '../plan/plan.ts';
 import { previewPlan, refuseToRun } from '../plan/preview.ts';
-import { readStepFiles } from '../plan/read-files.ts';
 import { checkStageInputs } from '../plan/stage-inputs.ts';
 import { toRehearsal } from '../recipe/rehearse.ts';
 import { loadStages, type StageModule } from '../stages/module.ts';

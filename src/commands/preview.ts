@@ -1,3 +1,5 @@
+import type { Output } from '../hub/output.ts';
+import { formatRef, formatRepo } from '../model/artifact.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Preview } from '../plan/preview.ts';
 import { plainPrice } from '../plan/price.ts';
@@ -5,7 +7,6 @@ import type { RehearsalDifference } from '../recipe/rehearse.ts';
 import { printCosts } from './costs.ts';
 import { plainDecision, printDecisions, printDifferences } from './decisions.ts';
 import { type Key, printKeys } from './keys.ts';
-import { plainRepos, printRepos } from './repos.ts';
 
 /** Steps, repos and costs of a plan; of a rehearsal, what it changes in the recipe too. */
 export async function printPreview(
@@ -25,5 +26,29 @@ export function plainPreview(
   { decisions, outputs, price }: Preview,
   differences: readonly RehearsalDifference[],
 ): Record<string, unknown> {
-  return { steps: decisions.map(plainDecision), ...plainRepos(plan, outputs), price: plainPrice(price), differences };
+  const publishes = outputs.map(({ repo, holds, others }) => ({ repo: formatRepo(repo), holds, others }));
+  return { steps: decisions.map(plainDecision), reads: readsOf(plan), publishes, price: plainPrice(price), differences };
+}
+
+type Reads = Pick<Plan, 'pins' | 'stageInputs'>;
+
+const HOLDS: Record<Output['holds'], string> = {
+  nothing: 'new',
+  artifact: 'gets a further commit',
+  'other files': 'holds files that zephyr did not make',
+};
+
+/** What a plan reads, at which commit, and where it publishes; references are whole, however narrow the terminal. */
+function printRepos(plan: Reads, outputs: readonly Output[]): void {
+  const reads = readsOf(plan);
+  process.stdout.write('\n');
+  if (reads.length > 0) process.stdout.write(`Reads:\n${reads.map((ref) => `  ${ref}\n`).join('')}`);
+  process.stdout.write(
+    `Publishes in:\n${outputs.map(({ repo, holds }) => `  ${formatRepo(repo)} (${HOLDS[holds]})\n`).join('')}`,
+  );
+}
+
+function readsOf({ pins, stageInputs }: Reads): string[] {
+  const inputs = [...pins.values(), ...Object.values(stageInputs)];
+  return [...new Set(inputs.map(({ ref }) => formatRef(ref)))];
 }

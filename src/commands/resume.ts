@@ -2,7 +2,7 @@ import { EXIT, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import { costsTheSame } from '../plan/asked.ts';
 import { stepsOf } from '../plan/plan.ts';
-import { refuseOtherRuns } from '../plan/same-runs.ts';
+import { refuseOtherRuns } from '../plan/why.ts';
 import { changeRecipe } from '../recipe/load.ts';
 import { loadTarget } from '../recipe/load-target.ts';
 import type { Recipe } from '../recipe/recipe.ts';

@@ -3,7 +3,7 @@ import { formatRef } from '../model/artifact.ts';
 import type { Emit } from '../model/event.ts';
 import type { RunState } from '../runs/run-state.ts';
 import type { Options } from './context.ts';
-import { idsOf } from './run-exit.ts';
+import { idsOf } from './runs-of.ts';
 import { noteIds } from './verdict.ts';
 
 /** A Hub that is away for a while ends no waiting; it has not said that the run is gone. */

@@ -5,8 +5,7 @@ import { diffRecords } from '../plan/why.ts';
 import { loadTarget } from '../recipe/load-target.ts';
 import type { Stage } from '../stages/module.ts';
 import type { Context, Options } from './context.ts';
-import { holdsNoMore } from './plan-again.ts';
-import { recipeChange } from './recipe-change.ts';
+import { holdsNoMore, recipeChange } from './stale-plan.ts';
 import type { Work } from './work.ts';
 
 /** The plan that a file holds; `undefined` where it is no plan. Throws (usage) for one that is damaged. */

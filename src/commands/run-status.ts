@@ -6,8 +6,7 @@ import { newest, pastInWords } from './event-lines.ts';
 import { progressOf } from './job-progress.ts';
 import { RunWatch } from './look-at-run.ts';
 import { printTable } from './output.ts';
-import { idsOf, runExit } from './run-exit.ts';
-import { phaseOf, summary } from './runs-of.ts';
+import { idsOf, phaseOf, runExit, summary } from './runs-of.ts';
 import { setDocument } from './verdict.ts';
 
 /** Lines of the run's log that are shown below the table. */

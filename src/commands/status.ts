@@ -3,8 +3,7 @@ import { EXIT, ZephyrError } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import { type Context, type Options, openQuietContext } from './context.ts';
 import { printTable } from './output.ts';
-import { idsOf } from './run-exit.ts';
-import { phaseOf, summary } from './runs-of.ts';
+import { idsOf, phaseOf, summary } from './runs-of.ts';
 import { setDocument } from './verdict.ts';
 
 type StatusOptions = Options & {

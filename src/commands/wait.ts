@@ -3,8 +3,8 @@ import { EXIT, ZephyrError } from '../errors.ts';
 import { type Options, openContext } from './context.ts';
 import { RunWatch } from './look-at-run.ts';
 import { runEnded, silentHub } from './run-end.ts';
-import { runExit } from './run-exit.ts';
 import { lookShower } from './run-history.ts';
+import { runExit } from './runs-of.ts';
 import { noteRun } from './verdict.ts';
 
 /** Seconds between two looks at the Hub and at the job. */

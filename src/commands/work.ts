@@ -1,9 +1,9 @@
 import { executePlan } from '../engine/execute.ts';
 import { checkBatches } from '../engine/hardware.ts';
 import type { Artifact } from '../model/outcome.ts';
+import { readStepFiles } from '../plan/fingerprint.ts';
 import { outputsOf, refuseOthersFiles } from '../plan/outputs.ts';
 import { environmentNames, hubRefs, planRecipe } from '../plan/plan.ts';
-import { readStepFiles } from '../plan/read-files.ts';
 import { checkStageInputs } from '../plan/stage-inputs.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Target } from '../recipe/target.ts';

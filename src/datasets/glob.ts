@@ -3,7 +3,7 @@
  * `**` for any number of folders, `[ab]`, `[a-z]`, `[!a]` (filesystem_spec, `AbstractFileSystem.glob`). Undefined where
  * `**` is only a part of a name, which fsspec refuses.
  */
-export function globPattern(pattern: string): RegExp | undefined {
+function globPattern(pattern: string): RegExp | undefined {
   const parts = pattern.split('/');
   if (parts.some((part) => part !== '**' && part.includes('**'))) return undefined;
   const last = parts.length - 1;

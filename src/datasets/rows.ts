@@ -1,6 +1,8 @@
 import { createReadStream, type Dirent, readdirSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
+import { Readable } from 'node:stream';
+import { parquetMetadata } from 'hyparquet';
 import { ZephyrError } from '../errors.ts';
 import { LFS_POINTER } from '../store/lfs-pointer.ts';
 import { pointerFound, READ, readerOf } from './formats.ts';
@@ -148,4 +150,13 @@ function faultOf(cause: unknown, name: string, at: string): unknown {
     hint: 'the file is damaged or cut short, or is not what its ending says: fetch it again',
     cause,
   });
+}
+
+/** The number of rows of a file in memory; throws what reading it throws. */
+export async function countRows(path: string, bytes: Uint8Array): Promise<number> {
+  const { reader = 'json', compression = 'none' } = readerOf(path) ?? {};
+  if (reader === 'parquet') return Number(parquetMetadata(bytes).num_rows);
+  let count = 0;
+  for await (const _ of jsonLinesIn(Readable.from([bytes]), compression)) count += 1;
+  return count;
 }

@@ -8,7 +8,7 @@ import type { FlushBound } from '../calls/flusher.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Addition } from '../hub/hub.ts';
 import type { ArtifactRef, RepoId } from '../model/artifact.ts';
-import { isRunId } from '../model/run-id.ts';
+import { isRunId } from '../model/branches.ts';
 import type { Engine } from './engine.ts';
 import type { StageRun } from './stage-run.ts';
 

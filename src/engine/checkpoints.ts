@@ -7,7 +7,6 @@ import type { Addition, Hub } from '../hub/hub.ts';
 import { type Checkpoint, checkpointFolder, withCheckpoint } from '../runs/run-state.ts';
 import type { Engine } from './engine.ts';
 import { moveFiles } from './move-files.ts';
-import { reclaim } from './reclaim.ts';
 import type { StageRun } from './stage-run.ts';
 
 type Keeper = Pick<Engine, 'hub' | 'emit' | 'signal' | 'workFolder' | 'backend'>;
@@ -106,4 +105,16 @@ async function pathsOf(hub: Hub, run: StageRun, { step, at, lies }: Checkpoint):
   return (await hub.tree({ ...run.state.repo, commit: run.head }))
     .map(({ path }) => path)
     .filter((path) => path.startsWith(prefix));
+}
+
+/** Gives back the space of dropped checkpoints. A Hub with damage in it deletes nothing, and that stops no run. */
+export async function reclaim({ hub, emit }: Pick<Engine, 'hub' | 'emit'>): Promise<void> {
+  try {
+    await hub.reclaim();
+  } catch (error) {
+    emit({
+      type: 'warning',
+      message: `Cannot give back the space of old checkpoints: ${error instanceof Error ? error.message : error}`,
+    });
+  }
 }

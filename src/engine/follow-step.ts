@@ -4,14 +4,13 @@ import { hostId } from '../base/host-id.ts';
 import { ZephyrError } from '../errors.ts';
 import type { TransferOptions } from '../hub/transfer.ts';
 import { formatRef } from '../model/artifact.ts';
-import type { JobEvent, JobHandle, JobResult } from '../model/job.ts';
+import { JOB_EXIT, type JobEvent, type JobHandle, type JobResult, type JobState } from '../model/job.ts';
 import type { Artifact, Failure } from '../model/outcome.ts';
 import { newestCheckpoint } from '../runs/run-state.ts';
 import type { Step } from '../stages/stage.ts';
 import { isLost } from './call-log.ts';
 import { keepCheckpoint } from './checkpoints.ts';
 import type { Engine } from './engine.ts';
-import { judgeJob } from './judge-job.ts';
 import { GRACE_SECONDS } from './mark-cancelled.ts';
 import { moveFiles } from './move-files.ts';
 import { readRun } from './read-run.ts';
@@ -165,4 +164,45 @@ export async function dropJob({ backend: { scheduler } }: Engine, handle: JobHan
 
 export function noteOn({ engine, step }: StepJob, message: string): void {
   engine.emit({ type: 'note', stage: step.stage, step: step.name, message });
+}
+
+/** What is known of a job that has ended. */
+interface EndedJob {
+  readonly state: JobState;
+  readonly result: JobResult | undefined;
+  readonly logTail: readonly string[];
+  /** what the program said before it left, if it said so */
+  readonly said: string | undefined;
+}
+
+type JobVerdict =
+  | { readonly ok: true; readonly result: JobResult }
+  | { readonly ok: false; readonly failure: Failure; readonly preempted?: true };
+
+/** Success is proved by result.json and the last step, never by the exit code alone. */
+function judgeJob({ state, result, logTail, said }: EndedJob): JobVerdict {
+  const isWhole = result !== undefined && result.global_step === result.max_steps;
+  // a scheduler may have forgotten a job that has left its proof
+  if (isWhole && (state.state === 'absent' || (state.state === 'exited' && state.code === 0))) return { ok: true, result };
+  if (state.state !== 'exited') return failed({ reason: 'lost', message: 'the backend does not know the job any more' });
+  if (state.preempted)
+    return { ...failed({ reason: 'interrupted', message: 'the job lost its place to another one' }), preempted: true };
+  if (state.outOfMemory && state.code !== 0)
+    return failed({ reason: 'out-of-memory', message: 'the job took more memory than it may' });
+  return failed(failureOf(state.code, said, logTail));
+}
+
+/** What the exit code of a program says that did not prove its success. */
+function failureOf(code: number, said: string | undefined, logTail: readonly string[]): Failure {
+  if (code === 0) return { reason: 'job-failed', code, message: 'the program ended without its last step', logTail };
+  if (code === JOB_EXIT.interrupted) return { reason: 'interrupted', message: 'the job was stopped and saved its state' };
+  if (code === JOB_EXIT.noDisk) return { reason: 'disk-full', message: said ?? 'the job could not write its files' };
+  if (code >= JOB_EXIT.configOrData.from && code <= JOB_EXIT.configOrData.to)
+    return { reason: 'bad-data', message: said ?? `the program refused its input (exit ${code})` };
+  if (code > 128) return { reason: 'interrupted', message: `the job was killed by signal ${code - 128}` };
+  return { reason: 'job-failed', code, message: said ?? `the program ended with exit code ${code}`, logTail };
+}
+
+function failed(failure: Failure): JobVerdict & { ok: false } {
+  return { ok: false, failure };
 }

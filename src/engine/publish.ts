@@ -1,11 +1,12 @@
-import { rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sha256File } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Addition, CommitRequest, Hub } from '../hub/hub.ts';
 import { outputAt } from '../hub/output.ts';
 import type { TransferOptions } from '../hub/transfer.ts';
 import { type ArtifactRef, formatRepo } from '../model/artifact.ts';
-import { contentDigest } from '../model/content-digest.ts';
+import { contentDigest, type FileDigest } from '../model/content-digest.ts';
 import { fingerprintTag, type Ingredients } from '../model/fingerprint.ts';
 import { type Attempt, MANIFEST_FILE, type Manifest } from '../model/manifest.ts';
 import type { Artifact } from '../model/outcome.ts';
@@ -13,7 +14,6 @@ import { refuseOthersFiles } from '../plan/outputs.ts';
 import type { Step } from '../stages/stage.ts';
 import { cardOf } from './card.ts';
 import type { Engine } from './engine.ts';
-import { digestFolder } from './files.ts';
 import { moveFiles } from './move-files.ts';
 
 /** Formats that execute code when they are read: never part of an artifact. */
@@ -107,4 +107,15 @@ async function commitOnMain(
       hint: 'the work is kept; run zephyr resume with the run id above',
     },
   );
+}
+
+/** Every regular file below a folder with its size and hash, sorted by path (`/` between the parts). */
+async function digestFolder(folder: string, signal?: AbortSignal): Promise<FileDigest[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const digests: FileDigest[] = [];
+  for (const path of paths.sort()) {
+    digests.push({ path: path.slice(folder.length + 1), size: (await stat(path)).size, sha256: await sha256File(path, signal) });
+  }
+  return digests;
 }

@@ -1,7 +1,7 @@
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { formatRef, type RepoId } from '../model/artifact.ts';
-import { isRunId } from '../model/run-id.ts';
+import { isRunId } from '../model/branches.ts';
 import { type RunState, runState, STATE_FILE } from '../runs/run-state.ts';
 
 /** How far back an unfinished run of the same key is looked for. */

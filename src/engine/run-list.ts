@@ -5,7 +5,7 @@ import { atomicWrite } from '../base/atomic-write.ts';
 import { sha256 } from '../base/sha256.ts';
 import type { Hub } from '../hub/hub.ts';
 import { commitId, type RepoId } from '../model/artifact.ts';
-import { isRunId } from '../model/run-id.ts';
+import { isRunId } from '../model/branches.ts';
 import { runState } from '../runs/run-state.ts';
 import { readRunIfReadable } from './read-run.ts';
 

@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import { isLarge } from '../store/large-file.ts';
-import { readCommit } from '../store/objects.ts';
-import { readBlob } from '../store/read.ts';
+import { readBlob, readCommit } from '../store/objects.ts';
 import { findEntry } from '../store/tree.ts';
 import { readJson } from './body.ts';
 import { type Exchange, HttpError, sendJson } from './exchange.ts';

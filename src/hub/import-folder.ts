@@ -1,8 +1,8 @@
+import { open, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ZephyrError } from '../errors.ts';
 import { type ArtifactRef, formatRepo } from '../model/artifact.ts';
-import { dataFault } from './data-fault.ts';
-import { filesBelow } from './files-below.ts';
+import { LFS_POINTER } from '../store/lfs-pointer.ts';
 import type { Addition, CommitOutcome, CommitRequest, Hub } from './hub.ts';
 import { safetensorsFault } from './safetensors.ts';
 import { PICKLED } from './select-files.ts';
@@ -57,4 +57,73 @@ async function additions(folder: string): Promise<Addition[]> {
     found.push({ path, file });
   }
   return found;
+}
+
+/** Both ends of a Parquet file (parquet.apache.org/docs/file-format). */
+const PARQUET = 'PAR1';
+
+/**
+ * What is wrong with a file, seen from its first and last bytes; undefined when nothing is. Finds a Git LFS pointer by what
+ * it says, whatever its name, and a file that is named as Parquet and is none, or not all of one.
+ */
+async function dataFault(path: string): Promise<string | undefined> {
+  await using file = await open(path);
+  const { size } = await file.stat();
+  const read = async (at: number, length: number) => {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, at);
+    return buffer.subarray(0, bytesRead);
+  };
+  const head = (await read(0, LFS_POINTER.length)).toString('latin1');
+  if (head === LFS_POINTER) return 'it is a Git LFS pointer, not the file: git lfs pull';
+  if (!path.endsWith('.parquet')) return undefined;
+  if (!head.startsWith(PARQUET)) return size === 0 ? 'it is empty, and no Parquet file' : 'it is no Parquet file';
+  const tail = size < 12 ? Buffer.alloc(0) : await read(size - 8, 8);
+  if (tail.toString('latin1', 4) !== PARQUET || tail.readUInt32LE(0) > size - 12)
+    return 'it is no whole Parquet file, its end is missing';
+  return undefined;
+}
+
+/** Where a dataset names its configs: the one hidden file that is not left out. */
+const CONFIGS = '.huggingface.yaml';
+
+/**
+ * Paths of all files below a folder, hidden ones left out. Links are followed, to files (those of a Hugging Face cache are
+ * links) and to folders; `above` are the folders that this one lies in, so that a circle of links is seen.
+ */
+async function filesBelow(folder: string, prefix = '', above: readonly string[] = []): Promise<string[]> {
+  const at = join(folder, prefix);
+  const [own, entries] = await Promise.all([realpath(at), readdir(at)]).catch((error: NodeJS.ErrnoException) => {
+    throw new ZephyrError(`Cannot read the folder "${at}"`, { exit: isRefused(error) ? 'preflight' : 'usage', cause: error });
+  });
+  if (above.includes(own)) {
+    throw new ZephyrError(`Cannot import "${at}", the link leads back to a folder that it lies in`, {
+      exit: 'preflight',
+      hint: 'Remove the link, or import a copy without it',
+    });
+  }
+  const found: string[] = [];
+  for (const name of entries) {
+    const path = join(prefix, name);
+    if (name.startsWith('.') && path !== CONFIGS) continue;
+    const info = await stat(join(folder, path)).catch(async (error: NodeJS.ErrnoException) => {
+      const target = await readlink(join(folder, path)).catch(() => undefined);
+      throw target === undefined ? error : brokenLink(join(folder, path), target, error);
+    });
+    if (info.isFile()) found.push(path);
+    else if (info.isDirectory()) found.push(...(await filesBelow(folder, path, [...above, own])));
+  }
+  return found;
+}
+
+function isRefused({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EACCES' || code === 'EPERM' || code === 'ELOOP';
+}
+
+function brokenLink(path: string, target: string, cause: NodeJS.ErrnoException): ZephyrError {
+  const where = cause.code === 'ELOOP' ? 'leads in a circle' : `leads to "${target}", which is not there`;
+  return new ZephyrError(`Cannot import "${path}", the link ${where}`, {
+    exit: 'preflight',
+    hint: 'Remove the link or bring what it leads to: a cache of another machine holds links alone',
+    cause,
+  });
 }

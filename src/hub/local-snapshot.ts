@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { sha256, sha256File } from '../base/sha256.ts';
 import type { ArtifactRef } from '../model/artifact.ts';
 import type { FileDigest } from '../model/content-digest.ts';
-import { readBlob } from '../store/read.ts';
+import { readBlob } from '../store/objects.ts';
 import { lfsFile, repoFolder, type Store } from '../store/store.ts';
 import type { StoredEntry } from '../store/tree.ts';
 import { differs, isBroken } from './damage.ts';

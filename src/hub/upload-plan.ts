@@ -68,7 +68,7 @@ export async function planUpload(remote: Remote, request: CommitRequest, signal?
 }
 
 /** Bytes of a large file that are still to be sent. */
-export function missingOf({ blob, way }: LargeFile): number {
+function missingOf({ blob, way }: LargeFile): number {
   if (way.kind === 'held') return 0;
   if (way.kind === 'whole') return blob.size;
   return partsOf(blob, way.record).reduce((sum, { number, size }) => sum + (way.record.done[number] === undefined ? size : 0), 0);

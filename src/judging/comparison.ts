@@ -4,7 +4,7 @@ import { cutRationale, readJson } from './reading.ts';
 import type { ResponseFormat } from './response-format.ts';
 
 /** The aspect of rows that say which of two answers is better. */
-export const COMPARISON = 'comparison';
+const COMPARISON = 'comparison';
 
 const body = z.strictObject({ rationale: z.string(), better: z.enum(['A', 'B', 'tie']) });
 

@@ -5,7 +5,7 @@ import type { Json } from '../base/canonical-json.ts';
 export const TRAIN = 'train';
 
 /** Names one attempt of one step; a backend finds a job again by these. */
-export const jobLabels = z.object({ run: z.string(), stage: z.string(), step: z.string(), epoch: z.int().positive() });
+const jobLabels = z.object({ run: z.string(), stage: z.string(), step: z.string(), epoch: z.int().positive() });
 export type JobLabels = z.infer<typeof jobLabels>;
 
 /** What a job runs on. Nothing here changes the maths beyond rounding. */

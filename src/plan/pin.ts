@@ -5,9 +5,9 @@ import type { Hub, TreeEntry } from '../hub/hub.ts';
 import { readManifest } from '../hub/read-manifest.ts';
 import { resolveRef } from '../hub/resolve.ts';
 import { type ArtifactRef, type FloatingRef, formatRef, formatRepo, parseRef } from '../model/artifact.ts';
+import { isRunId } from '../model/branches.ts';
 import { contentDigest, type FileDigest } from '../model/content-digest.ts';
 import type { Artifact } from '../model/outcome.ts';
-import { isRunId } from '../model/run-id.ts';
 import { runState, STATE_FILE } from '../runs/run-state.ts';
 import { isRunBranch } from '../store/names.ts';
 

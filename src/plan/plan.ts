@@ -5,9 +5,9 @@ import type { Artifact } from '../model/outcome.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Stage } from '../stages/module.ts';
 import type { Step, StepInput } from '../stages/stage.ts';
+import type { TeacherSpec } from '../teachers/spec.ts';
 import { type EnvironmentDigests, environmentOf, fingerprintStep } from './fingerprint.ts';
 import { refuseOwnInputs } from './outputs.ts';
-import { refuseCalls } from './refuse-calls.ts';
 
 /** A step in its place. What depends on an artifact that is yet to be made is `undefined` until the step is bound. */
 export interface PlannedStep extends Step {
@@ -117,4 +117,19 @@ function artifactOf(step: Step, input: StepInput, { registry, stages, stageInput
         ? `name it with --${stage} hf://${type}s/ORG/NAME[@REVISION], or run the stage ${stage} first: zephyr ${stage} RECIPE`
         : 'run the rehearsal from its beginning: zephyr rehearse RECIPE',
   });
+}
+
+/** Refuses, before anything is spent, a call that its server would never admit: it would be waited for without end. */
+export function refuseCalls(steps: readonly Step[], teachers: Readonly<Record<string, TeacherSpec>>): void {
+  for (const { stage, name, calls } of steps) {
+    for (const { teacher, purpose, inputTokens, outputTokens } of calls ?? []) {
+      const limit = teachers[teacher]?.limits.tokensPerMinute;
+      const tokens = Math.round(inputTokens + outputTokens);
+      if (limit === undefined || tokens <= limit) continue;
+      throw new ZephyrError(
+        `Cannot plan ${stage}/${name}: a call "${purpose}" takes about ${tokens} tokens, teacher "${teacher}" admits ${limit} a minute`,
+        { hint: `correct teachers.${teacher}.limits.tokensPerMinute, or ask for shorter replies with maxTokens` },
+      );
+    }
+  }
 }

@@ -8,7 +8,7 @@ export const PERSONAS = ['direct', 'rambling', 'evasive', 'careless'] as const;
 export type Persona = (typeof PERSONAS)[number];
 
 /** Shares of the manners in `practice-mixed`: a teacher whose knowledge is fit to be taught and whose way to answer is not. */
-export const MIXTURE: Readonly<Record<Persona, number>> = { direct: 0.4, rambling: 0.25, evasive: 0.2, careless: 0.15 };
+const MIXTURE: Readonly<Record<Persona, number>> = { direct: 0.4, rambling: 0.25, evasive: 0.2, careless: 0.15 };
 
 /** Share of careless answers that say something wrong; the others are right in the wrong form. */
 const WRONG = 0.3;

@@ -13,7 +13,7 @@ const WORDS = {
   crop: 'barley flax hops oats turnips cherries walnuts saffron',
 } as const;
 
-export const ATTRIBUTES = ['town', 'trade', 'colour', 'pet', 'friend', 'goods', 'river', 'crop'] as const;
+const ATTRIBUTES = ['town', 'trade', 'colour', 'pet', 'friend', 'goods', 'river', 'crop'] as const;
 export type Attribute = (typeof ATTRIBUTES)[number];
 
 export interface World {

@@ -1,8 +1,8 @@
 import { formatDuration } from './format.ts';
-import { holdsId } from './ids.ts';
 import type { Paint } from './paint.ts';
 import type { RunningStep, TransferEvent } from './running-steps.ts';
 import { progressBar, sparkline } from './sparkline.ts';
+import { holdsId } from './table.ts';
 import { oneLine, pad, textWidth, truncate, wrap } from './text-width.ts';
 import { progressParts, transferParts, type Wording } from './wording.ts';
 

@@ -1,4 +1,3 @@
-import { holdsId } from './ids.ts';
 import { painter } from './paint.ts';
 import { oneLine, pad, textWidth, truncate, truncateMiddle, wrap } from './text-width.ts';
 
@@ -110,4 +109,12 @@ function cutCell(text: string, width: number, cut: Column['cut']): string {
 /** Where even the narrowest columns are too many, the line ends at the edge. */
 function clip(line: string, columns: readonly Column[], width: number): string {
   return columns.some((column) => column.cut === 'never') ? line : truncate(line, width);
+}
+
+/** A reference, a run, a digest or a commit, whole or as short as it is printed. */
+const ID = /hf:\/\/\S|\brun-[0-9a-z]{26}\b|@[0-9a-f]{7}\b|\b(?:[0-9a-f]{40}|[0-9a-f]{64})\b/;
+
+/** Whether a text holds what is copied into a command: it is wrapped or moved where there is no room, never cut. */
+export function holdsId(text: string): boolean {
+  return ID.test(text);
 }

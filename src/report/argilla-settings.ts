@@ -32,7 +32,7 @@ const COMMENT = { type: 'text', use_markdown: false };
 
 const RATING = { type: 'rating', options: [1, 2, 3, 4, 5].map((value) => ({ value })) };
 
-export const GUIDELINES =
+const GUIDELINES =
   'Read the prompt and both answers, then say which answer is the better one. A suggestion is what the judge of the dataset said; which answer stands on which side was drawn by lot.';
 
 export function argillaSettings(aspects: readonly string[]): object {

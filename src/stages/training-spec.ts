@@ -7,7 +7,7 @@ const OPTIMIZERS = ['adamw_torch', 'adamw_torch_fused', 'rmsprop', 'adafactor', 
 const ATTENTION = [...FLASH_ATTENTION, ...MASKED_ATTENTION] as const;
 
 /** The seven linear projections of a Mistral or Llama block: what alignment-handbook v0.3 adapts. */
-export const ALL_LINEAR = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+const ALL_LINEAR = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
 
 /** What dSFT and dDPO training have in common. */
 export const trainingFields = {

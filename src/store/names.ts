@@ -1,6 +1,5 @@
 import { repoName } from '../model/artifact.ts';
-import { parseJobBranch } from '../model/job-branch.ts';
-import { isRunId } from '../model/run-id.ts';
+import { isRunId, parseJobBranch } from '../model/branches.ts';
 
 const MAX_PATH_BYTES = 1024;
 const MAX_PART_BYTES = 255;

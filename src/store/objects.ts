@@ -97,7 +97,7 @@ export async function syncTouched(touched: Touched): Promise<void> {
 const SMALL_BYTES = 64 << 10;
 
 /** An object's content; `undefined` when the repo has none of that id and kind. Does not hash: see `objectId`. */
-export async function readObject(repo: string, kind: ObjectKind, id: string): Promise<Buffer | undefined> {
+async function readObject(repo: string, kind: ObjectKind, id: string): Promise<Buffer | undefined> {
   const path = objectFile(repo, id);
   let bytes: Buffer;
   try {
@@ -154,4 +154,15 @@ function objectStart(path: string): Buffer {
   } finally {
     closeSync(file);
   }
+}
+
+/** A blob's bytes as the commit holds them (of a large file, its pointer); `damaged` when they are not those of the id. */
+export async function readBlob(
+  repo: string,
+  id: string,
+): Promise<{ readonly ok: true; readonly bytes: Buffer } | { readonly ok: false; readonly actual: string }> {
+  const bytes = await readObject(repo, 'blob', id).catch(() => undefined);
+  if (bytes === undefined) return { ok: false, actual: 'unreadable' };
+  const actual = objectId('blob', bytes);
+  return actual === id ? { ok: true, bytes } : { ok: false, actual };
 }

@@ -1,10 +1,9 @@
 import { InferenceClient, InferenceClientHubApiError, type InferenceProviderOrPolicy } from '@huggingface/inference';
-import { openAgent } from './agent.ts';
 import { chatBody, readAnswer } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { lostFailure } from './failure.ts';
 import { headersOf } from './headers.ts';
-import { fetchOver } from './post.ts';
+import { fetchOver, openAgent } from './post.ts';
 import type { TeacherSpec } from './spec.ts';
 import { noStore, recoverFrom } from './stored.ts';
 import type { ChatAnswer, ChatFailure, Teacher } from './teacher.ts';

@@ -1,12 +1,11 @@
 import OpenAI, { APIError } from 'openai';
 import type { ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
 import type { Dispatcher } from 'undici';
-import { openAgent } from './agent.ts';
 import { chatBody, readAnswer } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { lostFailure, statusFailure } from './failure.ts';
 import { headersOf, readLimits } from './headers.ts';
-import { fetchOver } from './post.ts';
+import { fetchOver, openAgent } from './post.ts';
 import type { TeacherSpec } from './spec.ts';
 import { noStore, recoverFrom } from './stored.ts';
 import type { ChatAnswer, Teacher } from './teacher.ts';

@@ -1,7 +1,6 @@
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, type ZlibOptions } from 'node:zlib';
-import { type Dispatcher, fetch, request } from 'undici';
-import { LONGEST_ANSWER } from './agent.ts';
+import { Agent, type Dispatcher, fetch, request } from 'undici';
 
 /** An answer whose body has been read in full. */
 export interface Posted {
@@ -51,4 +50,23 @@ export function fetchOver(dispatcher: Dispatcher): typeof globalThis.fetch {
     const { status, headers, text } = await post(dispatcher, sent);
     return new Response(text === '' ? null : text, { status, headers: headers as Record<string, string> });
   };
+}
+
+/** Longest answer, in bytes: one that never ends would fill the memory before its time is up. */
+const LONGEST_ANSWER = 64 << 20;
+
+/**
+ * The connections of one teacher. undici gives up after five minutes without headers or without a further byte, whatever
+ * the recipe allows, so both are off and `withDeadline` ends a call. HTTP/1.1 alone: one call a connection, and a broken
+ * one takes no other call with it. Idle connections are kept 4 s (undici's default), less than servers keep them.
+ */
+export function openAgent(connections: number): Agent {
+  return new Agent({
+    connections,
+    pipelining: 1,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    allowH2: false,
+    maxResponseSize: LONGEST_ANSWER,
+  });
 }

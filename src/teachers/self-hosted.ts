@@ -1,8 +1,7 @@
-import { openAgent } from './agent.ts';
 import { chatBody, readAnswer } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { lostFailure } from './failure.ts';
-import { post } from './post.ts';
+import { openAgent, post } from './post.ts';
 import type { TeacherSpec } from './spec.ts';
 import { noStore, recoverFrom } from './stored.ts';
 import type { Teacher } from './teacher.ts';

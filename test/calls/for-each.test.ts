@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { forEachAtOnce } from '../../src/calls/for-each.ts';
+import { forEachAtOnce } from '../../src/calls/run-calls.ts';
 
 test('items are taken as they are worked off, never more than the limit, which may grow', async () => {
   let limit = 2;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GiveUpAfter } from '../../src/calls/give-up-after.ts';
+import { GiveUpAfter } from '../../src/calls/give-up-rule.ts';
 
 test('a key is given up after so many bad results, each key alone, and never after a good one', () => {
   const rule = new GiveUpAfter<string>(3);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
-import { holdsId } from '../../src/render/ids.ts';
+import { holdsId } from '../../src/render/table.ts';
 import { onTerminal } from '../rig/terminal.ts';
 import { type Ended, missing, newPlace, type Place, runsAt, start, zephyr } from '../rig/zephyr.ts';
 import { stopStage } from './early-stop.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Decision } from '../../src/plan/explain.ts';
+import { refuseCalls } from '../../src/plan/plan.ts';
 import { pricePlan } from '../../src/plan/price.ts';
-import { refuseCalls } from '../../src/plan/refuse-calls.ts';
 import type { CallForecast, Step } from '../../src/stages/stage.ts';
 import { type TeacherSpec, teacherSpec } from '../../src/teachers/spec.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ZephyrError } from '../../src/errors.ts';
 import { stepsOf } from '../../src/plan/plan.ts';
-import { refuseOtherRuns } from '../../src/plan/same-runs.ts';
+import { refuseOtherRuns } from '../../src/plan/why.ts';
 import { changeRecipe } from '../../src/recipe/load.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
 import { taughtRecipe } from '../recipe/minimal.ts';

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
-import { holdsId } from '../../src/render/ids.ts';
 import { openRenderer } from '../../src/render/renderer.ts';
 import type { RendererOptions } from '../../src/render/renderer-options.ts';
+import { holdsId } from '../../src/render/table.ts';
 import { textWidth } from '../../src/render/text-width.ts';
 import { START, story } from './story.ts';
 

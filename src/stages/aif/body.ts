@@ -1,11 +1,11 @@
+import { readManifest } from '../../hub/read-manifest.ts';
 import { checkBudget } from '../check-teachers.ts';
 import type { Mistake } from '../mistake.ts';
-import type { StageBody } from '../module.ts';
+import type { Count, CountSource, StageBody } from '../module.ts';
 import { checkAnswers } from './answers/check.ts';
 import { checkJudge } from './judge/check.ts';
 import { countPairs } from './judge/count-pairs.ts';
 import { checkPairs } from './pairs/check.ts';
-import { countPrompts } from './prompts/count-prompts.ts';
 import { promptTexts } from './prompts/texts.ts';
 import { aifRehearsal } from './rehearse.ts';
 import { type AifRecipe, type AifSpec, aifSpec } from './spec.ts';
@@ -48,4 +48,11 @@ function askedBy(aif: Extract<AifSpec, { source: 'teachers' | 'delta' }>): strin
   const { judge } = aif;
   const judges = judge.by === 'teachers' ? [...judge.teachers, ...(judge.fallback === undefined ? [] : [judge.fallback])] : [];
   return [...aif.pool.flatMap(({ teacher }) => teacher ?? []), ...judges];
+}
+
+/** How many prompts feedback will be bought for, where an earlier run has read them. */
+async function countPrompts({ hub, made }: CountSource): Promise<Count> {
+  const artifact = made('prompts');
+  const kept = artifact === undefined ? undefined : (await readManifest(hub, artifact.ref))?.metrics.prompts;
+  return { count: typeof kept === 'number' ? kept : null };
 }

@@ -6,7 +6,7 @@ import { judgeSpec } from './judge/spec.ts';
 import { aifPairs, aifRatings, binarizeSpec, type TrainerLengths } from './pairs/spec.ts';
 import { promptsSpec } from './prompts/spec.ts';
 
-export const aifTeachers = z
+const aifTeachers = z
   .strictObject({
     source: z.literal('teachers'),
     budgetUsd: z
@@ -29,7 +29,7 @@ export const aifTeachers = z
   })
   .describe('Make the feedback: a pool answers, a teacher judges, pairs come out');
 
-export const aifDelta = z
+const aifDelta = z
   .strictObject({
     source: z.literal('delta'),
     budgetUsd: z.number().positive().optional().describe('Dollars that the stage may spend on teachers at most'),

@@ -1,8 +1,7 @@
 import type { Step } from '../stage.ts';
 import { answersSteps } from './answers/steps.ts';
 import { judgeSteps } from './judge/step.ts';
-import { deltaAnswers, deltaStep } from './pairs/delta-steps.ts';
-import { binarizeStep, passPairsStep, rebinarizeStep } from './pairs/steps.ts';
+import { binarizeStep, deltaAnswers, deltaStep, passPairsStep, rebinarizeStep } from './pairs/steps.ts';
 import { promptsStep } from './prompts/step.ts';
 import type { AifDelta, AifRecipe, AifSpec, AifTeachers } from './spec.ts';
 

@@ -4,14 +4,14 @@ import { datasetText, type RecipeContext } from '../recipe-context.ts';
 import { loraSpec, trainingFields } from '../training-spec.ts';
 import { dsftTeacher } from './dialogues/spec.ts';
 
-export const dsftDatasets = z
+const dsftDatasets = z
   .strictObject({
     source: z.literal('datasets'),
     datasets: z.array(datasetSpec('train_sft', 'test_sft')).min(1).describe('Published dialogues, mixed in this order'),
   })
   .describe('Train on published dialogues, as Zephyr did');
 
-export const dsftPrepare = z.strictObject({
+const dsftPrepare = z.strictObject({
   maxLength: z.int().positive().default(2048).describe('Tokens of a training row; v0.3: 2048'),
   packing: z.boolean().default(true).describe('Concatenate dialogues and cut them into full rows; v0.3: true'),
   lossTokens: z

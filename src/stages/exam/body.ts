@@ -1,9 +1,9 @@
 import type { StageBody } from '../module.ts';
 import type { RecipeContext } from '../recipe-context.ts';
 import { SIZES } from '../rehearsal-sizes.ts';
+import { evaluationTable } from './report.ts';
 import { type ExamSpec, examSpec } from './spec.ts';
 import { examSteps } from './steps.ts';
-import { evaluationTable } from './table.ts';
 
 const section: ExamSpec = {
   maxTokens: SIZES.answerTokens,

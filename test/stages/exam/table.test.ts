@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { makeReport } from '../../../src/stages/exam/report.ts';
-import { evaluationTable } from '../../../src/stages/exam/table.ts';
+import { evaluationTable, makeReport } from '../../../src/stages/exam/report.ts';
 
 /** As many results of one score. */
 const results = (score: number) => Array.from({ length: 20 }, () => ({ kind: 'sum', score, ended: true, tokens: 7 }));

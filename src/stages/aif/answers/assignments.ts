@@ -1,8 +1,9 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import * as z from 'zod';
 import { hmacPick, hmacPickWeighted, hmacUniform } from '../../../base/hmac-choice.ts';
 import type { ChatMessage } from '../../../teachers/teacher.ts';
 import type { Prompt } from '../tables.ts';
-import { principleWordings } from './principles.ts';
 
 /** What decides who answers which prompt, and under which principle. Two steps read it and must come to the same. */
 export const assignmentFields = {
@@ -76,4 +77,11 @@ export function drawMembers<T extends Drawable>(pool: readonly T[], count: numbe
 export function turnsOf({ wording }: Assignment, prompt: string): ChatMessage[] {
   const system = wording === undefined ? [] : [{ role: 'system' as const, content: wording }];
   return [...system, { role: 'user', content: prompt }];
+}
+
+export const principleFile = (principle: string) => `templates/principle-${principle}.md`;
+
+/** The wordings of a principle, one a line of its file. */
+async function principleWordings(files: string, principle: string): Promise<string[]> {
+  return (await readFile(join(files, principleFile(principle)), 'utf8')).split('\n').filter((line) => line.trim() !== '');
 }

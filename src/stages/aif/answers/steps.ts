@@ -7,9 +7,8 @@ import { TOKENS } from '../../token-guesses.ts';
 import type { PromptsSpec } from '../prompts/spec.ts';
 import { promptsAtMost, promptTokens } from '../prompts/step.ts';
 import type { AssignConfig } from './assign.ts';
-import { assignedFile, drawMembers } from './assignments.ts';
+import { assignedFile, drawMembers, principleFile } from './assignments.ts';
 import type { GenerateConfig } from './generate.ts';
-import { principleFile } from './principles.ts';
 import type { MemberSpec, PoolSpec, PrinciplesSpec, samplingFields } from './spec.ts';
 
 type Sampling = { readonly [name in keyof typeof samplingFields]: z.infer<(typeof samplingFields)[name]> };

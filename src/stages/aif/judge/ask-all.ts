@@ -1,6 +1,6 @@
 import type { Call } from '../../../calls/call.ts';
-import { forEachAtOnce } from '../../../calls/for-each.ts';
-import { GiveUpAfter } from '../../../calls/give-up-after.ts';
+import { GiveUpAfter } from '../../../calls/give-up-rule.ts';
+import { forEachAtOnce } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
 import type { Unanswered } from '../../../calls/unanswered.ts';
 import { ZephyrError } from '../../../errors.ts';

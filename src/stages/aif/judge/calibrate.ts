@@ -1,5 +1,5 @@
 import { sha256 } from '../../../base/sha256.ts';
-import { forEachAtOnce } from '../../../calls/for-each.ts';
+import { forEachAtOnce } from '../../../calls/run-calls.ts';
 import { Unanswered } from '../../../calls/unanswered.ts';
 import { decoded, type Turn } from '../../../datasets/conversation.ts';
 import type { Row } from '../../../datasets/parquet.ts';
@@ -7,9 +7,8 @@ import { PREFERENCE_COLUMNS, PREFERENCE_SHAPES, preferenceOf } from '../../../da
 import { readSplit } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { cohenKappa, type Interval, share } from '../../../judging/agreement.ts';
-import { askJudge } from '../../../judging/judge-once.ts';
+import { askJudge, ratingRows } from '../../../judging/judge-once.ts';
 import type { AnswerToJudge, RequestsFor } from '../../../judging/judge-requests.ts';
-import { ratingRows } from '../../../judging/rating-rows.ts';
 import { scoreOfAnswer } from '../../../judging/verdict.ts';
 import type { TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';

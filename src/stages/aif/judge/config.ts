@@ -20,7 +20,7 @@ export const teachersConfig = judgePanel.extend({
 export type TeachersConfig = z.infer<typeof teachersConfig>;
 
 /** Task `judge` by a reward model: reads the inputs `completions` and `rewards`. */
-export const rewardConfig = z.object({ version: z.literal(2), by: z.literal('reward_model'), model: z.string() });
+const rewardConfig = z.object({ version: z.literal(2), by: z.literal('reward_model'), model: z.string() });
 export type RewardConfig = z.infer<typeof rewardConfig>;
 
 export const judgeConfig = z.discriminatedUnion('by', [teachersConfig, rewardConfig]);

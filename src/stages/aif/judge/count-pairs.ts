@@ -41,7 +41,7 @@ export async function countPairs({ step, hub, input }: CountSource): Promise<Cou
 }
 
 async function rowsIn({ path }: TreeEntry, { ref }: Artifact, hub: Hub): Promise<number> {
-  const [{ countRows }, bytes] = await Promise.all([import('../../../datasets/count-rows.ts'), hub.read(ref, path)]);
+  const [{ countRows }, bytes] = await Promise.all([import('../../../datasets/rows.ts'), hub.read(ref, path)]);
   try {
     return await countRows(path, bytes ?? new Uint8Array());
   } catch (cause) {

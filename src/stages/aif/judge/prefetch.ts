@@ -1,5 +1,5 @@
 import type { Json } from '../../../base/canonical-json.ts';
-import { GiveUpAfter } from '../../../calls/give-up-after.ts';
+import { GiveUpAfter } from '../../../calls/give-up-rule.ts';
 import type { CallSession } from '../../../calls/session.ts';
 import { NO_LOGPROBS } from '../../../judging/expected.ts';
 import { judgeOnce } from '../../../judging/judge-once.ts';

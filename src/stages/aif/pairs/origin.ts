@@ -35,7 +35,7 @@ export type Origin = {
 };
 
 /** `zephyr.json` of an input, which lies beside its files where zephyr published it; `undefined` elsewhere. */
-export async function manifestOf(folder: string): Promise<Manifest | undefined> {
+async function manifestOf(folder: string): Promise<Manifest | undefined> {
   const text = await readOrNothing(join(folder, MANIFEST_FILE));
   return text === undefined ? undefined : manifest.parse(JSON.parse(text));
 }

@@ -11,7 +11,7 @@ import type { AnsweredPrompt, RatedPrompt } from './rated-prompts.ts';
 import { metricsOf, reportOf } from './report.ts';
 import type { BinarizeRule } from './rule.ts';
 
-export const CROSS_CHECK_FILE = 'cross-check.jsonl';
+const CROSS_CHECK_FILE = 'cross-check.jsonl';
 
 /** What both ways to feedback have in common: each member can be walked as often as needed, in one and the same order. */
 export interface Feedback {

@@ -51,7 +51,7 @@ type ModelRow = {
   readonly rejected: number;
 };
 
-export const UNKNOWN = 'unknown';
+const UNKNOWN = 'unknown';
 
 export function reportOf(
   rule: BinarizeRule,

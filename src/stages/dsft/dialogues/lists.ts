@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Call } from '../../../calls/call.ts';
 import { type CallFields, callOf } from '../../../calls/call-config.ts';
-import { forEachAtOnce } from '../../../calls/for-each.ts';
+import { forEachAtOnce } from '../../../calls/run-calls.ts';
 import { folded } from '../../../datasets/words.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { jsonIn } from '../../../teachers/json-reply.ts';

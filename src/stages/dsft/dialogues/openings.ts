@@ -1,8 +1,11 @@
-import { type Lists, openLists } from './lists.ts';
+import { hmacUniform } from '../../../base/hmac-choice.ts';
+import { callOf } from '../../../calls/call-config.ts';
+import { forEachAtOnce } from '../../../calls/run-calls.ts';
+import { isWhole } from './dialogue.ts';
+import { type Lists, openLists, type Written } from './lists.ts';
 import { materialOpenings } from './material.ts';
 import type { DialogueKind, Opening } from './settings.ts';
 import type { OpeningAmount, Openings, Workbench } from './workbench.ts';
-import { elaborate } from './writing.ts';
 
 export async function openOpenings(bench: Workbench, kind: DialogueKind): Promise<Openings> {
   switch (kind) {
@@ -76,4 +79,33 @@ async function writingOpenings(bench: Workbench): Promise<Openings> {
     openings.push(...(await elaborate(bench, written.slice(openings.length), amount.after)));
     return openings.slice();
   };
+}
+
+/** The user's teacher makes a part of the instructions, drawn by the seed, more detailed; one that it does not stays as it is. */
+async function elaborate(bench: Workbench, instructions: readonly Written[], after: number): Promise<Opening[]> {
+  const { session, settings, template, count, unanswered } = bench;
+  const share = settings.writing?.elaborated ?? 0;
+  const system = await template('elaborate');
+  const detailed = new Map<Written, string>();
+  const drawn = instructions.filter(({ text }) => hmacUniform(settings.seed, 'elaborated', text) < share);
+  session.expect(drawn.length + after);
+  await forEachAtOnce(
+    drawn,
+    () => session.inHand,
+    async (written) => {
+      const call = callOf(settings.user, 'elaborated instruction', [
+        { role: 'system', content: system },
+        { role: 'user', content: `Kind of text: ${written.subject}\nInstruction: ${written.text}` },
+      ]);
+      const reply = unanswered.replyIn(call, await session.ask(call));
+      const text = reply !== undefined && isWhole(reply) ? reply.text.trim() : '';
+      if (text === '') count('instructions that stayed short');
+      else detailed.set(written, text);
+    },
+  );
+  return instructions.map((written) => ({
+    kind: 'writing',
+    subject: written.subject,
+    text: detailed.get(written) ?? written.text,
+  }));
 }

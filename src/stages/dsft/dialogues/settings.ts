@@ -30,7 +30,7 @@ export const settings = z.object({
 export type Settings = z.infer<typeof settings>;
 
 /** UltraChat's three sectors. */
-export const KINDS = ['world', 'writing', 'material'] as const;
+const KINDS = ['world', 'writing', 'material'] as const;
 export type DialogueKind = (typeof KINDS)[number];
 
 /** How a dialogue begins. */

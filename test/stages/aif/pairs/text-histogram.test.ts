@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { textHistogram } from '../../../../src/stages/aif/pairs/card.ts';
 import { histogram } from '../../../../src/stages/aif/pairs/rating-statistics.ts';
-import { textHistogram } from '../../../../src/stages/aif/pairs/text-histogram.ts';
 
 test('bars of a histogram begin in one column, the longest for the largest count', () => {
   const lines = textHistogram([
