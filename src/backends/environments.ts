@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '../base/sha256.ts';
 import { ZephyrError } from '../errors.ts';
-import { TRAIN } from '../model/job.ts';
+
+/** The Python environment of a program that names no other: that of training, torch and TRL. */
+export const TRAIN = 'train';
 
 /** Where the Python environments of an installation are: a program names its own, `environments/NAME` pins what is in it. */
 export interface Environments {

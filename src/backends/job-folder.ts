@@ -2,7 +2,8 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { atomicWrite } from '../base/atomic-write.ts';
-import { type JobFile, type JobLabels, type JobResult, jobResult, worldSize } from '../model/job.ts';
+import { worldSize } from '../model/hardware.ts';
+import { type JobFile, type JobLabels, type JobResult, jobResult } from '../model/job.ts';
 import type { SubmitRequest } from './scheduler.ts';
 import type { ExitRecord, JobOrder } from './workspace.ts';
 

@@ -1,4 +1,5 @@
-import type { Hardware, JobHandle, JobLabels, JobSite, JobState } from '../model/job.ts';
+import type { Hardware } from '../model/hardware.ts';
+import type { JobHandle, JobLabels, JobSite, JobState } from '../model/job.ts';
 
 export interface SubmitRequest {
   /** where the job was laid, as its workspace says it */

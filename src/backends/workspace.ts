@@ -2,7 +2,8 @@ import type { Json } from '../base/canonical-json.ts';
 import type { Line } from '../base/ndjson.ts';
 import type { TransferOptions } from '../hub/transfer.ts';
 import type { ArtifactRef, RepoId } from '../model/artifact.ts';
-import type { CheckpointManifest, Hardware, JobFile, JobLabels, JobResult } from '../model/job.ts';
+import type { Hardware } from '../model/hardware.ts';
+import type { CheckpointManifest, JobFile, JobLabels, JobResult } from '../model/job.ts';
 import type { Artifact } from '../model/outcome.ts';
 
 /** One attempt of a step: `repo` holds the branch of its run. */

@@ -1,5 +1,5 @@
 import type { NodeHardware } from '../backends/scheduler.ts';
-import { type Hardware, worldSize } from '../model/job.ts';
+import { type Hardware, worldSize } from '../model/hardware.ts';
 import type { Target } from '../recipe/target.ts';
 import { accumulation } from '../stages/accumulation.ts';
 import type { Step } from '../stages/stage.ts';

@@ -1,29 +1,10 @@
 import * as z from 'zod';
 import type { Json } from '../base/canonical-json.ts';
-
-/** The Python environment of a program that names no other: that of training, torch and TRL. */
-export const TRAIN = 'train';
+import type { Hardware } from './hardware.ts';
 
 /** Names one attempt of one step; a backend finds a job again by these. */
 const jobLabels = z.object({ run: z.string(), stage: z.string(), step: z.string(), epoch: z.int().positive() });
 export type JobLabels = z.infer<typeof jobLabels>;
-
-/** What a job runs on. Nothing here changes the maths beyond rounding. */
-export interface Hardware {
-  readonly device: 'cpu' | 'cuda';
-  readonly nodes: number;
-  /** ranks on each node: one process a GPU, or CPU processes for a test */
-  readonly ranks: number;
-  /** rows a rank takes at once */
-  readonly microBatch: number;
-  /** micro batches a rank sums up before a step: global batch = nodes x ranks x microBatch x accumulation */
-  readonly accumulation: number;
-  /** CPU threads of one rank */
-  readonly threads: number;
-}
-
-/** Ranks of the whole job. */
-export const worldSize = ({ nodes, ranks }: Pick<Hardware, 'nodes' | 'ranks'>): number => nodes * ranks;
 
 /** `/job/job.json`. Paths are relative to the folder of job.json. */
 export interface JobFile {
