@@ -1,4 +1,3 @@
-import PQueue from 'p-queue';
 import { ZephyrError } from '../errors.ts';
 import type { TransferProgress } from '../model/event.ts';
 
@@ -39,6 +38,8 @@ export class Meter {
 export async function runBounded(jobs: readonly ((signal: AbortSignal) => Promise<void>)[], signal?: AbortSignal): Promise<void> {
   const failed = new AbortController();
   const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  // most verbs move no file
+  const { default: PQueue } = await import('p-queue');
   const queue = new PQueue({ concurrency: AT_ONCE });
   const run = async (job: (signal: AbortSignal) => Promise<void>): Promise<void> => {
     try {

@@ -8,7 +8,6 @@ import { type ArtifactRef, type FloatingRef, formatRef, formatRepo, parseRef } f
 import { isRunId } from '../model/branches.ts';
 import { contentDigest, type FileDigest } from '../model/content-digest.ts';
 import type { Artifact } from '../model/outcome.ts';
-import { runState, STATE_FILE } from '../runs/run-state.ts';
 import { isRunBranch } from '../store/names.ts';
 
 /** Requests to the Hub at a time: what a free account may send without being told to wait. */
@@ -98,6 +97,7 @@ async function pinRef(text: string, hub: Hub): Promise<Artifact | Absent> {
 
 /** What a run made: its branch holds its state, not the artifact. */
 async function madeBy(head: ArtifactRef, run: string, hub: Hub): Promise<Artifact> {
+  const { runState, STATE_FILE } = await import('../runs/run-state.ts');
   const bytes = await hub.read(head, STATE_FILE);
   const state = bytes === undefined ? undefined : runState.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8'))).data;
   const artifact = Object.values(state?.steps ?? {}).at(-1)?.artifact;
