@@ -6,41 +6,74 @@ import { root } from './stamp.mjs';
 /** Bytes of a chunk that is rather read for nothing than looked up on its own. */
 const SMALL = 4096;
 
+/** The entry points that `plan` reads each time. */
+const PLAN = /^src\/(commands\/plan|hub\/local-hub|stages\/[\w-]+\/body)\.ts$/;
+
 /**
- * esbuild makes a chunk for each set of verbs that share a module: three dozen for `plan`, most of them one small module, and Node
- * spends half a millisecond on each. With this plugin whoever needs zod imports all small modules that are shared and need no other
- * package: these become one chunk. `outputs` are those of the metafile of a bundle without it.
+ * esbuild makes a chunk for each set of entry points that share a module: three dozen for `plan`, most of them one small module, and
+ * Node spends half a millisecond on each. With this plugin the readers of a group of shared modules import the whole group, which
+ * makes it one chunk. The groups are what `plan` reads with no package but zod, what it reads with yaml, and the small modules that
+ * it does not read. `outputs` are those of the metafile of a bundle without the plugin.
  */
 export function commonChunk(outputs) {
-  const chunks = Object.entries(outputs).map(([path, { entryPoint, bytes, inputs }]) => {
-    const closure = closureOf(outputs, path);
-    const packages = new Set([...closure].flatMap((each) => packagesIn(outputs[each])));
-    const modules = Object.keys(inputs).filter((input) => /^src\/.*\.ts$/.test(input));
-    return { path, closure, entryPoint, bytes, modules, packages };
-  });
-  const common = chunks.filter(
-    ({ entryPoint, bytes, modules, packages }) =>
-      entryPoint === undefined && modules.length > 0 && bytes < SMALL && [...packages].every((name) => name === 'zod'),
-  );
-  const users = new Set(
-    chunks
-      .filter(({ packages, closure }) => packages.has('zod') && common.some(({ path }) => closure.has(path)))
-      .map(({ entryPoint }) => entryPoint),
-  );
-  const imports = common.flatMap(({ modules }) => modules.map((module) => `import './${module}';`)).join('');
+  const chunks = chunksOf(outputs);
+  const planned = new Set(chunks.filter(({ entryPoint }) => PLAN.test(entryPoint)).flatMap(({ closure }) => [...closure]));
+  const groups = [
+    groupOf(chunks, 'zod', ({ path, packages }) => planned.has(path) && isWithin(packages, ['zod'])),
+    groupOf(
+      chunks,
+      'yaml',
+      ({ path, packages }) => planned.has(path) && packages.has('yaml') && isWithin(packages, ['zod', 'yaml']),
+    ),
+    groupOf(chunks, 'zod', ({ path, packages, bytes }) => !planned.has(path) && isWithin(packages, ['zod']) && bytes < SMALL),
+  ];
   return {
     name: 'common-chunk',
     setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^common-chunk$/ }, ({ path }) => ({ path, namespace: path }));
-      onLoad({ filter: /./, namespace: 'common-chunk' }, () => ({ contents: imports, resolveDir: root }));
-      onLoad({ filter: /\.ts$/ }, ({ path }) =>
-        users.has(relative(root, path))
-          ? { contents: `${readFileSync(path, 'utf8')}\nimport 'common-chunk';`, loader: 'ts' }
-          : undefined,
-      );
+      onResolve({ filter: /^common-chunk\/\d$/ }, ({ path }) => ({ path, namespace: 'common-chunk' }));
+      onLoad({ filter: /./, namespace: 'common-chunk' }, ({ path }) => ({
+        contents: groups[Number(path.slice(-1))].modules.map((module) => `import './${module}';`).join(''),
+        resolveDir: root,
+      }));
+      onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const imports = groups.flatMap(({ readers }, at) =>
+          readers.has(relative(root, path)) ? `import 'common-chunk/${at}';` : [],
+        );
+        return imports.length === 0 ? undefined : { contents: [readFileSync(path, 'utf8'), ...imports].join('\n'), loader: 'ts' };
+      });
     },
   };
 }
+
+/**
+ * The modules of the shared chunks that belong to the group, and the entry points that need one of them. An entry point reads the
+ * group only if it needs the package, or if all that load it do: to anything else the group would bring the package along.
+ */
+function groupOf(chunks, name, belongs) {
+  const members = chunks.filter((chunk) => chunk.entryPoint === undefined && chunk.modules.length > 0 && belongs(chunk));
+  const has = ({ packages }) => packages.has(name);
+  const follows = ({ path }) => {
+    const loaders = chunks.filter(({ loads }) => loads.has(path));
+    return loaders.length > 0 && loaders.every(has);
+  };
+  const readers = chunks.filter((chunk) => (has(chunk) || follows(chunk)) && members.some(({ path }) => chunk.closure.has(path)));
+  return {
+    modules: members.flatMap(({ modules }) => modules),
+    readers: new Set(readers.map(({ entryPoint }) => entryPoint)),
+  };
+}
+
+function chunksOf(outputs) {
+  return Object.entries(outputs).map(([path, { entryPoint, bytes, inputs, imports }]) => {
+    const closure = closureOf(outputs, path);
+    const packages = new Set([...closure].flatMap((each) => packagesIn(outputs[each])));
+    const modules = Object.keys(inputs).filter((input) => /^src\/.*\.ts$/.test(input));
+    const loads = new Set(imports.filter(({ kind }) => kind === 'dynamic-import').map((each) => each.path));
+    return { path, closure, entryPoint, bytes, modules, packages, loads };
+  });
+}
+
+const isWithin = (packages, names) => [...packages].every((name) => names.includes(name));
 
 /** The chunk and all that it imports statically. */
 function closureOf(outputs, start) {
