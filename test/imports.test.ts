@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { test } from 'node:test';
+import { STAGES } from '../src/stages/registry.ts';
 
 const RANKS: Readonly<Record<string, number>> = Object.fromEntries(
   [
@@ -25,7 +26,7 @@ const RANKS: Readonly<Record<string, number>> = Object.fromEntries(
  * order in which they run. In `stages/aif` `judge` comes before `answers`, which asks the judge's calls in advance.
  */
 const SUBFOLDERS: Readonly<Record<string, readonly string[]>> = {
-  stages: ['generated', 'setup', 'dsft', 'aif', 'ddpo', 'exam'],
+  stages: ['generated', ...STAGES.map(({ name }) => name)],
   'stages/aif': ['prompts', 'judge', 'answers', 'pairs'],
 };
 

@@ -19,7 +19,7 @@ function extended(): string {
     /^import .*module\.ts';$/m,
     "import { sample } from './sample/stage.ts';\n$&",
   );
-  writeFileSync(registry, text.replace(/exam\];$/m, 'exam, sample];'));
+  writeFileSync(registry, text.replace(/\];$/m, ', sample];'));
   return folder;
 }
 
@@ -59,15 +59,15 @@ describe('A stage that is added by one folder and one entry of the registry', ()
 
   it('has a verb with an option for each of its inputs, and is a choice of plan', () => {
     const help = done('--help').stdout;
-    assert.match(help, /dsft, aif, ddpo, sample;/);
+    assert.match(help, /dsft, aif, ddpo, .*\bsample;/);
     assert.match(help, /sample \[options\] \[recipe\] +questions to a teacher, counted/);
     assert.match(done('sample', '--help').stdout, /--dsft <ref> +the dsft artifact to start from/);
-    assert.match(done('plan', '--help').stdout, /\(choices: "dsft", "aif", "ddpo",\s+"sample"\)/);
+    assert.match(done('plan', '--help').stdout, /\(choices: "dsft", "aif", "ddpo",[^)]*"sample"\)/);
   });
 
   it('has its section in the schema of a recipe and its micro batch in that of a target', () => {
     const { properties } = JSON.parse(done('schema', 'recipe').stdout) as { properties: Record<string, object> };
-    assert.deepEqual(Object.keys(properties).slice(-4), ['dsft', 'aif', 'ddpo', 'sample']);
+    assert.equal(Object.keys(properties).at(-1), 'sample');
     assert.match(done('schema', 'target').stdout, /Rows that one process takes at once; nobody measured it/);
   });
 
