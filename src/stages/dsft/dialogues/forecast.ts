@@ -1,8 +1,10 @@
 import { estimateTokens } from '../../../datasets/words.ts';
 import type { CallForecast } from '../../stage.ts';
 import { TOKENS } from '../../token-guesses.ts';
-import { SHOWN } from './lists.ts';
 import type { DsftTeacher } from './spec.ts';
+
+/** Of the texts that a subject has already, those shown when more are asked for: all of them would cost ever more. */
+export const SHOWN = 40;
 
 /** Texts that the user's teacher lists by subject until there are enough: see `openLists`. */
 interface Listing {

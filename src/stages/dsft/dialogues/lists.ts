@@ -5,12 +5,11 @@ import { forEachAtOnce } from '../../../calls/run-calls.ts';
 import { folded } from '../../../datasets/words.ts';
 import { ZephyrError } from '../../../errors.ts';
 import { jsonIn } from '../../../teachers/json-reply.ts';
+import { SHOWN } from './forecast.ts';
 import type { OpeningAmount, Workbench } from './workbench.ts';
 
 /** Rounds in a row that bring nothing new, before the subjects are said to have run dry. */
 const DRY_ROUNDS = 3;
-/** So many of the texts that a subject has already are shown when more are asked for: all of them would cost ever more. */
-export const SHOWN = 40;
 
 const reply = z.object({ messages: z.array(z.string()) });
 
