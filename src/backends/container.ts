@@ -30,7 +30,7 @@ export class ContainerScheduler implements Scheduler {
   readonly name: 'docker' | 'podman';
   readonly host: string;
   readonly askEveryMs = 1000;
-  readonly hopelessMs = 0;
+  readonly neverStartsMs = 0;
   readonly options: ContainerSchedulerOptions;
   readonly engine: ContainerEngine;
 

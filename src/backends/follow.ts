@@ -97,7 +97,7 @@ class StateWatch {
   absences = 0;
   /** on the clock of `performance.now()` */
   askAgainAt = 0;
-  hopelessSince: number | undefined;
+  neverStartsSince: number | undefined;
   /** what was said last of a job that waits */
   waitedFor = '';
   news: Followed[] = [];
@@ -130,7 +130,7 @@ class StateWatch {
     this.askAgainAt = performance.now() + this.everyMs;
     if (state.state === 'absent') this.absences += 1;
     else if (isAlive(state)) this.absences = 0;
-    this.hopelessSince = isHopeless(state) ? (this.hopelessSince ?? performance.now()) : undefined;
+    this.neverStartsSince = neverStarts(state) ? (this.neverStartsSince ?? performance.now()) : undefined;
     if (state.state !== 'queued' && state.state !== 'starting' && state.state !== 'running') return;
     const waitsFor = state.state === 'running' ? '' : `${state.state} ${state.why ?? ''}`;
     if (waitsFor !== this.waitedFor) this.news.push({ type: 'state', state });
@@ -151,11 +151,11 @@ class StateWatch {
   hasEnded(state: JobState): state is EndedState {
     if (state.state === 'exited') return true;
     if (state.state === 'absent') return this.absences >= ABSENCES;
-    return this.hopelessSince !== undefined && performance.now() - this.hopelessSince >= this.scheduler.hopelessMs;
+    return this.neverStartsSince !== undefined && performance.now() - this.neverStartsSince >= this.scheduler.neverStartsMs;
   }
 }
 
-function isHopeless(state: JobState): boolean {
+function neverStarts(state: JobState): boolean {
   return state.state === 'queued' && state.canStart === false;
 }
 

@@ -49,7 +49,7 @@ export class ProcessScheduler implements Scheduler {
   readonly name = 'process';
   readonly host: string;
   readonly askEveryMs = 1000;
-  readonly hopelessMs = 0;
+  readonly neverStartsMs = 0;
   readonly options: ProcessOptions;
   readonly workspace: FolderWorkspace;
 

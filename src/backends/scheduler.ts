@@ -29,7 +29,7 @@ export interface Scheduler {
   /** Milliseconds between two questions about a job; a list that lags behind is asked again no sooner. */
   readonly askEveryMs: number;
   /** Milliseconds for which it must say that a job can never start before it is believed; less than a minute. */
-  readonly hopelessMs: number;
+  readonly neverStartsMs: number;
   /** Throws a `ZephyrError` (exit `preflight`) that says what jobs of these Python environments would miss; changes nothing. */
   check(environments: readonly string[]): Promise<void>;
   /** Those of these Python environments that zephyr itself makes, on this machine, and that are not whole. */

@@ -134,7 +134,7 @@ export async function end({ append, log, teacher }: BatchContext, batch: Batch, 
 }
 
 /** Codes by which a server says of a line that no line of this recipe will do. */
-const HOPELESS = /model_not_found|permission|access|billing|quota/i;
+const STOPPING = /model_not_found|permission|access|billing|quota/i;
 
 /** The server refused the batch as a whole, so none of its calls costs anything: says so, and of which calls it complained. */
 export async function refused(context: BatchContext, batch: Batch, last: ServerBatch): Promise<void> {
@@ -143,7 +143,7 @@ export async function refused(context: BatchContext, batch: Batch, last: ServerB
     // The lines of an adopted batch are known by name, not by number.
     const member = line === undefined || batch.isAdopted ? undefined : members[line - 1];
     if (member === undefined) continue;
-    const kind = HOPELESS.test(code) ? 'stop' : 'refused';
+    const kind = STOPPING.test(code) ? 'stop' : 'refused';
     member.failure = { kind, message: `${code}: ${message}`, status: 400, afterMs: undefined };
   }
   const message = `batch ${last.id} was refused: ${reasonOf(last)}`;

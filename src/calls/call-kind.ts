@@ -6,8 +6,8 @@ import type { Stop } from './shutdown.ts';
 /** Calls that are on their way at once before the first of their kind is answered. */
 const PROBES = 4;
 /** After this many refused for their form, or failed for whatever reason, with none answered, the next ones would be too. */
-const REFUSED_IN_VAIN = PROBES;
-const FAILED_IN_VAIN = 16;
+const MOST_REFUSED = PROBES;
+const MOST_FAILED = 16;
 
 /**
  * The calls to one teacher for one purpose: they have parameters and a schema in common, so what a server refuses of one it
@@ -21,7 +21,7 @@ class CallKind {
   #isAnswered = false;
   #failed = 0;
   #refused = 0;
-  #inVain: GaveUp | undefined;
+  #gaveUp: GaveUp | undefined;
 
   constructor(asked: CallPurpose) {
     this.#asked = asked;
@@ -40,7 +40,7 @@ class CallKind {
   /** Resolves when a call may be sent: at once, but for a kind of which none is answered yet and some are on their way. */
   async #acquire(stop: Stop): Promise<void> {
     // A refused call counts too, so that no more than PROBES calls are sent if none is answered.
-    while (!this.#isAnswered && this.#onTheWay + this.#refused >= PROBES && !stop.signal.aborted && this.#inVain === undefined)
+    while (!this.#isAnswered && this.#onTheWay + this.#refused >= PROBES && !stop.signal.aborted && this.#gaveUp === undefined)
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     stop.check();
     this.check();
@@ -49,13 +49,13 @@ class CallKind {
 
   /** Throws (`GaveUp`) when no more of them should be sent. */
   check(): void {
-    if (this.#inVain !== undefined) throw this.#inVain;
+    if (this.#gaveUp !== undefined) throw this.#gaveUp;
   }
 
   /** The call is not on its way any more: another may go, or all. */
   #release(): void {
     this.#onTheWay -= 1;
-    if (this.#isAnswered || this.#inVain !== undefined) this.wake();
+    if (this.#isAnswered || this.#gaveUp !== undefined) this.wake();
     else this.#waiting.shift()?.();
   }
 
@@ -74,11 +74,11 @@ class CallKind {
     const { failure } = outcome;
     this.#failed += 1;
     if (failure.kind === 'refused') this.#refused += 1;
-    const isHopeless = !this.#isAnswered && (this.#refused >= REFUSED_IN_VAIN || this.#failed >= FAILED_IN_VAIN);
-    if (!isHopeless && failures === undefined) return outcome;
-    const count = isHopeless ? `all ${this.#failed} calls` : `${failures} of the last calls`;
-    this.#inVain ??= new GaveUp(this.#asked, failure, count);
-    throw this.#inVain;
+    const isGivenUp = !this.#isAnswered && (this.#refused >= MOST_REFUSED || this.#failed >= MOST_FAILED);
+    if (!isGivenUp && failures === undefined) return outcome;
+    const count = isGivenUp ? `all ${this.#failed} calls` : `${failures} of the last calls`;
+    this.#gaveUp ??= new GaveUp(this.#asked, failure, count);
+    throw this.#gaveUp;
   };
 }
 

@@ -1,8 +1,7 @@
 import { type FoundRun, readRun } from '../engine/read-run.ts';
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
-import { readManifest } from '../hub/read-manifest.ts';
-import { resolveRef } from '../hub/resolve.ts';
+import { readManifest, resolveRef } from '../hub/read-ref.ts';
 import type { RepoId } from '../model/artifact.ts';
 import { isRunId } from '../model/branches.ts';
 import { MANIFEST_FILE } from '../model/manifest.ts';

@@ -1,5 +1,5 @@
 import { EXIT } from '../errors.ts';
-import { readManifest } from '../hub/read-manifest.ts';
+import { readManifest } from '../hub/read-ref.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { formatBytes } from '../render/format.ts';

@@ -1,6 +1,6 @@
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
-import { resolveRef } from '../hub/resolve.ts';
+import { resolveRef } from '../hub/read-ref.ts';
 import { type ArtifactRef, type FloatingRef, formatRef, parseRef, type RepoType } from '../model/artifact.ts';
 
 /** `ORG/NAME@1a2b3c4`, as progress prints it. */

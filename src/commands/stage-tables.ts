@@ -1,6 +1,6 @@
 import type { StageOutcome } from '../engine/execute.ts';
 import type { Hub } from '../hub/hub.ts';
-import { readManifest } from '../hub/read-manifest.ts';
+import { readManifest } from '../hub/read-ref.ts';
 import { formatRef } from '../model/artifact.ts';
 import { type Stage, userStages } from '../stages/module.ts';
 import { printTable } from './output.ts';

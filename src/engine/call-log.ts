@@ -126,7 +126,7 @@ function isOwn(name: string): boolean {
 }
 
 function folderOf(engine: Engine, repo: RepoId, run: string): string {
-  return join(engine.hub.journalFolder(repo, run) ?? join(engine.workFolder, run, 'journal'), 'calls');
+  return join(engine.hub.runFolder(repo, run) ?? join(engine.workFolder, run, 'journal'), 'calls');
 }
 
 /**

@@ -28,7 +28,7 @@ interface LoggedRun {
 
 /** The folder of a run's event log on this machine: beside the Hub where that is on this disk, else in the work folder. */
 export function eventFolder(hub: Hub, workFolder: string, { repo, run }: RunPlace): string {
-  return join(hub.journalFolder(repo, run) ?? join(workFolder, run, 'journal'), 'events');
+  return join(hub.runFolder(repo, run) ?? join(workFolder, run, 'journal'), 'events');
 }
 
 /** From now on what happens is in the log of this run, and on its branch with each transition. */

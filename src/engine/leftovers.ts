@@ -46,8 +46,8 @@ async function forget(hub: Hub, workFolder: string, run: ListedRun): Promise<voi
 }
 
 async function hasCalls(hub: Hub, { repo, run }: ListedRun): Promise<boolean> {
-  const journal = hub.journalFolder(repo, run);
-  if (journal !== undefined && (await readdir(join(journal, 'calls')).catch(() => [])).length > 0) return true;
+  const folder = hub.runFolder(repo, run);
+  if (folder !== undefined && (await readdir(join(folder, 'calls')).catch(() => [])).length > 0) return true;
   const commit = await hub.resolve({ ...repo, revision: run });
   return commit !== undefined && (await hub.tree({ ...repo, commit })).some(({ path }) => path.startsWith(CALLS));
 }

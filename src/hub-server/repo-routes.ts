@@ -191,7 +191,7 @@ export function pointerBytes(size: number): number {
   return 125 + String(size).length;
 }
 
-/** Orders that differ from that of names; by what nobody counts here (likes, downloads) all are equal. */
+/** Orders that differ from that of names; this Hub counts no likes and downloads, by which all are equal. */
 const TIMES = ['lastModified', 'createdAt'] as const;
 
 async function summary({ id, record, folder }: Found, commit: string): Promise<Record<string, unknown>> {

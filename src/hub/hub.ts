@@ -42,8 +42,8 @@ export type CommitOutcome =
 export interface Hub {
   /** For messages: a folder or an address. */
   readonly name: string;
-  /** The folder on the Hub's own disk for a run's call log, where Hub and zephyr share a disk. */
-  journalFolder(repo: RepoId, run: string): string | undefined;
+  /** The folder on the Hub's own disk for a run's logs (calls, events), where Hub and zephyr share a disk. */
+  runFolder(repo: RepoId, run: string): string | undefined;
   list(): Promise<readonly RepoId[]>;
   /** Creates a private repo with an empty first commit on `main`; an existing one is left alone. */
   createRepo(repo: RepoId): Promise<'created' | 'exists'>;

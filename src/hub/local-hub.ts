@@ -27,7 +27,7 @@ export async function openLocalHub(folder: string): Promise<Hub> {
 export function localHub(store: Store): Hub {
   return {
     name: store.root,
-    journalFolder: (repo, run) => join(repoFolder(store, repo), 'journals', run),
+    runFolder: (repo, run) => join(repoFolder(store, repo), 'journals', run),
     list: () => listRepos(store),
     createRepo: async (repo) => {
       const outcome = await createRepo(store, repo);

@@ -2,7 +2,7 @@ import type { ArtifactRef, RepoId } from '../model/artifact.ts';
 import { MANIFEST_FILE } from '../model/manifest.ts';
 import { isDamage } from './damage.ts';
 import type { Hub } from './hub.ts';
-import { readManifest } from './read-manifest.ts';
+import { readManifest } from './read-ref.ts';
 
 /** What the main branch of a repo to publish in holds now: nothing, an artifact of zephyr's, or files of somebody else. */
 export interface Output {

@@ -5,7 +5,7 @@ import { type ArtifactRef, formatRef, formatRepo, type RepoId } from '../model/a
 import { fingerprintTag } from '../model/fingerprint.ts';
 import type { Hub } from './hub.ts';
 import { outputAt } from './output.ts';
-import { readManifest } from './read-manifest.ts';
+import { readManifest } from './read-ref.ts';
 import type { TransferOptions } from './transfer.ts';
 
 export interface PushRequest {

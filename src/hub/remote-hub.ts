@@ -54,7 +54,7 @@ export class RemoteHub implements Hub {
     this.#common = { hubUrl: url, ...(token === undefined ? {} : { accessToken: token }), fetch: patiently };
   }
 
-  journalFolder(): undefined {
+  runFolder(): undefined {
     return undefined;
   }
 
@@ -88,7 +88,7 @@ export class RemoteHub implements Hub {
     );
   }
 
-  /** Does nothing: over HTTP nobody can tell that the repo is still empty when it is deleted. */
+  /** Does nothing: a Hub over HTTP cannot be told to delete a repo only while it is empty. */
   async discardRepo(): Promise<void> {}
 
   async refs(repo: RepoId): Promise<Refs | undefined> {

@@ -14,7 +14,7 @@ export const attempt = z.object({
 });
 export type Attempt = z.infer<typeof attempt>;
 
-export const fileDigest = z.object({ path: z.string(), size: z.int().nonnegative(), sha256: sha256Hex });
+const fileDigest = z.object({ path: z.string(), size: z.int().nonnegative(), sha256: sha256Hex });
 
 /** `zephyr.json` in the root of every artifact: the artifact tells its own history. */
 export const manifest = z.object({

@@ -1,5 +1,5 @@
 import type { Hub } from '../hub/hub.ts';
-import { readManifest } from '../hub/read-manifest.ts';
+import { readManifest } from '../hub/read-ref.ts';
 import type { RepoId } from '../model/artifact.ts';
 import { fingerprintTag } from '../model/fingerprint.ts';
 import type { Manifest } from '../model/manifest.ts';

@@ -1,6 +1,6 @@
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
-import { readManifest } from '../hub/read-manifest.ts';
+import { readManifest } from '../hub/read-ref.ts';
 import { formatRef, type RepoType } from '../model/artifact.ts';
 import type { Artifact } from '../model/outcome.ts';
 import type { Stage } from '../stages/module.ts';

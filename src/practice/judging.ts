@@ -13,19 +13,19 @@ export function judgement(bank: QuestionBank, body: ChatBody): string {
   const prompt = body.messages.findLast(({ role }) => role === 'user')?.content ?? '';
   const form = body.response_format?.json_schema;
   const aspect = aspectOf(form?.name ?? '', said);
-  const sheet = (labels: readonly string[]) => {
+  const readAnswers = (labels: readonly string[]) => {
     const { before, texts } = locate(prompt, labels);
     return { question: recognise(bank, { system: '', user: questionLines(bank, before) }), texts };
   };
   if (form === undefined && asksForDigit(body)) {
-    const { question, texts } = sheet(onlyLabel(prompt));
+    const { question, texts } = readAnswers(onlyLabel(prompt));
     return String(rateAspect(rate(bank.world, question, texts[0] ?? ''), aspect));
   }
   const schema = (form?.schema ?? DEFAULT_SCHEMA) as JsonSchema;
   const list = labelledList(schema);
   const rivals = list === undefined ? rivalsOf(schema) : undefined;
   const labels = rivals ?? (list === undefined ? [] : labelsOf(list, prompt));
-  const { question, texts } = sheet(labels);
+  const { question, texts } = readAnswers(labels);
   if (rivals !== undefined) {
     const better = betterOf(bank, question, rivals, texts);
     return JSON.stringify(

@@ -42,7 +42,7 @@ export function toRehearsal<Own extends Recipe>(
   return { recipe: rehearsal, differences: differences(recipe, rehearsal, stages) };
 }
 
-/** A rehearsal pays nobody: a stage that asks teachers must say which practice models stand for them. */
+/** A rehearsal has none of the recipe's teachers: a stage that asks teachers must say which practice models stand for them. */
 function refuseTeachers({ name, steps }: Stage, recipe: Recipe): void {
   const asking = steps(recipe).find(({ calls = [], spare = [] }) => calls.length + spare.length > 0);
   if (asking === undefined) return;

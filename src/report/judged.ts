@@ -31,8 +31,8 @@ export function disagreement(ratings: readonly Rating[]): number | null {
   for (const own of Map.groupBy(ratings, ({ aspect, completion_id, against }) =>
     against === null ? aspect : `${aspect} ${[completion_id, against].sort().join(' ')}`,
   ).values()) {
-    const sheets = [...Map.groupBy(own, ({ judge, seat, permutation }) => `${judge}\n${seat}\n${permutation}`).values()];
-    for (const [one, other] of pairsAmong(sheets.map(saidOn))) agreement.add(one, other);
+    const judgements = [...Map.groupBy(own, ({ judge, seat, permutation }) => `${judge}\n${seat}\n${permutation}`).values()];
+    for (const [one, other] of pairsAmong(judgements.map(saidOn))) agreement.add(one, other);
   }
   const { pairs, samePreference } = agreement.counts;
   return pairs === 0 ? null : 1 - samePreference / pairs;

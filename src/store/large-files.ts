@@ -20,8 +20,8 @@ export async function hasLarge(store: Store, { sha256, size }: LfsPointer): Prom
 }
 
 /**
- * Whether the store holds the file with the very bytes of its name: what a disk has spoilt since is replaced by whoever
- * brings it again. `source` may be the stored file itself, which then need not be read.
+ * Whether the store holds the file with the very bytes of its name: what a disk has spoilt since is replaced by the
+ * next commit that brings it. `source` may be the stored file itself, which then need not be read.
  */
 async function holdsWhole(store: Store, pointer: LfsPointer, source?: string): Promise<boolean> {
   if (!(await hasLarge(store, pointer))) return false;

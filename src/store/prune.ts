@@ -116,8 +116,8 @@ async function stored(store: Store): Promise<string[]> {
 }
 
 /**
- * Moved aside first and deleted only if still nobody wants it: whoever wanted it before finds it again, whoever wants it
- * afterwards finds that it is not there and brings it.
+ * Moves the file aside first and deletes it only if still no commit wants it: one that wanted it before finds it again, one
+ * that wants it afterwards finds that it is not there and brings it.
  */
 async function giveUp(store: Store, sha256: string): Promise<boolean> {
   const path = lfsFile(store, sha256);

@@ -94,7 +94,7 @@ test('a job that can never start ends the run with the reason, is taken back, an
 
 test('a reason that passes is not believed, however hopeless it sounds', async (t) => {
   const rig = await openQueueRig(t, 'finish');
-  rig.queue.hopelessMs = 60_000;
+  rig.queue.neverStartsMs = 60_000;
   rig.queue.hold = { why: 'PartitionConfig', canStart: false };
   const engine = rig.on((event) => {
     if (event.type === 'job-state') rig.queue.hold = undefined;

@@ -93,7 +93,7 @@ describe('The local Hub', async () => {
 
   it('gives a run a folder of its own on the store', async () => {
     const { hub, root } = await publish('journal', Buffer.alloc(100_000, 4));
-    assert.ok(hub.journalFolder(repo, 'run-1')?.startsWith(root));
-    assert.notEqual(hub.journalFolder(repo, 'run-1'), hub.journalFolder(repo, 'run-2'));
+    assert.ok(hub.runFolder(repo, 'run-1')?.startsWith(root));
+    assert.notEqual(hub.runFolder(repo, 'run-1'), hub.runFolder(repo, 'run-2'));
   });
 });

@@ -35,7 +35,7 @@ export class FakeQueue implements Scheduler {
   readonly name = 'queue';
   readonly host: string;
   askEveryMs = 2;
-  hopelessMs = 20;
+  neverStartsMs = 20;
   /** jobs wait as long as it is set */
   hold: Hold | undefined;
   /** why it takes no jobs */

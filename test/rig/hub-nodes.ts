@@ -11,7 +11,7 @@ export class HubNodes implements Scheduler {
   readonly name = 'nodes';
   readonly host = 'cloud';
   readonly askEveryMs = 50;
-  readonly hopelessMs = 0;
+  readonly neverStartsMs = 0;
   readonly workspace: HubWorkspace;
   readonly of: { readonly python: string; readonly disks: string; readonly url: string; readonly token: string };
   readonly jobs = new Map<string, { readonly handle: JobHandle; readonly child: ChildProcess }>();

@@ -1,4 +1,4 @@
-import { readManifest } from '../../hub/read-manifest.ts';
+import { readManifest } from '../../hub/read-ref.ts';
 import { checkBudget } from '../check-teachers.ts';
 import type { Mistake } from '../mistake.ts';
 import type { Count, CountSource, StageBody } from '../module.ts';

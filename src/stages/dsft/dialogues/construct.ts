@@ -146,7 +146,7 @@ class OpeningSearch {
         if (reason === undefined) kept.add(opening);
         else this.#counts.add(reason);
         if (!held.flags.includes('missing')) this.#giveUp.record(teacher, reason === undefined);
-        if (this.#giveUp.isReached(teacher)) throw inVain(config, this.#counts.counts());
+        if (this.#giveUp.isReached(teacher)) throw givenUp(config, this.#counts.counts());
       },
     );
     return openings.filter((opening) => kept.has(opening));
@@ -166,7 +166,7 @@ function noDialogue(counts: Readonly<Record<string, number>>): ZephyrError {
   });
 }
 
-function inVain({ assistant }: Settings, counts: Readonly<Record<string, number>>): ZephyrError {
+function givenUp({ assistant }: Settings, counts: Readonly<Record<string, number>>): ZephyrError {
   return new ZephyrError(
     `Cannot use the answers of teacher "${assistant.teacher}": no dialogue of the first ${VAIN_AFTER} is kept`,
     {
