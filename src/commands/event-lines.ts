@@ -26,10 +26,11 @@ export function pastInWords({ state, lines }: RunLook, most: number): string[] {
     const texts = words(line.event, line.at);
     return isPast(line) ? texts : [];
   });
+  const earlier = all.length - most;
   const more = onSameHub(
-    `${all.length - most} lines before: zephyr logs ${formatRef({ ...state.repo, revision: state.run })} --events`,
+    `${earlier} line${earlier === 1 ? '' : 's'} before: zephyr logs ${formatRef({ ...state.repo, revision: state.run })} --events`,
   );
-  return (all.length > most ? [more, ...all.slice(-most)] : all).map(redactor(knownSecrets));
+  return (earlier > 0 ? [more, ...all.slice(-most)] : all).map(redactor(knownSecrets));
 }
 
 /** Prints every line of the log on stdout, in words or, with `--json`, as it is; says whether there was one so far. */
