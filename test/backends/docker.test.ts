@@ -23,7 +23,7 @@ const reason =
     : image === undefined
       ? `none of the images ${images.join(', ')} here`
       : undefined;
-if (reason !== undefined && process.env.ZEPHYR_TEST_REQUIRE === 'docker')
+if (reason !== undefined && process.env.ZEPHYR_TEST_REQUIRE?.split(',').includes('docker'))
   throw new Error(`Cannot test the docker backend: ${reason}`);
 const options = { image: image ?? 'none' };
 
