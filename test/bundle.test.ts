@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 
 /** What esbuild says of an output file; github.com/evanw/esbuild, metafile. */
@@ -19,6 +19,7 @@ let outputs: Readonly<Record<string, Output>> = {};
 before(() => {
   const built = spawnSync(process.execPath, ['scripts/build.mjs', '--out', folder], { encoding: 'utf8' });
   assert.equal(built.status, 0, built.stderr);
+  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'));
   outputs = JSON.parse(readFileSync(join(folder, 'meta.json'), 'utf8')).outputs;
 });
 after(() => rmSync(folder, { recursive: true }));
@@ -89,6 +90,20 @@ test('plan reads nothing that only jobs, runs and transfers need', () => {
   assert.deepEqual(found, []);
 });
 
+test('no file imports itself by way of others: what it takes from them would not be there yet', () => {
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  function visit(path: string, way: readonly string[]): void {
+    if (way.includes(path)) cycles.push([...way.slice(way.indexOf(path)), path].join(' -> '));
+    if (way.includes(path) || done.has(path)) return;
+    for (const { kind, external, path: next } of outputs[path]?.imports ?? [])
+      if (kind === 'import-statement' && external !== true) visit(next, [...way, path]);
+    done.add(path);
+  }
+  for (const path of Object.keys(outputs)) visit(path, []);
+  assert.deepEqual(cycles, []);
+});
+
 test('zod is told to parse without compiling before there is any schema', () => {
   const own = modulesOf('src/commands/parse-once.ts').filter((module) => module.startsWith('src/'));
   assert.deepEqual(own, ['src/commands/parse-once.ts']);
@@ -121,6 +136,15 @@ test('a dependency is imported from node_modules, but for the two that every sta
   assert.deepEqual([...imported, ...builtIn].sort(), Object.keys(dependencies).sort());
   const inBundle = Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs));
   for (const name of builtIn) assert.ok(inBundle.some((input) => input.includes(`node_modules/${name}/`)));
+});
+
+test('every chunk that is loaded when it is wanted can be loaded', () => {
+  const chunks = Object.entries(outputs).filter(
+    ([, { entryPoint }]) => entryPoint?.startsWith('src/') && entryPoint !== 'src/cli.ts',
+  );
+  const script = chunks.map(([path]) => `await import(${JSON.stringify(resolve(path))});`).join('\n');
+  const loaded = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  assert.equal(loaded.status, 0, loaded.stderr);
 });
 
 test('every verb is a chunk of its own, read when it is called', () => {

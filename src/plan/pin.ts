@@ -89,26 +89,9 @@ async function pinRef(text: string, hub: Hub): Promise<Artifact | Absent> {
   const commit = await resolveRef(hub, floating);
   if (commit === undefined) return await unknown(floating, hub);
   const ref: ArtifactRef = { type: floating.type, name: floating.name, commit };
-  if (isRunId(floating.revision)) return await madeBy(ref, floating.revision, hub);
+  if (isRunId(floating.revision)) return await (await import('./made-by.ts')).madeBy(ref, floating.revision, hub);
   const manifest = await readManifest(hub, ref);
   return { ref, digest: manifest?.digest ?? (await digestOf(ref, hub)) };
-}
-
-/** What a run made: its branch holds its state, not the artifact. */
-async function madeBy(head: ArtifactRef, run: string, hub: Hub): Promise<Artifact> {
-  const { runState, STATE_FILE } = await import('../runs/run-state.ts');
-  const bytes = await hub.read(head, STATE_FILE);
-  const state = bytes === undefined ? undefined : runState.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8'))).data;
-  const artifact = Object.values(state?.steps ?? {}).at(-1)?.artifact;
-  if (state?.phase === 'done' && artifact != null) return artifact;
-  const id = formatRef({ ...head, revision: run });
-  throw new ZephyrError(
-    `Cannot use what ${id} made: the run is ${state?.phase ?? 'in a state that cannot be read'}, expected done`,
-    {
-      exit: 'preflight',
-      hint: `go on with it first: zephyr resume ${id}`,
-    },
-  );
 }
 
 async function unknown(ref: FloatingRef, hub: Hub): Promise<Absent> {
