@@ -56,11 +56,7 @@ function groupOf(chunks, name, belongs) {
     const loaders = chunks.filter(({ loads }) => loads.has(path));
     return loaders.length > 0 && loaders.every(has);
   };
-  // an entry point that lies in a shared chunk is imported by other modules too: one that read the group might be read by it
-  const isOwn = ({ entryPoint, modules }) => modules.includes(entryPoint);
-  const readers = chunks.filter(
-    (chunk) => isOwn(chunk) && (has(chunk) || follows(chunk)) && members.some(({ path }) => chunk.closure.has(path)),
-  );
+  const readers = chunks.filter((chunk) => (has(chunk) || follows(chunk)) && members.some(({ path }) => chunk.closure.has(path)));
   return {
     modules: members.flatMap(({ modules }) => modules),
     readers: new Set(readers.map(({ entryPoint }) => entryPoint)),
