@@ -139,12 +139,12 @@ export async function openRemote(
   });
 }
 
-export async function openContext(options: Options): Promise<Context> {
+export async function openContext(options: Options, signals: () => Signals = watchSignals): Promise<Context> {
   const { openRenderer } = await import('../render/renderer.ts');
   const mode = options.json === true ? 'json' : process.stderr.isTTY && process.env.CI === undefined ? 'tty' : 'plain';
   const stream = mode === 'json' ? process.stdout : process.stderr;
   const color = stream.hasColors?.() ?? false;
-  return await contextOf(options, await openRenderer({ mode, stream, color, secrets: knownSecrets }), watchSignals());
+  return await contextOf(options, await openRenderer({ mode, stream, color, secrets: knownSecrets }), signals());
 }
 
 /** The signals do what they do to any program. */

@@ -1,7 +1,7 @@
 import { confirms, hasTerminal } from './confirm.ts';
 
 export interface Signals {
-  /** Aborted by the first SIGINT, SIGTERM or SIGHUP (the terminal was closed). */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP (the terminal was closed), and at the deadline, where there is one. */
   readonly signal: AbortSignal;
   /** Resolves with a second SIGINT. */
   readonly interrupted: Promise<void>;
@@ -10,9 +10,20 @@ export interface Signals {
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** The first Ctrl-C detaches from the run, which goes on; a second one is left to the command to ask about. */
-export function watchSignals(): Signals {
+/** Why the signal of a command is aborted that has used up the time its user gave it. */
+export class DeadlineError extends Error {}
+
+/** Milliseconds that a timer of Node holds at most, about 25 days; a longer one would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * The first Ctrl-C detaches from the run, which goes on; a second one is left to the command to ask about. After `deadlineMs`
+ * milliseconds the signal is aborted with a `DeadlineError`: the Hub then answers what it can answer at the first try.
+ */
+export function watchSignals(deadlineMs = Number.POSITIVE_INFINITY): Signals {
   const controller = new AbortController();
+  const late = (): void => controller.abort(new DeadlineError('The time for the command is over'));
+  const timer = deadlineMs <= LONGEST_TIMER_MS ? setTimeout(late, deadlineMs).unref() : undefined;
   const second = Promise.withResolvers<void>();
   const onSignal = (signal: NodeJS.Signals): void => {
     if (controller.signal.aborted && signal === 'SIGINT') second.resolve();
@@ -23,6 +34,7 @@ export function watchSignals(): Signals {
     signal: controller.signal,
     interrupted: second.promise,
     stop: () => {
+      clearTimeout(timer);
       for (const name of SIGNALS) process.off(name, onSignal);
     },
   };

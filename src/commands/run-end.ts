@@ -3,13 +3,18 @@ import { formatRef } from '../model/artifact.ts';
 import type { Emit } from '../model/event.ts';
 import type { RunState } from '../runs/run-state.ts';
 import type { Options } from './context.ts';
+import { DeadlineError } from './interrupt.ts';
 import { idsOf } from './runs-of.ts';
 import { noteIds } from './verdict.ts';
 
-/** A Hub that is away for a while ends no waiting; it has not said that the run is gone. */
-export function silentHub(error: unknown, emit: Emit): undefined {
+/** A Hub that is away for a while ends no waiting before its deadline; it has not said that the run is gone. */
+export function silentHub(error: unknown, emit: Emit, signal?: AbortSignal): undefined {
+  if (error instanceof DeadlineError) {
+    emit({ type: 'warning', message: 'The Hub did not answer in time: how the run stands is not known' });
+    return undefined;
+  }
   if (!(error instanceof ZephyrError) || error.exit !== 'temporary') throw error;
-  emit({ type: 'warning', message: `${error.message}; waiting goes on` });
+  emit({ type: 'warning', message: signal?.aborted === true ? error.message : `${error.message}; waiting goes on` });
   return undefined;
 }
 
