@@ -10,7 +10,9 @@ import { packageRoot } from './context.ts';
 const SCHEMA = 'schema/recipe.json';
 
 /** `zephyr init [RECIPE]`: a recipe of zephyr's own with all its comments, and its schema, in this folder; nothing is overwritten. */
-export async function init([name = 'zephyr-7b']: string[]): Promise<number> {
+export async function init([named = 'zephyr-7b']: string[]): Promise<number> {
+  // the name of the file that it writes means the same
+  const name = named.replace(/\.ya?ml$/, '');
   const shipped = join(packageRoot(), 'configs');
   const names = shippedRecipes(packageRoot());
   if (!names.includes(name))

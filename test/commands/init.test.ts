@@ -43,6 +43,14 @@ test('init that is refused writes nothing, so that the next try is not refused f
   assert.equal(inFolder(here, 'init', 'zephyr-7b-published').code, 0);
 });
 
+test('init takes the name of the file that it writes for the recipe', { skip: missing() }, async (t) => {
+  const here = await folder(t);
+  const ended = inFolder(here, 'init', 'zephyr-7b-published.yaml');
+  assert.deepEqual([ended.code, ended.stdout], [0, 'zephyr-7b-published.yaml\n'], ended.stderr);
+  assert.equal(inFolder(here, 'init', 'zephyr-7b-published').code, 2, 'it is there already');
+  assertMistake(inFolder(here, 'init', 'zephr-7b.yaml'), 2, /Cannot begin with recipe "zephr-7b": expected .*zephyr-7b/);
+});
+
 test('init in a folder that takes no files says so, and names no home', {
   skip: missing() ?? (process.platform !== 'linux' && 'there is no /proc'),
 }, () => {
