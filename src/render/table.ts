@@ -22,7 +22,8 @@ const INDENT = '  ';
 
 /**
  * Lines of a table: aligned and, but for an ID that is longer by itself, never wider than asked. Cells become one line
- * each; where there is no room, a cell that holds an ID goes whole under its row, and the others are cut.
+ * each; where there is no room, a cell that holds an ID goes whole under its row, those of the first columns last, and the
+ * others are cut.
  */
 export function tableLines(columns: readonly Column[], rows: readonly (readonly string[])[], options: TableOptions): string[] {
   const { width } = options;
@@ -32,37 +33,38 @@ export function tableLines(columns: readonly Column[], rows: readonly (readonly 
   if (total(widths) <= width)
     return [paint('bold', line(columns, titles(columns), widths)), ...cells.map((row) => line(columns, row, widths))];
 
-  const staying = fit(
-    columns,
-    widthsOf(
-      columns,
-      cells.map((row) => row.map((cell) => (holdsId(cell) ? '' : cell))),
-    ),
-    width,
-  );
+  const shown = withoutWideIds(columns, cells, width);
+  const filled = [...columns.keys()].filter((index) => shown.some((row) => row[index] !== ''));
+  const staying = fitOnly(filled, columns, widthsOf(columns, shown), width);
   const goes = (row: readonly string[], index: number) =>
     (columns[index]?.cut === 'under' || holdsId(row[index] ?? '')) && textWidth(row[index] ?? '') > (staying[index] ?? 0);
   // a column of which nothing stays needs no place
-  const kept = columns.flatMap((column, index) =>
-    cells.some((row) => row[index] !== '' && !goes(row, index)) ? [{ column, index, width: staying[index] ?? 0 }] : [],
-  );
-  const narrow = fit(
-    kept.map(({ column }) => column),
-    kept.map(({ width: natural }) => natural),
-    width,
-  );
-  const keptColumns = kept.map(({ column }) => column);
+  const kept = filled.filter((index) => cells.some((row) => row[index] !== '' && !goes(row, index)));
+  const fitted = fitOnly(kept, columns, staying, width);
+  const narrow = kept.map((index) => fitted[index] ?? 0);
+  const keptColumns = columns.filter((_, index) => kept.includes(index));
   const header = clip(line(keptColumns, titles(keptColumns), narrow), keptColumns, width);
   return [
     ...(header === '' ? [] : [paint('bold', header)]),
     ...cells.flatMap((row) => {
-      const stays = kept.map(({ index }) => (goes(row, index) ? '' : (row[index] ?? '')));
+      const stays = kept.map((index) => (goes(row, index) ? '' : (row[index] ?? '')));
       const under = row.filter((_, index) => goes(row, index)).flatMap((cell) => wrap(cell, Math.max(1, width - INDENT.length)));
       return [clip(line(keptColumns, stays, narrow), keptColumns, width), ...under.map((text) => INDENT + text)].filter(
         (text) => text !== '',
       );
     }),
   ];
+}
+
+/** The cells without their IDs, but for those of the columns, from the left, that fit beside everything else. */
+function withoutWideIds(columns: readonly Column[], cells: readonly (readonly string[])[], width: number): string[][] {
+  let shown = cells.map((row) => row.map((cell) => (holdsId(cell) ? '' : cell)));
+  for (const column of columns.keys()) {
+    const more = shown.map((row, index) => row.with(column, cells[index]?.[column] ?? ''));
+    const natural = widthsOf(columns, more).filter((_, index) => more.some((row) => row[index] !== ''));
+    if (total(natural) <= width) shown = more;
+  }
+  return shown;
 }
 
 function titles(columns: readonly Column[]): string[] {
@@ -99,6 +101,16 @@ function fit(columns: readonly Column[], natural: readonly number[], width: numb
     over -= 1;
   }
   return widths;
+}
+
+/** `fit` for some of the columns alone; the others get no width. */
+function fitOnly(some: readonly number[], columns: readonly Column[], natural: readonly number[], width: number): number[] {
+  const fitted = fit(
+    columns.filter((_, index) => some.includes(index)),
+    natural.filter((_, index) => some.includes(index)),
+    width,
+  );
+  return columns.map((_, index) => fitted[some.indexOf(index)] ?? 0);
 }
 
 function cutCell(text: string, width: number, cut: Column['cut']): string {

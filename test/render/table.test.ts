@@ -55,6 +55,24 @@ test('an ID that has no room goes whole under its row; a column of IDs alone the
   assert.match(tableLines(columns, rows, { width: 100 })[1] ?? '', new RegExp(`^${run} {2}dsft`));
 });
 
+test('of several IDs the first stay in their row, beside what is told of them, where there is room', () => {
+  const columns = [{ title: 'repo' }, { title: 'main' }, { title: 'runs', align: 'right' }] as const;
+  const [one, two] = ['a1'.repeat(20), 'b2'.repeat(20)];
+  const rows = [
+    ['hf://datasets/my-org/feedback-of-today', one, '0'],
+    ['hf://models/my-org/zephyr-7b-dsft', two, '12'],
+  ];
+  const lines = [
+    'repo                                    runs',
+    'hf://datasets/my-org/feedback-of-today     0',
+    `  ${one}`,
+    'hf://models/my-org/zephyr-7b-dsft         12',
+    `  ${two}`,
+  ];
+  for (const width of [44, 80]) assert.deepEqual(tableLines(columns, rows, { width }), lines);
+  assert.equal(tableLines(columns, rows, { width: 88 }).length, 3);
+});
+
 test('words around an ID without room are wrapped with it', () => {
   const ref = `hf://datasets/org/pairs@${'a1'.repeat(20)}`;
   const lines = tableLines([{ title: 'step' }, { title: 'what' }], [['aif/binarize', `published pairs of ${ref}, as they are`]], {
