@@ -3,10 +3,15 @@ import { join, resolve } from 'node:path';
 import { ZephyrError } from '../errors.ts';
 import { type ArtifactRef, formatRepo } from '../model/artifact.ts';
 import { LFS_POINTER } from '../store/lfs-pointer.ts';
-import type { Addition, CommitOutcome, CommitRequest, Hub } from './hub.ts';
+import type { CommitOutcome, CommitRequest, Hub } from './hub.ts';
 import { safetensorsFault } from './safetensors.ts';
 import { PICKLED } from './select-files.ts';
 import type { TransferOptions } from './transfer.ts';
+
+interface ImportOptions extends TransferOptions {
+  /** Called with the number of files and their bytes before anything is written. */
+  readonly begins?: (files: number, bytes: number) => void;
+}
 
 /**
  * Makes a local folder (a model, a dataset, a snapshot of another cache) the content of a repo's main branch, in one commit.
@@ -17,10 +22,15 @@ export async function importFolder(
   hub: Hub,
   folder: string,
   { repo, message }: Pick<CommitRequest, 'repo' | 'message'>,
-  options: TransferOptions = {},
+  options: ImportOptions = {},
 ): Promise<ArtifactRef> {
   const add = await additions(resolve(folder));
   if (add.length === 0) throw new ZephyrError(`Cannot import "${folder}", expected a folder with files`);
+  const sizes = await Promise.all(add.map(async ({ file }) => (await stat(file)).size));
+  options.begins?.(
+    add.length,
+    sizes.reduce((sum, size) => sum + size, 0),
+  );
   const isNew = (await hub.createRepo(repo)) === 'created';
   const parent = await hub.resolve({ ...repo, revision: 'main' });
   if (parent === undefined)
@@ -40,8 +50,8 @@ export async function importFolder(
   });
 }
 
-async function additions(folder: string): Promise<Addition[]> {
-  const found: Addition[] = [];
+async function additions(folder: string): Promise<{ path: string; file: string }[]> {
+  const found: { path: string; file: string }[] = [];
   for (const path of (await filesBelow(folder)).sort()) {
     const file = join(folder, path);
     if (PICKLED.test(path)) {

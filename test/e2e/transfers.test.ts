@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { AT_ONCE } from '../../src/hub/transfer.ts';
 import { startProxy, type TamperingProxy } from '../rig/tampering-proxy.ts';
+import { onTerminal } from '../rig/terminal.ts';
 import { missing, newPlace, type Place, start, zephyr } from '../rig/zephyr.ts';
 import { importFolder, startHub, stopStage } from './early-stop.ts';
 import { type Tiny, writeTiny } from './tiny.ts';
@@ -27,11 +28,12 @@ describe('what moves to a remote Hub and from it', { skip: missing(), concurrenc
   let local: Place;
   let client: Place;
   let proxy: TamperingProxy;
+  let folder: string;
 
   before(async () => {
     tiny = await writeTiny();
     [local, client] = [await newPlace(), await newPlace()];
-    const folder = await mkdtemp(join(tmpdir(), 'zephyr-many-'));
+    folder = await mkdtemp(join(tmpdir(), 'zephyr-many-'));
     for (let i = 0; i < FILES; i += 1) await writeFile(join(folder, `w-${i}.npz`), Buffer.alloc(BYTES, i + 1));
     await importFolder(local, folder, MANY);
   });
@@ -76,6 +78,24 @@ describe('what moves to a remote Hub and from it', { skip: missing(), concurrenc
       assert.ok(gets <= FILES + AT_ONCE, `${gets} GETs of ${FILES} files`);
     });
   }
+
+  test('is told by an import as by a push: of what, to where, and how far it is; Ctrl-C keeps what was sent', async (t) => {
+    const hub = await remote(t);
+    const here: Place = { home: (await newPlace()).home, env: hub.env ?? {} };
+    const args = ['hub', 'import', folder, '--as', 'hf://datasets/test/imported', '--hub', proxy.url];
+    const first = await start(here, args);
+    proxy.tamper({ method: 'PUT', path: /\/api\/lfs/, how: 'after', skip: 11, does: () => first.child.kill('SIGINT') });
+    const stopped = await first.ended;
+    assert.equal(stopped.code, 130, stopped.stderr);
+    assert.match(stopped.stderr, /^importing \S+ to http:\S+: 24 files, 4\.\d MiB$/m);
+    // the second try of a request comes late enough for a line of progress before its bytes are counted
+    proxy.tamper({ method: 'PUT', path: /\/api\/lfs/, how: 'before' });
+    const terminal = await onTerminal(here, 200, args);
+    assert.equal(await terminal.ended, 0, terminal.printed());
+    assert.match(terminal.printed(), /datasets\/test\/imported {2}w-\d+\.npz {2}\d+ % {2}4\.\d MiB of 4\.\d MiB/);
+    const puts = count('PUT', /\/api\/lfs/);
+    assert.ok(puts <= FILES + AT_ONCE, `${puts} PUTs of ${FILES} files`);
+  });
 
   test('as an input of a job stops at the first Ctrl-C, and goes on where it stopped', async (t) => {
     const hub = await remote(t);
