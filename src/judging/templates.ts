@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '../base/sha256.ts';
-import type { JudgePanel } from './panel.ts';
+import { JUDGE_MODES, type JudgePanel } from './panel.ts';
 
 const fileOf = (name: string) => `templates/judge-${name}.md`;
 
@@ -19,8 +19,8 @@ export function judgeInstructions(files: string, aspect: string): Promise<Instru
 }
 
 /** A section for each aspect, under its name, then how all of them are judged together. */
-function manyAspects(files: string, aspects: readonly string[], mode: string): Promise<Instructions> {
-  return assemble(files, [...aspects, mode], (texts) =>
+function manyAspects(files: string, aspects: readonly string[], template: string): Promise<Instructions> {
+  return assemble(files, [...aspects, template], (texts) =>
     texts.map((text, index) => (index < aspects.length ? `# ${aspects[index]}\n\n${text}` : text)).join('\n\n'),
   );
 }
@@ -33,18 +33,20 @@ export async function allInstructions(
   { mode, aspects, overall }: JudgedAspects,
 ): Promise<Map<string, Instructions>> {
   const found = new Map<string, Instructions>();
-  if (mode === 'joint' && aspects.length > 0) found.set('joint', await manyAspects(files, aspects, 'joint'));
-  if (mode === 'pairwise' && aspects.length > 0) found.set('comparison', await manyAspects(files, aspects, 'pairwise'));
-  if (mode === 'per_aspect') for (const aspect of aspects) found.set(aspect, await judgeInstructions(files, aspect));
-  if (mode === 'expected') for (const aspect of aspects) found.set(aspect, await manyAspects(files, [aspect], 'expected'));
+  const { template, together } = JUDGE_MODES[mode];
+  if (together !== undefined && aspects.length > 0) found.set(together, await manyAspects(files, aspects, template));
+  for (const aspect of together === undefined ? aspects : []) {
+    const own = template === 'form' ? judgeInstructions(files, aspect) : manyAspects(files, [aspect], template);
+    found.set(aspect, await own);
+  }
   if (overall) found.set('overall', await judgeInstructions(files, 'overall'));
   return found;
 }
 
 /** The files that a judge step reads, for its fingerprint. */
 export function judgeFiles({ mode, aspects, overall }: JudgedAspects): string[] {
-  const format = mode === 'per_aspect' ? 'form' : mode;
-  const names = [...(aspects.length > 0 ? [...aspects, format] : []), ...(overall ? ['overall', 'form'] : [])];
+  const { template } = JUDGE_MODES[mode];
+  const names = [...(aspects.length > 0 ? [...aspects, template] : []), ...(overall ? ['overall', 'form'] : [])];
   return [...new Set(names)].map(fileOf);
 }
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { isVariableName } from '../base/secret-shapes.ts';
-import { PROVIDER_NAMES, PROVIDERS } from './providers.ts';
+import { PROVIDER_NAMES, PROVIDERS, type ProviderName } from './providers.ts';
 
 const address = z
   .url({ protocol: /^https?$/ })
@@ -88,9 +88,16 @@ const omit = z
     'Parameters that the server does not take: they are left out of every request. Without response_format the JSON Schema of a reply is in the instructions',
   );
 
-const OWN_ADDRESS = 'expected baseUrl: a self-hosted server has no usual address';
-const hasAddress = ({ provider, baseUrl }: { readonly provider: string; readonly baseUrl?: string | undefined }) =>
-  provider !== 'self-hosted' || baseUrl !== undefined;
+interface Addressed {
+  readonly provider: ProviderName | 'practice';
+  readonly baseUrl?: string | undefined;
+}
+const hasAddress = ({ provider, baseUrl }: Addressed) =>
+  provider === 'practice' || PROVIDERS[provider].needsAddress !== true || baseUrl !== undefined;
+const OWN_ADDRESS = {
+  error: ({ input }: { readonly input?: unknown }) =>
+    `expected baseUrl: a ${(input as Addressed).provider} server has no usual address`,
+};
 
 /** A teacher of a recipe. Only `model` belongs to the identity of a call: the same model at another server gives the same key. */
 export const teacherSpec = z

@@ -1,3 +1,4 @@
+import { JUDGE_MODES } from '../../../judging/panel.ts';
 import type { CallForecast } from '../../stage.ts';
 import { TOKENS } from '../../token-guesses.ts';
 import { promptsAtMost, promptTokens } from '../prompts/step.ts';
@@ -37,24 +38,23 @@ interface JudgedItems {
   readonly answerTokens: number;
 }
 
+type Kind = [calls: number, template: number, texts: number, out: number];
+
 /** Forecasts the calls that `requestMaker` makes. */
 function judgements(judge: TeachersJudgeSpec, { promptTokens, answers, answerTokens, ...what }: JudgedItems): CallForecast[] {
   const orders = ordersInTheMean(answers, judge.permutations);
   const sections = TOKENS.judgeTemplate + TOKENS.judgeSection * judge.aspects.length;
 
-  const kinds: [purpose: string, calls: number, template: number, texts: number, out: number][] = [];
-  if (judge.aspects.length > 0) {
-    if (judge.mode === 'joint') kinds.push(['judge joint', orders, sections, answers, answers * TOKENS.judgeEntry]);
-    if (judge.mode === 'pairwise') {
-      const pairs = Math.min(judge.pairsPerPrompt, (answers * (answers - 1)) / 2);
-      kinds.push(['judge comparison', pairs * Math.min(2, judge.permutations), sections, 2, TOKENS.judgeEntry]);
-    }
-    for (const aspect of judge.aspects) {
-      if (judge.mode === 'per_aspect')
-        kinds.push([`judge ${aspect}`, orders, TOKENS.judgeTemplate, answers, answers * TOKENS.judgeEntry]);
-      if (judge.mode === 'expected') kinds.push([`judge ${aspect}`, answers, TOKENS.judgeTemplate, 1, 1]);
-    }
-  }
+  const pairs = Math.min(judge.pairsPerPrompt, (answers * (answers - 1)) / 2);
+  const byMode: Record<TeachersJudgeSpec['mode'], Kind> = {
+    per_aspect: [orders, TOKENS.judgeTemplate, answers, answers * TOKENS.judgeEntry],
+    joint: [orders, sections, answers, answers * TOKENS.judgeEntry],
+    pairwise: [pairs * Math.min(2, judge.permutations), sections, 2, TOKENS.judgeEntry],
+    expected: [answers, TOKENS.judgeTemplate, 1, 1],
+  };
+  const { together } = JUDGE_MODES[judge.mode];
+  const asked = judge.aspects.length > 0 && together !== undefined ? [together] : judge.aspects;
+  const kinds: [purpose: string, ...Kind][] = asked.map((about) => [`judge ${about}`, ...byMode[judge.mode]]);
   if (judge.overall) kinds.push(['judge overall', answers, TOKENS.judgeTemplate, 1, TOKENS.critique]);
   return judge.teachers.flatMap((teacher) =>
     kinds.map(([purpose, callsPerItem, template, texts, outputTokens]) => ({

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { JUDGE_MODES, MODE_NAMES } from '../../../judging/panel.ts';
 import { ASPECTS } from '../../../judging/question.ts';
 import { configName } from '../../data-spec.ts';
 import { datasetText, sourceText } from '../../recipe-context.ts';
@@ -33,11 +34,9 @@ const teachersSpec = z
       .optional()
       .describe('Id of a teacher that is asked where the reply of a judge cannot be read twice; its rows name it'),
     mode: z
-      .enum(['per_aspect', 'joint', 'pairwise', 'expected'])
+      .enum(MODE_NAMES)
       .default('per_aspect')
-      .describe(
-        'per_aspect: all answers of a prompt side by side, a call an aspect (UltraFeedback); joint: all aspects in one call, a quarter of the price, with halo effects; pairwise: two answers a call, which is better; expected: each answer alone, the rating expected from the log-probabilities of its digit (ActiveUltraFeedback)',
-      ),
+      .describe(MODE_NAMES.map((name) => `${name}: ${JUDGE_MODES[name].about}`).join('; ')),
     aspects: z
       .array(z.enum(ASPECTS))
       .default([...ASPECTS])

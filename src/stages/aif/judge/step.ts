@@ -1,3 +1,4 @@
+import { JUDGE_MODES } from '../../../judging/panel.ts';
 import { judgeFiles } from '../../../judging/templates.ts';
 import { configOf } from '../../data-spec.ts';
 import { jobStep, taskStep } from '../../programs.ts';
@@ -64,8 +65,7 @@ function teachersStep(recipe: RecipeContext, spec: AifTeachers, judge: TeachersJ
 function summaryOf(models: string, { mode, aspects, overall }: TeachersJudgeSpec): string {
   const what = [...aspects, ...(overall ? ['overall'] : [])].join(', ');
   if (mode === 'pairwise') return `${models} compares two answers at a time by ${what}`;
-  const how = { per_aspect: '', joint: ' at once', expected: ' by log-probabilities' }[mode];
-  return `${models} rates ${what}${how}`;
+  return `${models} rates ${what}${JUDGE_MODES[mode].how}`;
 }
 
 function rewardSteps(recipe: RecipeContext, { model, batchSize, maxLength }: RewardJudgeSpec): Step[] {
