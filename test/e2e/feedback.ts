@@ -141,7 +141,8 @@ export interface Made {
 export async function made(hubPlace: Place, id: string): Promise<Made> {
   const hub = await openLocalHub(join(hubPlace.home, 'hub'));
   const cache = await mkdtemp(join(tmpdir(), 'zephyr-made-'));
-  const inspected = await zephyr({ home: hubPlace.home }, 'inspect', id, '--json');
+  const { env: _, ...bare } = hubPlace;
+  const inspected = await zephyr(bare, 'inspect', id, '--json');
   assert.equal(inspected.code, 0, inspected.stderr);
   const { manifest } = JSON.parse(inspected.stdout) as { manifest: Manifest };
   const ref = parseRef(id);

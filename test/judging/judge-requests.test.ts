@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { callKey } from '../../src/calls/call.ts';
 import { type AnswerToJudge, type JudgeRequest, requestMaker } from '../../src/judging/judge-requests.ts';
+import { MODE_NAMES } from '../../src/judging/panel.ts';
 import { judgeFiles } from '../../src/judging/templates.ts';
 import type { TeachersConfig } from '../../src/stages/aif/judge/config.ts';
 import { callFields } from '../rig/task.ts';
 
 const FILES = join(import.meta.dirname, '../../scripts/train');
-const MODES = ['per_aspect', 'joint', 'pairwise', 'expected'] as const;
 const ASPECTS = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'];
 const CONFIG: TeachersConfig = {
   version: 3,
@@ -73,7 +73,7 @@ describe('The questions about a prompt', () => {
   });
 
   it('follow from seed and prompt alone, so that another run asks the same and another seed does not', async () => {
-    for (const mode of MODES) {
+    for (const mode of MODE_NAMES) {
       const again = keys(await requestsFor({ mode }));
       assert.deepEqual(keys(await requestsFor({ mode })), again);
       assert.deepEqual(new Set(keys(await requestsFor({ mode }, answers(4).reverse()))), new Set(again));
@@ -84,7 +84,7 @@ describe('The questions about a prompt', () => {
 
   it('find every template that they name, and the step lists just those', async () => {
     const there = new Set(readdirSync(join(FILES, 'templates')));
-    for (const mode of MODES) {
+    for (const mode of MODE_NAMES) {
       const requests = await requestsFor({ mode, overall: true });
       const named = requests.flatMap(({ instructions }) => instructions.id.split('+').map((name) => `templates/${name}.md`));
       assert.deepEqual([...new Set(named)].sort(), judgeFiles({ mode, aspects: ASPECTS, overall: true }).sort());
@@ -103,7 +103,7 @@ describe('The questions about a prompt', () => {
   });
 
   it('name no model and no id of an answer to the judge', async () => {
-    for (const mode of MODES)
+    for (const mode of MODE_NAMES)
       for (const { tries } of await requestsFor({ mode }))
         assert.ok(!JSON.stringify(tries[0]?.[0]?.messages).includes('p/'), mode);
   });

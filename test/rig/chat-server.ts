@@ -20,13 +20,17 @@ export interface Asked {
 
 /** What a scripted server does with a request; nothing set: it answers `echo: LAST MESSAGE`. */
 export interface Doing {
-  readonly text?: string | null;
+  /** or in parts, as some servers give it */
+  readonly text?: string | null | readonly object[];
   readonly refusal?: string;
   readonly finish?: string;
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   /** member `logprobs` of the choice, as it is */
   readonly logprobs?: unknown;
+  readonly usage?: unknown;
+  /** packs the bytes of the answer */
+  readonly pack?: (bytes: Buffer) => Buffer;
   /** sent as it is, in place of a chat completion */
   readonly rawBody?: string | Buffer;
   readonly delayMs?: number;
@@ -52,8 +56,24 @@ export interface Storing {
   readonly all?: boolean;
 }
 
-/** A server that speaks chat completions, does as it is told, counts, and keeps answers of requests that say `store`. */
-export async function startChatServer(script: (asked: Asked) => Doing = () => ({}), storing: Storing = {}): Promise<ChatServer> {
+/** What a scripted server speaks: scripts and tests see all of it as OpenAI's chat completions. */
+export interface Protocol {
+  /** what was asked, and the header `authorization` that it amounts to */
+  request(body: unknown, headers: IncomingMessage['headers']): { body: ChatBody; authorization: string | undefined };
+  answer(said: ReturnType<typeof completion>): unknown;
+}
+
+const OPENAI: Protocol = {
+  request: (body, { authorization }) => ({ body: body as ChatBody, authorization }),
+  answer: (said) => said,
+};
+
+/** A server that speaks chat completions, or another protocol, does as it is told, counts, and keeps answers of requests that say `store`. */
+export async function startChatServer(
+  script: (asked: Asked) => Doing = () => ({}),
+  storing: Storing = {},
+  protocol: Protocol = OPENAI,
+): Promise<ChatServer> {
   const asked: Asked[] = [];
   const billed = new Map<string, number>();
   const stored: (ReturnType<typeof completion> & { metadata: Readonly<Record<string, string>> })[] = [];
@@ -61,8 +81,8 @@ export async function startChatServer(script: (asked: Asked) => Doing = () => ({
   async function chat(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = JSON.parse(Buffer.concat(chunks).toString()) as ChatBody;
-    const entry = { path: request.url ?? '', headers: request.headers, body, number: asked.length + 1 };
+    const { body, authorization } = protocol.request(JSON.parse(Buffer.concat(chunks).toString()), request.headers);
+    const entry = { path: request.url ?? '', headers: { ...request.headers, authorization }, body, number: asked.length + 1 };
     asked.push(entry);
     const doing = script(entry);
     if (doing.trouble === 'stall') return;
@@ -76,15 +96,17 @@ export async function startChatServer(script: (asked: Asked) => Doing = () => ({
       billed.set(last, (billed.get(last) ?? 0) + 1);
       if (body.store === true) stored.push({ ...answer, metadata: body.metadata ?? {} });
     }
-    const text = doing.rawBody ?? JSON.stringify(status === 200 ? answer : { error: { message: `scripted ${status}` } });
+    const said = status === 200 ? protocol.answer(answer) : { error: { message: `scripted ${status}` } };
+    const bytes = Buffer.from(doing.rawBody ?? JSON.stringify(said));
+    const text = doing.pack === undefined ? bytes : doing.pack(bytes);
     response.writeHead(status, {
       'content-type': 'application/json',
       'x-request-id': `req-${entry.number}`,
       'content-length': String(Buffer.byteLength(text)),
       ...doing.headers,
     });
-    if (doing.trouble === 'cut-body') response.write(text.slice(0, 20), () => response.socket?.destroy());
-    else if (doing.trouble === 'stall-body') response.write(text.slice(0, 20));
+    if (doing.trouble === 'cut-body') response.write(text.subarray(0, 20), () => response.socket?.destroy());
+    else if (doing.trouble === 'stall-body') response.write(text.subarray(0, 20));
     else response.end(text);
   }
 
@@ -118,7 +140,7 @@ export async function startChatServer(script: (asked: Asked) => Doing = () => ({
   };
 }
 
-function completion(body: ChatBody, { text, refusal, finish, logprobs }: Doing, number: number) {
+function completion(body: ChatBody, { text, refusal, finish, logprobs, usage }: Doing, number: number) {
   return {
     id: `chatcmpl-${number}`,
     object: 'chat.completion',
@@ -136,6 +158,6 @@ function completion(body: ChatBody, { text, refusal, finish, logprobs }: Doing, 
         ...(logprobs === undefined ? {} : { logprobs }),
       },
     ],
-    usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 },
+    usage: usage ?? { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 },
   };
 }

@@ -1,4 +1,4 @@
-import { type Asked, type ChatServer, type Doing, startChatServer } from './chat-server.ts';
+import { type Asked, type ChatServer, type Doing, type Protocol, startChatServer } from './chat-server.ts';
 
 /** What a judge is asked has its answers under labels; all else is a question to the pool. */
 export const isJudging = ({ body }: Asked) => labelsIn(body.messages.at(-1)?.content ?? '').length > 0;
@@ -14,10 +14,14 @@ function labelsIn(question: string): string[] {
 }
 
 /** A server of pool and judge alike: each model has its own answer to a question, and judgements are whole. `script` may differ. */
-export function startJudgingServer(script: (asked: Asked) => Doing | undefined = () => undefined): Promise<ChatServer> {
-  return startChatServer((asked) => {
+export function startJudgingServer(
+  script: (asked: Asked) => Doing | undefined = () => undefined,
+  protocol?: Protocol,
+): Promise<ChatServer> {
+  const scripted = (asked: Asked) => {
     const { model, messages } = asked.body;
     const usual = isJudging(asked) ? judgement(asked) : `${model} says of it: ${messages.at(-1)?.content}`;
     return { text: usual, ...script(asked) };
-  });
+  };
+  return startChatServer(scripted, {}, protocol);
 }

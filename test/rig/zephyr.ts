@@ -27,6 +27,8 @@ export interface Place {
   /** ZEPHYR_HOME: Hub and job folders */
   readonly home: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** another program than that of this checkout */
+  readonly cli?: string;
 }
 
 /** A token that no file, log or argument may ever hold. */
@@ -48,7 +50,7 @@ export async function start(place: Place, args: readonly string[]): Promise<Star
   const cwd = await mkdtemp(join(tmpdir(), 'zephyr-cwd-'));
   const { PATH, HOME, LANG } = process.env;
   const env = { PATH, HOME, LANG, ZEPHYR_HOME: place.home, NO_COLOR: '1', HF_TOKEN: CANARY, ...place.env };
-  const child = spawn(process.execPath, [cli, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [place.cli ?? cli, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   const look = new Set<() => void>();

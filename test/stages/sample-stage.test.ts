@@ -1,36 +1,29 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { stringify } from 'yaml';
 import { minimalData } from '../recipe/minimal.ts';
-import { root } from '../rig/zephyr.ts';
+import { Extended } from '../rig/extended.ts';
 
 /** A zephyr with one stage more: its folder is copied, the registry gets its import and its entry, nothing else is changed. */
-function extended(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'zephyr-sample-'));
-  for (const name of ['configs', 'scripts', 'node_modules', 'package.json']) symlinkSync(join(root, name), join(folder, name));
-  cpSync(join(root, 'src'), join(folder, 'src'), { recursive: true });
-  cpSync(join(root, 'test/fixtures/sample-stage'), join(folder, 'src/stages/sample'), { recursive: true });
-  const registry = join(folder, 'src/stages/registry.ts');
-  const text = readFileSync(registry, 'utf8').replace(
-    /^import .*module\.ts';$/m,
-    "import { sample } from './sample/stage.ts';\n$&",
-  );
-  writeFileSync(registry, text.replace(/\];$/m, ', sample];'));
-  return folder;
+function extended(): Extended {
+  const copy = new Extended();
+  copy.copy('sample-stage', 'src/stages/sample');
+  copy.import('src/stages/registry.ts', 'sample', './sample/stage.ts');
+  copy.insert('src/stages/registry.ts', '];\n', ', sample');
+  return copy;
 }
 
 /** Teachers that cost what nobody has written down. */
 const PAID = 'teachers.paid={provider: openai, model: m}';
 
 describe('A stage that is added by one folder and one entry of the registry', () => {
-  const folder = extended();
-  after(() => rmSync(folder, { recursive: true, force: true }));
-  const home = join(folder, 'home');
-  mkdirSync(home);
+  const copy = extended();
+  after(() => copy.remove());
+  const { folder } = copy;
+  const { home } = copy.place;
 
   const zephyr = (...args: string[]) => {
     const env = { PATH: process.env.PATH, HOME: home, ZEPHYR_HOME: home, NO_COLOR: '1', OPENAI_API_KEY: 'sk-a-test' };

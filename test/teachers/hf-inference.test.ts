@@ -5,12 +5,12 @@ import { teacherContract } from '../contracts/teacher.ts';
 import { REQUEST, withTeacher } from '../contracts/teacher-rig.ts';
 
 const never = new AbortController().signal;
-teacherContract('huggingface', 'huggingface', openTeacher);
+const tested = { provider: 'huggingface', open: openTeacher } as const;
+teacherContract('huggingface', tested);
 
 test('huggingface: a 503 storm is one request a call, not one a millisecond', () =>
   withTeacher(
-    openTeacher,
-    'huggingface',
+    tested,
     {},
     () => ({ status: 503 }),
     async (teacher, server) => {
@@ -21,8 +21,7 @@ test('huggingface: a 503 storm is one request a call, not one a millisecond', ()
 
 test('huggingface: the model is named, never the address', () =>
   withTeacher(
-    openTeacher,
-    'huggingface',
+    tested,
     {},
     () => ({}),
     async (teacher, server) => {
@@ -34,8 +33,7 @@ test('huggingface: the model is named, never the address', () =>
 
 test("huggingface: an address together with a provider is the user's mistake", () =>
   withTeacher(
-    openTeacher,
-    'huggingface',
+    tested,
     { inferenceProvider: 'together' },
     () => ({}),
     async (teacher) => {
@@ -47,8 +45,7 @@ test("huggingface: an address together with a provider is the user's mistake", (
 
 test('huggingface: the message of an OpenAI-style error is kept', () =>
   withTeacher(
-    openTeacher,
-    'huggingface',
+    tested,
     {},
     () => ({ status: 400, rawBody: '{"error":{"message":"context too long"}}' }),
     async (teacher) => {

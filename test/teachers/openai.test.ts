@@ -6,12 +6,12 @@ import { teacherContract } from '../contracts/teacher.ts';
 import { REQUEST, withTeacher } from '../contracts/teacher-rig.ts';
 
 const never = new AbortController().signal;
-teacherContract('openai', 'openai', openTeacher);
+const tested = { provider: 'openai', open: openTeacher } as const;
+teacherContract('openai', tested);
 
 test('openai: the limit of a reply is sent under the name that the server knows', () =>
   withTeacher(
-    openTeacher,
-    'openai',
+    tested,
     { tokenLimit: 'max_completion_tokens' },
     () => ({}),
     async (teacher, server) => {

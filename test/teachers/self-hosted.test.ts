@@ -6,12 +6,12 @@ import { teacherContract } from '../contracts/teacher.ts';
 import { REQUEST, withTeacher } from '../contracts/teacher-rig.ts';
 
 const never = new AbortController().signal;
-teacherContract('self-hosted', 'self-hosted', openTeacher);
+const tested = { provider: 'self-hosted', open: openTeacher } as const;
+teacherContract('self-hosted', tested);
 
 test('self-hosted: no key is asked for, and none is sent', async () => {
   await withTeacher(
-    (spec) => openTeacher(spec, undefined),
-    'self-hosted',
+    { ...tested, open: (spec) => openTeacher(spec, undefined) },
     {},
     () => ({}),
     async (teacher, server) => {
@@ -29,8 +29,7 @@ test('self-hosted: an address is needed, in a recipe and in its failover', () =>
 
 test('self-hosted: no more connections are open than the recipe allows calls at once', () =>
   withTeacher(
-    openTeacher,
-    'self-hosted',
+    tested,
     { concurrency: 3 },
     () => ({ delayMs: 5 }),
     async (teacher, server) => {
