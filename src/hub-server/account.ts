@@ -37,7 +37,7 @@ export async function whoAmI(exchange: Exchange): Promise<void> {
   });
 }
 
-/** Asked before every upload of a README.md: whether its front matter is YAML. An error stops the client. */
+/** Checks whether the front matter of a README.md is YAML. Clients ask before they upload one, and stop at an error. */
 export async function validateYaml(exchange: Exchange): Promise<void> {
   const { content } = await readJson(exchange, z.object({ content: z.string() }));
   const front = /^---\r?\n(.*?)\r?\n?---\s*(?:\n|$)/s.exec(content.trimStart())?.[1];

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { type Exchange, HttpError } from './exchange.ts';
 
-/** Descriptions of uploads; the bytes themselves go other ways. */
+/** Bytes of a JSON body at most: it describes uploads, whose own bytes come by other routes. */
 const MAX_BYTES = 64 << 20;
 
 async function readBytes({ request }: Exchange): Promise<Buffer> {

@@ -6,9 +6,9 @@ const NEWLINE = 0x0a;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** A text longer than this goes to disk while it comes in; it can only be a file's base64. */
+/** The parser writes a text longer than this to disk while it comes in; only the base64 of a file is that long. */
 const SPILL_BYTES = 256 << 10;
-/** A line without its file contents, bytes. */
+/** Bytes of a line at most, without its file contents. */
 const MAX_LINE_BYTES = 16 << 20;
 
 /** One line of a commit's body. In its text a spilled content stands as `mark` and the index in `spilled`. */
@@ -62,7 +62,7 @@ class LineCutter {
     return this.#text === undefined ? this.#takeOutside(chunk, at) : { end: await this.#takeText(chunk, at) };
   }
 
-  /** The line that no line feed ends. */
+  /** Returns the last line, which no line feed ends. */
   end(): CommitLine | undefined {
     if (this.#text !== undefined) throw new HttpError(400, 'The body ends inside a text');
     return this.#lineBytes > 0 ? this.#cut() : undefined;
@@ -98,7 +98,7 @@ class LineCutter {
     return end.at + 1;
   }
 
-  /** A text that grows long goes to a file from its first byte on. */
+  /** Writes a text that has grown long to a file, from its first byte on. */
   async #hold(piece: Buffer): Promise<void> {
     if (this.#spill !== undefined) return await this.#spill.write(piece);
     this.#text?.push(piece);

@@ -43,7 +43,7 @@ export async function commitTo(exchange: Exchange, repo: Found, raw: string): Pr
     const message = [header.summary, header.description].filter((text) => text != null && text !== '').join('\n\n');
     const parent = header.parentCommit == null || header.parentCommit === '' ? {} : { parent: header.parentCommit };
     const outcome = await commit(exchange.store, { repo: repo.id, branch, ...parent, message, add, remove });
-    // a run has dropped checkpoints
+    // the commit of a run may have dropped checkpoints, whose space can be given back
     if (outcome.ok && remove.length > 0 && isRunBranch(branch)) await reclaim(exchange.store).catch(exchange.onFault);
     answer(exchange, repo, branch, outcome);
   } finally {
@@ -70,7 +70,7 @@ async function readOperations(
   return { header, add, remove };
 }
 
-/** The client was told which files are regular: a `file` is kept inside the commit. */
+/** An addition by its line. A `file` is kept inside the commit, since `preupload` told the client which files are regular. */
 function addition(
   { mark, spilled }: CommitLine,
   { path, content, encoding }: { path: string; content: string; encoding?: string | null | undefined },

@@ -20,7 +20,7 @@ export interface Exchange extends Served {
   /** As it came, not decoded: clients differ in whether they encode the slash of a branch. */
   readonly path: string;
   readonly query: URLSearchParams;
-  /** Told of what is no client's fault, and need not stop the request. */
+  /** Called with an error that no client caused and that need not stop the request. */
   readonly onFault: (error: unknown) => void;
 }
 
@@ -76,7 +76,7 @@ export function sendError(exchange: Exchange, error: HttpError): void {
     { error: error.message, ...error.body },
     {
       ...(error.code === undefined ? {} : { 'X-Error-Code': error.code }),
-      // a header takes Latin-1 without line ends
+      // HTTP allows only Latin-1 without line ends in a header
       'X-Error-Message': error.message.replaceAll(/[^\x20-\x7e]/g, '?'),
       ...error.headers,
     },

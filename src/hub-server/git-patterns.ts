@@ -14,7 +14,7 @@ export function ignoredBy(text: string): (path: string) => boolean {
   };
   return (path) => {
     const parts = path.split('/');
-    // below a folder that is left out nothing can be taken back
+    // git does not look into a folder that is left out, so no later line can bring back a file of it
     return parts.some((_, i) => says(parts.slice(0, i + 1).join('/'), i < parts.length - 1));
   };
 }

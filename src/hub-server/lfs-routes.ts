@@ -7,7 +7,7 @@ import { readJson } from './body.ts';
 import { type Exchange, HttpError, sendJson } from './exchange.ts';
 import { type Permission, signedQuery } from './signature.ts';
 
-/** Bytes of a part, and above which size a file comes in parts: the JavaScript client holds what it sends in memory. */
+/** Bytes of a part. A larger file comes in parts, since the JavaScript client holds in memory what it sends at once. */
 export const PART_BYTES = 64 << 20;
 
 const EXPIRES_S = 24 * 3600;
@@ -23,7 +23,7 @@ export async function batch(exchange: Exchange): Promise<void> {
   const inParts = transfers?.includes('multipart') ?? false;
   const answers = await Promise.all(
     objects.map(async ({ oid, size }) => {
-      // a client that is told that it is here relies on it until the commit
+      // the client hears that the file is stored and relies on it until it commits, so no `prune` may delete it
       await want(exchange.store, oid);
       if (await hasLarge(exchange.store, { sha256: oid, size })) return { oid, size };
       return {

@@ -10,7 +10,7 @@ import { type Exchange, HttpError, sendJson, sendNothing } from './exchange.ts';
 import { PART_BYTES } from './lfs-routes.ts';
 import { checkedPermission, type Permission } from './signature.ts';
 
-/** The bytes of a large file, at an address that `batch` gave out. Nothing is stored whose hash is not the promised one. */
+/** Takes the bytes of a large file at an address that `batch` gave out, and refuses them if their hash is not the promised one. */
 export async function upload(exchange: Exchange): Promise<void> {
   const permission = checkedPermission(exchange.secret, exchange.query, Date.now() / 1000);
   const isPut = exchange.request.method === 'PUT';
@@ -67,7 +67,7 @@ async function receivePart(exchange: Exchange, permission: Permission): Promise<
 async function complete(exchange: Exchange, permission: Permission): Promise<void> {
   const { sha256, size } = permission;
   const temporary = partsFile(exchange, permission);
-  // asked again because the first answer was lost
+  // the client asks again because it lost the first answer
   if (!(await hasLarge(exchange.store, permission))) {
     const found = await stat(temporary).catch(() => undefined);
     if (found?.size !== size) throw new HttpError(400, `Expected parts of ${size} bytes, ${found?.size ?? 0} came`);

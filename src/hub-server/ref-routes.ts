@@ -44,7 +44,7 @@ export async function createBranch(exchange: Exchange, repo: Found, raw: string)
   sendNothing(exchange, 201);
 }
 
-/** What a branch begins with that shares nothing with the others. */
+/** Makes the first commit of a branch that shares no history with the others. */
 async function emptyCommit({ store }: Exchange, { folder }: Found): Promise<string> {
   const touched = new Set<string>();
   const tree = await writeTree(store, folder, new Map(), touched);
@@ -62,7 +62,7 @@ export async function deleteBranch(exchange: Exchange, repo: Found, raw: string)
   sendNothing(exchange, 204);
 }
 
-/** The address names the tag's target, the body its name. */
+/** Creates a tag: the address names its target, the body its name. */
 export async function createTag(exchange: Exchange, repo: Found, raw: string): Promise<void> {
   const { commit } = await splitRevision(repo, raw);
   const { tag } = await readJson(exchange, z.object({ tag: z.string() }));
@@ -112,7 +112,7 @@ export async function commits(exchange: Exchange, repo: Found, raw: string): Pro
   sendJson(exchange, 200, shown, headers);
 }
 
-/** Puts one commit without history in a branch's place. What tags and other branches name stays. */
+/** Replaces a branch by one commit without history. The commits that tags and other branches name stay. */
 export async function squash(exchange: Exchange, repo: Found, raw: string): Promise<void> {
   const branch = decodeSegments(raw).join('/');
   const head = await readRef(repo.folder, 'heads', branch);

@@ -17,7 +17,7 @@ const named = z.looseObject({ name: z.string(), organization: z.string().nullish
 const visibility = z.enum(['public', 'private', 'protected']).nullish();
 const seen = z.object({ visibility, private: z.boolean().nullish() });
 
-/** Models at the root, datasets below `datasets/`. */
+/** The page of a repo: models lie at the root, datasets below `datasets/`. */
 export function webPath({ type, name }: RepoId): string {
   return type === 'model' ? name : `${type}s/${name}`;
 }
@@ -30,7 +30,7 @@ function repoOf(exchange: Exchange, { name, organization, type }: z.infer<typeof
   return { type: type ?? 'model', name: full };
 }
 
-/** Private unless asked otherwise: clients that say nothing rely on it. */
+/** A repo is private unless the client asks otherwise: clients that say nothing rely on it. */
 function visibilityOf(asked: z.infer<typeof seen>): 'private' | 'public' {
   if (asked.visibility === 'protected') throw new HttpError(501, 'This Hub has private and public repos, and no protected ones');
   return asked.visibility === 'public' || (asked.visibility == null && asked.private === false) ? 'public' : 'private';
@@ -51,7 +51,7 @@ function firstFiles({ license, files }: z.infer<typeof creation>): Map<string, U
   return first;
 }
 
-/** What cannot be done is refused by name, so that no client believes that it was done. */
+/** Refuses by name each setting that this Hub does not have, so that no client believes it was set. */
 function refuseOthers(asked: object, shape: z.ZodObject, what: string): void {
   const others = Object.entries(asked).filter(([key, value]) => value != null && !(key in shape.shape));
   if (others.length > 0) throw new HttpError(501, `This Hub has no ${others.map(([key]) => `"${key}"`).join(', ')} in ${what}`);
@@ -65,7 +65,7 @@ export async function create(exchange: Exchange): Promise<void> {
   const url = `${exchange.origin}/${webPath(id)}`;
   if (outcome === 'bad-name') throw new HttpError(400, `Invalid repo name "${id.name}"`);
   if (outcome === 'bad-path') throw new HttpError(422, 'The path of a first file cannot stand in a repo');
-  // a client that does not mind reads the address in this very answer
+  // a client that allows an existing repo reads its address in this answer
   if (outcome === 'exists')
     throw new HttpError(409, 'You already created this repo', { body: { url, name: id.name, id: id.name } });
   sendJson(exchange, 200, { url, name: id.name, id: id.name });
@@ -110,7 +110,7 @@ function sortKey(name: string): string {
 /** Repos on a page. */
 const LISTED = 1000;
 
-/** What a list is asked for and no repo here has, or not in a way that it could be found by. */
+/** Filters of the Hub by which no repo of this one can be found: with one of them the list is empty. */
 const UNKNOWN = [
   'filter',
   'pipeline_tag',
@@ -143,7 +143,7 @@ interface Page {
   readonly last: string | undefined;
 }
 
-/** By namespace, then by name, as `listRepos` sorts. */
+/** The order of `listRepos`: by namespace, then by name. */
 async function byName({ store, query }: Exchange, ids: readonly RepoId[], limit: number): Promise<Page> {
   const after = Buffer.from(query.get('cursor') ?? '', 'base64url').toString('utf8');
   const left = after === '' ? ids : ids.filter(({ name }) => sortKey(name) > sortKey(after));
@@ -152,7 +152,7 @@ async function byName({ store, query }: Exchange, ids: readonly RepoId[], limit:
   return { shown: infos, last: left.length > limit ? shown.at(-1)?.name : undefined };
 }
 
-/** The newest first, unless the direction is 1: all repos are looked at. */
+/** Sorts by a time, the newest first unless the direction is 1, for which the server has to read all repos. */
 async function byTime(
   { store, query }: Exchange,
   ids: readonly RepoId[],
@@ -191,7 +191,7 @@ export function pointerBytes(size: number): number {
   return 125 + String(size).length;
 }
 
-/** Orders that differ from that of names; this Hub counts no likes and downloads, by which all are equal. */
+/** Orders that differ from that of names. This Hub counts no likes and no downloads, so by these all repos are equal. */
 const TIMES = ['lastModified', 'createdAt'] as const;
 
 async function summary({ id, record, folder }: Found, commit: string): Promise<Record<string, unknown>> {

@@ -33,7 +33,7 @@ export async function resolve(exchange: Exchange, repo: Found, raw: string, asPo
   if (range === 'outside' && bytes.size > 0)
     return sendNothing(exchange, 416, { ...headers, 'Content-Range': `bytes */${bytes.size}` });
   if (bytes.size === 0) {
-    // the textbook's 416 for a range of an empty file breaks the JavaScript client
+    // HTTP has 416 for a range of an empty file, but the JavaScript client fails at it
     return sendNothing(exchange, 200, { ...headers, 'Content-Length': '0', 'Content-Range': 'bytes */0' });
   }
   const { start, end } = range === undefined || range === 'outside' ? { start: 0, end: bytes.size - 1 } : range;
@@ -47,14 +47,14 @@ interface AskedFile {
   readonly commit: string;
   readonly path: string;
   readonly asPointer: boolean;
-  /** of the answer, be it an error */
+  /** headers of the answer, which an error answer has as well */
   readonly headers: Record<string, string>;
 }
 
 async function open({ store }: Exchange, repo: Found, { commit, path, asPointer, headers }: AskedFile): Promise<Bytes> {
   const tree = (await readCommit(repo.folder, commit))?.tree ?? '';
   const entry = await findEntry(store, repo.folder, tree, path);
-  // with the commit in the headers Python remembers that the file is not there
+  // the Python client reads the commit from the headers and remembers in its cache that the file is not there
   if (entry?.kind !== 'file') throw new HttpError(404, `Entry not found: ${path}`, { code: 'EntryNotFound', headers });
   if (entry.lfs !== undefined && !asPointer) {
     const { sha256 } = entry.lfs;

@@ -42,7 +42,7 @@ const OF_REPO: Readonly<Record<string, RepoRoute>> = {
   'PUT settings': settings,
 };
 
-/** A repo, or a file of one, that is named without a namespace: no repo here is. */
+/** An address that names a repo, or a file of one, without a namespace, which every repo here has. */
 const NAMELESS = /^\/(?:api\/(?:models|datasets)\/[^/]+$|(?:datasets\/)?[^/]+(?:\/(?:resolve|raw)\/|\.git\/info\/lfs\/))/;
 
 /** Addresses that are their own permission, or that clients ask without a token. */
@@ -74,7 +74,7 @@ export async function route(exchange: Exchange): Promise<void> {
   throw new HttpError(501, `This Hub has no ${method} ${path}`);
 }
 
-/** What is asked of a repo under `/api`: its type, its name, a word and what is behind that. */
+/** Answers a request for a repo under `/api`: its type, its name, a word and the rest of the address. */
 async function routeRepo(exchange: Exchange, method: string, asked: readonly string[]): Promise<void> {
   const [, type = '', name = '', word = '', rest = ''] = asked;
   const find = () => findRepo(exchange.store, type, decodeSegments(name).join('/'));
@@ -86,7 +86,7 @@ async function routeRepo(exchange: Exchange, method: string, asked: readonly str
   throw new HttpError(501, `This Hub has no ${method} ${word} of a repo`);
 }
 
-/** What is asked outside of `/api`: the LFS protocol and files; `false` where it is neither. */
+/** Answers a request outside of `/api`, for the LFS protocol or a file; `false` where it is for neither. */
 async function routeFile(exchange: Exchange, method: string): Promise<boolean> {
   const { path } = exchange;
   const find = (type: string | undefined, name = '') => findRepo(exchange.store, type ?? 'model', decodeSegments(name).join('/'));

@@ -11,7 +11,7 @@ interface HubServerOptions extends Omit<Served, 'user'> {
   readonly port?: number;
   /** Default `local`. */
   readonly user?: string;
-  /** Told of what is no client's fault; the client is told that it happened. */
+  /** Called with an error that no client caused; the client hears only that there was one. */
   readonly onFault?: (error: unknown) => void;
 }
 
@@ -38,7 +38,7 @@ export async function startHubServer({
   const server = createServer((request, response) => {
     void answer(served, request, response, onFault);
   });
-  // an upload may take hours; signatures and checks bound it, not the clock
+  // Node would end a request after five minutes, and an upload may take hours: its signature and its length bound it
   server.requestTimeout = 0;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen(port, '127.0.0.1');
@@ -86,7 +86,7 @@ async function answer(
     expectToken(exchange);
     await route(exchange);
   } catch (error) {
-    // that is no fault, and the client hears nothing any more
+    // the client has gone away: that is no fault, and the server can answer no more
     if (isGone(exchange, error)) return void response.destroy();
     if (!(error instanceof HttpError)) onFault(error);
     if (response.headersSent) response.destroy();

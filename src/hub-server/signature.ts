@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** What an upload address allows. Clients send no token with an upload: the address itself is the permission. */
+/** The permission that an upload address carries. Clients send no token with an upload, so the address itself must prove it. */
 export interface Permission {
   readonly kind: 'whole' | 'part' | 'complete';
   readonly sha256: string;

@@ -6,7 +6,7 @@ import { type Exchange, HttpError, nextPage, sendJson } from './exchange.ts';
 import { pointerBytes } from './repo-routes.ts';
 import { type Found, splitRevision } from './revision.ts';
 
-/** The Hub's own pages. With the last commit of each entry a page costs more. */
+/** Entries of a page, as on the Hub: fewer where a client asks for the last commit of each entry, which costs more. */
 const PAGE = 1000;
 const EXPANDED_PAGE = 50;
 
@@ -28,7 +28,7 @@ export async function tree(exchange: Exchange, repo: Found, raw: string): Promis
   sendJson(exchange, 200, await describe({ exchange, repo, commit }, shown, expand), link);
 }
 
-/** Paths that are not there are left out. */
+/** Describes the paths that a client names, without those that are not there. */
 export async function pathsInfo(exchange: Exchange, repo: Found, raw: string): Promise<void> {
   const { commit } = await splitRevision(repo, raw);
   const { paths, expand } = await readPaths(exchange);

@@ -13,7 +13,7 @@ import { linkOrCopy, replaceFile } from './snapshot.ts';
 import { Meter, runBounded, type TransferOptions } from './transfer.ts';
 import { sweepFolder } from './upload-record.ts';
 
-/** What came for a snapshot that never got whole is kept for a week. */
+/** Milliseconds for which the files of an unfinished snapshot are kept: a week. */
 const KEPT_MS = 7 * 24 * 3600 * 1000;
 
 /**
@@ -37,7 +37,7 @@ export async function downloadFiles(
   } finally {
     for (const file of files) await file.close();
   }
-  // the snapshot is whole: what was kept for one that is not is of no use any more
+  // the snapshot is whole, so the files kept for an unfinished one are of no use
   if (remote.downloads !== undefined) {
     for (const { entry } of plan.files) await rm(join(remote.downloads, etagOf(entry)), { force: true });
   }
@@ -59,7 +59,7 @@ class FileDownload {
     this.#open = planned.ranges.length;
   }
 
-  /** What is to be done for it, in order, as far as order matters. */
+  /** The jobs that bring the file, in the order that they need. */
   jobs(): ((signal: AbortSignal) => Promise<void>)[] {
     const { copy, ranges } = this.planned;
     if (copy !== undefined) return [(signal) => this.#take(copy, signal)];
@@ -82,7 +82,7 @@ class FileDownload {
     return join(this.planned.blobs, etagOf(this.planned.entry));
   }
 
-  /** A copy that is here; one whose bytes are not the listing's is fetched after all. */
+  /** Takes the copy on this disk, and fetches the file after all if the hash of the copy is wrong. */
   async #take(copy: string, signal: AbortSignal): Promise<void> {
     const { entry } = this.planned;
     const known = await hashFile(copy, entry.size, signal);
@@ -117,10 +117,10 @@ class FileDownload {
     if (!isThere) throw differs(this.#ref, path, `${size} bytes`, 'no bytes on the Hub');
   }
 
-  /** What does not have the listing's hash is asked for once more, whole, before the Hub's copy is called damaged. */
+  /** Fetches a file with a wrong hash once more, whole, before it calls the Hub's copy damaged. */
   async #finish(part: PartFile, signal: AbortSignal): Promise<void> {
     const { entry } = this.planned;
-    // a server that knows no ranges has left some of them out
+    // the server does not answer ranges, so some of them are missing
     if (part.ranges.length > 1 && !part.isWhole) await this.#again(part, signal, false);
     let got = await this.#hash(part, signal);
     if (mismatch(entry, got) !== undefined) {

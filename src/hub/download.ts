@@ -10,7 +10,7 @@ export interface Download {
   readonly address: string;
   readonly action: string;
   readonly part: PartFile;
-  /** Asks anew what a cache on the way may hold. */
+  /** Has caches on the way ask the server again. */
   readonly isFresh: boolean;
   readonly isNoEntry: (response: Response) => boolean;
   /** Called with the bytes that came; negative where what was there has to come once more. */
@@ -43,7 +43,7 @@ export async function fetchRange(
       });
     } catch (error) {
       if (!(error instanceof AwayError)) throw error;
-      // what comes once more after a restart is no progress
+      // bytes that come a second time after a restart are no progress
       const advanced = range.done > Math.max(before, furthest);
       furthest = Math.max(furthest, range.done);
       throw advanced ? new AwayError(error.why, error.kind, { ...error, advanced, cause: error }) : error;
@@ -58,7 +58,7 @@ function requestFor(remote: Remote, what: Download, range: FileRange, signal: Ab
   const isSplit = part.ranges.length > 1;
   const headers: Record<string, string> = {
     ...authorization(remote),
-    // a range of compressed bytes is of no use
+    // a range of a compressed body would not be a range of the file
     'Accept-Encoding': 'identity',
     ...(isSplit ? { Range: `bytes=${from}-${range.end - 1}` } : from > 0 ? { Range: `bytes=${from}-` } : {}),
     ...((isSplit || from > 0) && part.tag !== undefined ? { 'If-Range': part.tag } : {}),

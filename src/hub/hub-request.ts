@@ -7,16 +7,16 @@ import { AwayError, HubAwayError, type Limit, type RetryPolicy } from './retry-p
 export interface Remote {
   /** without a slash at the end */
   readonly url: string;
-  /** none: only what everybody may read */
+  /** undefined: the client reads only what is public */
   readonly token: string | undefined;
   /** Sends one request and repeats it while the Hub is away. The answer is read whole, so not for large files. */
   readonly fetch: typeof fetch;
   /** Sends it once. */
   readonly plain: typeof fetch;
   readonly retries: RetryPolicy;
-  /** The folder for records of what was sent of large files; none: an upload that is killed begins anew. */
+  /** The folder for records of unfinished uploads; undefined: a killed upload begins anew. */
   readonly uploads: string | undefined;
-  /** The folder for files that are not whole yet, or whose snapshot is not; none: they lie beside the files of the snapshot. */
+  /** The folder for files of unfinished snapshots; undefined: they lie beside the files of the snapshot. */
   readonly downloads: string | undefined;
   /** bytes of a range of a file; a file of at least two is asked for in ranges, several at once */
   readonly rangeBytes: number;
@@ -93,7 +93,7 @@ function streamed(init: RequestInit | undefined, count: (bytes: number) => void)
     }),
   );
   const headers = new Headers(init.headers);
-  // a store that takes signed addresses wants to know the length beforehand
+  // a store behind signed addresses refuses an upload that does not say its length beforehand
   headers.set('Content-Length', String(body.size));
   return { body: counted, headers, duplex: 'half' } as RequestInit;
 }

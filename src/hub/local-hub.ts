@@ -47,7 +47,7 @@ export function localHub(store: Store): Hub {
     resolve: async (ref) => {
       if ((await readRepo(store, ref)) === undefined) return undefined;
       const at = repoFolder(store, ref);
-      // a commit of another Hub names what was pulled of it
+      // the commit may be that of another Hub: a tag names what was pulled from there
       return (await resolveRevision(at, ref.revision)) ?? (await resolveRevision(at, pulledTag(ref.revision)));
     },
     tree: async (ref) => (await filesOf(store, ref)).map(({ path, size, lfs }) => ({ path, size, sha256: lfs?.sha256 })),
@@ -142,7 +142,7 @@ async function bytesOf({ add }: CommitRequest): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
-/** What is not there need not be removed. */
+/** Leaves out paths to remove that the commit does not have. */
 async function present(store: Store, { repo, parent }: CommitRequest, paths: readonly string[]): Promise<string[]> {
   const at = repoFolder(store, repo);
   const tree = (await readCommit(at, parent))?.tree;

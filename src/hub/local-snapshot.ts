@@ -51,7 +51,7 @@ async function layOne(at: At, entry: StoredEntry, blob: string): Promise<string>
   }
   const stored = await checkedLarge(at, entry);
   if (!(await sameFile(stored, blob))) await replaceFile(blob, (draft) => linkOrCopy(stored, draft, at.signal));
-  // a copy made on the way may be wrong where the stored file is right
+  // an earlier copy may be damaged although the stored file is whole
   if (!(await sameFile(stored, blob))) await expectHash(at, entry, blob);
   return entry.lfs.sha256;
 }

@@ -30,7 +30,7 @@ export class PartFile {
   readonly size: number;
   /** What the server called the bytes that are there. */
   tag: string | undefined;
-  /** Whether the server answers ranges, as far as is known. */
+  /** False once the server has answered a range with the whole file. */
   isSplittable = true;
   ranges: FileRange[];
   readonly #file: FileHandle;

@@ -20,18 +20,18 @@ export interface PullRequest {
   readonly as: RepoId;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
-  /** Told what is about to come. */
+  /** Called with what the pull is about to fetch. */
   readonly begins: (pull: {
     readonly commit: string;
     readonly files: number;
     readonly bytes: number;
     readonly left: readonly RemoteEntry[];
   }) => void;
-  /** of the fetching */
+  /** Progress of the download, and the signal that stops it. */
   readonly transfer?: TransferOptions;
 }
 
-/** Bytes of a disk that are left to others. */
+/** Bytes of the disk that a pull leaves free for other programs. */
 const RESERVE = 64 * 2 ** 20;
 
 /**
@@ -128,7 +128,7 @@ async function isEmpty(to: Hub, repo: RepoId, branch: string): Promise<boolean> 
   return commit === undefined || (await to.tree({ ...repo, commit })).length === 0;
 }
 
-/** What somebody has made or imported is not replaced by what is pulled. */
+/** Refuses a pull that would replace an artifact that the user has made or imported. */
 async function expectPulled(to: Hub, repo: RepoId, branch: string): Promise<void> {
   const refs = await to.refs(repo);
   const head = refs?.branches[branch];
@@ -150,7 +150,7 @@ async function isHeld(to: Hub, ref: ArtifactRef, kept: readonly RemoteEntry[]): 
   return tree.size === kept.length && kept.every(isSame);
 }
 
-/** What the store has already, of another revision say, need not come again; it is hashed like everything else. */
+/** Links files that the store already holds, for instance of another revision, so that they are hashed but not fetched. */
 async function seed(store: Store, kept: readonly RemoteEntry[], blobs: string): Promise<void> {
   for (const { sha256, size } of kept) {
     if (sha256 === undefined) continue;

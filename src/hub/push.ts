@@ -16,10 +16,10 @@ export interface PushRequest {
   readonly as: RepoId;
   /** A folder for links to the files, on the disk of the embedded Hub. */
   readonly scratch: string;
-  /** What is there and is not ours is replaced. */
+  /** Whether the push may replace files that zephyr did not put there. */
   readonly replaces: boolean;
   readonly begins: (files: number, bytes: number) => void;
-  /** of the sending */
+  /** Progress of the upload, and the signal that stops it. */
   readonly transfer?: TransferOptions;
 }
 
@@ -45,7 +45,7 @@ export async function push({
   const made = await readManifest(from, ref);
   const there = (await to.tree({ ...as, commit: parent })).filter(({ path }) => path !== '.gitattributes');
   const { holds, others } = await outputAt(to, { ...as, commit: parent });
-  // a card alone is what the page that creates a repo may lay into it
+  // a lone README.md may come from the web page that created the repo, so the push may replace it
   const isOurs = holds !== 'other files' || others.every((path) => path === 'README.md');
   if (!isOurs && !replaces && !(await isSame(to, { ...as, commit: parent }, files))) {
     throw new ZephyrError(
@@ -79,7 +79,7 @@ export async function push({
   return { ref: { ...as, commit }, isNew: commit !== parent };
 }
 
-/** A push that landed and whose end was never seen. */
+/** Whether the branch holds these very files: an earlier push landed, and its process did not see it end. */
 async function isSame(
   to: Hub,
   ref: ArtifactRef,

@@ -83,7 +83,7 @@ async function sendCommit(
     throw explain(remote, action, error);
   });
   if (outcome.ok) return outcome;
-  // a proxy may have sent a commit that landed once more, and then a 412 is the answer to that
+  // a proxy may have sent the commit twice: the first landed, and the 412 answers the second
   const landed = await ownCommit(remote, action, request, mark);
   return landed === undefined ? outcome : { ok: true, commit: landed };
 }

@@ -31,7 +31,7 @@ export async function readRemote(remote: Remote, ref: ArtifactRef, path: string)
     });
   const once = () => remote.retries.insist(attempt, { isExchange: true });
   try {
-    // a proxy may have spoilt what the Hub has right
+    // a proxy may have damaged the bytes on the way, so the file is asked for once more
     const first = await once();
     const got = first?.wrong === undefined ? first : await once();
     if (got?.wrong !== undefined) throw differs(ref, path, got.wrong.expected, got.wrong.actual);
@@ -48,7 +48,7 @@ interface Got {
 
 async function unlikeTag(bytes: Uint8Array, response: Response): Promise<Got['wrong']> {
   const etag = /^"([0-9a-f]{40}|[0-9a-f]{64})"$/.exec(response.headers.get('ETag') ?? '')?.[1];
-  // the tag of a store that the Hub redirects to is a hash of something else
+  // only the Hub names files by their hash: the ETag of a store that it redirects to is another one
   if (etag === undefined || response.redirected) return undefined;
   const { git, sha256 } = await hashesOf([bytes], bytes.length);
   const actual = etag.length === 40 ? git : sha256;

@@ -17,7 +17,7 @@ import { explainStop, type TransferOptions } from './transfer.ts';
 export interface RemoteHubOptions extends RetryPolicyOptions {
   /** Address of the Hub, for instance that of a `zephyr hub serve`. */
   readonly url: string;
-  /** none: only what everybody may read */
+  /** undefined: the client reads only what is public */
   readonly token: string | undefined;
   readonly fetch?: typeof fetch;
   /** A folder for what is known of unfinished uploads, so that another process goes on with them. */
@@ -82,7 +82,7 @@ export class RemoteHub implements Hub {
   }
 
   async createRepo(repo: RepoId): Promise<'created' | 'exists'> {
-    // without first files, where a Hub can do that: as in the embedded one
+    // the first commit is empty where the Hub allows it, as in the embedded Hub
     return await this.#creating(`create "${formatRepo(repo)}"`, () =>
       createRepo({ ...this.#common, repo: repoOf(repo), visibility: 'private', files: [] }),
     );
@@ -107,7 +107,7 @@ export class RemoteHub implements Hub {
   async resolve({ revision, ...repo }: FloatingRef): Promise<string | undefined> {
     const known = await this.refs(repo);
     const named = known?.branches[revision] ?? known?.tags[revision];
-    // branches and tags are all listed
+    // the answer lists all branches and tags, so only a commit can be missing there
     if (known === undefined || named !== undefined || !/^(refs\/.+|[0-9a-f]{7,40})$/.test(revision)) return named;
     const action = `read "${formatRepo(repo)}"`;
     const path = `${apiPath(repo)}/revision/${encodeURIComponent(revision)}`;
@@ -165,7 +165,7 @@ export class RemoteHub implements Hub {
   }
 
   async moveTag(repo: RepoId, tag: string, commit: string): Promise<void> {
-    // a tag that is not there: the answer to a first try was lost
+    // the tag is gone already if an earlier try deleted it and its answer was lost
     await this.#delete(`move tag "${tag}" of "${formatRepo(repo)}"`, `${apiPath(repo)}/tag/${encodeURIComponent(tag)}`);
     await this.createTag(repo, tag, commit);
   }
@@ -190,7 +190,7 @@ export class RemoteHub implements Hub {
 
   async commit(request: CommitRequest, options: TransferOptions = {}): Promise<CommitOutcome> {
     try {
-      // asked first: what is to be removed is read at the parent, which may be gone with its branch
+      // asks for the head first: the files to remove are read at the parent, which may be gone with its branch
       return await commitRemotely(this.#remote, request, await this.#removals(request), options);
     } catch (error) {
       throw explainStop(this.name, error);
@@ -262,7 +262,7 @@ interface WhoAmI {
   readonly orgs?: readonly { readonly name: string }[];
 }
 
-/** Without the commit, which the client library would not know what to do with. */
+/** The repo without the commit, which the client library does not accept in a repo. */
 function repoOf({ type, name }: RepoId): RepoId {
   return { type, name };
 }

@@ -24,7 +24,7 @@ const TOLD_AT: readonly number[] = [5, 20, 60];
 const HANGS_S = 10;
 /** Milliseconds that an exchange with a Hub that answers may take after its caller has stopped it: a commit can still land. */
 const GRACE_MS = 3000;
-/** The same for a Hub that did not answer before either. */
+/** The same for a Hub that did not answer the request before. */
 const SHORT_GRACE_MS = 1000;
 
 /** Half a second, doubled with each try, at most half a minute, and spread by a fifth so that not all come back at once. */
@@ -196,7 +196,7 @@ export class RetryPolicy {
     return this.#known ? MOST_TRIES : STRANGER_TRIES;
   }
 
-  /** Says it once for all requests that wait, and ever less often. */
+  /** Tells the user of the wait, once for all requests that wait, and less and less often. */
   #tell(trouble: Trouble): void {
     const seconds = this.#seconds(trouble);
     const isDue = trouble.why !== '' || seconds >= HANGS_S;
@@ -254,7 +254,7 @@ export class RetryPolicy {
     try {
       return await work(own.signal, alive);
     } catch (error) {
-      // why it was ended says more than that it was
+      // the reason of the abort says more than the abort error
       throw own.signal.aborted ? own.signal.reason : error;
     } finally {
       clearTimeout(timer);

@@ -19,7 +19,7 @@ export interface LargeFile {
   readonly blob: Blob;
   readonly oid: string;
   readonly records: UploadRecords;
-  /** How it goes there: not at all where the Hub holds it, as a whole, or in parts of which some may be there. */
+  /** How the client sends it: not at all where the Hub holds it, whole, or in parts, some of which the Hub may hold. */
   readonly way: UploadWay;
 }
 
@@ -128,7 +128,7 @@ async function largeOnes(
   return large;
 }
 
-/** How each large file goes: by what an earlier process has kept of its upload, else as the Hub says. */
+/** How to send each large file: as the record of an earlier process says, else as the Hub answers. */
 async function waysOf(
   remote: Remote,
   repo: RepoId,
@@ -158,8 +158,8 @@ const batchAnswer = z.object({
 });
 
 /**
- * Asks the Hub how files are to go to it (github.com/git-lfs/git-lfs, docs/api/batch.md, with the Hub's own `multipart`
- * transfer), whatever was known of that.
+ * Asks the Hub how to send files to it (github.com/git-lfs/git-lfs, docs/api/batch.md, with the Hub's own `multipart`
+ * transfer), without the records of earlier processes.
  */
 export async function askWays(
   remote: Remote,
@@ -184,7 +184,7 @@ export async function askWays(
 
 type LfsBatchObject = z.infer<typeof batchAnswer>['objects'][number];
 
-/** Without actions the Hub holds the file. */
+/** Reads the way from the answer for one file: without actions, the Hub holds the file already. */
 function wayOf({ oid, blob }: Omit<LargeFile, 'way'>, action: string, answer: LfsBatchObject | undefined): UploadWay {
   if (answer?.error !== undefined)
     throw new ZephyrError(`Cannot ${action}: ${answer.error.message.replace(/\.+$/, '')}`, { exit: 'preflight' });
@@ -197,7 +197,7 @@ function wayOf({ oid, blob }: Omit<LargeFile, 'way'>, action: string, answer: Lf
   return { kind: 'parts', record: { oid, size: blob.size, chunk: Number(chunk), href: upload.href, parts, done: {} } };
 }
 
-/** For messages. */
+/** Completes "Cannot ..." in a message. */
 export function actionOf(repo: RepoId, files: readonly { readonly path: string }[]): string {
   const [first] = files;
   const more = files.length > 1 ? ` and ${files.length - 1} more` : '';

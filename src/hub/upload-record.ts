@@ -19,7 +19,7 @@ const uploadRecord = z.object({
 });
 export type UploadRecord = z.infer<typeof uploadRecord>;
 
-/** Signed addresses live a day at most, whatever the Hub: an older record is of no use. */
+/** Milliseconds after which a record is of no use: every Hub lets signed addresses expire within a day. */
 const KEPT_MS = 24 * 3600 * 1000;
 
 /**
@@ -28,7 +28,7 @@ const KEPT_MS = 24 * 3600 * 1000;
  */
 export class UploadRecords {
   readonly #path: string | undefined;
-  /** Writes of the record follow one another: an older state never replaces a newer one. */
+  /** The last write of the record, which the next one waits for, so that an older state never replaces a newer one. */
   #writing: Promise<void> = Promise.resolve();
 
   constructor(folder: string | undefined, hub: string, repo: string, oid: string) {

@@ -58,7 +58,7 @@ export async function uploadLarge(remote: Remote, plan: UploadPlan, meter: Meter
 /** One large file on its way to a remote Hub. */
 class FileUpload {
   readonly file: LargeFile;
-  /** Why its addresses are of no use any more. */
+  /** The refusal of one of its addresses, after which the upload needs new ones. */
   refusal: AddressError | undefined;
   readonly #remote: Remote;
   readonly #repo: RepoId;
@@ -69,7 +69,7 @@ class FileUpload {
     [this.#remote, this.#repo, this.file, this.#meter] = [remote, repo, file, meter];
   }
 
-  /** What is to be sent, in any order. */
+  /** The requests of this upload, which may run in any order. */
   jobs(): ((signal: AbortSignal) => Promise<void>)[] {
     const { way, blob } = this.file;
     if (way.kind === 'held') return [];
@@ -78,7 +78,7 @@ class FileUpload {
     const open = partsOf(blob, way.record).filter(({ number }) => way.record.done[number] === undefined);
     this.#open = open.length;
     const complete = this.#job((signal) => this.#complete(way.record, signal));
-    // every part was there, and the file was never completed
+    // an earlier process sent every part and did not get to complete the file
     if (open.length === 0) return [complete];
     return open.map((part) => async (signal) => {
       await this.#job((stop) => this.#sendPart(way.record, part, stop))(signal);
@@ -87,7 +87,7 @@ class FileUpload {
     });
   }
 
-  /** Takes back what is known of an upload that cannot go on. */
+  /** Deletes the record of an upload that cannot go on. */
   async forget(): Promise<void> {
     const { way, blob, path, records } = this.file;
     await records.forget();

@@ -43,7 +43,7 @@ const requestLine = z.looseObject({
 
 interface BatchRequest {
   readonly customId: string;
-  /** of the body: JSON text as a live call would send it */
+  /** the body as JSON text, as a live call would send it */
   readonly text: string;
   readonly tokens: number;
 }
@@ -58,10 +58,10 @@ export interface BatchSetting {
   readonly count: (batch: BatchObject, tokens: number) => void;
 }
 
-/** Between two looks at whether a batch that waits was cancelled. */
+/** Milliseconds between two checks of whether a waiting batch was cancelled. */
 const LOOK_MS = 20;
 
-/** Requests that are answered between two looks at whether the batch was cancelled. */
+/** Requests that the server answers between two checks of whether the batch was cancelled. */
 const STRETCH = 50;
 
 /** Takes a batch from its creation to its end. Throws when the server closes. */
@@ -70,7 +70,7 @@ export async function workOn(setting: BatchSetting, batch: BatchObject): Promise
   const until = Date.now() + state.faults.batchDelay();
   while (Date.now() < until && !isCancelling(batch))
     await delay(Math.min(LOOK_MS, until - Date.now()), undefined, { signal: state.closing });
-  // A file that was deleted meanwhile is as good as an empty one.
+  // if the client has deleted the file meanwhile, the batch has no requests
   const { asked, errors } = readRequests(await files.read(batch.input_file_id).catch(() => ''));
   const tokens = asked.reduce((sum, each) => sum + each.tokens, 0);
   const refusal = state.faults.batchRefusal(tokens, queued(batch));
@@ -128,7 +128,7 @@ async function finish(
   const request_counts = { total: batch.request_counts.total, completed: output.length, failed: failed.length };
   const output_file_id = await write(files, `${batch.id}_output.jsonl`, state.faults.batchOutput(batch.id, output));
   const error_file_id = await write(files, `${batch.id}_error.jsonl`, failed);
-  // All at once, so that no caller finds the batch over and without its files.
+  // set in one step, so that no caller finds the batch ended and without its files
   Object.assign(batch, { status, request_counts, output_file_id, error_file_id });
   await save(batch);
 }
@@ -142,7 +142,7 @@ interface BatchAnswer {
 function openAnswers(path: string) {
   const done = new Map<string, BatchAnswer>();
   const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
-  // The last line may be half a line: after its newline there is nothing.
+  // a killed server may have written half of the last line, which then has no newline
   for (const line of text.split('\n').slice(0, -1)) take(JSON.parse(line) as BatchAnswer);
   const file = openSync(path, 'w');
   for (const answer of done.values()) writeSync(file, jsonLine(answer));

@@ -27,7 +27,7 @@ const createBody = z.looseObject({
 
 const UNFINISHED: ReadonlySet<BatchObject['status']> = new Set(['validating', 'in_progress', 'finalizing', 'cancelling']);
 
-/** `folder`: where those of earlier servers are, whose work goes on. */
+/** Opens the batches in `folder`, where those of earlier servers lie: their work goes on. */
 export function openBatches(state: PracticeState, files: Files, folder: string | undefined): BatchStore {
   const batches = new Map<string, BatchObject>();
   const tokens = new Map<string, number>();
@@ -59,7 +59,7 @@ export function openBatches(state: PracticeState, files: Files, folder: string |
   return {
     async create({ input_file_id, endpoint, completion_window, metadata }) {
       const batch: BatchObject = {
-        // In the order of their creation: the list goes by it.
+        // the number makes the ids sort by creation, as the list shows them
         id: `batch_${String(batches.size + 1).padStart(6, '0')}${randomBytes(8).toString('hex')}`,
         object: 'batch',
         endpoint,

@@ -16,7 +16,7 @@ export function cut(words: string, limit: number): Reply {
   return { content: words.split(/\s+/).slice(0, limit).join(' '), finishReason: 'length' };
 }
 
-/** `of`: what makes the id, the body as it was sent and the number of calls answered before. */
+/** `of` determines the id: the body as it was sent, and the number of calls answered before. */
 export function completionOf(body: ChatBody, of: string, reply: Reply, logprobs?: Logprobs): ChatCompletion {
   const promptTokens = promptTokensOf(body);
   const completionTokens = countTokens(reply.content);

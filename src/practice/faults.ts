@@ -6,11 +6,11 @@ export interface PracticeRequest {
   readonly body: ChatBody;
   /** the body as it was sent */
   readonly text: string;
-  /** none of a request in a batch */
+  /** undefined for a request in a batch */
   readonly headers: IncomingHttpHeaders | undefined;
 }
 
-/** What becomes of the answer to one chat request. */
+/** How the server treats the answer to one chat request. */
 export interface ChatOutcome {
   readonly headers: Readonly<Record<string, string>>;
   /** Sent in place of an answer. It is neither counted nor logged. */
@@ -39,7 +39,7 @@ export interface Faults {
   /** Why a batch is refused as a whole: `queued` counts the input tokens of the other unfinished batches. */
   readonly batchRefusal: (tokens: number, queued: number) => Pick<Refusal, 'code' | 'message'> | undefined;
   readonly batch: () => BatchOutcome;
-  /** the lines of a batch's output file, from those that are right */
+  /** makes the lines of a batch's output file from the correct ones */
   readonly batchOutput: (id: string, lines: readonly string[]) => readonly string[];
 }
 

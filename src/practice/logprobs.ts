@@ -14,9 +14,9 @@ export interface Logprobs {
 
 /** How much likelier a digit is than its neighbour that is further from the right one. */
 const FALL = 4;
-/** What else a model begins its reply with that was told to write a digit. */
+/** Other first tokens of a model that was told to write a digit. */
 const OTHERS = ['The', 'Rating', '**', '"'];
-/** Together, the others have at most this probability. */
+/** The probability that these other tokens have together at most. */
 const ASIDE = 0.1;
 
 /**

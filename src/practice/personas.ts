@@ -79,7 +79,7 @@ function inForm(question: WorldQuestion, values: readonly string[]): string {
   }
 }
 
-/** Right, but not in the form that was demanded. */
+/** A correct answer in another form than the question demands. */
 function formless(question: WorldQuestion): string {
   switch (question.demand) {
     case 'word':

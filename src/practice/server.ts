@@ -17,7 +17,7 @@ export interface PracticeOptions {
   readonly port?: number;
   /** JSON lines, one for each answered call; read again at the start, so that stored answers outlive the server, as batches do */
   readonly log?: string;
-  /** What goes wrong; nothing without it. */
+  /** The faults of the server; without it there are none. */
   readonly faults?: Faults;
   /** refuses calls without `Authorization: Bearer KEY` */
   readonly key?: string;
@@ -39,7 +39,7 @@ export async function startPracticeServer(options: PracticeOptions = {}): Promis
   const seed = options.seed ?? 0;
   const stored = openStored(options.log);
   const closing = new AbortController();
-  // Every batch that waits listens.
+  // every waiting batch listens to the signal, which is more than Node expects
   setMaxListeners(0, closing.signal);
   const state: PracticeState = {
     bank: questionBankOf(seed),

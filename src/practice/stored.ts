@@ -76,7 +76,7 @@ export function openStored(path: string | undefined): Stored {
   };
 }
 
-/** A line that a kill cut short is no line. */
+/** Leaves out a line that a killed server did not finish. */
 function isWhole(line: string): boolean {
   try {
     JSON.parse(line);

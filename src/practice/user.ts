@@ -12,7 +12,7 @@ const LIST_LENGTH = 10;
 export function nextQuestions(bank: QuestionBank, body: ChatBody): string {
   const said = body.messages.map(({ content }) => content).join('\n');
   const schema = body.response_format?.json_schema?.schema as JsonSchema | undefined;
-  // Asked to make an instruction more detailed, it has nothing to add.
+  // the user is asked to make an instruction more detailed and adds nothing
   const instruction = /^Instruction: (.+)$/m.exec(body.messages.at(-1)?.content ?? '')?.[1];
   if (schema === undefined && instruction !== undefined) return instruction;
   if (schema === undefined) return nextQuestion(bank, questionLines(bank, said), said, body.seed ?? undefined);
@@ -90,7 +90,7 @@ function topicOf(bank: QuestionBank, asked: readonly string[]): string | undefin
 
 function subjectIn(bank: QuestionBank, instruction: string): string | undefined {
   const names = new Set([...bank.world.people, ...bank.world.towns]);
-  // What is quoted was written before: it is not what the instruction is about.
+  // a quoted text comes from an earlier turn, so the instruction is not about it
   return instruction
     .replaceAll(/"[^"\n]*"/g, '')
     .match(/[A-Z][a-z]+/g)

@@ -35,13 +35,13 @@ interface StoreCommit {
 }
 
 export type StoreCommitOutcome =
-  /** An unchanged tree makes no commit: `commit` is then the head as it was. */
+  /** `commit` is what the branch names now: the old head where the tree is unchanged, since that makes no commit. */
   | { readonly ok: true; readonly commit: string; readonly changed: boolean }
   | { readonly ok: false; readonly reason: 'moved' | 'no-branch' }
   /** A path that cannot stand in a commit, one to remove that is not there, or a large file that is not stored. */
   | { readonly ok: false; readonly reason: 'bad-path' | 'no-entry' | 'not-stored'; readonly path: string };
 
-/** Files written at the same time: most of the wait is for the disk to say that they are safe. */
+/** Files that one commit writes at the same time: it waits mostly for the disk to say that they are safe. */
 const AT_ONCE = 16;
 
 /** How a caller watches a commit and stops it before anything of it shows. */
@@ -55,7 +55,7 @@ interface Prepared {
   readonly path: string;
   readonly blob: string;
   readonly lfs: LfsPointer | undefined;
-  /** Brings the large file once more; none for one that was brought beforehand. */
+  /** Brings the large file once more; undefined where the caller stored it beforehand. */
   readonly again?: () => Promise<LfsPointer>;
 }
 
@@ -87,7 +87,7 @@ export async function commit(store: Store, request: StoreCommit, watch: CommitWa
         if (missing !== undefined) return { ok: false, reason: 'not-stored', path: missing };
         return append(intake, request, head, added);
       });
-      // an upload that was refused is committed again without being sent again
+      // the client may commit a refused upload again without sending its bytes again
       if (outcome.ok) for (const { lfs } of added) if (lfs !== undefined) brought.add(lfs.sha256);
       return outcome;
     } finally {
@@ -144,7 +144,7 @@ async function markReplaced(store: Store, repo: string, before: string, files: R
       if (lfs !== undefined) await markDropped(store, lfs.sha256);
     }
   } catch {
-    // what was there cannot be read, which stands in the way of nothing that comes
+    // the old tree cannot be read: the commit goes on, since it needs nothing of that tree
     await setIncomplete(store);
   }
 }
@@ -169,7 +169,7 @@ class Intake {
     for (let at = 0; at < add.length; at += AT_ONCE) {
       this.#watch.signal?.throwIfAborted();
       const some = add.slice(at, at + AT_ONCE);
-      // all of them are waited for: nothing is to be written any more once an error is told
+      // waits for all of them, so that no write is under way when the caller hears of an error
       const results = await Promise.allSettled(some.map((addition) => this.#prepare(addition)));
       for (const [i, result] of results.entries()) {
         if (result.status === 'rejected') throw result.reason;
@@ -198,7 +198,7 @@ class Intake {
     const content = typeof addition.content === 'string' ? Buffer.from(addition.content) : addition.content;
     if (addition.regular !== true && isLarge(path, content.length, content))
       return await this.#bring(path, () => ingestBytes(store, content));
-    // a text that is a pointer makes a large file, as it does in git
+    // a small file whose text is a pointer stands for a large file, as it does in git
     const lfs = parsePointer(content);
     if (lfs !== undefined && !(await hasLarge(store, lfs))) return undefined;
     const blob = await writeObject(store, repo, { kind: 'blob', content }, touched);
@@ -232,8 +232,8 @@ async function isLargeFile(path: string, file: string): Promise<boolean> {
 }
 
 /**
- * Space may have been given back since the files were taken in. The branch names itself as their holder first: from then on
- * none of them is deleted, and one that is there under its lock stays.
+ * Another process may have deleted files since this commit took them in. So the branch enters itself as their holder first:
+ * from then on `reclaim` deletes none of them, and a file that is found under its lock stays.
  */
 async function storeAgain(
   store: Store,

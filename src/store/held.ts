@@ -52,7 +52,7 @@ export async function largeOfHistory(
   return found;
 }
 
-/** Enters what a reference is about to lead to, where it is not a commit that was just made on top of another. */
+/** Enters the holders for a reference that is about to move, unless it moves to a commit that was just made on top of its own. */
 export async function holdAll(store: Store, repo: string, holder: Holder, commit: string): Promise<void> {
   const touched: Touched = new Set();
   try {
@@ -62,7 +62,7 @@ export async function holdAll(store: Store, repo: string, holder: Holder, commit
         : await largeOfTree(store, repo, (await commitOf(repo, commit)).tree);
     for (const sha256 of large) await addHolder(store, holderName(sha256, holder), touched);
   } catch {
-    // the next one to give back space tells of damage, and deletes nothing then
+    // the next `prune` reports the damage and deletes nothing
     await setIncomplete(store);
   }
   await syncTouched(touched);

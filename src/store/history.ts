@@ -22,7 +22,7 @@ export async function* history(repo: string, from: string): AsyncGenerator<Logge
   }
 }
 
-/** Commits that are read before it is worth a file to spare the next process from reading them. */
+/** Commits that a count must read before it is written to a file, which spares the next process from reading them. */
 const WORTH_KEEPING = 100;
 
 /**

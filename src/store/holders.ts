@@ -14,7 +14,7 @@ import type { Store } from './store.ts';
  */
 export interface Holder {
   readonly repo: RepoId;
-  /** A run's branch holds what its newest commit holds; all other branches and tags together, without a name, their history. */
+  /** The run whose branch leads to the file by its newest commit; undefined for the history of all other branches and tags. */
   readonly run: string | undefined;
 }
 
@@ -24,7 +24,7 @@ export function holderOf({ type, name }: RepoId, kind: 'heads' | 'tags', ref: st
   return { repo: { type, name }, run: kind === 'heads' && isRunBranch(ref) ? ref : undefined };
 }
 
-/** `--` can stand in no repo's name, `~` in no name at all. */
+/** Joins the parts of a name in the index by `~`, which no name contains; `--` is in no repo's name and stands for the slash. */
 export function holderName(sha256: string, { repo, run }: Holder): string {
   return `${sha256}~${repo.type}s--${repo.name.replace('/', '--')}~${run ?? ''}`;
 }
@@ -73,7 +73,7 @@ export async function setComplete(store: Store): Promise<void> {
   if (!(await isComplete(store))) await placeDurably(store, join(store.root, 'holders', COMPLETE), '');
 }
 
-/** For what could not be entered or marked: the next `reclaim` is a `prune` then, which looks at everything. */
+/** Called when a holder could not be entered or marked: the next `reclaim` is then a `prune`, which looks at everything. */
 export async function setIncomplete(store: Store): Promise<void> {
   await rm(join(store.root, 'holders', COMPLETE), { force: true });
 }

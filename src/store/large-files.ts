@@ -7,7 +7,7 @@ import type { LfsPointer } from './lfs-pointer.ts';
 import { lfsFile, type Store } from './store.ts';
 import { want, wantNoMore } from './wanted.ts';
 
-/** Where a hard link cannot be made: another disk, another owner, too many links, a file system without them. */
+/** What link(2) fails with where a copy may do: another disk, another owner, too many links, a file system without links. */
 const NO_LINK: ReadonlySet<string> = new Set(['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 export function isNoLink(error: unknown): boolean {
@@ -36,9 +36,9 @@ export async function largeSize(store: Store, sha256: string): Promise<number | 
 }
 
 interface Ingested {
-  /** believed */
+  /** The store believes the caller and does not hash the bytes. */
   readonly sha256?: string | undefined;
-  /** Stops what reads every byte: a hash, a copy. */
+  /** Aborted by the caller to stop the hash or the copy, which read every byte. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -48,7 +48,7 @@ interface Ingested {
  * so, no `prune` takes it.
  */
 export async function ingest(store: Store, file: string, { sha256: known, signal }: Ingested = {}): Promise<LfsPointer> {
-  // link(2) would link a symbolic link itself
+  // the path is resolved first, since link(2) links a symbolic link and not its target
   const source = await realpath(file);
   const { size } = await stat(source);
   const pointer = { sha256: known ?? (await sha256File(source, signal)), size };
@@ -62,7 +62,7 @@ export async function ingest(store: Store, file: string, { sha256: known, signal
       await link(source, target);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-        // stored meanwhile, or a damaged one: the copy replaces it
+        // another caller stored the file meanwhile, or the stored one is damaged: the copy replaces it
         if (await holdsWhole(store, pointer, source)) return;
       } else if (!isNoLink(error)) throw error;
       await copyInto(store, source, target, signal);
@@ -71,7 +71,7 @@ export async function ingest(store: Store, file: string, { sha256: known, signal
   });
 }
 
-/** What could not be brought is wanted no more. */
+/** Takes the mark of a wanted file back when the file could not be brought. */
 async function wanting(store: Store, pointer: LfsPointer, bring: () => Promise<void>): Promise<LfsPointer> {
   await want(store, pointer.sha256);
   try {
@@ -88,7 +88,7 @@ export async function copyNew(from: string, to: string, signal?: AbortSignal): P
   try {
     return await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
   } catch {
-    // every reason to fail that is not the missing reflink meets the copy as well
+    // the disk has no reflink; if it failed for another reason, the copy fails for the same one and is reported
   }
   await using file = await open(to, 'wx');
   for await (const piece of piecesOf(from, signal)) await file.writeFile(piece);

@@ -51,8 +51,8 @@ async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * A symbolic link gets its name and its whole content in one step, and fails when the name is taken. So short a one takes
- * no block of a disk: a full one can be tidied up under locks.
+ * A symbolic link gets its name and its whole content in one step, and fails when the name is taken. A link this short
+ * takes no block of the disk, so a process can take locks on a full disk and free space there.
  */
 async function tryTake(path: string): Promise<boolean> {
   try {
@@ -65,8 +65,8 @@ async function tryTake(path: string): Promise<boolean> {
 }
 
 /**
- * Removes a dead process's lock. Two that see the same dead lock must not both remove one, since the second would remove
- * the first one's fresh lock: so the look and the removal are done under a second, short lock.
+ * Removes a dead process's lock. Two processes that see the same dead lock must not both remove it, since the second
+ * would remove the fresh lock of the first: so a process looks and removes under a second, short lock.
  */
 async function breakStale(path: string): Promise<void> {
   if (!(await isStale(path))) return;

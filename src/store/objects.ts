@@ -135,7 +135,7 @@ export async function blobFacts(store: Store, repo: string, id: string): Promise
   const gap = start.indexOf(0);
   const size = Number(start.toString('latin1', start.indexOf(0x20) + 1, gap));
   const content = start.subarray(gap + 1);
-  // taken for a small text, it would leave the large file that it points to unheld
+  // if a damaged pointer were read as a small text, nothing would hold the large file that it points to
   if (gap === -1 || (size <= MAX_POINTER_BYTES && content.length < size)) throw new Error(`Blob ${id} is cut short in ${repo}`);
   const facts = { size, lfs: size <= MAX_POINTER_BYTES ? parsePointer(content) : undefined };
   if (store.blobs.size >= MAX_CACHED_BLOBS) store.blobs.clear();

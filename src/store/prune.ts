@@ -18,7 +18,7 @@ export interface Pruned {
   readonly files: number;
   /** what they take on the disk */
   readonly bytes: number;
-  /** what those of them take that have another name outside of the store, in bytes: given back once that name goes too */
+  /** bytes of those that have a second name outside of the store, which the disk gives back only when that name goes too */
   readonly heldBytes: number;
 }
 
@@ -47,7 +47,7 @@ export async function prune(store: Store, { dry = false } = {}): Promise<Pruned>
   });
 }
 
-/** `listRepos` gives one order to all, so two of these cannot wait for each other. */
+/** Takes the locks of all repos in the order of `listRepos`, so that two callers cannot wait for each other. */
 export async function lockedAll<T>(store: Store, repos: readonly RepoId[], work: () => Promise<T>): Promise<T> {
   const [first, ...rest] = repos;
   return first === undefined ? work() : withLock(repoLock(store, first), () => lockedAll(store, rest, work));
@@ -124,7 +124,7 @@ async function giveUp(store: Store, sha256: string): Promise<boolean> {
   const aside = temporaryPath(store);
   await rename(path, aside);
   const wanted = await isWanted(store, sha256);
-  // one that was brought meanwhile is as good, or better
+  // another process stored the file again meanwhile: its copy stays, this one can go
   if (wanted) await link(aside, path).catch(() => undefined);
   await rm(aside);
   return !wanted;

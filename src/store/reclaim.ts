@@ -55,7 +55,7 @@ async function passed(store: Store, named: ReadonlyMap<string, readonly Holder[]
   return gone;
 }
 
-/** What a run's branch holds; nothing where it or its repo is gone; `undefined`: whatever the index says. */
+/** The large files that a run's branch holds: none where it or its repo is gone; `undefined` where the index is to be believed. */
 async function largeOf(store: Store, { repo, run }: Holder, memo: TreeMemo): Promise<ReadonlySet<string> | undefined> {
   if ((await readRepo(store, repo)) === undefined) return new Set();
   if (run === undefined) return undefined;
@@ -77,7 +77,7 @@ async function sweepDropped(store: Store, dropped: readonly string[]): Promise<P
       files += given.files;
       bytes += given.bytes;
       heldBytes += given.heldBytes;
-      // one that is wanted still may never come into a commit
+      // the file is still wanted, but its commit may never be made: the mark stays for the next call
       if (!(await isWanted(store, sha256))) await unmarkDropped(store, sha256);
     });
   }

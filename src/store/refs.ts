@@ -108,7 +108,7 @@ export async function deleteRef(store: Store, id: RepoId, kind: RefKind, name: s
     await rm(path);
     await syncFolder(dirname(path));
     const root = join(repo, 'refs', kind);
-    // an empty folder would be in the way of a branch with its name
+    // an empty folder would keep a branch from getting its name
     for (let folder = dirname(path); folder !== root; folder = dirname(folder)) {
       if (
         !(await rmdir(folder).then(

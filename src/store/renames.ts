@@ -5,7 +5,7 @@ import { placeDurably } from './durable.ts';
 import { isRepoName } from './names.ts';
 import type { Store } from './store.ts';
 
-/** Renames of one repo that are followed: more must be a circle. */
+/** Renames of one repo that `otherNames` follows at most: a longer chain must be a circle. */
 const MAX_RENAMES = 10;
 
 function fileOf(store: Store, { type, name }: RepoId): string {
@@ -18,8 +18,8 @@ export async function rememberRename(store: Store, from: RepoId, to: RepoId): Pr
 }
 
 /**
- * What a repo that is not there under this name may be meant to be, in this order: one that was renamed, one whose name
- * differs in capitals only.
+ * The repo that a caller may mean by a name that no repo has: one that was renamed from it, else one whose name differs in
+ * capitals only.
  */
 export async function otherNames(store: Store, id: RepoId): Promise<RepoId[]> {
   if (!isRepoName(id.name)) return [];

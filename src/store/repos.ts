@@ -17,12 +17,12 @@ import { pathConflict, writeTree } from './tree.ts';
 
 export const AUTHOR = 'zephyr <zephyr@localhost>';
 
-/** `repo.json`, written last: where it is, the repo is. */
+/** The content of `repo.json`. It is written last, so a folder that has one is a whole repo. */
 export interface RepoRecord {
   readonly visibility: 'private' | 'public';
   /** ISO 8601 */
   readonly createdAt: string;
-  /** what a client has set: the one account has access in any case */
+  /** as a client has set it; the one account has access in any case */
   readonly gated?: 'auto' | 'manual';
 }
 
@@ -32,7 +32,7 @@ const TYPES: readonly RepoType[] = ['model', 'dataset'];
 export async function readRepo(store: Store, id: RepoId): Promise<RepoRecord | undefined> {
   if (!isRepoName(id.name)) return undefined;
   try {
-    // asked with each read of a file; a line is read sooner than a thread is asked for it
+    // read synchronously: every read of a file asks for it, and one line takes less time than handing it to a thread
     return JSON.parse(readFileSync(join(repoFolder(store, id), RECORD), 'utf8')) as RepoRecord;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -58,7 +58,7 @@ export async function createRepo(
   return explainingFullDisk(store, () =>
     withLock(storeLock(store), async () => {
       if ((await readRepo(store, id)) !== undefined) return 'exists';
-      // of the first repo of all nothing is missing in the index of holders
+      // the store has no repo yet, so the index of holders is complete
       if ((await readdir(join(store.root, 'repos')).catch(() => [])).length === 0) await setComplete(store);
       try {
         await layRepo(store, id, visibility, files);
@@ -82,7 +82,7 @@ async function layRepo(
   await mkdirDurably(join(folder, 'refs', 'heads'));
   await mkdir(join(folder, 'refs', 'tags'), { recursive: true });
   await place(store, join(folder, 'HEAD'), 'ref: refs/heads/main\n');
-  // gc would pack the objects, which only git itself could read then
+  // git gc would pack the objects, and this store reads loose ones only
   await place(store, join(folder, 'config'), '[core]\n\trepositoryformatversion = 0\n\tbare = true\n[gc]\n\tauto = 0\n');
   const touched = new Set<string>();
   const blobs = new Map<string, string>();
@@ -122,7 +122,7 @@ export async function deleteRepo(store: Store, id: RepoId, at?: string): Promise
       const refs = { ...(await listRefs(folder, 'tags')), ...(await listRefs(folder, 'heads')) };
       if (at !== undefined && JSON.stringify(refs) !== JSON.stringify({ main: at })) return false;
       const names = await holderNames(store, id);
-      // on a disk without a byte left a mark may not find room
+      // a full disk may have no room for the mark
       await markAll(store, names).catch(() => setIncomplete(store));
       const doomed = temporaryPath(store);
       await rename(folder, doomed);

@@ -5,12 +5,12 @@ import { placeDurably } from './durable.ts';
 import { withLock } from './lock.ts';
 import { type Store, storeLock } from './store.ts';
 
-/** What a client of this store's server must show; made on first use. Clients insist on the `hf_`. */
+/** The token that a client of this store's server must send; made on first use. It begins with `hf_`, as clients require. */
 export async function hubToken(store: Store): Promise<string> {
   return kept(store, 'token', () => `hf_${randomBytes(24).toString('base64url').replaceAll(/[-_]/g, '0')}`);
 }
 
-/** The key that signs upload addresses: kept, so that an upload goes on after the server was started again. */
+/** The key that signs upload addresses. It is kept, so that a client can go on with an upload after the server restarts. */
 export async function signingSecret(store: Store): Promise<string> {
   return kept(store, 'secret', () => randomBytes(32).toString('hex'));
 }

@@ -22,7 +22,7 @@ export interface BlobFacts {
 export interface Store {
   /** absolute */
   readonly root: string;
-  /** Immutable facts, by object id; only to spare reads. */
+  /** Facts that never change, by object id, kept to spare reads. */
   readonly blobs: Map<string, BlobFacts>;
   readonly trees: Map<string, readonly GitTreeEntry[]>;
   /** of commits: how many there are from it back to the first */
@@ -35,7 +35,7 @@ export async function openStore(folder: string): Promise<Store> {
   const store = { root: resolve(folder), blobs: new Map(), trees: new Map(), counts: new Map() };
   for (const name of ['tmp', 'wanted', 'dropped']) await makeFolder(join(store.root, name), 0o700);
   await sweepOld(join(store.root, 'tmp'), (path) => rm(path, { recursive: true, force: true }));
-  // what was wanted and never came into a commit is looked at as what was dropped is
+  // a file that was wanted and never committed is marked as dropped, so that `reclaim` checks it
   await sweepOld(join(store.root, 'wanted'), (path, name) => rename(path, join(store.root, 'dropped', name)));
   return store;
 }
@@ -63,12 +63,12 @@ export function repoLock(store: Store, { type, name }: RepoId): string {
   return join(store.root, 'locks', `${type}s--${name.replace('/', '--')}`);
 }
 
-/** Held for a moment only, by who looks whether a large file is there and by who deletes it; taken after any other lock. */
+/** The lock of one large file, for a caller that checks whether it is stored and for one that deletes it; taken last of all locks. */
 export function largeLock(store: Store, sha256: string): string {
   return join(store.root, 'locks', `large-${sha256}`);
 }
 
-/** Taken before any repo's lock, by whatever adds, removes or looks at all repos. */
+/** The lock that a caller takes, before that of any repo, to add or remove a repo or to read all of them. */
 export function storeLock(store: Store): string {
   return join(store.root, 'locks', 'store');
 }

@@ -62,7 +62,7 @@ export function pathConflict(files: ReadonlyMap<string, unknown>): string | unde
 
 async function describe(store: Store, repo: string, path: string, entry: GitTreeEntry): Promise<StoredEntry> {
   if (entry.kind === 'tree') return { kind: 'folder', path, id: entry.id, size: 0, lfs: undefined };
-  // a reader of its bytes is told that one is missing or spoilt
+  // the size is not known; a caller that reads the bytes learns then that the object is missing or damaged
   const { size, lfs } = await blobFacts(store, repo, entry.id).catch(() => ({ size: 0, lfs: undefined }));
   return { kind: 'file', path, id: entry.id, size: lfs?.size ?? size, lfs };
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive } from './process-mark.ts';
 import type { Store } from './store.ts';
 
-/** What a killed process or client has left on its way into the store. */
+/** Files that a killed process or client has left half stored. */
 export interface Unfinished {
   readonly files: number;
   readonly bytes: number;
@@ -16,8 +16,8 @@ const IDLE_MS = 10_000;
 const COMMIT_MS = 10 * 60_000;
 
 /**
- * Deletes what was on its way into the store and is not any more (uploads in `tmp`, pulls in `pulls`), or with `dry` only
- * counts it. What is written to just now is looked at once more a little later.
+ * Deletes what killed processes left of uploads (`tmp`) and pulls (`pulls`), or with `dry` only counts it. A file that was
+ * written to just now is checked a second time a little later.
  */
 export async function giveBackUnfinished(store: Store, { dry = false, idleMs = IDLE_MS } = {}): Promise<Unfinished> {
   let [files, bytes] = [0, 0];
@@ -57,8 +57,8 @@ async function factsOf(path: string): Promise<{ newest: number; bytes: number } 
 }
 
 /**
- * Large files that a commit was to hold which will never come: their process is gone, or nothing has been sent for a while.
- * They are looked at from now on as what was dropped is.
+ * Finds large files whose commit will never be made, because its process is gone or its client has sent nothing for a while,
+ * and marks them as dropped, so that `reclaim` checks them.
  */
 export async function giveUpWanted(store: Store): Promise<void> {
   const sending = await Promise.all(

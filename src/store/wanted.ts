@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ownMark } from './process-mark.ts';
 import type { Store } from './store.ts';
 
-/** What a crash leaves is swept after a day, as temporary files are: an upload may wait a day for its commit. */
+/** The path of a mark. The mark of a crashed process is swept after a day, since a client may commit that long after its upload. */
 function markOf(store: Store, sha256: string): string {
   return join(store.root, 'wanted', sha256);
 }
@@ -11,7 +11,7 @@ function markOf(store: Store, sha256: string): string {
 /** Says, before looking whether the large file is stored, that a commit is to hold it: no `prune` takes it from now on. */
 export async function want(store: Store, sha256: string): Promise<void> {
   const path = markOf(store, sha256);
-  // on a full disk the name alone has to do
+  // a full disk has room for the name but not for the content
   await writeFile(path, ownMark()).catch(() => writeFile(path, ''));
 }
 
@@ -19,7 +19,7 @@ export async function isWanted(store: Store, sha256: string): Promise<boolean> {
   return (await stat(markOf(store, sha256)).catch(() => undefined)) !== undefined;
 }
 
-/** The commit is there and holds the file, or will never be. */
+/** Takes the mark back: the commit now holds the file, or will never be made. */
 export async function wantNoMore(store: Store, sha256: string): Promise<void> {
   await rm(markOf(store, sha256), { force: true });
 }
