@@ -61,7 +61,7 @@ export function runArgv(options: ContainerSchedulerOptions, request: SubmitReque
 
 function gpuArgv(gpus: string, cdi: boolean): string[] {
   if (cdi) return gpus.split(',').flatMap((gpu) => ['--device', `nvidia.com/gpu=${gpu}`]);
-  // the quotes are docker's: without them it takes the comma for the next key
+  // docker wants these quotes: without them it reads what follows the comma as the next key
   return ['--gpus', gpus === 'all' ? 'all' : `"device=${gpus}"`];
 }
 

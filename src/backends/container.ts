@@ -81,7 +81,7 @@ export class ContainerScheduler implements Scheduler {
     if (found.answer === 'unknown') throw unreachable(this.engine, found.why);
     if (found.answer === 'absent') return undefined;
     const { status, id, place, created } = found.container;
-    // the client that made it went before starting it; to start twice does no harm
+    // the client that created the container ended before it started it; a second start does no harm
     if (status === 'created') await startCreated(this.engine, id);
     return { backend: this.name, host: this.host, id, place, labels, startedAt: created };
   }
@@ -105,7 +105,7 @@ export class ContainerScheduler implements Scheduler {
     const argv = runArgv({ ...this.options, image }, request, await this.engine.hasCdi());
     const { exitCode, stdout, stderr } = await this.engine.run(argv);
     if (exitCode !== 0) {
-      // lost the race for the name, or the answer came late: then there is a container
+      // another process took the name first, or the answer came late: the container exists in both cases
       const other = /already in use/i.test(stderr) ? await this.findNamed(labels) : undefined;
       if (other !== undefined) return other;
       await removeUnstarted(this.engine, attemptName(labels));
@@ -125,7 +125,7 @@ export class ContainerScheduler implements Scheduler {
     const { status, exitCode, outOfMemory } = found.container;
     if (status === 'created') return { state: 'starting' };
     if (status !== 'exited' && status !== 'dead' && status !== 'stopped') return { state: 'running' };
-    // the engine says so of a container in which a child alone was killed as well
+    // the engine reports this also when the kernel killed only a child process
     const wasKilled = outOfMemory || exit?.outOfMemory === true;
     return { state: 'exited', code: exitCode, outOfMemory: wasKilled && !isOwnExit(exitCode) };
   }

@@ -59,7 +59,7 @@ export async function* followJob(
   let closing = false;
   const watch = new StateWatch(scheduler, options);
   while (signal?.aborted !== true) {
-    // asked before the events are read, so that after an end nothing is left unread
+    // asks for the state before it reads the events, so that no event is left unread when the job has ended
     const state = await watch.look(handle, closing);
     const end = state !== undefined && watch.hasEnded(state) ? await workspace.end(handle.place) : undefined;
     for (const line of await workspace.events(handle.place, offset)) {

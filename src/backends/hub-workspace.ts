@@ -165,7 +165,7 @@ export class HubWorkspace implements Workspace {
       exit = parseExit(await this.text(head, 'exit.json'));
     }
     const from = Math.max(0, ...(head?.files ?? []).map((file) => logEnd(file))) - TAIL_BYTES;
-    // the first line is half a line where reading begins in the middle
+    // where reading begins in the middle of the file, the first line is cut
     const log = (await this.lines(place, 'log/', Math.max(0, from))).slice(from > 0 ? 1 : 0);
     return {
       result: parseResult(await this.text(head, 'result.json')),
@@ -194,7 +194,7 @@ export class HubWorkspace implements Workspace {
     for (const { path, size, sha256: wanted } of manifest?.files ?? []) {
       const file = files.find((other) => other.path === `${under}/${path}`);
       if (file?.size !== size) return undefined;
-      // of a small file the Hub does not tell the hash
+      // the Hub tells no hash of a small file
       const found = file.sha256 ?? sha256((await this.hub.read(ref, file.path)) ?? new Uint8Array());
       if (found !== wanted) return undefined;
     }
@@ -233,7 +233,7 @@ export class HubWorkspace implements Workspace {
       const remove = head?.files.map(({ path }) => path).filter((path) => LIVING.some((folder) => path.startsWith(folder))) ?? [];
       if (head === undefined || remove.length === 0) continue;
       const { revision } = refOf(place);
-      // where another commit came first, the job is alive after all
+      // if another commit came first, the job made it and is alive
       await this.hub.commit({
         repo: run.repo,
         branch: revision,

@@ -114,7 +114,7 @@ export function jobEnvironment(
 ): Record<string, string> {
   return {
     HOME: home,
-    // torch asks for the user's name, which an arbitrary uid in a container does not have
+    // torch asks for the user's name, and the uid of a container may have none
     USER: 'zephyr',
     LOGNAME: 'zephyr',
     LANG: 'C.UTF-8',
@@ -125,7 +125,7 @@ export function jobEnvironment(
     TORCHINDUCTOR_CACHE_DIR: `${home}/inductor`,
     TOKENIZERS_PARALLELISM: 'false',
     PYTHONUNBUFFERED: '1',
-    // the code folder may be read-only, and pyc files there would change nothing for the better
+    // Python must not write pyc files beside the programs: the folder may be read-only, and a job would gain nothing
     PYTHONDONTWRITEBYTECODE: '1',
     OMP_NUM_THREADS: String(hardware.threads),
     ...(hardware.device === 'cuda'

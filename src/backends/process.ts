@@ -140,7 +140,7 @@ export class ProcessScheduler implements Scheduler {
       const killed = await killMarked(handle.id);
       return ours || killed ? KILLED : { state: 'absent' };
     }
-    // the same machine after a reboot: nothing of the job can be left
+    // the machine was rebooted since, so no process of the job can be left
     return ours && isEarlierBoot(handle.host, this.host) ? KILLED : outOfSight(handle);
   }
 
@@ -151,7 +151,7 @@ export class ProcessScheduler implements Scheduler {
     signalIfThere(supervisor, 'SIGTERM');
     if (!(await this.endsWithin(handle, graceSeconds * 1000))) {
       signalIfThere(supervisor, 'SIGUSR1');
-      // a supervisor that was stopped cannot kill; without it the marker finds the rest
+      // a stopped supervisor cannot kill its processes; once it is gone, zephyr finds them by the marker
       if (!(await this.endsWithin(handle, SUPERVISOR_MS))) signalIfThere(supervisor, 'SIGKILL');
       await this.endsWithin(handle, SUPERVISOR_MS);
     }
@@ -168,7 +168,7 @@ export class ProcessScheduler implements Scheduler {
   }
 
   async forget(): Promise<void> {
-    // nothing is kept outside the job folder
+    // the backend keeps nothing outside of the job folder
   }
 
   reaches(job: JobSite, from = this.host): true | { readonly why: string } {
@@ -202,7 +202,7 @@ async function start(options: ProcessOptions, request: SubmitRequest): Promise<J
       ...jobEnvironment(join(folder, 'home'), request, environment),
     },
     extendEnv: false,
-    // a session of its own: neither our terminal's Ctrl-C nor our death reaches it
+    // the supervisor gets a session of its own, so that neither Ctrl-C in this terminal nor the end of zephyr reaches it
     detached: true,
     cleanup: false,
     stdio: 'ignore',

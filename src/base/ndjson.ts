@@ -83,7 +83,7 @@ export function jsonLine(value: unknown): string {
 /** The object that a line of JSON Lines holds; undefined when it holds something else, or is no JSON. */
 export function objectIn(line: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    // trimmed of white space and of the mark (BOM) that some editors put before the first line
+    // trims white space and the mark (BOM) that some editors put before the first line
     const value: unknown = JSON.parse(line.trim());
     return value !== null && typeof value === 'object' && !Array.isArray(value)
       ? (value as Readonly<Record<string, unknown>>)

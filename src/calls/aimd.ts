@@ -40,7 +40,7 @@ export class Aimd {
   allow(most: number): void {
     if (most <= this.#most) return;
     this.#most = most;
-    // Until it has said that it is busy it starts with what may be, as if that had been known.
+    // Until the server first says that it is busy, a raised limit takes effect at once, as if it had been known from the start.
     if (this.#decreasedAt === Number.NEGATIVE_INFINITY) this.#limit = Math.max(this.#limit, Math.min(most, this.#start));
   }
 

@@ -96,7 +96,7 @@ async function record(context: BatchContext, batch: Batch, member: BatchedCall, 
   const { log, append } = context;
   const { key } = member;
   let taken = reply;
-  // Read before, by a process that died over it, or answered by a later attempt: the first answer stays the answer.
+  // A process that died read this answer before, or a later attempt brought one: the first answer stays.
   if (log.known(key)?.state === 'done') taken = (await log.reply(key)) ?? reply;
   else {
     const used = usedBy(context, member, reply);
@@ -140,7 +140,7 @@ const STOPPING = /model_not_found|permission|access|billing|quota/i;
 export async function refused(context: BatchContext, batch: Batch, last: ServerBatch): Promise<void> {
   const members = [...batch.members.values()];
   for (const { code, message, line } of last.errors) {
-    // The lines of an adopted batch are known by name, not by number.
+    // This process did not write the file of an adopted batch, so it knows the lines by name and not by number.
     const member = line === undefined || batch.isAdopted ? undefined : members[line - 1];
     if (member === undefined) continue;
     const kind = STOPPING.test(code) ? 'stop' : 'refused';

@@ -61,7 +61,7 @@ export class BatchDispatcher implements Dispatcher {
     this.#runs = new BatchRuns(this.#context, this.#spill, (call) => void this.#admit(call));
     session.shutdown.signal.addEventListener('abort', this.#rejectUnsent, { once: true });
     this.#ready = this.#runs.adopt();
-    // Every call awaits it, and rejects with it.
+    // Every call awaits this promise and rejects with it.
     this.#ready.catch(() => undefined);
   }
 
@@ -70,7 +70,7 @@ export class BatchDispatcher implements Dispatcher {
   }
 
   heedStops(): void {
-    // When every caller has gone but those whose batch is not sent yet, nothing is sent any more.
+    // When only calls whose batch is not sent yet have callers left, the dispatcher sends no more batches.
     if (this.#runs.heedStops()) this.#over.abort();
   }
 

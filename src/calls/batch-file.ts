@@ -16,7 +16,7 @@ const PIECE_BYTES = 1 << 20;
 
 /** `lines`: gives the lines of the file, without newlines, as often as it is called. `write` returns the path. */
 export async function requestFile(folder: string, tag: string, lines: () => AsyncIterable<string>): Promise<RequestFile> {
-  // With the tag: the same calls, planned again by the next process, are another batch.
+  // The tag makes the same calls another batch when the next process plans them again.
   const hash = createHash('sha256').update(tag);
   for await (const line of lines()) hash.update(line).update('\n');
   const sha = hash.digest('hex');

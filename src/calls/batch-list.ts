@@ -45,7 +45,7 @@ export class BatchList {
     if (record.state === 'planned') batch.plan = { keys: record.keys, file: record.file };
     else if (record.state === 'uploaded') batch.upload = record.upload;
     else if (record.state === 'ended') batch.ended.set(record.id, record.status);
-    // Also the end says what its id is, where the record between them was lost.
+    // The record of the end names the id as well, in case the one in between was lost.
     if ('id' in record && record.at >= batch.openedAt && (record.state === 'open' || batch.id === undefined)) {
       batch.id = record.id;
       if (record.state === 'open') batch.openedAt = record.at;

@@ -237,7 +237,7 @@ export class BatchRuns {
     const { api, note } = this.#context;
     const times = this.#queue.refused(batch.tokens, reason);
     if (times === 1) note(`${reason}; its calls are sent again when there is room`);
-    // Batches of others fill the queue, and their end is not told to this process.
+    // Batches of other processes fill the queue, and the server does not tell this process when they end.
     if (this.#queue.batches === 0) this.#queue.rest(backoffMs(times, api.pollMs, LONGEST_REST * api.pollMs, 1));
   }
 

@@ -26,7 +26,7 @@ export async function submit(context: BatchContext, batch: Batch, file: RequestF
     await createFrom(context, batch, uploaded.value);
     await opened(context, batch);
   } catch (error) {
-    // A batch whose file is at the server goes on from there.
+    // If an earlier process has uploaded the file, the batch goes on from there.
     if (batch.upload === undefined) await disown(context, batch);
     throw error;
   } finally {

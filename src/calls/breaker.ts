@@ -44,7 +44,7 @@ export class Breaker {
 
   failed(wasTrial: boolean, now: number): void {
     this.#failures += 1;
-    // What was under way when it opened says nothing new.
+    // A call that was under way when the breaker opened brings no news.
     if (this.#state === 'trial' ? wasTrial : this.#failures >= this.#after) this.trip(now);
   }
 

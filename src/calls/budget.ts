@@ -91,7 +91,7 @@ export class Budget {
     let isShort = false;
     for (const { most, resolve, reject } of queue) {
       const usd = most();
-      // What costs nothing shows nothing.
+      // A free call shows nothing of what calls cost, so it need not wait for their bills.
       if (usd > 0 && trust.isFull) break;
       isShort = !this.#fits(usd) && this.#open > 0;
       if (isShort) break;

@@ -178,10 +178,10 @@ export class Endpoint {
     this.#atOnce.busy(permit.acquiredAt, this.inFlight, at);
     this.#busy ??= { since: at, times: 0 };
     this.#busy.times += 1;
-    // It may name no time, or one that is never enough.
+    // The server may name no time to wait, or one that is always too short.
     const least = at - this.#busy.since < busyMs ? 0 : busyMs;
     const minutes = this.#beQuiet(Math.max(failure.afterMs || busyMs, least), at);
-    // It is there, and says so.
+    // A server that answers that it is busy is not away.
     this.#awaySince = undefined;
     if (permit.isTrial) this.#breaker.answered();
     if (this.#busy.times >= attempts && at - this.#busy.since > silenceMs) {

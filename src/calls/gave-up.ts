@@ -13,7 +13,7 @@ type RefusedCall = Pick<ChatFailure, 'kind' | 'message'>;
 
 /** The words of a refusal that name a parameter, and the line of the recipe that does without it. The first that fits counts. */
 const LINES: readonly (readonly [RegExp, (teacher: string) => string])[] = [
-  // The first limit that is named is the one that is not taken; the other is what the server proposes.
+  // The server names first the limit that it refuses and then the one that it proposes.
   [/^(?:(?!\bmax_tokens\b)[\s\S])*\bmax_completion_tokens\b/i, (id) => `teachers.${id}.tokenLimit: max_tokens`],
   [/\bmax_tokens\b/i, (id) => `teachers.${id}.tokenLimit: max_completion_tokens`],
   [/\btop_?p\b/i, (id) => `teachers.${id}.omit: [top_p]`],

@@ -105,7 +105,7 @@ export class LiveDispatcher implements Dispatcher {
     const fresh = { call, key, stop, tries: 0, unread: 0, failingSince: undefined, avoided: undefined };
     if (before?.state !== 'sent') return { ...fresh, attempt: before?.attempt ?? 0, lost: undefined };
     const { attempt, sentAt, est, batch } = before;
-    // With a batch it may be answered a day later, when no store is looked into any more.
+    // A batch may answer the call a day later, and by then no process looks it up among the stored answers.
     const teacher = batch === undefined ? await log.sentTo(key) : undefined;
     return { ...fresh, attempt, lost: { teacher, sentAt, est } };
   }
@@ -145,7 +145,7 @@ export class LiveDispatcher implements Dispatcher {
       await pause(failure.afterMs ?? backoffMs(state.tries, baseMs, capMs, Math.random()), stop.signal);
       return undefined;
     }
-    // Where servers answer other calls, it is this call that they do not answer. Else it waits with all others until one is back.
+    // If a server answers other calls, this call is at fault. Otherwise it waits with all others until a server is back.
     if (this.#queues.some(({ answeredAt }) => answeredAt >= since)) return given;
     if (state.unread >= MOST_UNREAD) throw unanswered([{ teacher: queue.teacher, failure }]);
     queue.trip();
@@ -175,7 +175,7 @@ export class LiveDispatcher implements Dispatcher {
 
   #tokensOf({ teacher, estimator, tokenLimit }: AdmissionQueue, call: Call): Tokens {
     const tokens = estimator.estimate(call);
-    // The reply may turn out shorter than what is allowed, the question cannot.
+    // A reply may be shorter than the call allows; the question always has its full length.
     if (tokenLimit !== undefined && tokens.input > tokenLimit)
       throw this.#context.shutdown.stop(tooLarge(teacher, tokens.input, Math.floor(tokenLimit)));
     return tokens;
@@ -246,7 +246,7 @@ export class LiveDispatcher implements Dispatcher {
     const { queue, permit, sent, sentAt, est } = attempt;
     const { failure } = answer;
     const isLost = failure.status === undefined;
-    // A server that is busy and does not say how much it has left has less than was thought.
+    // A busy server that does not say how much it has left has less than the bucket believed.
     const isEmpty = failure.status === 429 && answer.limits === undefined;
     queue.report(permit, answer, isLost || isEmpty ? permit.tokens : 0);
     if (isLost) {

@@ -179,7 +179,7 @@ export class SegmentWriter {
       }
       for (const { line, segment, offset } of lines) line.resolve({ path: segment.path, offset, length: line.bytes.length });
     } catch (error) {
-      // A file whose fdatasync has failed may say the next time that all is well.
+      // After a failed fdatasync the next one may report success although bytes are lost.
       const lost = [...lines, ...this.#written];
       this.#written = [];
       this.#intoReserve(
@@ -192,7 +192,7 @@ export class SegmentWriter {
 
   async #finish({ file, path }: Segment): Promise<void> {
     closeSync(file);
-    // Another process may have taken this one for dead and finished its segment.
+    // Another process may have believed this one dead and finished its segment.
     await renameIfThere(`${path}${OPEN}`, path);
     await syncFolder(this.#folder);
   }

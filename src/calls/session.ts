@@ -129,7 +129,7 @@ class LoggedSession implements CallSession {
       this.#counts.settled(found, prefetch, performance.now());
       return found;
     });
-    // What stops the session is thrown to every caller, so that a prefetched call may be left unawaited.
+    // The session throws the reason of its stop to every caller, so that a caller need not await a prefetched call.
     if (prefetch) outcome.catch((error) => this.#tellOnce(error));
     return outcome;
   }
@@ -206,7 +206,7 @@ class LoggedSession implements CallSession {
       throw this.#shutdown.stop(logUnwritable(callLog, error));
     }
     this.#flusher.touch();
-    // What was in flight has room in the reserve, nothing else.
+    // The reserve has room for the calls in flight and for no others.
     if (this.#log.full) this.#shutdown.stop(logUnwritable(callLog, undefined));
   };
 

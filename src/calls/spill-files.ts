@@ -80,7 +80,7 @@ export class SpillFiles {
     this.#newest += 1;
     if (last !== undefined) this.#discard(this.#newest - 1, last);
     const file = { handle: openUnnamed(this.#folder), size: 0, texts: 0 };
-    // `put` awaits the handle, and so rejects with whatever keeps it from opening.
+    // `put` awaits the handle, so it rejects if the file cannot be opened.
     file.handle.catch(() => undefined);
     this.#files.set(this.#newest, file);
     return file;

@@ -34,7 +34,7 @@ export async function cancelRun(context: Context, id: string): Promise<number> {
         hint: 'the job may still run; try again',
       });
   } else if (owner !== null && owner.pid !== process.pid && ownerLiveness(owner) === 'alive') {
-    // it asks teachers, and would not look at its branch before the last of them has answered
+    // a zephyr that asks teachers reads its branch only after the last of them has answered
     process.kill(owner.pid, 'SIGTERM');
   }
   process.stderr.write(`cancelled ${name}\n  resume: zephyr resume ${name}${hubOption()}\n`);

@@ -69,7 +69,7 @@ export function packageRoot(): string {
 }
 
 function zephyrHome(env: Readonly<Record<string, string>>): string {
-  // a variable that is set to nothing names no folder: what is meant is never the one that the command is called in
+  // an empty variable names no folder: a user who sets one does not mean the working directory
   return resolve(env.ZEPHYR_HOME || join(xdgFolder(env.XDG_DATA_HOME, '.local/share'), 'zephyr'));
 }
 

@@ -8,7 +8,7 @@ import { findArtifact } from './read-id.ts';
 export async function feedbackOf(context: Context, id: string): Promise<{ ref: ArtifactRef; id: string; folder: string }> {
   const ref = await findArtifact(context.hub, id, ['dataset']);
   await mkdir(context.home, { recursive: true });
-  // beside the Hub, so that its files come by hard link
+  // the folder lies beside the Hub, so that files come by hard link
   const cache = await mkdtemp(join(context.home, 'reading-'));
   context.onClose(() => rm(cache, { recursive: true, force: true }));
   const { folder } = await context.hub.materialise(ref, cache);

@@ -11,7 +11,7 @@ const SCHEMA = 'schema/recipe.json';
 
 /** `zephyr init [RECIPE]`: a recipe of zephyr's own with all its comments, and its schema, in this folder; nothing is overwritten. */
 export async function init([named = 'zephyr-7b']: string[]): Promise<number> {
-  // the name of the file that it writes means the same
+  // a user may name the file that init writes
   const name = named.replace(/\.ya?ml$/, '');
   const shipped = join(packageRoot(), 'configs');
   const names = shippedRecipes(packageRoot());
@@ -23,9 +23,9 @@ export async function init([named = 'zephyr-7b']: string[]): Promise<number> {
   const there = await readFile(SCHEMA, 'utf8').catch(() => undefined);
   if (there !== undefined && there !== schema) throw isThere(SCHEMA);
   if (await lstat(file).catch(() => undefined)) throw isThere(file);
-  // the recipe last: what is refused or cut off before it leaves nothing that the next try would be refused for
+  // writes the recipe last, so that a refusal before it leaves no file that the next try would be refused for
   if (there === undefined) await create(SCHEMA, schema);
-  // its comments name it by its place in a checkout
+  // the comments of the shipped recipe name it by its place in a checkout
   await create(file, recipe.replaceAll(`configs/${file}`, file));
   process.stdout.write(`${file}\n`);
   process.stderr.write(`try it at toy size, without a key or a cost: zephyr rehearse ${file}\n`);
@@ -39,7 +39,7 @@ async function create(file: string, text: string): Promise<void> {
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' && syscall === 'open') throw isThere(file);
-    // a full disk leaves the beginning of it
+    // a full disk leaves the beginning of the file
     if (isDiskFull(error)) await rm(file, { force: true });
     throw diskFault(error, `write "${file}"`) ?? error;
   }

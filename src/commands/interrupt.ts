@@ -47,7 +47,7 @@ const WINDOW_SECONDS = 3;
 export async function wantsToCancel(interrupted: Promise<void>): Promise<boolean> {
   if (!hasTerminal()) return false;
   process.stderr.write(`  or press Ctrl-C again within ${WINDOW_SECONDS} s to cancel now\n`);
-  // the timer keeps the process alive: nothing else does any more
+  // only this timer keeps the process alive by now
   const late = Promise.withResolvers<void>();
   const timer = setTimeout(late.resolve, WINDOW_SECONDS * 1000);
   const again = await Promise.race([interrupted.then(() => true), late.promise.then(() => false)]);

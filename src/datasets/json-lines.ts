@@ -42,7 +42,7 @@ export async function* jsonLinesIn(packed: Readable, compression: Compression): 
 
 function unpacked(packed: Readable, compression: Compression): Readable {
   if (compression === 'none') return packed;
-  // its error is thrown where the lines are read
+  // the reader of the lines throws an error of the stream
   return pipeline(packed, compression === 'gzip' ? createGunzip() : createZstdDecompress(), () => {});
 }
 

@@ -39,7 +39,7 @@ export async function keepCheckpoint(engine: Keeper, run: StageRun, { step, plac
         run.advance(state, `checkpoint ${step} at ${at}`, files, transfer),
       );
     } catch (error) {
-      // without a hold on it, it may have gone away under our hands: that is no loss, a newer one follows
+      // the job may delete a checkpoint while zephyr reads it; that is no loss, since a newer one follows
       if (fetched.on === 'hub' || (await isWhole(fetched.folder, fetched.manifest))) throw error;
       return false;
     }

@@ -125,7 +125,7 @@ async function make(asked: StepToMake): Promise<Artifact | { failure: Failure }>
   const { engine, run, step, bound } = asked;
   const began = engine.now().getTime();
   engine.emit({ type: 'step-started', stage: step.stage, step: step.name, fingerprint: bound.fingerprint });
-  // of an earlier step: it was published, and zephyr ended before that was written down
+  // an earlier zephyr published this artifact and ended before it wrote that down
   const left = run.state.job;
   if (left?.handle != null && left.step !== step.name) await dropJob(engine, left.handle);
   const made = await work(asked);

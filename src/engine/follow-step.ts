@@ -47,7 +47,7 @@ export async function followStep(job: StepJob, handle: JobHandle): Promise<JobOu
     }
     lost.signal.throwIfAborted();
   } catch (error) {
-    // who cancelled the run or took it over may be on a machine that cannot reach the job
+    // the user who cancelled the run or took it over may be on a machine that cannot reach the job
     if (!(await isAwaited(job, handle, error))) await dropJob(engine, handle, GRACE_SECONDS);
     throw error;
   } finally {
@@ -182,7 +182,7 @@ type JobVerdict =
 /** Success is proved by result.json and the last step, never by the exit code alone. */
 function judgeJob({ state, result, logTail, said }: EndedJob): JobVerdict {
   const isWhole = result !== undefined && result.global_step === result.max_steps;
-  // a scheduler may have forgotten a job that has left its proof
+  // a scheduler may have forgotten a job whose folder proves that it is done
   if (isWhole && (state.state === 'absent' || (state.state === 'exited' && state.code === 0))) return { ok: true, result };
   if (state.state !== 'exited') return failed({ reason: 'lost', message: 'the backend does not know the job any more' });
   if (state.preempted)

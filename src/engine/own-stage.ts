@@ -56,7 +56,7 @@ export async function ownStage(
     const held = await readKey(engine.hub, repo, asked.key);
     const found = resume === undefined ? await unfinished(engine, asked, held) : await toResume(engine, asked, resume);
     expectFree(held, repo, engine.takeOver);
-    // it may have been published after this process looked, and before its maker let go of it
+    // another process may have published it after this one looked and before it released the run
     if (held.claim !== undefined && (await isMade())) return undefined;
     const run = found?.state.run ?? newRunId(engine.now);
     const seen = found?.state.updatedAt ?? null;

@@ -79,7 +79,7 @@ export async function publish(engine: Publisher, made: Made): Promise<{ artifact
   const message = `zephyr: ${made.step.stage}/${made.step.name} ${made.fingerprint.slice(0, 16)}`;
   const ref = await moveFiles(engine, made.step, moving, (transfer) => commitOnMain(hub, made.step, { message, add }, transfer));
   const tag = fingerprintTag(made.fingerprint);
-  // what it names was found damaged, or was made by another run at the same time and is as good
+  // the tag may name an artifact that was found damaged, or an equal one that another run made meanwhile: it moves
   if ((await hub.createTag(ref, tag, ref.commit)) === 'exists') await hub.moveTag(ref, tag, ref.commit);
   await rm(made.folder, { recursive: true, force: true });
   return { artifact: { ref, digest: manifest.digest }, manifest };

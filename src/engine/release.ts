@@ -9,7 +9,7 @@ import type { StageRun } from './stage-run.ts';
  */
 export async function release(run: StageRun, step: PlannedStep, thrown: unknown): Promise<never> {
   const error = diskFault(thrown, `go on with ${step.stage}/${step.name}`) ?? thrown;
-  // a job out of sight is a conflict as well: a machine that can see it shall find the run free
+  // a job that this machine cannot see is a conflict too: the run stays free for a machine that sees it
   const reason = error instanceof ZephyrError ? error.exit : 'bug';
   const detached = isLost(error) || reason === 'detached';
   const message = error instanceof Error ? error.message : String(error);

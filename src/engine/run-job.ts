@@ -29,7 +29,7 @@ export async function runJob(asked: Omit<StepJob, 'lookMs'> & Partial<Pick<StepJ
     if (outcome.ok || outcome.failure.reason !== 'interrupted') return outcome;
     // an adopted job may have been stopped while no process followed it, and what it saved may be known already
     const isFruitful = newestSaved(job) > savedBefore || (adopted !== undefined && isFirst);
-    // a job that lost its place waits for the next one, however little it had saved
+    // a job that lost its place to others waits for the next place even if it saved no new checkpoint
     if (outcome.preempted !== true && (!isFruitful || restarts >= FRUITFUL_RESTARTS)) return outcome;
     if (outcome.preempted !== true) restarts += 1;
     noteOn(job, `${outcome.failure.message}; going on from step ${newestSaved(job)}`);
@@ -43,7 +43,7 @@ async function adopt(job: StepJob): Promise<JobHandle | undefined> {
   const known = run.state.job;
   if (known === null || known.step !== step.name) return undefined;
   const labels: JobLabels = { run: run.state.run, stage: step.stage, step: step.name, epoch: known.epoch };
-  // one whose handle never reached the branch runs where it was about to be submitted
+  // a job whose handle never reached the branch runs where zephyr was about to submit it
   const site = known.handle ?? run.state.attempts[step.name]?.find(({ epoch }) => epoch === known.epoch);
   const sight = site === undefined ? true : scheduler.reaches(site);
   if (sight !== true && !engine.takeOver) {
@@ -52,7 +52,7 @@ async function adopt(job: StepJob): Promise<JobHandle | undefined> {
       hint: 'resume it there, or add --take-over if that job is gone for good',
     });
   }
-  // who takes the run over has said that a job out of sight is gone
+  // a user who takes the run over declares a job that this machine cannot see as gone
   const handle = sight === true ? (known.handle ?? (await scheduler.find(labels))) : undefined;
   if (handle !== undefined && (await surely(scheduler, handle)).state !== 'absent') {
     if (known.handle === null) await run.hasJob(handle);
@@ -69,7 +69,7 @@ async function start(job: StepJob): Promise<JobHandle> {
   const { scheduler, workspace } = engine.backend;
   const hardware = hardwareOf(step, engine.target, await scheduler.hardware());
   const { repo, run: id } = run.state;
-  // no job of this run is alive here: what dead attempts left would fill the disk, one copy each
+  // no job of this run is alive here, so the copies that dead attempts left only fill the disk
   await workspace.sweep({ repo, run: id }, placesOfCheckpoints(job));
   const scratch = join(engine.workFolder, id, `${step.name}-restore`);
   await rm(scratch, { recursive: true, force: true });
@@ -94,7 +94,7 @@ async function start(job: StepJob): Promise<JobHandle> {
   try {
     await run.hasJob(handle);
   } catch (error) {
-    // cancelled or taken over between two commits: who did it could not know of this job
+    // the run was cancelled or taken over between two commits, by a user who could not know of this job
     if (!(await isAwaited(job, handle, error))) await dropJob(engine, handle);
     throw error;
   }

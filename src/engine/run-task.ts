@@ -27,7 +27,7 @@ export async function runTask(asked: StepTask): Promise<{ readonly folder: strin
   const { engine, run, step, inputs, prefetch, lookMs = LOOK_MS } = asked;
   const task = engine.tasks[step.work.task];
   if (task === undefined) throw new Error(`Cannot run ${step.stage}/${step.name}: there is no task "${step.work.task}"`);
-  // a key that is missing shows before the first call to anybody is paid
+  // opens the teachers first, so that a missing key shows before the user pays for a call
   for (const { teacher } of [...(step.calls ?? []), ...(prefetch?.calls ?? [])]) await engine.teacher(teacher);
   const folder = join(engine.workFolder, run.state.run, step.name);
   await rm(folder, { recursive: true, force: true });
@@ -70,7 +70,7 @@ export async function runTask(asked: StepTask): Promise<{ readonly folder: strin
       note,
     });
   } catch (error) {
-    // whatever stopped the task is the news; of a run that was lost the calls are on its branch nevertheless
+    // the user hears what stopped the task; even if the run was lost, its calls are on the branch
     await flush()
       .then(() => callLog.settle())
       .catch((also: unknown) => {

@@ -130,7 +130,7 @@ export class StageRun {
         return;
       }
       const now = await readRun(this.#hub, state.repo, state.run);
-      // owner and moment in it are ours alone: the head is a commit of ours whose answer never came
+      // only this process writes this owner and time, so the head is its own commit, whose answer was lost
       const own = now === undefined ? undefined : this.#unsure.find((tried) => isEqual(tried, now.state));
       if (own !== undefined) this.#state = own;
       if (now === undefined || attempt === TRIES || !isSame(now.state, this.#state)) throw lost(this.#state, now?.state);
@@ -142,7 +142,7 @@ export class StageRun {
   async check(): Promise<void> {
     const { repo, run, owner } = this.#state;
     if ((await this.#hub.resolve({ ...repo, revision: run })) === this.#head) return;
-    // We may be writing at this moment ourselves, and others may leave calls there.
+    // This process may be writing there at the moment, and others may leave calls there.
     const now = (await readRun(this.#hub, repo, run))?.state;
     const isOurs = now === undefined || (now.phase !== 'cancelled' && isDeepStrictEqual(now.owner, owner));
     if (!isOurs) throw lost(this.#state, now);

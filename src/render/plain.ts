@@ -63,7 +63,7 @@ function isDue(printed: Map<string, Printed>, step: RunningStep, now: number): b
   const isWaiting = step.calls?.teachers.some(({ waitsFor }) => waitsFor !== undefined) ?? false;
   const last = printed.get(key) ?? { at: step.since, tenth: 0, isWaiting: false };
   const gap = now - last.at;
-  // That a server is away, or back, is said at once.
+  // The log says at once when a server goes away or comes back.
   if (isWaiting === last.isWaiting && (gap < LEAST_GAP || (tenth === last.tenth && gap < LONGEST_GAP))) return false;
   printed.set(key, { at: now, tenth, isWaiting });
   return true;

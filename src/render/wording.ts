@@ -105,7 +105,7 @@ function jobWording(event: JobEvent, say: (mark: Wording['mark'], text: string) 
 function leftOut({ input, split, read, reasons }: Extract<JobEvent, { type: 'dropped' }>): string {
   const lost = Object.values(reasons).reduce((sum, count) => sum + count, 0);
   const why = Object.entries(reasons).map(([reason, count]) => `${formatNumber(count)} ${reason}`);
-  // in the words of `Dropped`
+  // the reasons come in the words of `Dropped`
   return `${formatNumber(lost)} of ${formatNumber(read)} rows of split "${split}" of ${input} cannot be used and are left out: ${why.join(', ')}`;
 }
 

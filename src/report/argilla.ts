@@ -48,7 +48,7 @@ export async function exportToArgilla(to: string, { folder, name, id }: Feedback
 
 function argillaRecord(row: FeedbackRow, id: string): object {
   const { chosen, rejected, ratings, prompt_id } = row;
-  // a person who knew the side would judge the judge, not the answers
+  // a person who knew the judge's choice would rate the judge and not the answers
   const isChosenFirst = hmacUniform(0, 'side', prompt_id) < 0.5;
   const [a, b] = isChosenFirst ? [chosen, rejected] : [rejected, chosen];
   const judges = [...new Set(ratings.map(({ judge }) => judge))].sort().join(', ');

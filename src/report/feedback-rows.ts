@@ -98,7 +98,7 @@ async function* pairRows(folder: string): AsyncGenerator<PairRow> {
     found = true;
     for await (const { row } of placedRows(opened)) {
       const pair = row === undefined ? undefined : pairOf(row);
-      // what cannot be trained on is no pair
+      // a row that training cannot use is no pair
       if (pair !== undefined) yield { ...pair, split };
     }
   }

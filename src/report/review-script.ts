@@ -34,7 +34,7 @@ function update() {
   const [name, way] = f.sort.value.split(' ');
   const key = (row) => (name === 'gap' ? Math.abs(number(row, name)) : number(row, name));
   const sign = way === 'down' ? -1 : 1;
-  // rows without the number come last, whichever way
+  // rows without the number come last in both directions
   rows.sort((a, b) => {
     const [x, y] = [key(a), key(b)];
     if (x === null || y === null) return (x === null) - (y === null) || number(a, 'at') - number(b, 'at');

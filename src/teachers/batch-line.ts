@@ -20,7 +20,7 @@ const CUSTOM_ID = /"custom_id"\s*:\s*"([\w-]+)"/;
 export function readBatchLine(text: string): BatchLine {
   const line = parse(text);
   if (line !== undefined) return { customId: line.custom_id, answer: answerOf(line) };
-  // Of a line that is cut off or broken at least whose answer it was may be told.
+  // A damaged line may still tell which call it answered.
   const customId = CUSTOM_ID.exec(text)?.[1];
   if (customId === undefined) return { customId, text };
   return { customId, answer: { ok: false, failure: unread('The line of its answer cannot be read', undefined) } };

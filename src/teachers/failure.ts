@@ -38,7 +38,7 @@ export function statusFailure(status: number, body: unknown, header: HeaderOf | 
   const said = all.replace(new RegExp(`^${status} `), '');
   const kind = kindOf(status, said, codes);
   const quoted = said === '' ? '' : `: ${said.slice(0, QUOTED).toWellFormed()}`;
-  // Followed, a key would go to an address that the recipe does not name.
+  // If zephyr followed the redirect, it would send the key to an address that the recipe does not name.
   const moved = status < 400 && kind === 'stop' ? ` (moved to ${header?.('location') ?? 'nowhere'})` : '';
   const afterMs = kind === 'again' && header !== undefined ? retryAfterMs(header, Date.now()) : undefined;
   return { kind, message: `HTTP ${status}${quoted}${moved}`, status, afterMs };

@@ -20,7 +20,7 @@ export function hfInferenceTeacher(spec: TeacherSpec, secret: string | undefined
   const timeoutMs = spec.timeoutSeconds * 1000;
   const dispatcher = openAgent(spec.concurrency);
   const fetch = fetchOver(dispatcher);
-  // The router keeps nothing by key; an endpoint of one's own may.
+  // The router stores no answers by key; a user's own endpoint may.
   const storeUrl = spec.store && spec.baseUrl !== undefined ? versioned(spec.baseUrl) : undefined;
   const store = storeUrl !== undefined;
   const access: Record<string, string> = secret === undefined ? {} : { authorization: `Bearer ${secret}` };

@@ -55,7 +55,7 @@ export function openaiBatch(
 
     upload: (path, name, signal) =>
       say(signal, UPLOAD_MS, async (both) => {
-        // Read while it is sent, and of a known length: not every server takes a body in chunks.
+        // The body is read while it is sent and has a known length, since not every server takes chunks.
         const file = new File([await openAsBlob(path)], name, { type: 'application/jsonl' });
         return serverFile(await client.files.create({ file, purpose: 'batch' }, { signal: both, timeout: UPLOAD_MS }));
       }),
@@ -120,7 +120,7 @@ async function readLines({ body }: Response, take: Parameters<BatchApi['read']>[
   const lines = linesIn(pieces);
   try {
     for (;;) {
-      // Only what the network throws becomes data: what `take` throws is its caller's.
+      // Only errors of the network become data; an error of `take` goes to the caller.
       const next = await lines.next().catch((error: unknown) => failureOf(error, signal));
       if ('kind' in next) return { ok: false, failure: next } as const;
       if (next.done === true) return { ok: true, value: undefined } as const;

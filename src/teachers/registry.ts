@@ -78,7 +78,7 @@ const OPEN: Readonly<Record<TeacherSpec['provider'], (spec: TeacherSpec, secret:
     const { batch } = teacher;
     return {
       ...teacher,
-      // Each command starts it at another port, and the next one has to find what this one asked.
+      // Each command starts the practice server at another port, and the next command must find the calls of this one.
       name: `${spec.model} at the practice teacher`,
       settleMs: PRACTICE_SETTLE_MS,
       ...(batch === undefined ? {} : { batch: { ...batch, settleMs: PRACTICE_SETTLE_MS } }),

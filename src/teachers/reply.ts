@@ -18,7 +18,7 @@ const completion = z.looseObject({
   choices: z
     .array(
       z.looseObject({
-        // A server's slip in what is only extra must not make an answer unreadable that was paid for.
+        // An invalid extra field must not make a paid answer unreadable.
         finish_reason: z.string().nullish().catch(undefined),
         message: z.looseObject({ content: textParts.nullish(), refusal: z.string().nullish().catch(undefined) }),
         logprobs: z
@@ -44,7 +44,7 @@ export function readReply(raw: unknown, requestId: string | undefined): ChatRepl
   if (body.data === undefined || choice === undefined) return undefined;
   const text = choice.message.content ?? '';
   const { input, output } = readUsage(body.data.usage);
-  // No tokens for a text is not what it took.
+  // No text takes no tokens: a server that says so has not counted.
   const isSaid = output !== 0 || (text === '' && !choice.message.refusal);
   return {
     text,

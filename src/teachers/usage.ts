@@ -21,7 +21,7 @@ export function readUsage(usage: unknown): BilledTokens {
   const beyond = rest(total, input);
   if (beyond !== undefined) return { input, output: Math.max(completion ?? 0, beyond) };
   const reasoning = count(membersOf(said.completion_tokens_details ?? said.output_tokens_details).reasoning_tokens);
-  // More thought than reply cannot be a part of the reply.
+  // If the server counts more thinking than reply, the thinking is not counted in the reply.
   const outside = total === undefined && reasoning !== undefined && reasoning > (completion ?? 0) ? reasoning : 0;
   return { input, output: completion === undefined && outside === 0 ? undefined : (completion ?? 0) + outside };
 }

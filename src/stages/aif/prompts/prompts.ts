@@ -22,7 +22,7 @@ import type { PromptsConfig } from './step.ts';
  * was left out is counted by reason; nothing is spent before all of it was looked at.
  */
 export const prompts: Task = async (context) => {
-  // promptsStep wrote it
+  // `promptsStep` wrote the config, so it has this shape
   const config = context.config as unknown as PromptsConfig;
   const benchmarks = await readBenchmarks(context, config.benchmarks, config.ngram);
   const filter = new PromptFilter(config, benchmarks, context.out);

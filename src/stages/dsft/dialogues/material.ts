@@ -44,7 +44,7 @@ async function textsOf({ settings: { material, seed }, material: folder, count }
       seen.add(sha256(text));
       drawn.push({ text, at: hmacUniform(seed, 'material', text) });
     }
-    // no more in memory than are used
+    // keeps no more rows in memory than the recipe uses
     if (drawn.length >= 2 * material.texts + 1000) keepFirst(drawn, material.texts);
   }
   keepFirst(drawn, material.texts);
