@@ -13,14 +13,14 @@ const out = resolve(values.out);
 const stamp = bundleStamp();
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** Dependencies that are in the bundle all the same: every start reads them, and from node_modules it would take a fifth longer. */
+/** Dependencies that the bundle contains: every start reads them, and reading them from node_modules takes a fifth longer. */
 const BUILT_IN = ['commander', 'zod'];
 
 /** esbuild's stand-in for require() in bundled CommonJS looks for a `require` in its own file. */
 const REQUIRE = 'const require=process.getBuiltinModule("module").createRequire(import.meta.url);';
 
 /**
- * To `import` a part of Node is to read all that it exports, and with it streams, WebCrypto and more. Each importer gets a module of
+ * A static `import` of a part of Node reads all that it exports, and with it streams, WebCrypto and more. Each importer gets a module of
  * its own instead, of whose exports esbuild keeps those that it names. Of child processes commander wants to hear for subcommands
  * that are programs of their own; zephyr has none.
  */
@@ -47,13 +47,13 @@ const options = {
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
   external: Object.keys(dependencies).filter((name) => !BUILT_IN.includes(name)),
-  // for Node it has CommonJS, which is neither shaken nor joined
+  // yaml offers CommonJS to Node, which esbuild can neither shake nor join
   alias: { yaml: join(root, 'node_modules/yaml/browser/dist/index.js') },
   splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node22',
-  // names stay, so that the stack of a bug can be read
+  // esbuild keeps the names, so that a user can read the stack of a bug
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: 'none',
@@ -62,7 +62,7 @@ const options = {
   logLevel: 'warning',
 };
 
-// esbuild says itself why it cannot
+// esbuild has printed its own error
 const bundle = (plugins) => build({ ...options, plugins }).catch(() => process.exit(1));
 const { metafile } = await bundle([leanNode]);
 const result = await bundle([leanNode, commonChunk(metafile.outputs)]);

@@ -91,7 +91,7 @@ function pythonReady() {
 async function installPython() {
   const child = spawn(runtime(), environmentArgs(), { stdio: ['ignore', 'ignore', 'inherit'] });
   const [code] = await once(child, 'close');
-  // it has said itself why it cannot
+  // the program has printed its own error
   if (code !== 0) process.exit(code ?? 1);
 }
 

@@ -19,7 +19,7 @@ const layers = [
   { layer: 'static', title: 'Types (tsc)', run: () => check(bin('tsc'), ['-p', '.']) },
   { layer: 'static', title: 'Style (biome)', run: () => check(bin('biome'), ['check', '--error-on-warnings']) },
   { layer: 'static', title: 'Unused code (knip)', run: () => check(bin('knip'), ['--no-progress']) },
-  // what tests alone reach is dead as well
+  // code that only tests reach is dead as well
   {
     layer: 'static',
     title: 'Code of the program alone (knip)',
@@ -82,7 +82,7 @@ async function nodeTests() {
   const code = await run(node, [
     '--test',
     '--test-concurrency=2',
-    // far above any test here: only there so that a test that hangs is named
+    // far above the time of any test: it only makes node:test name a test that hangs
     '--test-timeout=900000',
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
@@ -120,7 +120,7 @@ function testFiles(folder, ending) {
 
 /** Runs a program with its output passed on; gives its exit status, 127 if it is not there. */
 function run(program, args) {
-  // whatever a test leaves behind goes with the scratch folder
+  // the runner deletes the scratch folder with all that tests leave in it
   const env = { ...process.env, TMPDIR: scratch, PATH: [dirname(node), bin(''), process.env.PATH].join(delimiter) };
   const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
   return new Promise((settle) => {

@@ -44,7 +44,7 @@ function inputOption({ name, artifact }: StageModule): Option {
 
 const WORK = [ON, HUB, SET, JSON_OUT, YES, NEW_RUN, TAKE_OVER];
 
-/** Those that plan and run stages; `listed`: the stages with a verb. */
+/** The verbs that plan and run stages; `listed`: the stages with a verb. */
 function workVerbs(stages: readonly StageModule[], listed: readonly StageModule[]): Verb[] {
   return [
     {
@@ -94,7 +94,7 @@ function workVerbs(stages: readonly StageModule[], listed: readonly StageModule[
   ];
 }
 
-/** Those about runs, of this process or of another. */
+/** The verbs about runs, of this process or of another. */
 function runVerbs(stages: readonly StageModule[]): Verb[] {
   return [
     {

@@ -94,7 +94,7 @@ export type Inspected =
   | { readonly answer: 'absent' }
   | { readonly answer: 'unknown'; readonly why: string };
 
-/** By id or name. Only the engine's own word that there is none counts as absent; any other failure is unknown. */
+/** Looks for a container by id or name. It is absent only if the engine says so; any other failure is unknown. */
 export async function inspect(engine: ContainerEngine, container: string): Promise<Inspected> {
   const { exitCode, stdout, stderr } = await engine.run(['container', 'inspect', container]);
   if (exitCode !== 0) return isMissing(stderr) ? { answer: 'absent' } : { answer: 'unknown', why: said(stderr) };

@@ -54,7 +54,7 @@ export async function readAttemptExit(folder: string, labels: JobLabels): Promis
   return parseExit(await readIfThere(join(controlFolder(folder, labels), 'exit.json')));
 }
 
-/** As `readAttemptExit` where the folder alone is known, which one attempt has written to. */
+/** Does what `readAttemptExit` does for a folder to which one attempt has written, where the caller knows only the folder. */
 export async function readExit(folder: string): Promise<ExitRecord | undefined> {
   const [name] = await readdir(join(folder, 'control')).catch(() => []);
   return name === undefined ? undefined : parseExit(await readIfThere(join(folder, 'control', name, 'exit.json')));

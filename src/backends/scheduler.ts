@@ -32,7 +32,7 @@ export interface Scheduler {
   readonly neverStartsMs: number;
   /** Throws a `ZephyrError` (exit `preflight`) that says what jobs of these Python environments would miss; changes nothing. */
   check(environments: readonly string[]): Promise<void>;
-  /** Those of these Python environments that zephyr itself makes, on this machine, and that are not whole. */
+  /** The Python environments among these that zephyr has yet to make, or to make again, on this machine. */
   unmade?(environments: readonly string[]): Promise<string[]>;
   /** Digest of what this Python environment holds: see `Ingredients.environment`. */
   environment(name: string): Promise<string>;

@@ -26,7 +26,7 @@ export async function readLinesFrom(path: string, offset: number): Promise<Line[
   }
 }
 
-/** As `readLinesFrom`, of bytes that are in memory. */
+/** Does what `readLinesFrom` does with bytes that are in memory. */
 export function linesFrom(data: Uint8Array, offset: number): Line[] {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   const lines: Line[] = [];

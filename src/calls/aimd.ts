@@ -4,7 +4,7 @@ interface AimdOptions {
   readonly start?: number;
 }
 
-/** As many as most servers take from one process: a short run would be over before the number had grown to that. */
+/** Calls at once to begin with. Most servers take as many; a short run would be over before a smaller number had grown. */
 const START = 64;
 const DECREASE = 0.75;
 const ANSWERS_PER_STEP = 25;

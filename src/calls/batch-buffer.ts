@@ -24,7 +24,7 @@ const LONGEST_MS = 60_000;
 
 const bytesOf = ({ span }: PendingCall) => span.length + LINE_BYTES;
 
-/** Where calls gather until they are worth a file, or nothing more comes. */
+/** Gathers calls until they fill a batch file, or until no more come. */
 export class BatchBuffer {
   readonly #options: BatchBufferOptions;
   #calls: PendingCall[] = [];

@@ -92,7 +92,7 @@ export class BatchRuns {
     }
   }
 
-  /** Where a call is that was sent with a batch, if that is still on its way. */
+  /** The batch that a call was sent with, if it is still on its way. */
   find(key: string, sent: { readonly batch: string | undefined; readonly attempt: number }): BatchPlace | undefined {
     const batch = sent.batch === undefined ? undefined : this.#named.get(sent.batch);
     const member = batch?.members.get(customIdOf(key, sent.attempt));

@@ -90,7 +90,7 @@ export class CallLog {
     return record?.t === 'intent' ? record.teacher : undefined;
   }
 
-  /** Of this folder and the earlier ones, in the order in which they were first heard of. */
+  /** The batches of this folder and the earlier ones, in the order in which the log first named them. */
   batches(): LoggedBatch[] {
     return this.#batches.list();
   }

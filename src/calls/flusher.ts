@@ -203,7 +203,7 @@ export class Flusher {
     return this.#credit;
   }
 
-  /** One copy, with all that is in the log now; whether it landed. Of several callers at once all get the same one. */
+  /** Copies all that is in the log now; tells whether that landed. Several callers at once share one copy. */
   #copy(): Promise<boolean> {
     this.#underway ??= this.#once().finally(() => {
       this.#underway = undefined;

@@ -99,7 +99,7 @@ export class KnownCalls {
     return this.#index.mark(key);
   }
 
-  /** Where the last record of a call is, if that is its state. */
+  /** The place of the last record of a call, if the call is in that state. */
   position(key: string, state: Entry['state']): Pick<RecordPlace, 'segment' | 'offset' | 'length'> | undefined {
     const entry = this.#index.get(key);
     return entry?.state === state ? entry : undefined;

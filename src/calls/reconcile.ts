@@ -24,7 +24,7 @@ export interface LostCall {
   /** milliseconds since 1970, of a clock that may have been another machine's */
   readonly sentAt: number;
   readonly stop: Stop;
-  /** Where it is kept how long the server that is looked into has answered nothing. */
+  /** Counts for how long the server whose store is searched has not answered. */
   readonly outage?: Outage;
   /** Whether another server takes the call. */
   readonly hasElsewhere?: () => boolean;

@@ -18,7 +18,7 @@ export interface Position {
 export interface SegmentLimits {
   /** A segment is finished when it has grown to this size. */
   readonly segmentBytes: number;
-  /** Kept free for the replies in flight when the disk fills up. */
+  /** Bytes that the log keeps free, for the replies in flight when the disk fills up. */
   readonly reserveBytes: number;
 }
 

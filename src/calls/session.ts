@@ -238,7 +238,7 @@ class LoggedSession implements CallSession {
     return outcome;
   }
 
-  /** Only a reply is an answer for good: what was refused before may be taken now that the server was mended. */
+  /** Only a reply is final: a server may now accept a call that it refused before it was mended. */
   async #answer(call: Call, key: string, stop: Stop): Promise<CallOutcome> {
     const reply = this.#log.known(key)?.state === 'done' ? await this.#log.reply(key) : undefined;
     return reply === undefined ? this.#askTeacher(call, key, stop) : { ok: true, key, reply, replayed: true };
@@ -258,7 +258,7 @@ class LoggedSession implements CallSession {
       .catch(stop === this.#prefetchStop ? this.#prefetchFailed : this.#failed);
   }
 
-  /** Where a server is away others may be there: the asker judges what that means. All else stops the session. */
+  /** Another server may answer while one is away, so the caller decides what that means. Any other failure stops the session. */
   readonly #failed = (error: unknown): never => {
     throw error instanceof ServerAway || error instanceof NotNeeded ? error : this.#shutdown.stop(error);
   };
@@ -269,7 +269,7 @@ class LoggedSession implements CallSession {
     return this.#failed(error);
   };
 
-  /** Of calls that are made in advance the user would hear nothing otherwise. */
+  /** Tells the user of calls that are made in advance, which no other line counts. */
   #tellOnce(error: unknown): void {
     if (!(error instanceof ServerAway || error instanceof GaveUp) || this.#told.has(error.message)) return;
     this.#told.add(error.message);

@@ -25,5 +25,5 @@ export class Trust {
   }
 }
 
-/** For what is known to cost no more than was said. */
+/** The trust for calls that are known to cost no more than their estimate. */
 export const FULL_TRUST: Trust = new Trust(Number.POSITIVE_INFINITY, 0);

@@ -73,7 +73,7 @@ export class Unanswered {
     return [...shown, ...(kinds.length > SHOWN ? ['and others'] : [])].join(', ');
   }
 
-  /** By the worst: a refusal has to be mended before anything else helps. */
+  /** Judges by the worst failure: the user has to mend a refusal before anything else helps. */
   #error(said: string): ZephyrError {
     const kinds = [...this.#kinds.values()];
     const of = (kind: UnansweredFailure['kind']) => kinds.find(({ failure }) => failure.kind === kind);

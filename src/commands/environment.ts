@@ -9,7 +9,7 @@ interface EnvironmentSource {
   environment(name: string): Promise<string>;
 }
 
-/** For a plan: the pins of an environment without a backend, or of an image as its engine says. */
+/** What a plan pins: the packages of an environment without a backend, or the image as its engine names it. */
 export async function environmentSource(context: Context, target: Target): Promise<EnvironmentSource> {
   if (target.backend === 'process') return { environment: (name) => environmentDigest(context, name) };
   const { openTargetBackend } = await import('./backend.ts');

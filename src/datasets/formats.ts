@@ -36,7 +36,7 @@ const ENDINGS: Readonly<Record<string, string>> = {
 const FORMAT_OF: ReadonlyMap<string, Format> = new Map(
   Object.entries(ENDINGS).flatMap(([format, endings]) => endings.split(' ').map((ending) => [ending, format] as const)),
 );
-/** Of equally many files the first of these decides, then the one that comes last in the alphabet. */
+/** The order in which formats win with equally many files; after them the last in the alphabet wins. */
 const FAVOURITES = ['parquet', 'lance', 'arrow', 'jsonl', 'json', 'csv'] as const;
 /** They describe pictures beside them. */
 const METADATA = /^metadata\.(csv|jsonl|parquet)$/;

@@ -35,7 +35,7 @@ const WORDS: ReadonlyMap<string, readonly string[]> = new Map([
 const BESIDE = '[-._ 0-9]';
 const SHARDS = 'data/*-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9]*.*';
 const SHARD = /^(.+)-\d{5}-of-\d{5}/;
-/** As the branch refs/convert/parquet has them: CONFIG/SPLIT/0000.parquet. */
+/** Paths as on the branch refs/convert/parquet: CONFIG/SPLIT/0000.parquet. */
 const CONVERTED = /^([^/]+)\/([^/]+)\/\d{4}\.\w+(\.\w+)?$/;
 
 /**
@@ -187,7 +187,7 @@ function byName(paths: readonly string[]): Map<string, string[]> {
   return new Map(all.length === 0 ? [] : [['train', all]]);
 }
 
-/** Of files of several formats those of the one that most have; all splits must have the same. */
+/** Keeps the files of the format that most files have; all splits must have the same. */
 function formatted(splits: Splits): Map<string, string[]> {
   const data = [...splits].map(([split, paths]) => [split, paths.filter(isData)] as const);
   const formats = data.map(([split, paths]) => [split, formatOf(paths)] as const);

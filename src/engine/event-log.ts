@@ -31,7 +31,7 @@ export function eventFolder(hub: Hub, workFolder: string, { repo, run }: RunPlac
   return join(hub.runFolder(repo, run) ?? join(workFolder, run, 'journal'), 'events');
 }
 
-/** From now on what happens is in the log of this run, and on its branch with each transition. */
+/** Writes events to the log of this run from now on, and to its branch with each transition. */
 export async function openEventLog({ hub, workFolder, log, now, version }: Engine, run: LoggedRun): Promise<void> {
   const { owner } = run.state;
   const tree = await hub.tree({ ...run.state.repo, commit: run.head });
@@ -68,7 +68,7 @@ export class EventLogReader {
   readonly #folder: string;
   readonly #run: RunPlace;
   #head: string | undefined;
-  /** Of each file, the bytes that were given out. The copies on branch and disk begin alike. */
+  /** The bytes of each file that `next` has given out. The copies on branch and disk begin alike. */
   readonly #given = new Map<string, number>();
   /** A job's events are read from the beginning by each process that follows it. */
   readonly #jobEvents = new Set<string>();

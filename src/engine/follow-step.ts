@@ -100,7 +100,7 @@ async function finishJob(job: StepJob, handle: JobHandle, ended: Ended): Promise
   return outcome;
 }
 
-/** Of a job that ended a while ago, before anybody published what it made. */
+/** The outcome of a job that ended a while ago and whose folder was deleted before a zephyr published what it made. */
 const GONE: JobOutcome & { ok: false } = {
   ok: false,
   failure: { reason: 'lost', message: 'what the job made was deleted before it was published' },

@@ -67,7 +67,7 @@ async function readKnown(file: string): Promise<Known> {
   }
 }
 
-/** As `Promise.all` over the items, a few at a time. */
+/** Does what `Promise.all` does with the items, a few at a time. */
 async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
   const done: R[] = [];
   let next = 0;

@@ -17,7 +17,7 @@ const TRIES = 8;
 
 /** A run that this process owns: the state, and the head of its branch that the state was read from or written to. */
 export class StageRun {
-  /** Of a run that this process executes: every commit takes the newest events along. */
+  /** The event log of a run that this process executes: every commit takes its newest events along. */
   log: RunLog | undefined;
   #state: RunState;
   #head: string;
@@ -165,7 +165,7 @@ export class StageRun {
   }
 }
 
-/** As it is read back: a member that is undefined is not written. */
+/** Compares states as a process reads them back: JSON leaves out a member that is undefined. */
 function isEqual(written: RunState, read: RunState): boolean {
   return isDeepStrictEqual(JSON.parse(JSON.stringify(written)), JSON.parse(JSON.stringify(read)));
 }

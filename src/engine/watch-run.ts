@@ -26,9 +26,9 @@ const CLOCKS: Clocks = { steady: () => performance.now(), wall: () => Date.now()
 interface WatchOptions {
   /** milliseconds between two looks */
   readonly everyMs: number;
-  /** told when the run is not ours any more */
+  /** Called when another process has taken the run over or a user has cancelled it. */
   readonly lost: (error: unknown) => void;
-  /** told when that cannot be known */
+  /** Called when the Hub does not answer, so that the owner of the run is not known. */
   readonly note?: (message: string) => void;
   readonly clocks?: Clocks;
 }

@@ -40,7 +40,7 @@ export type CommitOutcome =
 
 /** A Hugging Face Hub as zephyr needs it: the embedded one in this process, or any other over HTTP. */
 export interface Hub {
-  /** For messages: a folder or an address. */
+  /** The folder or the address of the Hub, for messages. */
   readonly name: string;
   /** The folder on the Hub's own disk for a run's logs (calls, events), where Hub and zephyr share a disk. */
   runFolder(repo: RepoId, run: string): string | undefined;
@@ -78,7 +78,7 @@ export interface Hub {
    * that keeps its own house does nothing and answers `undefined`.
    */
   prune(options?: { readonly dry?: boolean }): Promise<(Pruned & { readonly unfinished: Unfinished }) | undefined>;
-  /** As `prune`, of what runs and deleted repos have dropped since the last time: it costs what was dropped, not what is there. */
+  /** Prunes only what runs and deleted repos have dropped since the last time, in a time that grows with what was dropped. */
   reclaim(): Promise<Pruned | undefined>;
   /**
    * Lays the commit out under `cache` the way huggingface_hub does (`models--ORG--NAME/snapshots/<commit>/...`, relative

@@ -12,7 +12,7 @@ export interface FileRange {
   done: number;
 }
 
-/** Of each range the bytes that are there, as 8 bytes little-endian behind the file's own. */
+/** Bytes of a mark, which says how much of a range is there: little-endian, behind the bytes of the file. */
 const MARK_BYTES = 8;
 /** Bytes of a range after which its mark is written: a killed process loses no more of it. */
 const MARK_EVERY = 1 << 20;

@@ -117,7 +117,7 @@ function expectFiles(ref: ArtifactRef, kept: readonly RemoteEntry[], left: reado
   });
 }
 
-/** Where a pull goes: to the branch of its name; a commit to main where that is empty, else to a branch of its own. */
+/** The branch to pull into: one of the revision's name; for a commit main if it is empty, else a branch of its own. */
 async function branchFor(to: Hub, repo: RepoId, revision: string): Promise<string> {
   if (!isCommit(revision)) return revision.replace(/^refs\/(heads|tags)\//, '').replace(/^refs\//, '');
   return (await isEmpty(to, repo, 'main')) ? 'main' : `pull-${revision.slice(0, 12)}`;

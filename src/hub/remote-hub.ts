@@ -227,7 +227,7 @@ export class RemoteHub implements Hub {
     return await this.#lay(ref, files, { cache, downloads: this.#remote.downloads }, options);
   }
 
-  /** As `materialise`, of these files, into a cache that the caller keeps until all of them are there. */
+  /** Materialises only these files, in a cache that the caller keeps until all of them are there. */
   async bring(ref: ArtifactRef, cache: string, files: readonly RemoteEntry[], options: TransferOptions = {}): Promise<Laid> {
     return await this.#lay(ref, files, { cache, downloads: undefined }, options);
   }

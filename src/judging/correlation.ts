@@ -37,7 +37,7 @@ export interface StraightLine {
   readonly add: (x: number, y: number) => void;
   readonly count: () => number;
   readonly meanX: () => number;
-  /** Of the least-squares line of y over x; 0 where x does not vary. */
+  /** The slope of the least-squares line of y over x; 0 where x does not vary. */
   readonly slope: () => number;
   /** Pearson's; null where one of the two does not vary. */
   readonly correlation: () => number | null;

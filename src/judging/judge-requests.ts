@@ -25,7 +25,7 @@ export interface JudgeRequest {
   readonly answers: readonly AnswerToJudge[];
   readonly instructions: Instructions;
   readonly format: ResponseFormat;
-  /** For each model that may be asked: the question, and the same once more for when its reply cannot be read. */
+  /** For each model that may be asked: the question, and a second one for a reply that cannot be read. */
   readonly tries: readonly (readonly Call[])[];
 }
 

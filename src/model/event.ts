@@ -50,7 +50,7 @@ export interface TransferProgress {
 
 /** Everything of note that happens in a run; the run log, the terminal and `--json` are three readers of it. */
 export type RunEvent =
-  /** Of the run log alone: which process did what follows, and why it stopped before the stage was over. */
+  /** Only in the run log: says which process did what follows, and why it stopped before the stage was over. */
   | {
       readonly type: 'session-started';
       readonly run: string;

@@ -29,7 +29,7 @@ export interface Pins {
   readonly missing: ZephyrError | undefined;
 }
 
-/** As `pinRefs`, with what has a meaning and what the Hub does not have side by side. */
+/** Pins like `pinRefs`, but returns the references that the Hub lacks beside those that it has. */
 export async function tryPins(refs: Iterable<string>, hub: Hub): Promise<Pins> {
   const texts = [...new Set(refs)];
   const settled = await Promise.allSettled(texts.map((text) => pinRef(text, hub)));
@@ -119,7 +119,7 @@ function pullHint(absent: readonly FloatingRef[]): string {
   return `bring ${absent.length === 1 ? 'it' : 'them'} here with: zephyr hub pull ${named.join(' ')} (or, from a folder: ${folder})`;
 }
 
-/** Of a repo that zephyr did not publish: the Hub knows the sha256 of large files, small ones are read. */
+/** The digest of a repo that zephyr did not publish: the Hub knows the sha256 of large files, small ones are read. */
 async function digestOf(ref: ArtifactRef, hub: Hub): Promise<string> {
   const { default: PQueue } = await import('p-queue');
   const queue = new PQueue({ concurrency: AT_ONCE });

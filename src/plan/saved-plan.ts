@@ -146,7 +146,7 @@ export function recipeDifference(saved: SavedPlan, now: Recipe): string | undefi
   return diffRecords(JSON.parse(JSON.stringify(saved.recipe)), JSON.parse(JSON.stringify(now)));
 }
 
-/** As far as the inputs are known without a step of the plan. */
+/** The ingredients of a step, with those inputs alone that are known before a step of the plan has run. */
 function knownIngredients(plan: Plan, step: PlannedStep): Record<string, unknown> {
   const digests: Record<string, string> = {};
   for (const [name, input] of Object.entries(step.inputs)) {

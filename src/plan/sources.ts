@@ -55,7 +55,7 @@ function sourceOf(
   return { name: from?.from === 'hub' ? from.ref : formatRef(artifact.ref), artifact };
 }
 
-/** Of each split the first thing that is wrong. */
+/** The first fault of each split. */
 async function mistakesIn(
   { config, splits }: Reading,
   { ref }: Artifact,

@@ -18,7 +18,7 @@ export function diffIngredients(old: unknown, now: Ingredients): Difference | un
   return firstDifference(old, now, '', ORDER);
 }
 
-/** Of any two records of plain data, as one line `path: OLD -> NEW`. */
+/** The first difference of two records of plain data, as one line `path: OLD -> NEW`. */
 export function diffRecords(old: unknown, now: unknown): string | undefined {
   const difference = firstDifference(old, now, '', []);
   return difference === undefined ? undefined : formatDifference(difference);

@@ -24,7 +24,7 @@ function schemaAt(schema: Schema, path: Path, data: unknown): Definition | undef
   return found === undefined ? undefined : (unwrap(found)._zod as unknown as { def: Definition }).def;
 }
 
-/** With `.optional()` and the like around it. */
+/** The schema at a path, still wrapped in `.optional()` and the like. */
 function wrappedAt(schema: Schema, path: Path, data: unknown): Schema | undefined {
   const { def } = unwrap(schema)._zod as unknown as { def: Definition };
   const [name, ...rest] = path;
@@ -92,7 +92,7 @@ function unwrap(schema: Schema): Schema {
   return 'innerType' in def ? unwrap(def.innerType) : schema;
 }
 
-/** By what tells the members apart, or by the shape of the value alone. */
+/** Whether a member of a union fits the value: by its discriminator, or else by the shape of the value alone. */
 function fits(option: Schema, discriminator: string | undefined, data: unknown): boolean {
   const { def } = unwrap(option)._zod as unknown as { def: Definition };
   if (discriminator === undefined) return Array.isArray(data) ? def.type === 'array' : def.type !== 'array';

@@ -97,7 +97,7 @@ export function parsed<Data>(schema: z.ZodType<Data>, data: unknown, complaints:
   return result.data as Data;
 }
 
-/** With the text files read in that the stages' sections name. */
+/** Reads the text files that the stages' sections name into the recipe. */
 async function withTexts(recipe: Recipe, stages: readonly Stage[], complaints: Complaints): Promise<Recipe> {
   const read = {
     text: (file: string, path: Path) => readText(file, path, complaints),

@@ -8,7 +8,7 @@ import { progressParts, transferParts, type Wording } from './wording.ts';
 
 const SPINNER = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏';
 const NAME_WIDTH = 12;
-/** With less room a text is cut rather than wrapped. */
+/** Columns below which the view cuts a text and does not wrap it. */
 const LEAST_WRAPPED = 30;
 const MARKS = { start: '·', ok: '✓', info: '·', warning: '!', failed: '✗' } as const;
 const MARK_STYLES = { start: 'cyan', ok: 'green', info: 'dim', warning: 'yellow', failed: 'red' } as const;

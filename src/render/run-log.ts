@@ -9,7 +9,7 @@ const FILE_BYTES = 256 * 1024;
 /** Milliseconds between two copies to the Hub that come with no transition of the run. */
 const COPY_MS = 60_000;
 
-/** With these a run is over for this process. */
+/** Events after which this process has no more to do with the run. */
 const ENDS: ReadonlySet<RunEvent['type']> = new Set(['stage-done', 'stage-failed', 'session-ended']);
 
 /** A file of the log as the run branch shall have it. */

@@ -118,7 +118,7 @@ function cutCell(text: string, width: number, cut: Column['cut']): string {
   return cut === 'middle' ? truncateMiddle(text, width) : truncate(text, width);
 }
 
-/** Where even the narrowest columns are too many, the line ends at the edge. */
+/** Cuts a line at the edge, where even the narrowest columns do not fit. */
 function clip(line: string, columns: readonly Column[], width: number): string {
   return columns.some((column) => column.cut === 'never') ? line : truncate(line, width);
 }

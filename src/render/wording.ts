@@ -189,7 +189,7 @@ export function transferParts({
   };
 }
 
-/** With its own calls done, a step may still wait for those that it makes for the next one. */
+/** The count of a step. A step that has its own answers may still wait for the calls that it makes for the next one. */
 function countOf({ done, total, unit, calls }: RunningStep): string {
   if (total <= 0) return '';
   const count = `${formatNumber(done)}/${formatNumber(total)}${unit === 'calls' ? ' calls' : ''}`;

@@ -37,7 +37,7 @@ export async function writeReview(
   return { rows: shown.length, pairs };
 }
 
-/** As many pairs as the dataset's own report counts. */
+/** The number of pairs, as the dataset's own report counts them. */
 async function pairsIn(folder: string): Promise<number | undefined> {
   const text = await readFile(join(folder, 'report.json'), 'utf8').catch(() => '{}');
   const { train_prefs, test_prefs } = JSON.parse(text) as Record<string, unknown>;

@@ -18,7 +18,7 @@ export function ownerLiveness(of: Owner): 'alive' | 'dead' | 'unknown' {
   return started !== undefined && (of.started === 'unknown' || started === of.started) ? 'alive' : 'dead';
 }
 
-/** Where there is no /proc, whether the process takes signals. */
+/** The start of a process; without /proc zephyr knows only whether it takes signals. */
 function startOf(pid: number): string | undefined {
   if (process.platform === 'linux') return startTime(pid);
   try {

@@ -42,7 +42,7 @@ export interface StageBody {
   texts?(recipe: RecipeContext, read: TextReader): Promise<unknown>;
   /** The class of TRL whose further fields `train.trl` of the section may hold. */
   readonly trl?: { readonly config: string; readonly fields: () => Promise<readonly string[]> };
-  /** Where the section has the dollars that the stage may spend at most. */
+  /** The key of the section that holds the most dollars the stage may spend. */
   readonly budget?: Path;
   /** Counts what `CallForecast.items` names. */
   readonly counts?: Readonly<Record<string, (source: CountSource) => Promise<Count>>>;
@@ -94,12 +94,12 @@ export interface StageTable {
   readonly below: string;
 }
 
-/** With the bodies loaded, all at once. */
+/** Loads the bodies of the stages, all at once. */
 export async function loadStages(modules: readonly StageModule[]): Promise<readonly Stage[]> {
   return await Promise.all(modules.map(async ({ load, ...head }) => ({ ...head, ...(await load()) })));
 }
 
-/** Those with a verb. */
+/** The stages that have a verb. */
 export function userStages<Listed extends Pick<StageModule, 'rehearsalOnly'>>(stages: readonly Listed[]): Listed[] {
   return stages.filter(({ rehearsalOnly }) => rehearsalOnly !== true);
 }

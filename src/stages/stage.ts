@@ -16,7 +16,7 @@ export interface CallForecast {
   readonly teacher: string;
   /** `answers`, `judge honesty` */
   readonly purpose: string;
-  /** of the step, where it is made before all other calls: told in a row of its own */
+  /** The name for a row of its own in the plan, for calls that the step makes before all others. */
   readonly part?: string;
   /** What calls are made for: their number, or the name under which `StageBody.counts` of the stage counts them. */
   readonly items: number | { readonly count: string };

@@ -32,7 +32,7 @@ export async function largeOfTree(
   return found;
 }
 
-/** As `largeOfTree` for commits and all that came before them. */
+/** Does what `largeOfTree` does for commits and all their ancestors. */
 export async function largeOfHistory(
   store: Store,
   repo: string,

@@ -112,7 +112,7 @@ async function adopt(temporary: string, target: string): Promise<void> {
   await syncFolder(dirname(target));
 }
 
-/** As `ingest` for a file in the store's `tmp` whose sha256 was just computed; the file moves. */
+/** Takes in a file of the store's `tmp`, whose sha256 the caller has just computed, by moving it. */
 export async function adoptLarge(store: Store, temporary: string, sha256: string): Promise<void> {
   await want(store, sha256);
   await adopt(temporary, lfsFile(store, sha256));
@@ -127,7 +127,7 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** As `ingest` for bytes in memory. */
+/** Takes in bytes that are in memory. */
 export async function ingestBytes(store: Store, content: Uint8Array): Promise<LfsPointer> {
   const pointer = { sha256: sha256(content), size: content.length };
   return wanting(store, pointer, async () => {

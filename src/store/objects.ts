@@ -57,7 +57,7 @@ export async function writeObject(
   return id;
 }
 
-/** As `writeObject` for a blob that is a file, without holding it in memory. */
+/** Does what `writeObject` does for a blob that is a file, without holding it in memory. */
 export async function writeBlobFile(store: Store, repo: string, file: string, touched: Touched): Promise<string> {
   const temporary = temporaryPath(store);
   const hash = createHash('sha1');

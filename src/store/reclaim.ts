@@ -40,7 +40,7 @@ function orderOf({ type, name }: RepoId): string {
   return [type === 'model' ? 0 : 1, ...name.split('/')].join('\0');
 }
 
-/** Of these holders the names of those that lead there no more. Throws when a run's newest commit cannot be read. */
+/** The names of the holders that lead there no more. Throws when a run's newest commit cannot be read. */
 async function passed(store: Store, named: ReadonlyMap<string, readonly Holder[]>): Promise<string[]> {
   const memo: TreeMemo = new Map();
   const heads = new Map<string, ReadonlySet<string> | undefined>();

@@ -21,7 +21,7 @@ export function recoverFrom(store: StoreAddress): Teacher['recover'] {
   return (key, _model, signal) => withDeadline(signal, store.timeoutMs, (both) => findStored(store, key, both));
 }
 
-/** Of a server without a store nothing is found again. */
+/** The lookup at a server without a store, which finds nothing. */
 export const noStore: Teacher['recover'] = async () => undefined;
 
 async function findStored(

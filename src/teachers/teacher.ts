@@ -17,7 +17,7 @@ export interface ChatRequest {
   readonly schema?: { readonly name: string; readonly schema: Readonly<Record<string, unknown>> };
   /** Asks for the log-probabilities of this many alternatives of each token, 20 at most. */
   readonly top_logprobs?: number;
-  /** Sent along and stored by servers that can, so that an answer lost in a crash is found again. */
+  /** The key of the call. Servers that can store it, so that zephyr finds an answer that was lost in a crash. */
   readonly key: string;
 }
 

@@ -156,7 +156,7 @@ function toyJudge(judge: AifTeachers['judge']): AifTeachers['judge'] {
   return { ...kept, teachers: [JUDGE], ...labels };
 }
 
-/** Where ratings stand in for rewards, what counts in points of a reward is left out. */
+/** Leaves out the settings that count in points of a reward, since ratings stand in for rewards. */
 function toyBinarize({ judge, binarize }: AifTeachers): AifTeachers['binarize'] {
   const toy = { ...binarize, testPrompts: SIZES.testPrompts };
   if (judge.by === 'teachers') return toy;

@@ -99,7 +99,7 @@ function jobSteps(recipe: RecipeContext, { pool, answer }: AnswersPlan): Step[] 
 
 const jobName = (index: number) => `answers-${index + 1}`;
 
-/** By what the draws, the rows and the inputs call the members: a teacher's id, else the job's name. */
+/** The ids of the members, as draws, rows and inputs use them: a teacher's id, else the name of the job. */
 export function memberIds(pool: readonly MemberSpec[]): string[] {
   let jobs = 0;
   return pool.map(({ teacher }) => teacher ?? jobName(jobs++));

@@ -24,7 +24,7 @@ export async function prefetchJudge(config: Json, files: string): Promise<Prefet
   if (judging.by === 'reward_model' || judging.calibration !== null) return () => Promise.resolve();
   const { mode } = judging;
   const requestsFor = await requestMaker(judging, files);
-  /** Of the first prompt: whether all it brought were replies without the log-probabilities that were asked for. */
+  /** Whether the first prompt brought only replies without the log-probabilities that zephyr asked for. */
   let isMute: Promise<boolean> | undefined;
   const giveUp = new GiveUpAfter<number>(LEGIBLE_AFTER);
   let pending = 0;

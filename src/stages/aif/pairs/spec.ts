@@ -75,7 +75,7 @@ const binarizeFields = {
     .describe('Prompts held out for test_prefs, chosen by the seed; ultrafeedback_binarized: 2,000'),
 };
 
-/** With the defaults that suit feedback of one's own. */
+/** The section with the defaults that suit a user's own feedback. */
 export const binarizeSpec = z.strictObject({
   ...binarizeFields,
   score: binarizeFields.score.default('mean_aspects'),

@@ -96,7 +96,7 @@ function ruleInWords({ score, rejected, marginBand }: BinarizeSpec): string {
   return `chosen by ${score}, rejected ${rejected}${band}`;
 }
 
-/** By pool member, under the names that its completions have. */
+/** The licences by pool member, under the names that the completions of each have. */
 function licencesOf(recipe: AifRecipe, { pool }: AifTeachers): Record<string, string> {
   const ids = memberIds(pool);
   const found = pool.map(

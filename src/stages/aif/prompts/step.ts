@@ -105,7 +105,7 @@ export function promptTokens(prompts: PromptsSpec): number {
   return tokens / Math.max(1, count);
 }
 
-/** Of listed prompts that are not dropped for their length. */
+/** Tokens of the listed prompts that are not dropped for their length. */
 function listedTokens(list: PromptSource['list'], { maxCharacters, maxTokens }: PromptsSpec): number {
   const texts = list.flatMap((item) => (typeof item === 'string' ? [item] : 'prompt' in item ? [item.prompt] : []));
   const tokens = texts.filter(({ length }) => length <= maxCharacters).map(estimateTokens);

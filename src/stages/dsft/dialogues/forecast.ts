@@ -3,7 +3,7 @@ import type { CallForecast } from '../../stage.ts';
 import { TOKENS } from '../../token-guesses.ts';
 import type { DsftTeacher } from './spec.ts';
 
-/** Of the texts that a subject has already, those shown when more are asked for: all of them would cost ever more. */
+/** Texts of a subject that a request for more shows to the teacher: showing all of them would cost more each time. */
 export const SHOWN = 40;
 
 /** Texts that the user's teacher lists by subject until there are enough: see `openLists`. */

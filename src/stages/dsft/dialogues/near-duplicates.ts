@@ -2,7 +2,7 @@ import { hmacOrder } from '../../../base/hmac-choice.ts';
 import { NearDuplicates } from '../../../datasets/near-duplicates.ts';
 import type { Opening } from './settings.ts';
 
-/** Of openings the unlike ones, in their order, and how many others there are. */
+/** Keeps the openings that are unlike one another, in their order, and counts the others. */
 export type UnlikeOnes = (openings: readonly Opening[]) => { readonly unlike: readonly Opening[]; readonly alike: number };
 
 /**
