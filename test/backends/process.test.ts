@@ -17,11 +17,13 @@ const python = existsSync(venv)
   ? venv
   : spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).stdout.trim();
 
+const torch = spawnSync(python, ['-c', 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)']).status === 0;
+
 schedulerContract({
   name: 'process',
   options: { python },
   skip: python === '' ? 'no python3 here' : undefined,
-  torch: spawnSync(python, ['-c', 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)']).status === 0,
+  torch,
   killSupervisor: async (handle) => {
     process.kill(Number(handle.id.split(':')[0]), 'SIGKILL');
   },
@@ -31,7 +33,7 @@ schedulerContract({
   name: 'queue',
   options: { python },
   skip: python === '' ? 'no python3 here' : undefined,
-  torch: false,
+  torch,
   isCluster: true,
   killSupervisor: async (handle, { scheduler }) => {
     const running = await (scheduler as FakeQueue).node.find(handle.labels);
