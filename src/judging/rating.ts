@@ -38,3 +38,16 @@ export type Rating = {
   /** of the last call; null for a reward */
   readonly call_key: string | null;
 };
+
+/** What a rating has of its judge where none was asked here: that of a published row, and a reward. */
+export const NOT_ASKED_HERE = {
+  seat: 0,
+  template_id: null,
+  template_sha256: null,
+  permutation: 0,
+  position: 0,
+  against: null,
+  mass: null,
+  rationale: null,
+  call_key: null,
+} as const satisfies Partial<Rating>;

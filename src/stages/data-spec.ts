@@ -22,6 +22,12 @@ export const maxDropped = z
   .default(MAX_DROPPED)
   .describe('Share of the rows that may be left out because they cannot be used; more is an error');
 
+export const budgetUsd = z
+  .number()
+  .positive()
+  .optional()
+  .describe('Dollars that the stage may spend on teachers at most; every teacher then needs a price');
+
 /** See `Unanswered`. */
 export const maxUnanswered = z
   .number()

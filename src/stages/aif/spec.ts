@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { maxUnanswered } from '../data-spec.ts';
+import { budgetUsd, maxUnanswered } from '../data-spec.ts';
 import type { RecipeContext } from '../recipe-context.ts';
 import { member, poolMember, principlesSpec, samplingFields } from './answers/spec.ts';
 import { judgeSpec } from './judge/spec.ts';
@@ -9,11 +9,7 @@ import { promptsSpec } from './prompts/spec.ts';
 const aifTeachers = z
   .strictObject({
     source: z.literal('teachers'),
-    budgetUsd: z
-      .number()
-      .positive()
-      .optional()
-      .describe('Dollars that the stage may spend on teachers at most; every teacher then needs a price'),
+    budgetUsd,
     maxUnanswered,
     prompts: promptsSpec.describe('What the pool answers'),
     pool: z.array(poolMember).min(1).describe('Who answers; UltraFeedback: 17 models of very different skill'),
@@ -32,7 +28,7 @@ const aifTeachers = z
 const aifDelta = z
   .strictObject({
     source: z.literal('delta'),
-    budgetUsd: z.number().positive().optional().describe('Dollars that the stage may spend on teachers at most'),
+    budgetUsd: budgetUsd.describe('Dollars that the stage may spend on teachers at most'),
     maxUnanswered,
     prompts: promptsSpec.describe('What both answer'),
     strong: member.describe('Whose answers are chosen; Olmo 3: Qwen3 32B'),

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { readRows } from '../../../datasets/rows.ts';
 import { isJudged } from '../../../judging/judge-requests.ts';
-import type { Rating } from '../../../judging/rating.ts';
+import { NOT_ASKED_HERE, type Rating } from '../../../judging/rating.ts';
 import { injectionsIn } from '../../../judging/text-marks.ts';
 import type { TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
@@ -30,20 +30,12 @@ export async function rewardRows(
         prompt_id,
         aspect: 'reward',
         judge: model,
-        seat: 0,
-        template_id: null,
-        template_sha256: null,
-        permutation: 0,
-        position: 0,
-        against: null,
+        ...NOT_ASKED_HERE,
         rating: null,
         value: value ?? null,
-        mass: null,
         na: false,
-        rationale: null,
         injection: injectionsIn(text).length > 0,
         status: value === undefined ? 'missing' : value === null ? 'invalid' : 'ok',
-        call_key: null,
       };
     });
 }

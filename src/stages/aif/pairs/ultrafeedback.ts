@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Row } from '../../../datasets/parquet.ts';
-import type { Rating } from '../../../judging/rating.ts';
+import { NOT_ASKED_HERE, type Rating } from '../../../judging/rating.ts';
 import { promptId } from '../../step-config.ts';
 import type { Completion } from '../tables.ts';
 
@@ -64,17 +64,9 @@ export function readUltraFeedback(row: Row): RatedRow | undefined {
         aspect,
         ...readRating(value, top),
         judge: 'gpt-4',
-        seat: 0,
-        template_id: null,
-        template_sha256: null,
-        permutation: 0,
         // the published rows do not say where among the texts the judge saw an answer
-        position: 0,
-        against: null,
-        mass: null,
-        rationale: null,
+        ...NOT_ASKED_HERE,
         injection: false,
-        call_key: null,
       });
   }
   return { prompt_id, prompt, source: source ?? '', completions, ratings };

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { configName, maxUnanswered } from '../../data-spec.ts';
+import { budgetUsd, configName, maxUnanswered } from '../../data-spec.ts';
 import { datasetText } from '../../recipe-context.ts';
 
 const share = z.number().positive().default(1).describe('How many of the dialogues are of this kind, relative to the others');
@@ -81,11 +81,7 @@ const material = z.strictObject({
 export const dsftTeacher = z
   .strictObject({
     source: z.literal('teacher'),
-    budgetUsd: z
-      .number()
-      .positive()
-      .optional()
-      .describe('Dollars that the stage may spend on teachers at most; every teacher then needs a price'),
+    budgetUsd,
     maxUnanswered,
     user: z.string().describe('Id of the teacher that plays the user'),
     assistant: z.string().describe('Id of the teacher that answers: the one to distil'),
