@@ -45,18 +45,20 @@ test('several ranks without a network talk over the loopback, and the host name 
     assert.ok(line.includes(part), part);
 });
 
+const handleIn = (folder: string) => ({
+  backend: 'docker',
+  host: 'here/boot',
+  id: 'c0ffee',
+  place: folder,
+  labels,
+  startedAt: new Date().toISOString(),
+});
+
 test('a missing client or a silent daemon is unknown, never absent', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-docker-'));
   const path = process.env.PATH;
   try {
-    const handle = {
-      backend: 'docker',
-      host: 'here/boot',
-      id: 'c0ffee',
-      place: folder,
-      labels,
-      startedAt: new Date().toISOString(),
-    };
+    const handle = handleIn(folder);
     const { scheduler } = await openBackend({ backend: 'docker', options: { image: 'zephyr-train' } }, place);
     process.env.PATH = folder;
     assert.equal((await scheduler.state(handle)).state, 'unknown');
@@ -92,14 +94,7 @@ test('an engine that saw a process die for memory is believed unless the program
   try {
     process.env.PATH = `${folder}:${path}`;
     const { scheduler } = await openBackend({ backend: 'docker', options: { image: 'zephyr-train' } }, place);
-    const handle = {
-      backend: 'docker',
-      host: 'here/boot',
-      id: 'c0ffee',
-      place: folder,
-      labels,
-      startedAt: new Date().toISOString(),
-    };
+    const handle = handleIn(folder);
     const told = async (ExitCode: number): Promise<boolean> => {
       const State = { Status: 'exited', ExitCode, OOMKilled: true };
       const answer = JSON.stringify([{ Id: 'c0ffee', Created: handle.startedAt, State, Config: { Labels: {} } }]);

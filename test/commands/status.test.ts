@@ -6,6 +6,7 @@ import { beginRun } from '../../src/engine/open-run.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { targetSpec } from '../../src/recipe/target.ts';
 import { thisProcess } from '../../src/runs/owner.ts';
+import { newRun } from '../rig/new-run.ts';
 import { stages } from '../rig/stages.ts';
 import { missing, newPlace, zephyr } from '../rig/zephyr.ts';
 
@@ -14,17 +15,7 @@ test('a run whose zephyr was killed is running as long as its job may be, and st
 }, async () => {
   const place = await newPlace();
   const hub = await openLocalHub(join(place.home, 'hub'));
-  const run = await beginRun(hub, () => new Date(), {
-    stage: 'dsft',
-    repo: { type: 'model', name: 'test/out' },
-    goal: ['dsft'],
-    recipe: {},
-    target: targetSpec(stages).parse({ backend: 'process' }),
-    stageInputs: {},
-    pins: {},
-    key: '0'.repeat(64),
-    keyRecord: null,
-  });
+  const run = await beginRun(hub, () => new Date(), newRun('test/out', targetSpec(stages).parse({ backend: 'process' })));
   const handle = (host: string) => ({
     backend: 'process',
     host,

@@ -10,6 +10,7 @@ import { targetSpec } from '../../src/recipe/target.ts';
 import { thisProcess } from '../../src/runs/owner.ts';
 import { hubToken, signingSecret } from '../../src/store/secrets.ts';
 import { openStore } from '../../src/store/store.ts';
+import { newRun } from '../rig/new-run.ts';
 import { stages } from '../rig/stages.ts';
 import { missing, newPlace, zephyr } from '../rig/zephyr.ts';
 
@@ -46,17 +47,11 @@ for (const [how, seconds, listener] of away)
 test('wait --timeout 0 looks once at a run of a Hub that answers', { skip: missing() }, async (t) => {
   const place = await newPlace();
   const folder = join(place.home, 'hub');
-  const run = await beginRun(await openLocalHub(folder), () => new Date(), {
-    stage: 'dsft',
-    repo: { type: 'model', name: 'test/out' },
-    goal: ['dsft'],
-    recipe: {},
-    target: targetSpec(stages).parse({ backend: 'process' }),
-    stageInputs: {},
-    pins: {},
-    key: '0'.repeat(64),
-    keyRecord: null,
-  });
+  const run = await beginRun(
+    await openLocalHub(folder),
+    () => new Date(),
+    newRun('test/out', targetSpec(stages).parse({ backend: 'process' })),
+  );
   await run.advance({ ...run.state, owner: thisProcess() }, 'run');
   const store = await openStore(folder);
   const token = await hubToken(store);

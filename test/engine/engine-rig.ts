@@ -19,6 +19,7 @@ import { RunLog } from '../../src/render/run-log.ts';
 import type { Step } from '../../src/stages/stage.ts';
 import { openStore } from '../../src/store/store.ts';
 import { ROOT } from '../rig/job-rig.ts';
+import { newRun } from '../rig/new-run.ts';
 import { stages } from '../rig/stages.ts';
 
 const token = 'hf_engine';
@@ -82,18 +83,7 @@ export async function openRig(): Promise<Rig> {
       const remote = new RemoteHub({ url: server.url, token, pause: async () => undefined });
       return { engine: { ...engine, hub: remote }, stop: () => server.close(), url: server.url, token };
     },
-    begin: ({ hub: over, now } = engine) =>
-      beginRun(over, now, {
-        stage: 'dsft',
-        repo: output,
-        goal: ['dsft'],
-        recipe: {},
-        target,
-        stageInputs: {},
-        pins: {},
-        key: '0'.repeat(64),
-        keyRecord: null,
-      }),
+    begin: ({ hub: over, now } = engine) => beginRun(over, now, { ...newRun(output.name, target), repo: output }),
     close: async () => {
       for (const close of closers.reverse()) await close();
     },

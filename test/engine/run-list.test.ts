@@ -9,18 +9,9 @@ import { localHub } from '../../src/hub/local-hub.ts';
 import { RemoteHub } from '../../src/hub/remote-hub.ts';
 import { startHubServer } from '../../src/hub-server/server.ts';
 import { openStore } from '../../src/store/store.ts';
+import { newRun } from '../rig/new-run.ts';
 
-const fields = (repo: number) => ({
-  stage: 'dsft',
-  repo: { type: 'model' as const, name: `me/out-${repo}` },
-  goal: ['dsft'],
-  recipe: {},
-  target: {},
-  stageInputs: {},
-  pins: {},
-  key: '0'.repeat(64),
-  keyRecord: null,
-});
+const fields = (repo: number) => newRun(`me/out-${repo}`);
 
 test('a list of runs asks a Hub once for each repo, and once for each run that was written to since', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-list-'));

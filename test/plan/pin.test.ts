@@ -12,18 +12,7 @@ import { contentDigest } from '../../src/model/content-digest.ts';
 import { fingerprintTag } from '../../src/model/fingerprint.ts';
 import { findCandidate, nearestCandidate } from '../../src/plan/find.ts';
 import { pinRefs } from '../../src/plan/pin.ts';
-
-const newRun = {
-  stage: 'dsft',
-  repo: { type: 'model', name: 'test/out' } as const,
-  goal: ['dsft'],
-  recipe: {},
-  target: {},
-  stageInputs: {},
-  pins: {},
-  key: '0'.repeat(64),
-  keyRecord: null,
-};
+import { newRun } from '../rig/new-run.ts';
 
 describe('Pins and candidates', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-pin-'));
@@ -65,13 +54,13 @@ describe('Pins and candidates', async () => {
 
   it('turn a run that is done into what it made, and refuse one that is not', async () => {
     const now = () => new Date();
-    const run = await beginRun(hub, now, newRun);
+    const run = await beginRun(hub, now, newRun('test/out'));
     const id = `hf://models/test/out@${run.state.run}`;
     await assert.rejects(pinRefs([id], hub), {
       exit: 'preflight',
       message: /what hf:.* made: the run is running, expected done/,
     });
-    const made = { ref: { ...newRun.repo, commit: 'c'.repeat(40) }, digest: 'd'.repeat(64) };
+    const made = { ref: { type: 'model' as const, name: 'test/out', commit: 'c'.repeat(40) }, digest: 'd'.repeat(64) };
     const steps = { train: { fingerprint: 'f'.repeat(64), artifact: made } };
     await run.advance({ ...run.state, phase: 'done', owner: null, steps }, 'done');
     assert.deepEqual((await pinRefs([id], hub)).get(id), made);
