@@ -29,6 +29,10 @@ class Hardware:
     micro_batch: int
     accumulation: int
     threads: int
+    # fsdp2: each of several ranks holds a share of weights, gradients and optimizer
+    sharding: typing.Literal["none", "fsdp2"] = "none"
+    # whether the shares lie in host memory between their uses; only with fsdp2
+    offload: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

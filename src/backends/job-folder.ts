@@ -24,7 +24,7 @@ export async function layFolders(folder: string): Promise<void> {
 
 /** job.json of an order; the paths of inputs and checkpoint are relative to its folder. */
 export function jobFile(order: JobOrder, inputs: JobFile['inputs'], resume: string | null): JobFile {
-  const { device, microBatch, accumulation, threads } = order.hardware;
+  const { device, microBatch, accumulation, threads, sharding, offload } = order.hardware;
   const processes = worldSize(order.hardware);
   return {
     version: 1,
@@ -32,7 +32,7 @@ export function jobFile(order: JobOrder, inputs: JobFile['inputs'], resume: stri
     labels: order.labels,
     config: order.config,
     inputs,
-    hardware: { device, processes, micro_batch: microBatch, accumulation, threads },
+    hardware: { device, processes, micro_batch: microBatch, accumulation, threads, sharding, offload },
     cadence: order.cadence,
     resume,
   };

@@ -11,15 +11,17 @@ export function checkBatches(steps: readonly Step[], target: Target): void {
 
 /** What a job step is given of the target: ranks and accumulation for training, one process for everything else. */
 export function hardwareOf(step: Step, target: Target, node: NodeHardware): Hardware {
-  const { device: wanted, microBatch, threads } = target.hardware;
+  const { device: wanted, microBatch, threads, sharding, offload } = target.hardware;
   const training = step.work.kind === 'job' ? step.work.training : undefined;
   const [nodes, ranks] = training === undefined ? [1, 1] : [target.hardware.nodes, target.hardware.processes];
   const device = wanted === 'auto' ? node.device : wanted;
   const common = { device, nodes, ranks, threads: threads ?? Math.max(1, Math.floor(node.cores / ranks)) };
-  if (training === undefined) return { ...common, microBatch: 1, accumulation: 1 };
+  const whole = { ...common, sharding: 'none', offload: false } as const;
+  if (training === undefined) return { ...whole, microBatch: 1, accumulation: 1 };
   const micro = microBatch[training.microBatch];
   if (micro === undefined)
     throw new Error(`Cannot batch ${step.stage}/${step.name}: no stage has a micro batch "${training.microBatch}"`);
   const processes = worldSize(common);
-  return { ...common, microBatch: micro, accumulation: accumulation(training.globalBatch, { processes, microBatch: micro }) };
+  const divided = processes === 1 ? whole : { ...common, sharding, offload };
+  return { ...divided, microBatch: micro, accumulation: accumulation(training.globalBatch, { processes, microBatch: micro }) };
 }

@@ -1,3 +1,7 @@
+/** How the state of a training is divided over its ranks. */
+export const SHARDINGS = ['none', 'fsdp2'] as const;
+export type Sharding = (typeof SHARDINGS)[number];
+
 /** What a job runs on. Nothing here changes the maths beyond rounding. */
 export interface Hardware {
   readonly device: 'cpu' | 'cuda';
@@ -10,6 +14,10 @@ export interface Hardware {
   readonly accumulation: number;
   /** CPU threads of one rank */
   readonly threads: number;
+  /** fsdp2: each rank holds a share of weights, gradients and optimizer; none: each holds all of them. One rank is never sharded */
+  readonly sharding: Sharding;
+  /** whether the shares lie in host memory between their uses; only with fsdp2 */
+  readonly offload: boolean;
 }
 
 /** Ranks of the whole job. */

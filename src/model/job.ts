@@ -23,6 +23,9 @@ export interface JobFile {
     readonly micro_batch: number;
     readonly accumulation: number;
     readonly threads: number;
+    /** left out in job files of earlier versions: none, false */
+    readonly sharding: Hardware['sharding'];
+    readonly offload: boolean;
   };
   readonly cadence: { readonly save_steps: number; readonly log_steps: number; readonly heartbeat_s: number };
   /** Folder of a verified checkpoint to go on from. */

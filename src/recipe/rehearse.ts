@@ -64,6 +64,8 @@ export function toRehearsalTarget(target: Target, steps: readonly Step[]): Targe
     nodes: 1,
     processes: 1,
     threads: 1,
+    sharding: 'none',
+    offload: false,
     microBatch: { ...target.hardware.microBatch, ...microBatch },
   } as const;
   return { ...target, hardware: { ...target.hardware, ...own } };

@@ -1,10 +1,18 @@
 import * as z from 'zod';
 import { BACKENDS, type BackendModule } from '../backends/registry.ts';
 import { FLUSH_BOUND } from '../calls/flusher.ts';
+import { SHARDINGS, worldSize } from '../model/hardware.ts';
 import type { StageModule } from '../stages/module.ts';
 
 /** The stages as far as a target knows them. */
 export type TrainingStages = readonly Pick<StageModule, 'microBatches'>[];
+
+const gpu = z.strictObject({
+  name: z.string().min(1).optional().describe('What the plan calls it: H100'),
+  memoryGb: z.number().positive().describe('Its memory as it is sold: 80'),
+  tflops: z.number().positive().optional().describe('Its dense bf16 peak in TFLOP/s, without sparsity: H100 989, A100 312'),
+  dollarsPerHour: z.number().nonnegative().optional().describe('Price of one GPU for one hour in US dollars'),
+});
 
 const hardwareFor = (stages: TrainingStages) =>
   z.strictObject({
@@ -15,7 +23,35 @@ const hardwareFor = (stages: TrainingStages) =>
       .prefault({})
       .describe('Rows of one rank at once; with `processes` they must divide the global batch of the recipe'),
     threads: z.int().positive().optional().describe('CPU threads of one rank; default: the cores divided by the ranks'),
+    sharding: z
+      .enum(SHARDINGS)
+      .default('none')
+      .describe(
+        'What each rank of a full fine-tune holds; none: all of it, fsdp2: a share of weights, gradients and optimizer state. LoRA is never sharded',
+      ),
+    offload: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether the shares lie in host memory between their uses: for GPUs that are too small, and slow; only with fsdp2',
+      ),
+    gpu: gpu.optional().describe('One GPU, for `zephyr plan` alone: whether a training fits, how long it takes, what it costs'),
   });
+
+/** What the members of `hardware` say of one another. Reading an option that could have no effect would mislead. */
+function offloadMistake({ sharding, offload, nodes, processes }: Sharded): string | undefined {
+  if (!offload) return undefined;
+  if (sharding === 'none') return 'expected false without sharding: fsdp2, since only shares are moved to host memory';
+  if (worldSize({ nodes, ranks: processes }) > 1) return undefined;
+  return 'expected false with one rank, which is not sharded; set processes to the number of GPUs';
+}
+
+interface Sharded {
+  readonly sharding: (typeof SHARDINGS)[number];
+  readonly offload: boolean;
+  readonly nodes: number;
+  readonly processes: number;
+}
 
 /** A key for each training that a stage names. */
 function microBatches(stages: TrainingStages) {
@@ -60,7 +96,13 @@ function targetOf(name: string, { options, nodes }: BackendModule, hardware: Ret
     backend: z.literal(name).describe('What starts a job'),
     options: options.safeParse({}).success ? options.prefault({}) : options,
     $schema: common.$schema,
-    hardware: hardware.extend({ nodes: most.default(1).describe('Machines of a training job') }).prefault({}),
+    hardware: hardware
+      .extend({ nodes: most.default(1).describe('Machines of a training job') })
+      .superRefine((value, context) => {
+        const message = offloadMistake(value);
+        if (message !== undefined) context.addIssue({ code: 'custom', path: ['offload'], message });
+      })
+      .prefault({}),
     cadence: common.cadence,
   });
 }

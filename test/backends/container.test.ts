@@ -12,7 +12,8 @@ import type { Hub } from '../../src/hub/hub.ts';
 import { ROOT } from '../rig/job-rig.ts';
 
 const labels = { run: 'run-1', stage: 'dsft', step: 'train', epoch: 2 };
-const hardware = { device: 'cuda', nodes: 1, ranks: 8, microBatch: 1, accumulation: 1, threads: 4 } as const;
+const sharding = { sharding: 'none', offload: false } as const;
+const hardware = { device: 'cuda', nodes: 1, ranks: 8, microBatch: 1, accumulation: 1, threads: 4, ...sharding } as const;
 const request = { place: '/jobs/a,b', program: 'dsft', environment: 'train', labels, hardware } as const;
 /** Nothing here asks a Hub. */
 const hub = {} as Hub;

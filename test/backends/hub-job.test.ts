@@ -42,7 +42,16 @@ test('a job that is laid out on a Hub runs where only the Hub is in sight, and i
       code: { folder: join(ROOT, 'test/fixtures/jobs'), files: ['finish.py'] },
       config: { steps: 2, seconds: 0.2 },
       inputs: { data: { ref: { ...rows, commit: made.commit }, digest } },
-      hardware: { device: 'cpu', nodes: 1, ranks: 1, microBatch: 1, accumulation: 1, threads: 1 },
+      hardware: {
+        device: 'cpu',
+        nodes: 1,
+        ranks: 1,
+        microBatch: 1,
+        accumulation: 1,
+        threads: 1,
+        sharding: 'none',
+        offload: false,
+      },
       cadence: { save_steps: 1, log_steps: 1, heartbeat_s: 1 },
       checkpoint: undefined,
     });

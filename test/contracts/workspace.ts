@@ -68,7 +68,16 @@ export function workspaceContract({ kind, open, elsewhere, read }: WorkspaceUnde
         code: { folder: join(home, 'code'), files: ['dsft.py'] },
         config: { rate: 1 },
         inputs: { data: { ref: input, digest } },
-        hardware: { device: 'cpu', nodes: 2, ranks: 4, microBatch: 1, accumulation: 2, threads: 1 },
+        hardware: {
+          device: 'cpu',
+          nodes: 2,
+          ranks: 4,
+          microBatch: 1,
+          accumulation: 2,
+          threads: 1,
+          sharding: 'fsdp2',
+          offload: true,
+        },
         cadence: { save_steps: 1, log_steps: 1, heartbeat_s: 10 },
         checkpoint: undefined,
         ...others,
@@ -82,7 +91,16 @@ export function workspaceContract({ kind, open, elsewhere, read }: WorkspaceUnde
       assert.equal(place, workspace.placeOf(asked));
       assert.equal(await read(workspace, hub, place, 'code/dsft.py'), 'print("dsft")\n');
       const job = JSON.parse((await read(workspace, hub, place, 'job.json')) ?? '');
-      assert.deepEqual(job.hardware, { device: 'cpu', processes: 8, micro_batch: 1, accumulation: 2, threads: 1 });
+      const given = {
+        device: 'cpu',
+        processes: 8,
+        micro_batch: 1,
+        accumulation: 2,
+        threads: 1,
+        sharding: 'fsdp2',
+        offload: true,
+      };
+      assert.deepEqual(job.hardware, given);
       assert.deepEqual([job.program, job.config, job.resume], ['dsft', { rate: 1 }, null]);
       assert.equal(job.inputs.data, `in/datasets--org--rows/snapshots/${input.commit}`);
       assert.deepEqual(await workspace.events(place, 0), []);

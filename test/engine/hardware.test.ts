@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { BACKENDS } from '../../src/backends/registry.ts';
 import { hardwareOf } from '../../src/engine/hardware.ts';
 import { targetSpec } from '../../src/recipe/target.ts';
+import type { Step } from '../../src/stages/stage.ts';
 import { fakeQueue } from '../rig/fake-queue.ts';
 import { stages } from '../rig/stages.ts';
 import { jobStep } from './engine-rig.ts';
@@ -20,9 +21,34 @@ test('a job is given nodes x ranks, and what auto means is what a node of the ta
     threads: 8,
     microBatch: 1,
     accumulation: 8,
+    sharding: 'none',
+    offload: false,
   });
   const single = hardwareOf(jobStep({}), target, { device: 'cpu', cores: 32 });
   assert.deepEqual([single.nodes, single.ranks, single.device, single.threads], [1, 1, 'cpu', 32]);
+});
+
+test('several ranks of a training are sharded as the target says, one rank never is', () => {
+  const spec = targetSpec(stages, { queue: fakeQueue });
+  const sharded = (hardware: object, step: Step = training) => {
+    const target = spec.parse({ backend: 'queue', options, hardware: { sharding: 'fsdp2', ...hardware } });
+    const given = hardwareOf(step, target, { device: 'cuda', cores: 32 });
+    return [given.sharding, given.offload];
+  };
+  assert.deepEqual(sharded({ processes: 4 }), ['fsdp2', false]);
+  assert.deepEqual(sharded({ nodes: 2, offload: true }), ['fsdp2', true]);
+  assert.deepEqual(sharded({}), ['none', false]);
+  assert.deepEqual(sharded({ processes: 4, offload: true }, jobStep({})), ['none', false]);
+});
+
+test('offload is refused where nothing is sharded', () => {
+  const said = (hardware: object) =>
+    targetSpec(stages)
+      .safeParse({ backend: 'process', hardware: { offload: true, ...hardware } })
+      .error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  assert.match(said({ processes: 2 })?.[0] ?? '', /^hardware\.offload: expected false without sharding: fsdp2/);
+  assert.match(said({ sharding: 'fsdp2' })?.[0] ?? '', /^hardware\.offload: expected false with one rank/);
+  assert.equal(said({ sharding: 'fsdp2', processes: 2 }), undefined);
 });
 
 test('a backend that cannot give several nodes refuses them before anything begins', () => {

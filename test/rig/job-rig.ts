@@ -33,14 +33,23 @@ export async function layJob(
   await link(join(jobs, '..', 'store', `${labels.run}-rows`), join(folder, 'in', 'objects', 'rows'));
   await writeFile(join(folder, 'in', 'data', 'rows.txt'), 'rows');
   await symlink('../objects/rows', join(folder, 'in', 'data', 'link.txt'));
-  const file = { device: 'cpu', processes, micro_batch: 1, accumulation: 1, threads: 1 } as const;
+  const sharding = { sharding: 'none', offload: false } as const;
+  const file = { device: 'cpu', processes, micro_batch: 1, accumulation: 1, threads: 1, ...sharding } as const;
   const cadence = { save_steps: 1, log_steps: 1, heartbeat_s: 10 };
   const inputs = { data: 'in/data' };
   await writeFile(
     join(folder, 'job.json'),
     JSON.stringify({ version: 1, program: 'prepare', labels, config, inputs, hardware: file, cadence, resume: null }),
   );
-  const hardware = { device: 'cpu', nodes: 1, ranks: processes, microBatch: 1, accumulation: 1, threads: 1 } as const;
+  const hardware = {
+    device: 'cpu',
+    nodes: 1,
+    ranks: processes,
+    microBatch: 1,
+    accumulation: 1,
+    threads: 1,
+    ...sharding,
+  } as const;
   return { place: folder, program: 'prepare', environment: 'train', labels, hardware };
 }
 

@@ -170,7 +170,7 @@ def lay(tmp_path_factory: pytest.TempPathFactory) -> Lay:
     """Lays out a job folder; `checkpoint` is copied in and resumed from."""
 
     def lay(
-        program: str, config: Json, inputs: dict[str, Path], *, save_steps: int = 5, checkpoint: Path | None = None, **hardware: int
+        program: str, config: Json, inputs: dict[str, Path], *, save_steps: int = 5, checkpoint: Path | None = None, **hardware: int | str | bool
     ) -> JobFolder:
         folder = tmp_path_factory.mktemp(program)
         shutil.copytree(SCRIPTS, folder / "code", ignore=shutil.ignore_patterns("__pycache__"))

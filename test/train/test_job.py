@@ -16,7 +16,10 @@ from conftest import BASE, DSFT, SCRIPTS, SFT_DATA, JobFolder, Lay, finish, in_f
 sys.path.insert(0, str(SCRIPTS))
 from canonical_json import canonical_json
 from durable_files import digest
+from exits import JobError
+from job import Hardware
 from source_rows import hmac_uniform
+from typed_json import parse
 
 ROOT = SCRIPTS.parents[1]
 
@@ -107,6 +110,16 @@ def test_a_config_that_cannot_work_is_refused(lay: Lay, base: Path, sft_data: Pa
     assert job.run() == 64
     assert complaint in job.error()
     assert not (job.folder / "result.json").exists()
+
+
+def test_a_job_file_says_how_ranks_are_sharded_and_earlier_ones_are_not() -> None:
+    common = {"device": "cpu", "processes": 2, "micro_batch": 1, "accumulation": 1, "threads": 1}
+    earlier = parse(Hardware, common, "hardware")
+    assert (earlier.sharding, earlier.offload) == ("none", False)
+    sharded = parse(Hardware, {**common, "sharding": "fsdp2", "offload": True}, "hardware")
+    assert (sharded.sharding, sharded.offload) == ("fsdp2", True)
+    with pytest.raises(JobError, match=r'hardware\.sharding = "zero3", expected one of "none", "fsdp2"'):
+        parse(Hardware, {**common, "sharding": "zero3"}, "hardware")
 
 
 def test_rows_of_another_shape_are_refused(lay: Lay, base: Path, sft_data: Path) -> None:
