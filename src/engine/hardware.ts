@@ -21,7 +21,8 @@ export function hardwareOf(step: Step, target: Target, node: NodeHardware): Hard
   const micro = microBatch[training.microBatch];
   if (micro === undefined)
     throw new Error(`Cannot batch ${step.stage}/${step.name}: no stage has a micro batch "${training.microBatch}"`);
-  const processes = worldSize(common);
-  const divided = processes === 1 ? whole : { ...common, sharding, offload };
-  return { ...divided, microBatch: micro, accumulation: accumulation(training.globalBatch, { processes, microBatch: micro }) };
+  const divided = worldSize(common) === 1 ? whole : { ...common, sharding, offload };
+  const shares = { nodes, processes: ranks, microBatch: micro };
+  const steps = accumulation(training.globalBatch, shares, `microBatch.${training.microBatch}`);
+  return { ...divided, microBatch: micro, accumulation: steps };
 }

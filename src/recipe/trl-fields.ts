@@ -26,17 +26,37 @@ const IN_RECIPE: Readonly<Record<string, string>> = {
   packing: 'prepare.packing',
   assistant_only_loss: 'prepare.lossTokens',
   completion_only_loss: 'prepare.lossTokens',
-  gradient_accumulation_steps: 'train.globalBatch',
 };
 
-/** Fields that follow from where the job runs, or that zephyr does itself. */
+/**
+ * Fields that say where a training runs, or follow from it, and the target's field for each. In a recipe they would be part
+ * of the fingerprint, and some of them do nothing without a word: TRL with `fsdp` set trains unsharded on a CPU.
+ */
+const IN_TARGET: Readonly<Record<string, string>> = {
+  fsdp: 'hardware.sharding',
+  fsdp_config: 'hardware.sharding',
+  deepspeed: 'hardware.sharding',
+  parallelism_config: 'hardware.sharding',
+  accelerator_config: 'hardware.sharding',
+  ddp_backend: 'hardware.sharding',
+  ddp_broadcast_buffers: 'hardware.sharding',
+  ddp_bucket_cap_mb: 'hardware.sharding',
+  ddp_find_unused_parameters: 'hardware.sharding',
+  ddp_static_graph: 'hardware.sharding',
+  ddp_timeout: 'hardware.sharding',
+  local_rank: 'hardware.processes',
+  use_cpu: 'hardware.device',
+  per_device_train_batch_size: 'hardware.microBatch',
+  per_device_eval_batch_size: 'hardware.microBatch',
+  auto_find_batch_size: 'hardware.microBatch',
+  gradient_accumulation_steps: 'hardware.microBatch, with train.globalBatch in the recipe: accumulation follows from both',
+};
+
+/** Fields that zephyr sets itself, or that would make the result depend on the number of ranks. */
 const OURS: ReadonlySet<string> = new Set([
   'output_dir',
   'seed',
   'data_seed',
-  'per_device_train_batch_size',
-  'per_device_eval_batch_size',
-  'use_cpu',
   'logging_strategy',
   'logging_steps',
   'logging_first_step',
@@ -44,6 +64,9 @@ const OURS: ReadonlySet<string> = new Set([
   'save_strategy',
   'save_total_limit',
   'save_only_model',
+  'save_on_each_node',
+  'log_on_each_node',
+  'average_tokens_across_devices',
   'load_best_model_at_end',
   'push_to_hub',
   'hub_token',
@@ -55,6 +78,11 @@ const OURS: ReadonlySet<string> = new Set([
   'resume_from_checkpoint',
   'enable_jit_checkpoint',
   'chat_template_path',
+  'precompute_ref_log_probs',
+  'precompute_ref_batch_size',
+  'sync_ref_model',
+  'ref_model_mixup_alpha',
+  'ref_model_sync_steps',
 ]);
 
 /** Checks `train.trl` of every training against the fields of the TRL that is pinned, before any container starts. */
@@ -80,8 +108,10 @@ function mistakeOf(
   const owner = IN_RECIPE[key];
   if (owner !== undefined)
     return { path, part: 'key', message: `"${name}" belongs to the recipe itself, expected ${String(path[0])}.${owner}` };
+  const place = IN_TARGET[key];
+  if (place !== undefined) return { path, part: 'key', message: `"${name}" belongs to the target, expected ${place} there` };
   if (OURS.has(key)) return { path, part: 'key', message: `"${name}" is set by zephyr, expected it to be left out` };
   if (fields.includes(key)) return undefined;
-  const free = fields.filter((field) => !(field in IN_RECIPE) && !OURS.has(field));
+  const free = fields.filter((field) => !(field in IN_RECIPE) && !(field in IN_TARGET) && !OURS.has(field));
   return { path, part: 'key', message: `unknown key "${name}", no field of ${config}${didYouMean(key, free)}` };
 }

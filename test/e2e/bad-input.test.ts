@@ -156,7 +156,7 @@ describe('a mistake gets one clear message and the documented status', { skip, c
     assertMistake(
       await zephyr(place, ...args),
       2,
-      /Cannot divide the global batch 12 over processes 1 x microBatch 8/,
+      /Cannot divide the global batch 12 over processes 1 x microBatch\.\w+ 8/,
       /microBatch/,
     );
     assertMistake(await zephyr(place, 'plan', ...args.slice(1)), 2, /Cannot divide the global batch 12/);

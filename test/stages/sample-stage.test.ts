@@ -85,7 +85,7 @@ describe('A stage that is added by one folder and one entry of the registry', ()
     const asked = ['sample', recipe, '--on', target, '--set', train];
     assert.match(refused(...asked), /name it with --dsft hf:\/\/models\/ORG\/NAME/);
     const found = refused(...asked, '--dsft', 'hf://models/org/tuned');
-    assert.match(found, /Cannot divide the global batch 8 over processes 1 x microBatch 3/);
+    assert.match(found, /Cannot divide the global batch 8 over processes 1 x microBatch\.\w+ 3/);
   });
 
   it('is planned and priced by what it counts itself, and asks for a cap by the path of its budget', () => {
