@@ -8,7 +8,9 @@ that whoever comes later learns the exit code although nobody was watching. Stan
 beside, anything that may be broken.
 
 SIGTERM goes on to the program, which passes it to its ranks; not to every descendant, because a data loader's worker
-that ends early takes the rank down before it could save. SIGUSR1 kills everything at once.
+that ends early takes the rank down before it could save. It goes on once, because torchrun stops to wait for its ranks
+at a second one. SIGUSR1 kills everything at once. The files `stop` and `kill` in CONTROL mean the same as these signals:
+whoever sees the folder can tell every node's supervisor, whatever pids and containers they are in.
 
 On Linux orphans are adopted (PR_SET_CHILD_SUBREAPER), so ranks in sessions of their own are found as well, and the
 program dies with the supervisor (PR_SET_PDEATHSIG). Elsewhere only what is still below the supervisor is killed.
@@ -22,6 +24,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 
@@ -32,6 +35,8 @@ INTERRUPTED = 75
 CONFIG_OR_DATA = {*range(64, 79)} - {INTERRUPTED}
 # torchrun kills its ranks 30 s after SIGTERM unless told otherwise; a checkpoint of 7B parameters takes longer
 SHUTDOWN_SECONDS = 24 * 3600
+# between two looks for orders in CONTROL
+ORDERS_SECONDS = 1.0
 
 
 def prctl(option: int, value: int) -> None:
@@ -200,15 +205,19 @@ def supervise(control: str, ranks: int, argv: list[str]) -> int:
     # The marker is how the ranks are found should this process be killed outright.
     environment = {**os.environ, "ZEPHYR_JOB": mark}
     program = subprocess.Popen(launch(control, ranks, argv), stdin=subprocess.DEVNULL, env=environment, preexec_fn=prepare_child)
-    killed = False
+    threading.Thread(target=obey_files, args=(control,), daemon=True).start()
+    stopped, killed = False, False
     status: int | None = None
     while status is None:
         received = signal.sigwait(awaited)
         if received == signal.SIGCHLD:
             status = reap_until(program.pid)
-        else:
-            killed = killed or received == signal.SIGUSR1
-            os.kill(program.pid, signal.SIGKILL if received == signal.SIGUSR1 else signal.SIGTERM)
+        elif received == signal.SIGUSR1:
+            killed = True
+            os.kill(program.pid, signal.SIGKILL)
+        elif not stopped:
+            stopped = True
+            os.kill(program.pid, signal.SIGTERM)
     kill_all()
     code = exit_code(status, ranks, control)
     # a program that says why it ends lived to say so: what was killed for memory was a child of it
@@ -218,6 +227,20 @@ def supervise(control: str, ranks: int, argv: list[str]) -> int:
     ended = datetime.now(UTC).isoformat()
     write_durably(os.path.join(control, "exit.json"), {"id": mark, "code": code, "outOfMemory": out_of_memory, "endedAt": ended})
     return code
+
+
+def obey_files(control: str) -> None:
+    """Sends this process the signal that a file of CONTROL stands for. Listing a folder asks a network disk anew."""
+    orders = {"stop": signal.SIGTERM, "kill": signal.SIGUSR1}
+    while orders:
+        time.sleep(ORDERS_SECONDS)
+        try:
+            names = os.listdir(control)
+        except OSError:
+            # a network disk that does not answer now may do so the next time
+            continue
+        for name in [name for name in orders if name in names]:
+            os.kill(os.getpid(), orders.pop(name))
 
 
 def reap_until(wanted: int) -> int | None:

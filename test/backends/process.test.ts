@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { FolderWorkspace } from '../../src/backends/folder-workspace.ts';
+import { controlFolder } from '../../src/backends/job-folder.ts';
 import { ProcessScheduler } from '../../src/backends/process.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { schedulerContract } from '../contracts/scheduler.ts';
 import type { FakeQueue } from '../rig/fake-queue.ts';
-import { layJob, ROOT } from '../rig/job-rig.ts';
+import { isThere, layJob, ROOT, until } from '../rig/job-rig.ts';
 
 const venv = process.env.ZEPHYR_TEST_PYTHON ?? join(ROOT, '.venv', 'bin', 'python');
 const python = existsSync(venv)
@@ -114,6 +115,24 @@ test('a second attempt is refused while the first one runs in the same folder', 
       await assert.rejects(backend.submit({ ...request, labels: { ...request.labels, epoch: 2 } }), { exit: 'conflict' });
     } finally {
       await backend.cancel(handle, 0);
+    }
+  });
+});
+
+test('files in its control folder tell a supervisor to stop and to kill, as signals do', async () => {
+  await withBackend('', async (jobs, open) => {
+    const backend = open(python);
+    for (const [order, fixture, code] of [
+      ['stop', 'graceful', 75],
+      ['kill', 'stubborn', 137],
+    ] as const) {
+      const labels = { run: `run-${order}`, stage: 'dsft', step: 'prepare', epoch: 1 };
+      const handle = await backend.submit(await layJob(jobs, fixture, {}, labels));
+      const folder = backend.workspace.folder(handle.place);
+      await until('the program is up', () => isThere(join(folder, 'ready-0')));
+      await writeFile(join(controlFolder(folder, labels), order), '');
+      await until('the job has ended', async () => (await backend.state(handle)).state !== 'running');
+      assert.deepEqual(await backend.state(handle), { state: 'exited', code, outOfMemory: false });
     }
   });
 });
