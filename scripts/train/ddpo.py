@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import attention
 import load_model
 import train_config
 import training
@@ -42,6 +43,7 @@ def main(job: Job, config: Config) -> None:
     set_seed(config.seed)
     own = {"beta": config.beta, "loss_type": [config.loss_type], "precompute_ref_log_probs": False, "sync_ref_model": False}
     arguments = train_config.trainer_arguments(job, config, DPOConfig, own)
+    attention_name = attention.settle(job, config)
     tokenizer = load_model.load_tokenizer(job, config, "model")
     # Both always from the dSFT model, on a resume as well: the trainer then loads the checkpoint into the policy alone.
     # A trainer built from a checkpoint would take the half-trained policy for its reference, without a word.
@@ -60,7 +62,7 @@ def main(job: Job, config: Config) -> None:
         callbacks=[training.watch(job, tokens / len(train_rows) * config.global_batch)],
         peft_config=load_model.lora_config(config),
     )
-    training.train(job, config, trainer, resume, {"rows": len(train_rows), "tokens": tokens})
+    training.train(job, config, trainer, resume, {"rows": len(train_rows), "tokens": tokens, "attention": attention_name})
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal
 
+import attention
 import load_model
 import train_config
 import training
@@ -16,14 +17,6 @@ from training_rows import read_rows, token_count
 if TYPE_CHECKING:
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-# These keep packed documents apart by an attention mask made from the position ids: rows stay rows.
-MASKED_ATTENTION = ("sdpa", "eager")
-# These do so by the lengths of the documents, in a batch laid out as one long row.
-FLASH_ATTENTION = (
-    "flash_attention_2", "flash_attention_3", "kernels-community/flash-attn2", "kernels-community/flash-attn3",
-    "kernels-community/vllm-flash-attn3",
-)  # fmt: skip
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(train_config.TrainConfig):
@@ -33,10 +26,10 @@ class Config(train_config.TrainConfig):
 
 def main(job: Job, config: Config) -> None:
     train_config.check(job, config)
-    if config.packing and config.attention not in MASKED_ATTENTION + FLASH_ATTENTION:
+    if config.packing and config.attention not in attention.PACKED:
         raise JobError(
             f'Cannot pack with the attention "{config.attention}", in which documents may see each other; '
-            f'expected one of {", ".join(MASKED_ATTENTION + FLASH_ATTENTION)}'
+            f'expected one of {", ".join(attention.PACKED)}'
         )
     resume = training.checkpoint_to_resume(job)
     train_rows, test_rows = (read_rows(job.input("data"), split) for split in ("train", "test"))
@@ -62,6 +55,7 @@ def main(job: Job, config: Config) -> None:
     if config.lora is not None and "lm_head" in config.lora.targets and "loss_type" not in config.trl:
         own["loss_type"] = "nll"
     arguments = train_config.trainer_arguments(job, config, SFTConfig, own)
+    attention_name = attention.settle(job, config)
     tokenizer = load_model.load_tokenizer(job, config, "base")
     model = load_model.load_model(job, config, job.input("base"))
     callbacks = [training.watch(job, tokens / len(train_rows) * config.global_batch)]
@@ -73,21 +67,21 @@ def main(job: Job, config: Config) -> None:
         train_dataset=train_rows,
         eval_dataset=test_rows if len(test_rows) > 0 else None,
         processing_class=tokenizer,
-        data_collator=packed_collator(config, tokenizer.pad_token_id) if config.packing else None,
+        data_collator=packed_collator(attention_name, tokenizer.pad_token_id) if config.packing else None,
         callbacks=callbacks,
         peft_config=load_model.lora_config(config),
     )
-    training.train(job, config, trainer, resume, {"rows": len(train_rows), "tokens": tokens})
+    training.train(job, config, trainer, resume, {"rows": len(train_rows), "tokens": tokens, "attention": attention_name})
 
 
-def packed_collator(config: Config, pad_token_id: int) -> Any:
+def packed_collator(attention_name: str, pad_token_id: int) -> Any:
     """
     Rows of several documents, told apart by position ids that start again at 0. There is no attention mask on purpose:
     transformers looks for packed documents only where it gets none. Padding counts as documents of one token each.
     """
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-    flat = config.attention in FLASH_ATTENTION
+    flat = attention_name in attention.FLASH_ATTENTION
     collate = DataCollatorForLanguageModeling(pad_token_id=pad_token_id, padding_free=flat, return_position_ids=True)
 
     def packed(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import attention
 import chat_tokenizer
 from exits import BAD_CONFIG, BAD_DATA, JobError
 from job import Job
@@ -32,7 +33,7 @@ def load_model(job: Job, config: TrainConfig, folder: Path) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
     dtype = getattr(torch, config.dtype) if config.lora is not None else torch.float32
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"attn_implementation": attention.resolve(config.attention, job.hardware.device, config.dtype)}
     if config.quantization == "nf4":
         from transformers import BitsAndBytesConfig
 
@@ -41,9 +42,7 @@ def load_model(job: Job, config: TrainConfig, folder: Path) -> PreTrainedModel:
         )
         options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", "0"))}
     try:
-        return AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, attn_implementation=config.attention, use_safetensors=True, **options
-        )
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options)
     except (ValueError, ImportError) as error:
         raise JobError(f'Cannot load the model in "{folder}": {error}', BAD_CONFIG) from error
     except OSError as error:

@@ -4,7 +4,7 @@ import { FLASH_ATTENTION, MASKED_ATTENTION } from './generated/programs.ts';
 /** Every number below is part of the fingerprint unless its description says otherwise. */
 const SCHEDULES = ['cosine', 'linear', 'constant', 'constant_with_warmup'] as const;
 const OPTIMIZERS = ['adamw_torch', 'adamw_torch_fused', 'rmsprop', 'adafactor', 'paged_adamw_32bit', 'paged_adamw_8bit'] as const;
-const ATTENTION = [...FLASH_ATTENTION, ...MASKED_ATTENTION] as const;
+const ATTENTION = ['auto', ...FLASH_ATTENTION, ...MASKED_ATTENTION] as const;
 
 /** The seven linear projections of a Mistral or Llama block: what alignment-handbook v0.3 adapts. */
 const ALL_LINEAR = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
@@ -30,7 +30,12 @@ export const trainingFields = {
     .enum(['bfloat16', 'float32'])
     .default('bfloat16')
     .describe('Type that the weights are loaded in; v0.3: bfloat16. Never left to a library default'),
-  attention: z.enum(ATTENTION).default('flash_attention_2').describe('Attention implementation; v0.3: flash_attention_2'),
+  attention: z
+    .enum(ATTENTION)
+    .default('auto')
+    .describe(
+      'Attention implementation; auto: the fastest that is there on the device of the job, told in the result. v0.3: flash_attention_2 for dSFT and QLoRA, for full dDPO what its library took',
+    ),
   gradientCheckpointing: z.boolean().default(true).describe('Recompute activations to save memory; v0.3: true'),
   saveSteps: z
     .int()

@@ -49,7 +49,7 @@ PREFS_DATA: Json = {
 }  # fmt: skip
 TRAINING: Json = {
     "template": "zephyr", "max_length": 64, "seed": 1, "learning_rate": 1e-3, "schedule": "cosine", "warmup": 0.1, "epochs": 1,
-    "global_batch": 4, "optimizer": "adamw_torch", "weight_decay": 0, "dtype": "float32", "attention": "sdpa",
+    "global_batch": 4, "optimizer": "adamw_torch", "weight_decay": 0, "dtype": "float32", "attention": "auto",
     "gradient_checkpointing": False, "lora": None, "quantization": None, "trl": {},
 }  # fmt: skip
 LORA: Json = {"r": 4, "alpha": 8, "dropout": 0.05, "targets": ["q_proj", "v_proj", "down_proj"]}

@@ -100,6 +100,7 @@ def test_an_unknown_key_of_the_job_file_is_refused(lay: Lay, world: Path) -> Non
         ({"global_batch": 128}, "Cannot train with 1 processes x 4 rows x 1 accumulated = 4, expected the global batch of 128"),
         ({"quantization": "nf4"}, 'Cannot quantize to "nf4" on the device "cpu", expected "cuda"'),
         ({"attention": "flex_attention"}, 'Cannot pack with the attention "flex_attention", in which documents may see each other'),
+        ({"attention": "flash_attention_2"}, 'Cannot use the attention "flash_attention_2" on the device "cpu": its kernels need a GPU'),
         ({"trl": {"learning_rate": 1}}, 'Cannot pass "learning_rate" in config.trl'),
         ({"trl": {"max_grad_nrm": 1}}, 'Cannot use the unknown key "max_grad_nrm" in config.trl, did you mean "max_grad_norm"'),
         ({"template": "chatml"}, 'Cannot find the chat template "chatml"'),

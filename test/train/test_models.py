@@ -32,7 +32,7 @@ def compare_packed(base: str, data: str, attention: str) -> None:
     model = AutoModelForCausalLM.from_pretrained(base, attn_implementation=attention, dtype=torch.float32).eval()
     rows = [row for row in parquet.read_table(f"{data}/train.parquet").to_pylist() if len(row["seq_lengths"]) > 1][:4]
     rows.append({"input_ids": rows[0]["input_ids"][: rows[0]["seq_lengths"][0]], "seq_lengths": rows[0]["seq_lengths"][:1]})
-    batch = dsft.packed_collator(dsft.Config(**{**DSFT, "attention": attention}), pad_token_id=2)(rows)
+    batch = dsft.packed_collator(attention, pad_token_id=2)(rows)
     assert "attention_mask" not in batch
     with torch.no_grad():
         packed = model(input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False).logits
