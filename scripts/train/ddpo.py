@@ -23,7 +23,7 @@ class Config(train_config.TrainConfig):
 
 def main(job: Job, config: Config) -> None:
     train_config.check(job, config)
-    resume = training.checkpoint_to_resume(job)
+    resume = training.checkpoint_to_resume(job, config)
     train_rows, test_rows = (read_rows(job.input("data"), split) for split in ("train", "test"))
     if train_rows.column_names != PAIR_COLUMNS or len(train_rows) == 0:
         raise JobError(
@@ -48,9 +48,9 @@ def main(job: Job, config: Config) -> None:
     # Both always from the dSFT model, on a resume as well: the trainer then loads the checkpoint into the policy alone.
     # A trainer built from a checkpoint would take the half-trained policy for its reference, without a word.
     model = load_model.load_model(job, config, job.input("model"))
-    reference = load_model.load_model(job, config, job.input("model")) if config.lora is None else None
+    reference = load_model.load_reference(job, config, job.input("model")) if config.lora is None else None
     # DPOTrainer has no switch for rows that are tokenised already, as SFTTrainer has
-    trainer_type: Any = DPOTrainer
+    trainer_type: Any = training.trainer_class(job, config, DPOTrainer)
     trainer_type._prepare_dataset = lambda self, dataset, *_: dataset
     trainer = trainer_type(
         model=model,

@@ -31,7 +31,7 @@ def main(job: Job, config: Config) -> None:
             f'Cannot pack with the attention "{config.attention}", in which documents may see each other; '
             f'expected one of {", ".join(attention.PACKED)}'
         )
-    resume = training.checkpoint_to_resume(job)
+    resume = training.checkpoint_to_resume(job, config)
     train_rows, test_rows = (read_rows(job.input("data"), split) for split in ("train", "test"))
     expected = {"input_ids"} | ({"labels"} if config.loss_tokens == "assistant" else set()) | ({"seq_lengths"} if config.packing else set())
     if set(train_rows.column_names) != expected or len(train_rows) == 0:
@@ -61,7 +61,7 @@ def main(job: Job, config: Config) -> None:
     callbacks = [training.watch(job, tokens / len(train_rows) * config.global_batch)]
     if config.packing:
         callbacks.append(documents_stay_apart())
-    trainer = SFTTrainer(
+    trainer = training.trainer_class(job, config, SFTTrainer)(
         model=model,
         args=arguments,
         train_dataset=train_rows,
@@ -97,6 +97,7 @@ def packed_collator(attention_name: str, pad_token_id: int) -> Any:
 def documents_stay_apart() -> TrainerCallback:
     """Asks the model itself, before the first step: a change in one document must not move a logit of the next."""
     import torch
+    from torch.distributed.fsdp import FSDPModule
     from transformers import TrainerCallback
 
     class DocumentsStayApart(TrainerCallback):
@@ -109,7 +110,9 @@ def documents_stay_apart() -> TrainerCallback:
             positions = torch.arange(8, device=args.device).repeat(2).unsqueeze(0)
             training_mode = model.training
             model.eval()
-            with torch.no_grad(), torch.autocast(args.device.type, torch.bfloat16, enabled=args.bf16):
+            # all ranks are here: each needs the others for a layer that is sharded. Such a model casts by itself
+            autocast = args.bf16 and not isinstance(model, FSDPModule)
+            with torch.no_grad(), torch.autocast(args.device.type, torch.bfloat16, enabled=autocast):
                 logits = [model(input_ids=row, position_ids=positions, use_cache=False).logits[0, 8:] for row in (ids, other)]
             model.train(training_mode)
             if not torch.allclose(logits[0].float(), logits[1].float(), atol=1e-3):

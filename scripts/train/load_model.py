@@ -10,7 +10,7 @@ import attention
 import chat_tokenizer
 from exits import BAD_CONFIG, BAD_DATA, JobError
 from job import Job
-from train_config import TrainConfig
+from train_config import TrainConfig, is_sharded
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -26,13 +26,24 @@ def load_tokenizer(job: Job, config: TrainConfig, name: str) -> PreTrainedTokeni
 
 def load_model(job: Job, config: TrainConfig, folder: Path) -> PreTrainedModel:
     """
-    A full fine-tune keeps float32 weights under bfloat16 autocast: at a learning rate of 5e-7 an update is smaller than the
+    A full fine-tune keeps float32 weights and computes in bfloat16: at a learning rate of 5e-7 an update is smaller than the
     last bit of a bfloat16 weight and would be lost. Under LoRA the frozen weights are held in the dtype itself.
     """
+    return load(job, config, folder, config.dtype if config.lora is not None else "float32")
+
+
+def load_reference(job: Job, config: TrainConfig, folder: Path) -> PreTrainedModel:
+    """
+    The model that a full fine-tune is compared with. Nothing is added to its weights, and sharded ones are cast to the dtype
+    before each use: kept in it, they are the same in half the memory.
+    """
+    return load(job, config, folder, config.dtype if is_sharded(job, config) else "float32")
+
+
+def load(job: Job, config: TrainConfig, folder: Path, dtype: str) -> PreTrainedModel:
     import torch
     from transformers import AutoModelForCausalLM
 
-    dtype = getattr(torch, config.dtype) if config.lora is not None else torch.float32
     options: dict[str, Any] = {"attn_implementation": attention.resolve(config.attention, job.hardware.device, config.dtype)}
     if config.quantization == "nf4":
         from transformers import BitsAndBytesConfig
@@ -41,8 +52,12 @@ def load_model(job: Job, config: TrainConfig, folder: Path) -> PreTrainedModel:
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, config.dtype)
         )
         options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", "0"))}
+    if is_sharded(job, config):
+        options["distributed_config"] = sharding(job, config)
     try:
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options)
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=getattr(torch, dtype), use_safetensors=True, **options
+        )
     except (ValueError, ImportError) as error:
         raise JobError(f'Cannot load the model in "{folder}": {error}', BAD_CONFIG) from error
     except OSError as error:
@@ -50,6 +65,32 @@ def load_model(job: Job, config: TrainConfig, folder: Path) -> PreTrainedModel:
         if error.errno is not None:
             raise
         raise JobError(f'Cannot load the model in "{folder}": {error}', BAD_DATA) from error
+    if is_sharded(job, config):
+        hand_over(model)
+    return model
+
+
+def sharding(job: Job, config: TrainConfig) -> Any:
+    """
+    Has each rank read its share of every layer alone. The layers are gathered one by one as they are needed, in the dtype that
+    the products run in, and gradients are summed in float32. The process group must be open, as TRL's config leaves it.
+    """
+    from transformers.distributed.configuration_utils import DistributedConfig
+
+    return DistributedConfig(
+        fsdp_size=job.hardware.processes,
+        fsdp_mixed_precision=config.dtype == "bfloat16",
+        # on a CPU everything is in the memory of the host already
+        fsdp_cpu_offload=job.hardware.offload and job.hardware.device == "cuda",
+    )
+
+
+def hand_over(model: PreTrainedModel) -> None:
+    """Takes off what would have the trainer refuse checkpoints of a sharded model, save it its own way, or wrap it once more."""
+    model._device_mesh = None
+    del model.config.distributed_config
+    # accelerate takes a model with this mark as it is: it shards on GPUs only, and elsewhere replicates without a word
+    model._is_accelerate_prepared = True  # type: ignore[assignment]
 
 
 def lora_config(config: TrainConfig) -> LoraConfig | None:

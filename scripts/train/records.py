@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from checkpoint import write_manifest
+from checkpoint import Checkpoint, write_manifest
 from exits import Interrupted, stop_asked, stop_at_once
 from job import Job
 from json_lines import read_json_lines, write_json_lines
@@ -18,13 +17,13 @@ Records = list[dict[str, Any]]
 
 
 def work_through(
-    job: Job, batches: list[Batch], resume: Path | None, records_of: Callable[[Batch], Records], counted: str
+    job: Job, batches: list[Batch], resume: Checkpoint | None, records_of: Callable[[Batch], Records], counted: str
 ) -> Records:
     """
     The records of all batches in their order, those of a checkpoint taken from it. Between two batches it saves and, when told
     to stop, throws `Interrupted`. `counted`: by what name progress tells the number of records.
     """
-    done, records = (0, Records()) if resume is None else read_checkpoint(resume)
+    done, records = (0, Records()) if resume is None else read_checkpoint(resume.folder)
     # from here on a signal waits for the end of a batch
     stop_at_once(False)
     for step, batch in enumerate(batches[done:], done + 1):
@@ -46,8 +45,6 @@ def write_checkpoint(job: Job, step: int, records: Records) -> None:
     write_json_lines(folder / "records.jsonl", records)
     (folder / "batches.json").write_text(json.dumps({"done": step}), encoding="utf-8")
     write_manifest(job, folder, step)
-    for older in sorted(job.checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))[:-2]:
-        shutil.rmtree(older)
 
 
 def read_checkpoint(folder: Path) -> tuple[int, Records]:

@@ -17,6 +17,7 @@ program dies with the supervisor (PR_SET_PDEATHSIG). Elsewhere only what is stil
 """
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -26,7 +27,9 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from datetime import UTC, datetime
+from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -160,8 +163,12 @@ def read_code(path: str) -> int | None:
         return None
 
 
-def run_rank(control: str, argv: list[str]) -> None:
-    """One rank under torchrun: runs the program in this very process and leaves its exit code for the supervisor."""
+def run_rank(control: str, argv: list[str]) -> NoReturn:
+    """
+    One rank under torchrun: runs the program in this very process, leaves its exit code for the supervisor, and is gone. What
+    the interpreter would do at its end, the threads of a process group can abort, and a rank that did all its work would be
+    told as a crash.
+    """
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     program = argv[1]
     sys.argv = argv[1:]
@@ -172,10 +179,17 @@ def run_rank(control: str, argv: list[str]) -> None:
         code = 0
     except SystemExit as leaving:
         code = 0 if leaving.code is None else leaving.code
-        raise
-    finally:
-        with open(os.path.join(control, f"rank-{os.environ['RANK']}.code"), "w") as file:
-            file.write(str(code if isinstance(code, int) else 1))
+    except BaseException:
+        traceback.print_exc()
+    if not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    with open(os.path.join(control, f"rank-{os.environ['RANK']}.code"), "w") as file:
+        file.write(str(code))
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code & 0xFF)
 
 
 def launch(control: str, ranks: int, argv: list[str]) -> list[str]:
@@ -256,7 +270,6 @@ def reap_until(wanted: int) -> int | None:
 def main() -> int:
     if sys.argv[2:3] == ["rank"]:
         run_rank(sys.argv[1], sys.argv[3:])
-        return 0
     split = sys.argv.index("--")
     parser = argparse.ArgumentParser()
     parser.add_argument("control")

@@ -9,6 +9,13 @@ from exits import JobError
 from job import Job
 from typed_json import refuse_unknown
 
+# seconds that a rank waits for the slowest of the others: it may write its share of a checkpoint to a slow shared disk
+RANKS_WAIT_S = 7200
+# fields of TRL that decide what the target does: how the state lies on the devices, and how many rows each gets
+OF_THE_TARGET = (
+    "fsdp", "fsdp_config", "deepspeed", "parallelism_config", "accelerator_config", "ddp_backend", "auto_find_batch_size", "save_on_each_node",
+)  # fmt: skip
+
 
 @dataclasses.dataclass(frozen=True)
 class Lora:
@@ -63,6 +70,15 @@ def check(job: Job, config: TrainConfig) -> None:
         raise JobError(f'Cannot train weights quantized to "{config.quantization}", expected "lora" as well')
 
 
+def is_sharded(job: Job, config: TrainConfig) -> bool:
+    """Whether weights, gradients and moments are divided over the ranks. An adapter is small, and is left whole on each."""
+    return job.hardware.sharding == "fsdp2" and job.hardware.processes > 1 and config.lora is None
+
+
+def sharding_of(job: Job, config: TrainConfig) -> str:
+    return "fsdp2" if is_sharded(job, config) else "none"
+
+
 def trainer_arguments(job: Job, config: TrainConfig, kind: type, own: dict[str, Any]) -> Any:
     """TRL's config object: what the recipe owns, then its `trl` passage, which may add but not contradict."""
     owned = {
@@ -91,7 +107,8 @@ def trainer_arguments(job: Job, config: TrainConfig, kind: type, own: dict[str, 
         "logging_nan_inf_filter": False,
         "save_strategy": "steps",
         "save_steps": job.cadence.save_steps,
-        "save_total_limit": 2,
+        # zephyr keeps two itself, and none of them is one that is still being written
+        "save_total_limit": None,
         "save_only_model": False,
         "load_best_model_at_end": False,
         "push_to_hub": False,
@@ -99,11 +116,15 @@ def trainer_arguments(job: Job, config: TrainConfig, kind: type, own: dict[str, 
         "disable_tqdm": True,
         **own,
     }
-    # a rank waits this long for rank 0, which may have 100 GB to hash
-    suggested = {"ddp_timeout": 7200, "dataloader_pin_memory": job.hardware.device == "cuda"}
+    if is_sharded(job, config) and job.hardware.offload and job.hardware.device == "cuda":
+        # gradients that lie in the memory of the host are summed there
+        owned["ddp_backend"] = "cuda:nccl,cpu:gloo"
+    suggested = {"ddp_timeout": RANKS_WAIT_S, "dataloader_pin_memory": job.hardware.device == "cuda"}
     fields = [field.name for field in dataclasses.fields(kind)]
     refuse_unknown(config.trl, fields, "config.trl")
     for key in config.trl:
+        if key in OF_THE_TARGET:
+            raise JobError(f'Cannot pass "{key}" in config.trl, expected it from the target: hardware.sharding, offload and microBatch')
         if key in owned or key in ("resume_from_checkpoint", "enable_jit_checkpoint", "hub_token", "model_init_kwargs"):
             raise JobError(f'Cannot pass "{key}" in config.trl, the recipe has a field of its own for it or does without')
     try:

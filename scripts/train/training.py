@@ -9,38 +9,110 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import checkpoint
+import sharded_state
 from chat_tokenizer import save_tokenizer
+from checkpoint import SHARDS, Checkpoint
 from durable_files import write_json
 from exits import BAD_DATA, JobError, mark_stopped, stop_asked, stop_at_once
 from job import RANK, Job
-from one_head import mark_untied, without_ties
-from train_config import TrainConfig
+from one_head import mark_untied
+from saving import Saving
+from train_config import TrainConfig, is_sharded, sharding_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
-def checkpoint_to_resume(job: Job) -> Path | None:
-    """The verified checkpoint to go on from, with all that the trainer would otherwise silently do without."""
+# safetensors are read whole by some readers, and are moved and retried file by file
+LARGEST_FILE = "5GB"
+
+
+def checkpoint_to_resume(job: Job, config: TrainConfig) -> Checkpoint | None:
+    """The checkpoint to go on from, with all that the trainer would otherwise silently do without."""
     resume = checkpoint.checkpoint_to_resume(job)
-    if resume is not None and not all((resume / name).is_file() for name in ("trainer_state.json", "scheduler.pt")):
-        raise JobError(f'Cannot resume from "{resume.name}", expected the state of the trainer beside the weights', BAD_DATA)
+    if resume is None:
+        return None
+    if not all((resume.folder / name).is_file() for name in ("trainer_state.json", "scheduler.pt")):
+        raise checkpoint.refusal(resume.folder, "expected the state of the trainer beside the weights")
+    if is_sharded(job, config) and not resume.is_sharded:
+        raise checkpoint.refusal(resume.folder, "an earlier version wrote it in one piece, expected shards")
     return resume
 
 
-def train(job: Job, config: TrainConfig, trainer: Trainer, resume: Path | None, metrics: dict[str, Any]) -> None:
-    """Trains to the end, evaluates once, writes `out/` and result.json; throws `Interrupted` when told to stop."""
+def trainer_class(job: Job, config: TrainConfig, base: Any) -> Any:
+    """
+    `base`, a trainer of TRL or a subclass of one, with checkpoints as zephyr has them: weights and moments of a full fine-tune
+    in shards, an adapter as the trainer itself writes it, and a manifest for both.
+    """
+
+    import torch
+
+    class Resumable(base):  # type: ignore[misc]
+        saving = Saving(job, sharding_of(job, config))
+
+        def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+            if config.lora is not None:
+                super().save_model(output_dir, _internal_call)
+
+        def _save_checkpoint(self, model: Any, trial: Any) -> None:
+            super()._save_checkpoint(model, trial)
+            self.saving.seal(job.checkpoints / f"checkpoint-{self.state.global_step}", self.state.global_step)
+
+        def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+            if config.lora is not None:
+                super()._save_optimizer_and_scheduler(output_dir)
+                return
+            self.saving.write(Path(output_dir), self.model, self.optimizer)
+            if RANK == 0:
+                torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / "scheduler.pt")
+
+        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+            if (Path(resume_from_checkpoint) / SHARDS).is_dir():
+                sharded_state.read_weights(Path(resume_from_checkpoint), self.model, self.saving.group())
+            else:
+                super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+        def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+            if checkpoint is None or not (Path(checkpoint) / SHARDS).is_dir():
+                super()._load_optimizer_and_scheduler(checkpoint)
+                return
+            sharded_state.read_moments(Path(checkpoint), self.model, self.optimizer, self.saving.group())
+            self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / "scheduler.pt", weights_only=True))
+
+        def _move_model_to_device(self, model: Any, device: Any) -> None:
+            # a sharded model is where it belongs, which with offload is not the device
+            if not is_sharded(job, config):
+                super()._move_model_to_device(model, device)
+
+        def training_step(self, *args: Any, **kwargs: Any) -> Any:
+            self.saving.check()
+            return super().training_step(*args, **kwargs)
+
+    return Resumable
+
+
+def train(job: Job, config: TrainConfig, trainer: Any, resume: Checkpoint | None, metrics: dict[str, Any]) -> None:
+    """
+    Trains to the end, evaluates once, writes `out/` and result.json; throws `Interrupted` when told to stop. `trainer` is of a
+    `trainer_class`.
+    """
     from transformers import TrainerState
     from transformers.trainer_utils import align_special_tokens
 
-    state_of = None if resume is None else TrainerState.load_from_json(str(resume / "trainer_state.json"))
+    if config.lora is not None and job.hardware.sharding != "none":
+        job.emit("note", message="an adapter is trained: its base is not sharded, every rank holds all of it")
+    if resume is not None:
+        trainer.saving.agree(resume)
+        tell_what_differs(job, config, resume)
+    state_of = None if resume is None else TrainerState.load_from_json(str(resume.folder / "trainer_state.json"))
     if resume is not None and state_of is not None and state_of.global_step >= state_of.max_steps:
         # stopped between the last step and the result: Trainer.train would take one step too many
-        trainer._load_from_checkpoint(str(resume))
+        trainer._load_from_checkpoint(str(resume.folder))
         align_special_tokens(trainer.model, trainer.processing_class)
         trainer.state = state_of
     else:
-        trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
+        trainer.train(resume_from_checkpoint=None if resume is None else str(resume.folder))
+        trainer.saving.wait()
         stop_at_once(True)
     state = trainer.state
     if state.global_step != state.max_steps:
@@ -50,6 +122,19 @@ def train(job: Job, config: TrainConfig, trainer: Trainer, resume: Path | None, 
     save_model(job, config, trainer)
     if RANK == 0:
         job.finish(state.global_step, state.max_steps, {**metrics, **summary(trainer.state.log_history)})
+
+
+def tell_what_differs(job: Job, config: TrainConfig, resume: Checkpoint) -> None:
+    """Says in an event what is exact and what is not when a checkpoint is gone on from by other ranks than those that wrote it."""
+    now, sharding = job.hardware.processes, sharding_of(job, config)
+    if (resume.world_size, resume.sharding) == (now, sharding):
+        return
+    exact = "weights, moments, learning rate and the order of the rows are exact"
+    rest = "sums over ranks are taken in another order"
+    if resume.world_size != now:
+        rest += ", and random states (of a dropout) begin anew"
+    were = f"{resume.world_size} processes (sharding {resume.sharding})"
+    job.emit("note", message=f"resumed at step {resume.step} with {now} (sharding {sharding}) what {were} had saved: {exact}; {rest}")
 
 
 def summary(log_history: list[dict[str, Any]]) -> dict[str, float]:
@@ -70,23 +155,27 @@ def summary(log_history: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def save_model(job: Job, config: TrainConfig, trainer: Trainer) -> None:
-    """Weights in safetensors and the tokenizer with its template: nothing in `out/` may differ from run to run."""
+    """
+    Weights in safetensors of at most 5 GB each, and the tokenizer with its template: nothing in `out/` may differ from run to
+    run. Every rank must call it.
+    """
     import torch
 
-    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
-    if RANK != 0:
-        return
     model = trainer.accelerator.unwrap_model(trainer.model)
     if config.lora is None:
-        dtype = getattr(torch, config.dtype)
-        weights = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in without_ties(model, weights).items()}
+        weights = sharded_state.whole_weights(model, getattr(torch, config.dtype))
+    else:
+        weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if RANK != 0:
+        return
+    if config.lora is None:
         mark_untied(model)
     else:
         # peft holds them in a set, whose order changes from process to process
         adapter = model.peft_config["default"]
         adapter.target_modules = sorted(adapter.target_modules)
     model.config.use_cache = True
-    model.save_pretrained(job.out, state_dict=weights)
+    model.save_pretrained(job.out, state_dict=weights, max_shard_size=LARGEST_FILE)
     save_tokenizer(job, cast("PreTrainedTokenizerBase", trainer.processing_class))
     (job.out / "README.md").unlink(missing_ok=True)
     if config.lora is None:
@@ -138,18 +227,6 @@ def watch(job: Job, tokens_per_step: float) -> TrainerCallback:
                 Watch.last = (state.global_step, now)
                 metrics["tokens_per_s"] = round((state.global_step - step) * tokens_per_step / max(now - since, 1e-6), 1)
             job.emit("progress", step=state.global_step, max_steps=state.max_steps, metrics=metrics)
-
-        def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-            folder = job.checkpoints / f"checkpoint-{state.global_step}"
-            wait_for_ranks()
-            if RANK == 0:
-                checkpoint.write_manifest(job, folder, state.global_step)
-            # a rank that left earlier would make torchrun kill rank 0 in the middle of the manifest
-            wait_for_ranks()
-
-    def wait_for_ranks() -> None:
-        if ranks_talk and ranks_talk():
-            torch.distributed.barrier()
 
     return Watch()
 

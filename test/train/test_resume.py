@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import signal
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import DDPO, DSFT, LORA, JobFolder, Json, Lay, in_fork
+from ranks import codes, notes_of_resuming, start_ranks
+
+SHARD = "shards/__0_0.distcp"
+# would be harmless; one that is not would have run before anybody saw it
+OTHER_PICKLE = pickle.dumps({"state_dict_metadata": {}})
 
 
 def interrupt(job: JobFolder, number: int, step: int) -> tuple[Path, int]:
@@ -92,21 +97,12 @@ def test_two_checkpoints_are_kept(dsft: JobFolder) -> None:
     assert sorted(path.name for path in (dsft.folder / "checkpoints").glob("checkpoint-*")) == sorted(announced[-2:])
 
 
-def test_one_of_two_ranks_stopped_stops_both_and_both_go_on(lay: Lay, base: Path, sft_data: Path, dsft: JobFolder) -> None:
-    def two_ranks(checkpoint: Path | None, hold: tuple[str, int] | None = None) -> tuple[JobFolder, list[Any]]:
-        job = lay("dsft", DSFT, {"base": base, "data": sft_data}, save_steps=1000, checkpoint=checkpoint, processes=2, micro_batch=2)
-        # what torchrun sets for its ranks
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
-        return job, [job.start({"RANK": rank, "LOCAL_RANK": rank, "GLOO_SOCKET_IFNAME": "lo", **shared}, hold) for rank in ("0", "1")]
+def test_one_of_two_ranks_stopped_stops_both_and_any_number_goes_on(lay: Lay, base: Path, sft_data: Path, dsft: JobFolder) -> None:
+    def two_ranks(checkpoint: Path | None) -> JobFolder:
+        return lay("dsft", DSFT, {"base": base, "data": sft_data}, save_steps=1000, checkpoint=checkpoint, processes=2, micro_batch=2)
 
-    def codes(ranks: list[Any]) -> list[int]:
-        for rank in ranks:
-            rank.join()
-        return [rank.exitcode for rank in ranks]
-
-    job, ranks = two_ranks(None, hold=("progress", 4))
+    job = two_ranks(None)
+    ranks = start_ranks(job, 2, hold=("progress", 4))
     job.wait_for(lambda event: event["type"] == "progress" and event["step"] >= 4, ranks[0])
     os.kill(ranks[1].pid, signal.SIGTERM)
     job.go()
@@ -114,20 +110,21 @@ def test_one_of_two_ranks_stopped_stops_both_and_both_go_on(lay: Lay, base: Path
     [save] = job.events("save")
     checkpoint = job.folder / save["path"]
     manifest = json.loads((checkpoint / "manifest.json").read_text())
-    assert manifest["world_size"] == 2
+    assert (manifest["world_size"], manifest["sharding"]) == (2, "none")
     assert {"rng_state_0.pth", "rng_state_1.pth"} <= {entry["path"] for entry in manifest["files"]}
 
-    alone = lay("dsft", DSFT, {"base": base, "data": sft_data}, checkpoint=checkpoint)
-    assert alone.run() == 65
-    assert "made by 2 processes, expected 1" in alone.error()
-
-    again, ranks = two_ranks(checkpoint)
-    assert codes(ranks) == [0, 0], again.log()[-3000:]
-    assert again.result()["global_step"] == dsft.result()["max_steps"]
-    # the same rows in the same steps; only sums are taken in another order
-    assert again.result()["metrics"]["eval_loss"] == pytest.approx(dsft.result()["metrics"]["eval_loss"], abs=1e-3)
-    assert again.digests().keys() == dsft.digests().keys()
-    assert in_fork(compare_weights, str(again.out), str(dsft.out)) == 0
+    again = two_ranks(checkpoint)
+    assert codes(start_ranks(again, 2)) == [0, 0], again.log()[-3000:]
+    assert not notes_of_resuming(again)
+    alone = resumed(lay, "dsft", DSFT, {"base": base, "data": sft_data}, checkpoint)
+    [note] = notes_of_resuming(alone)
+    assert note.startswith(f"resumed at step {save['step']} with 1 (sharding none) what 2 processes (sharding none) had saved")
+    for other in (again, alone):
+        assert other.result()["global_step"] == dsft.result()["max_steps"]
+        # the same rows in the same steps; only sums are taken in another order
+        assert other.result()["metrics"]["eval_loss"] == pytest.approx(dsft.result()["metrics"]["eval_loss"], abs=1e-3)
+        assert other.digests().keys() == dsft.digests().keys()
+        assert in_fork(compare_weights, str(other.out), str(dsft.out)) == 0
 
 
 def compare_weights(one: str, other: str) -> None:
@@ -150,8 +147,9 @@ def checkpoint(dsft: JobFolder, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (lambda folder: flip_a_bit(folder / "optimizer.pt"), 'the file "optimizer.pt" is not the one'),
-        (lambda folder: (folder / "optimizer.pt").unlink(), 'the file "optimizer.pt" is missing'),
+        (lambda folder: flip_a_bit(folder / SHARD), f'the file "{SHARD}" is not the one'),
+        (lambda folder: (folder / SHARD).unlink(), f'the file "{SHARD}" is missing'),
+        (lambda folder: (folder / "shards/.metadata").write_bytes(OTHER_PICKLE), 'the file "shards/.metadata" is not the one'),
         (lambda folder: (folder / "trainer_state.json").write_text("{}"), 'the file "trainer_state.json" is not the one'),
         (lambda folder: (folder / "manifest.json").unlink(), "expected a manifest.json"),
         (lambda folder: (folder / "manifest.json").write_text('{"version": 1'), "manifest.json cannot be read"),
