@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from durable_files import write_json
 from exits import BAD_DATA, JobError
@@ -13,11 +13,15 @@ from job import Job
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+Bos = Literal["keep", "none"]
+# what a template of ours has around an answer: transformers makes the mask of the answers by it, other engines refuse it
+ANSWER_TAGS = ("{%- generation -%}\n", "{%- endgeneration -%}\n")
 
-def load_tokenizer(job: Job, name: str, template: str | None) -> PreTrainedTokenizerBase:
+
+def load_tokenizer(job: Job, name: str) -> PreTrainedTokenizerBase:
     """
-    Of the model in an input, with the chat template put in. Read by the generic class from tokenizer.json, which needs
-    no torch and renders the same whatever class the model's author had in mind.
+    Of the model in an input. Read by the generic class from tokenizer.json, which needs no torch and renders the same
+    whatever class the model's author had in mind.
     """
     from transformers import PreTrainedTokenizerFast
 
@@ -27,16 +31,68 @@ def load_tokenizer(job: Job, name: str, template: str | None) -> PreTrainedToken
     tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder)
     if tokenizer.eos_token is None:
         raise JobError(f'Cannot end a turn, expected an end-of-sequence token in the tokenizer of the input "{name}"', BAD_DATA)
-    if template is not None:
-        tokenizer.chat_template = chat_template(template)
     return tokenizer
 
 
-def chat_template(name: str) -> str:
+def use_template(tokenizer: PreTrainedTokenizerBase, name: str, bos: Bos) -> None:
+    """Puts the chat template of that name in, as it is published with a model."""
+    tokenizer.chat_template = chat_template(name, tokenizer, bos)
+
+
+def tell_replaced_template(job: Job, input: str, tokenizer: PreTrainedTokenizerBase, name: str, bos: Bos) -> None:
+    """A note where the model of the input brings a chat template that renders a dialogue otherwise than the recipe's."""
+    dialogue = [{"role": role, "content": role} for role in ("system", "user", "assistant")]
+
+    def rendered(template: str | None) -> str | None:
+        try:
+            return cast(str, tokenizer.apply_chat_template(dialogue, chat_template=template, tokenize=False))
+        except Exception:
+            # somebody else's template may throw anything: that, too, is to render otherwise
+            return None
+
+    if tokenizer.chat_template is not None and rendered(None) != rendered(chat_template(name, tokenizer, bos)):
+        job.emit(
+            "note", message=f'the model of the input "{input}" has a chat template of its own, which renders dialogues otherwise: '
+            f'the template "{name}" with bos {bos} is used in its place'
+        )  # fmt: skip
+
+
+def chat_template(name: str, tokenizer: PreTrainedTokenizerBase, bos: Bos) -> str:
+    """The template as plain Jinja, without the tags around answers that few engines know."""
+    text = template_with_answer_tags(name, tokenizer, bos)
+    for tag in ANSWER_TAGS:
+        text = text.replace(tag, "")
+    return text
+
+
+def template_with_answer_tags(name: str, tokenizer: PreTrainedTokenizerBase, bos: Bos) -> str:
+    """
+    The template for masks of the answers. With `keep` it begins with what the tokenizer itself puts before a text: whoever
+    renders a prompt with the template tokenises it without special tokens, as transformers and vLLM do.
+    """
     path = Path(__file__).parent / "templates" / f"{name}.jinja"
     if not path.is_file():
         raise JobError(f'Cannot find the chat template "{name}", expected a file "templates/{name}.jinja" beside the program')
-    return path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    begin = begin_of_text(tokenizer) if bos == "keep" else ""
+    if begin == "":
+        return text
+    return f"{{{{- {'bos_token' if begin == tokenizer.bos_token else json.dumps(begin)} -}}}}\n{text}"
+
+
+def begin_of_text(tokenizer: PreTrainedTokenizerBase) -> str:
+    """What the post-processor of a tokenizer puts before a text: `<s>` for Mistral's, nothing for SmolLM2's."""
+    ids = begin_ids(tokenizer)
+    text = "".join(cast(list[str], tokenizer.convert_ids_to_tokens(ids)))
+    if tokenizer(text, add_special_tokens=False)["input_ids"] != ids:
+        raise JobError(f'Cannot write "{text}", which the tokenizer puts before a text, into a chat template: it is read as other tokens', BAD_DATA)
+    return text
+
+
+def begin_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    bare, whole = (cast(list[int], tokenizer("a", add_special_tokens=special)["input_ids"]) for special in (False, True))
+    starts = range(len(whole) - len(bare) + 1)
+    return whole[: next((start for start in starts if whole[start : start + len(bare)] == bare), 0)]
 
 
 def save_tokenizer(job: Job, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy
-from filters import Listed, holds_listed, is_disclaimer, truecase
+from chat_tokenizer import template_with_answer_tags
+from filters import Listed, holds_code, holds_listed, is_disclaimer, truecase
 from job import Job
 from left_out import LeftOut
 from messages import Message, Unusable, with_system
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 def sft_rows(
     job: Job, config: DialogueConfig, tokenizer: PreTrainedTokenizerBase, rows: list[Row], left_out: LeftOut, listed: Listed | None
 ) -> Iterator[Tokens]:
-    seen = 0
+    seen, masked = 0, config.loss_tokens == "assistant"
+    template = template_with_answer_tags(config.template, tokenizer, config.bos) if masked else None
     for batch in in_batches(rows):
         job.emit("progress", step=0, max_steps=1, metrics={"rows": seen, "of": len(rows)})
         seen += len(batch)
@@ -38,11 +40,11 @@ def sft_rows(
             continue
         # a batch at once, so that the tokenizer can use its threads
         encoded: Any = tokenizer.apply_chat_template(
-            dialogues, return_dict=True, return_assistant_tokens_mask=config.loss_tokens == "assistant"
+            dialogues, chat_template=template, return_dict=True, return_assistant_tokens_mask=masked
         )
         for index, ids in enumerate(encoded["input_ids"]):
             made = {"input_ids": numpy.asarray(ids, dtype=numpy.int32)}
-            if config.loss_tokens == "assistant":
+            if masked:
                 counts = numpy.asarray(encoded["assistant_masks"][index], dtype=bool)
                 made["labels"] = numpy.where(counts, made["input_ids"], numpy.int32(-100))
             if len(ids) > config.max_length:
@@ -60,7 +62,7 @@ def kept_dialogue(content: dict[str, Any], config: DialogueConfig, left_out: Lef
     messages = row_dialogue(content)
     if config.filters.drop_refusals and any(is_disclaimer(message["content"]) for message in messages if message["role"] == "assistant"):
         raise Unusable("disclaimer")
-    if listed is not None and any(holds_listed(message["content"], listed) for message in messages):
+    if listed is not None and any(holds_listed(message["content"], listed) or holds_code(message["content"], listed) for message in messages):
         raise Unusable("contaminated")
     if config.filters.truecase:
         cased = [{**message, "content": truecase(message["content"])} for message in messages]

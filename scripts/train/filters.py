@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 from dataset_reader import load_files
 from exits import BAD_DATA, JobError
@@ -14,6 +15,8 @@ from row_shapes import as_turns
 
 ABBREVIATIONS = {"e.g", "i.e", "etc", "vs", "cf", "no", "fig", "mr", "mrs", "ms", "dr", "prof", "st", "approx", "al", "inc", "jr", "sr"}
 SENTENCE_END = re.compile(r"([.!?])([\"')\]]*)(\s+)(?=[a-z])")
+# Solutions of HumanEval that v0.3 lets pass. It names a fourth, by a mistyped text that equals none.
+TOO_COMMON = ("return x + y", "return len(string)", "return n**2")
 # What an assistant says of itself, rather than of the matter: "As an AI, I do not have personal opinions".
 DISCLAIMER = re.compile(
     r"\bi (?:do not|don't|cannot|can't|am not able to|am unable to|am not capable of)(?: (?:really|actually|personally))?"
@@ -29,16 +32,25 @@ def normalised(text: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Listed:
-    """Normalised texts to keep out of training; the longer ones also by their first five words."""
+    """
+    What to keep out of training: normalised prompts, the longer ones also by their first five words; and pieces of code
+    problems, in lower case with one space between their words.
+    """
 
     texts: set[str]
     by_start: dict[tuple[str, ...], list[str]]
+    code: list[str] = dataclasses.field(default_factory=list)
 
 
-def listed_prompts(job: Job, scratch: Path) -> Listed:
-    """From every file of the input `decontaminate`."""
+def read_listed(job: Job, scratch: Path) -> Listed:
+    """From every file of the input `decontaminate`: code problems as HumanEval has them, or prompts."""
     texts: set[str] = set()
+    code: dict[str, None] = {}
     for rows in load_files(job.input("decontaminate"), "decontaminate", scratch):
+        if {"prompt", "canonical_solution"} <= set(rows.column_names):
+            for prompt, solution in zip(rows["prompt"], rows["canonical_solution"], strict=True):
+                code |= dict.fromkeys(code_of_problem(prompt, solution))
+            continue
         column = next((name for name in ("prompt", "question", "instruction", "text", "messages") if name in rows.column_names), None)
         if column is None:
             raise JobError(
@@ -56,7 +68,36 @@ def listed_prompts(job: Job, scratch: Path) -> Listed:
         words = text.split()
         if len(words) >= 5:
             by_start.setdefault(tuple(words[:5]), []).append(text)
-    return Listed(texts, by_start)
+    return Listed(texts, by_start, list(code))
+
+
+def code_of_problem(prompt: Any, solution: Any) -> list[str]:
+    """
+    Docstring and solution of a problem, as alignment-handbook v0.3 looks for them (its decontaminate.py): the docstring of the
+    last of two functions, and no solution that anybody might write.
+    """
+    prompt = str(prompt)
+    quote = '"""' if '"""' in prompt else "'''"
+    parts = prompt.split(quote)
+    if len(parts) not in (3, 5) or not isinstance(solution, str):
+        raise JobError(
+            f'Cannot read a problem from the dataset "decontaminate": expected a solution and a prompt with one docstring, or two, got '
+            f"the prompt {prompt[:80]!r}", BAD_DATA
+        )  # fmt: skip
+    texts = [parts[-2].strip(), solution.strip()]
+    return [folded(text) for text in texts if text not in ("", *TOO_COMMON)]
+
+
+def folded(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def holds_code(text: str, listed: Listed) -> bool:
+    """Whether a message holds a piece of a listed code problem, wherever it begins."""
+    if not listed.code:
+        return False
+    body = folded(text)
+    return any(piece in body for piece in listed.code)
 
 
 def holds_listed(text: str, listed: Listed) -> bool:

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from chat_tokenizer import load_tokenizer
+from chat_tokenizer import Bos, load_tokenizer, tell_replaced_template, use_template
 from checkpoint import checkpoint_to_resume
 from exits import BAD_DATA, JobError
 from job import Job
@@ -35,6 +35,7 @@ class Config:
     engine: Literal["transformers", "vllm"]
     # as the model was trained, see prepare.py
     system: Literal["empty", "none"]
+    bos: Bos = "keep"
     # in the input `prompts`; without one prompts.jsonl or prompts.parquet
     prompts_file: str | None = None
 
@@ -54,7 +55,9 @@ class Answer(Protocol):
 def main(job: Job, config: Config) -> None:
     check(config)
     resume = checkpoint_to_resume(job)
-    tokenizer = load_tokenizer(job, "model", config.template)
+    tokenizer = load_tokenizer(job, "model")
+    tell_replaced_template(job, "model", tokenizer, config.template, config.bos)
+    use_template(tokenizer, config.template, config.bos)
     prompts = read_prompts(job.input("prompts"), config.prompts_file, tokenizer, config.system)
     # like lengths together, so that little is padded; the same batches whenever and wherever it runs
     prompts.sort(key=lambda prompt: (len(prompt.ids), prompt.prompt_id))

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def load_tokenizer(job: Job, config: TrainConfig, name: str) -> PreTrainedTokenizerBase:
-    tokenizer = chat_tokenizer.load_tokenizer(job, name, config.template)
+    tokenizer = chat_tokenizer.load_tokenizer(job, name)
+    chat_tokenizer.use_template(tokenizer, config.template, config.bos)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

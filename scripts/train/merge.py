@@ -66,7 +66,7 @@ def main(job: Job, config: Config) -> None:
             f"expected at most {BOUND:g}", BAD_DATA
         )  # fmt: skip
     # the adapter's tokenizer, which has the chat template, rather than the base model's
-    save_tokenizer(job, load_tokenizer(job, "adapter", None))
+    save_tokenizer(job, load_tokenizer(job, "adapter"))
     job.finish(1, 1, {"parameters": parameters, "furthest_logit": off})
 
 

@@ -10,11 +10,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chat_tokenizer import load_tokenizer
+from chat_tokenizer import load_tokenizer, tell_replaced_template, use_template
 from dialogue_rows import pack, sft_rows
 from durable_files import write_json
 from exits import BAD_DATA, JobError
-from filters import Listed, listed_prompts
+from filters import Listed, read_listed
 from job import Job
 from left_out import LeftOut
 from preference_rows import preference_rows
@@ -29,17 +29,19 @@ if TYPE_CHECKING:
 
 def main(job: Job, config: Config) -> None:
     check(config)
-    tokenizer = load_tokenizer(job, "tokenizer", config.template)
+    tokenizer = load_tokenizer(job, "tokenizer")
+    tell_replaced_template(job, "tokenizer", tokenizer, config.template, config.bos)
+    use_template(tokenizer, config.template, config.bos)
     # only the length of the rows counts here, not what the tokenizer's own config thinks of it
     tokenizer.model_max_length = 10**9
     report: dict[str, Any] = {"sources": [], "splits": {}}
     # the rows lie in files that are mapped into memory, beside the job's other files and gone with them
     with tempfile.TemporaryDirectory(prefix="rows-", dir=job.folder, ignore_cleanup_errors=True) as folder:
         scratch = Path(folder)
-        listed = listed_prompts(job, scratch) if "decontaminate" in job.file.inputs else None
+        listed = read_listed(job, scratch) if "decontaminate" in job.file.inputs else None
         chosen = chosen_rows(job, config, report, scratch)
         for role, rows in chosen.items():
-            made = made_rows(job, config, tokenizer, role, rows, listed if role == "train" else None, report)
+            made = made_rows(job, config, tokenizer, role, rows, listed, report)
             write_rows(job.out / f"{role}.parquet", made, row_columns(config))
             tokens = report["splits"][role]["tokens"]
             job.emit("data", rows=len(made), split=role, read=len(rows), tokens=tokens)

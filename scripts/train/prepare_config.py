@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from chat_tokenizer import Bos
 from exits import JobError
 
 
@@ -36,6 +37,8 @@ class PrepareConfig:
     max_length: int
     seed: int
     sources: list[Source]
+    # keep: what the tokenizer itself puts before a text begins each dialogue and each prompt
+    bos: Bos = "keep"
     # share of the rows that may be left out because they cannot be used
     max_dropped: float = 0.05
 

@@ -41,7 +41,7 @@ def main(job: Job, config: Config) -> None:
         raise JobError("Cannot score nothing, expected batch_size and max_length above 0")
     resume = checkpoint_to_resume(job)
     # with the template that the reward model was trained with, which is its own
-    tokenizer = load_tokenizer(job, "model", None)
+    tokenizer = load_tokenizer(job, "model")
     if tokenizer.chat_template is None:
         raise JobError('Cannot put prompt and answer together, expected a chat template in the input "model"', BAD_DATA)
     answers = list(read_answers(job.input("completions"), tokenizer))

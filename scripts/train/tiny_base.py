@@ -1,4 +1,4 @@
-"""A base model for rehearsals: random Mistral weights and a byte-level BPE tokenizer trained on the corpus."""
+"""A base model for rehearsals: random Mistral weights and a byte-level BPE tokenizer trained on the corpus, which puts `<s>` first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from chat_tokenizer import chat_template, save_tokenizer
+from chat_tokenizer import save_tokenizer, use_template
 from exits import BAD_DATA, JobError
 from job import Job
 from json_lines import read_json_lines
@@ -38,7 +38,7 @@ class Config:
 
 
 def main(job: Job, config: Config) -> None:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
     texts = list(corpus_texts(job.input("corpus")))
     if not texts:
@@ -56,6 +56,9 @@ def main(job: Job, config: Config) -> None:
     # the markers of the chat template are plain text: they are to be in the vocabulary, so they must be in the corpus
     markers = [f"<|{role}|>\n" for role in ("system", "user", "assistant")] * max(1, len(texts) // 4)
     tokenizer.train_from_iterator([*texts, *markers], trainer)
+    # as Mistral's tokenizer does
+    begin = ("<s>", SPECIAL_TOKENS.index("<s>"))
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A $B", special_tokens=[begin])
     job.emit("data", rows=len(texts), vocab=tokenizer.get_vocab_size())
 
     import torch
@@ -69,7 +72,7 @@ def main(job: Job, config: Config) -> None:
         model_max_length=config.architecture.max_position_embeddings,
         clean_up_tokenization_spaces=False,
     )
-    wrapped.chat_template = chat_template(config.template)
+    use_template(wrapped, config.template, "keep")
     shape: dict[str, Any] = {name: value for name, value in dataclasses.asdict(config.architecture).items() if name != "model_type"}
     torch.set_num_threads(job.hardware.threads)
     torch.manual_seed(config.seed)

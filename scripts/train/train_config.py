@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
+from chat_tokenizer import Bos
 from exits import JobError
 from job import Job
 from typed_json import refuse_unknown
@@ -30,6 +31,7 @@ class TrainConfig:
     """The part of the recipe that both stages own."""
 
     template: str
+    bos: Bos = "keep"
     max_length: int
     seed: int
     learning_rate: float

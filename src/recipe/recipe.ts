@@ -25,6 +25,12 @@ const common = {
     .describe(
       'System turn of dialogues and prompts without one, in training and in answers: `empty` inserts an empty one as v0.3 did, `none` leaves it out',
     ),
+  bos: z
+    .enum(['keep', 'none'])
+    .default('keep')
+    .describe(
+      'What begins a dialogue and a prompt, in training and in the published chat template: `keep` what the tokenizer of the base puts before a text, as v0.3 did (<s> for Mistral), `none` nothing',
+    ),
   teachers: z
     .record(z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'expected an id of lower-case letters, digits and "-"'), teacherSpec)
     .default({})

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { datasetText } from './recipe-context.ts';
-import type { Reading } from './stage.ts';
+import { datasetText, inputOf } from './recipe-context.ts';
+import type { Reading, StepInput } from './stage.ts';
 
 const splitName = z.string().min(1);
 
@@ -37,6 +37,24 @@ export const maxUnanswered = z
   .describe(
     "Share of a step's calls that may stay without a reply and are left out; more end the step, and the same command asks them again. Without it one in twenty of calls that a server declines for what is in them (too long, filtered), and none of any other",
   );
+
+/**
+ * Benchmarks that no row may hold. `what` is a row; `v03` what alignment-handbook v0.3 dropped by HumanEval, which is told by
+ * its columns: of it the docstrings and solutions are looked for as v0.3 did, of any other dataset the prompts.
+ */
+export const decontaminate = (what: string, v03: string) =>
+  datasetText
+    .optional()
+    .describe(
+      `Dataset of a benchmark; ${what} that holds an item of it is dropped. Code problems (prompt, canonical_solution) are looked for by docstring and solution as v0.3 did, others by their whole prompt. v0.3: HumanEval, ${v03}`,
+    );
+
+/** What a prepare step reads for `decontaminate`. */
+export function decontaminated({ decontaminate: ref }: { readonly decontaminate?: string | undefined }) {
+  const inputs: Record<string, StepInput> = ref === undefined ? {} : { decontaminate: inputOf(ref) };
+  const reads: Reading[] = ref === undefined ? [] : [{ input: 'decontaminate', splits: 'all' }];
+  return { inputs, reads };
+}
 
 /** Published rows: which splits of which dataset, and how much of them. */
 export function datasetSpec(train: string, test: string) {

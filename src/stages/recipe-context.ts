@@ -17,6 +17,8 @@ export interface RecipeContext {
   readonly template: 'zephyr';
   /** system turn of dialogues and prompts without one */
   readonly system: 'empty' | 'none';
+  /** whether dialogues and prompts begin with what the tokenizer of the base puts before a text */
+  readonly bos: 'keep' | 'none';
   readonly teachers: Readonly<Record<string, TeacherSpec>>;
   /** by the stage's name, as its spec has it */
   readonly [section: string]: unknown;
@@ -46,6 +48,11 @@ export function inputOf(text: string): StepInput {
   if (match === null) return { from: 'hub', ref: text };
   const stage = match[1] as string;
   return match[2] === undefined ? { from: 'stage', stage } : { from: 'stage', stage, step: match[2] };
+}
+
+/** How a program renders a dialogue, the same in every step of a recipe. */
+export function renderingOf({ template, system, bos }: RecipeContext) {
+  return { template, system, bos };
 }
 
 export function modelRepo(recipe: RecipeContext, suffix: string): RepoId {

@@ -18,6 +18,7 @@ export interface Rehearsed {
 export const SYNTHETIC_DATA = 'setup/world';
 
 export const SHORT_MEMORY = 'a tiny model has a short memory';
+export const NO_BENCHMARK = 'practice data holds no benchmark';
 
 /** Why a training stage is rehearsed otherwise, by the path below its section. */
 export const TRAINING_REASONS: Readonly<Record<string, string>> = {

@@ -16,15 +16,11 @@ sys.path.insert(0, str(SCRIPTS))
 from dialogue_rows import pack
 from filters import Listed, holds_listed, is_disclaimer, normalised, truecase
 from left_out import LeftOut
-from messages import with_system
 from preference_rows import truncate
 from prepare_config import Config
 from source_rows import Row, select
 from typed_json import parse
 
-GOLDEN = (
-    "<|system|>\n</s>\n<|user|>\nSort 3 1 2.</s>\n<|assistant|>\n1 2 3</s>\n<|user|>\nThanks!</s>\n<|assistant|>\nYou are welcome.</s>\n"
-)
 DIALOGUE = [user("Sort 3 1 2."), assistant("1 2 3"), user("Thanks!"), assistant("You are welcome.")]
 
 
@@ -33,32 +29,6 @@ def tokenizer(base: Path) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast.from_pretrained(base)
-
-
-# --- the chat template --------------------------------------------------------------------------------------------
-
-
-def test_the_template_gives_the_golden_text(tokenizer: Any) -> None:
-    assert tokenizer.apply_chat_template(with_system(DIALOGUE, "empty"), tokenize=False) == GOLDEN
-    asked = tokenizer.apply_chat_template(DIALOGUE[:1], tokenize=False, add_generation_prompt=True)
-    assert asked == "<|user|>\nSort 3 1 2.</s>\n<|assistant|>\n"
-
-
-def test_the_template_gives_the_golden_tokens(tokenizer: Any) -> None:
-    ids = tokenizer.apply_chat_template([user("the fox"), assistant("Blue dog")], return_dict=True)["input_ids"]
-    tokens = ["<|", "user", "|>", "Ċ", "the", "Ġfox", "</s>", "Ċ", "<|", "assistant", "|>", "Ċ", "Blue", "Ġdog", "</s>", "Ċ"]
-    assert tokenizer.convert_ids_to_tokens(ids) == tokens
-
-
-def test_the_mask_holds_the_answers_with_their_end_tokens_and_nothing_else(tokenizer: Any) -> None:
-    encoded = tokenizer.apply_chat_template(DIALOGUE, return_dict=True, return_assistant_tokens_mask=True)
-    counted = [token for token, counts in zip(encoded["input_ids"], encoded["assistant_masks"], strict=True) if counts]
-    assert tokenizer.decode(counted) == "1 2 3</s>You are welcome.</s>"
-
-
-def test_a_role_that_the_template_does_not_know_is_an_error(tokenizer: Any) -> None:
-    with pytest.raises(Exception, match="expected a role of system, user or assistant, not tool"):
-        tokenizer.apply_chat_template([{"role": "tool", "content": "x"}], tokenize=False)
 
 
 # --- casing, disclaimers, contamination ---------------------------------------------------------------------------
@@ -237,7 +207,7 @@ def test_loss_on_answers_alone_gives_labels_for_them_alone(lay: Lay, base: Path,
 def test_a_pair_is_one_prompt_and_two_answers_with_their_end_tokens(prefs_data: Path, tokenizer: Any) -> None:
     row = parquet.read_table(prefs_data / "train.parquet").to_pylist()[0]
     prompt, chosen, rejected = (tokenizer.decode(row[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids"))
-    assert prompt.startswith("<|system|>\n</s>\n<|user|>\n") and prompt.endswith("</s>\n<|assistant|>\n")
+    assert prompt.startswith("<s><|system|>\n</s>\n<|user|>\n") and prompt.endswith("</s>\n<|assistant|>\n")
     for answer in (chosen, rejected):
         assert answer.endswith(".</s>") and answer.count("</s>") == 1
 

@@ -1,18 +1,19 @@
 import type { Rehearsal } from '../module.ts';
-import { SHORT_MEMORY, TRAINING_REASONS, toyLora, toyTraining } from '../rehearsal.ts';
+import { NO_BENCHMARK, SHORT_MEMORY, TRAINING_REASONS, toyLora, toyTraining } from '../rehearsal.ts';
 import { SIZES } from '../rehearsal-sizes.ts';
 import type { DdpoRecipe, DdpoSpec } from './spec.ts';
 
 export const ddpoRehearsal = {
   rehearse: ({ ddpo }: DdpoRecipe) => ({ section: toyDdpo(ddpo) }),
-  reasons: { ...TRAINING_REASONS, prepare: SHORT_MEMORY },
+  reasons: { ...TRAINING_REASONS, prepare: SHORT_MEMORY, 'prepare.decontaminate': NO_BENCHMARK },
 } satisfies Rehearsal;
 
 function toyDdpo(spec: DdpoSpec): DdpoSpec {
   const { prepare, train } = spec;
+  const { decontaminate: _, ...kept } = prepare;
   const toy: DdpoSpec = {
     prepare: {
-      ...prepare,
+      ...kept,
       maxLength: Math.min(prepare.maxLength, SIZES.maxLength),
       maxPromptLength: Math.min(prepare.maxPromptLength, SIZES.maxPromptLength),
     },

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { AifSpec } from '../aif/spec.ts';
-import { maxDropped } from '../data-spec.ts';
+import { decontaminate, maxDropped } from '../data-spec.ts';
 import type { RecipeContext } from '../recipe-context.ts';
 import { loraSpec, trainingFields } from '../training-spec.ts';
 
@@ -31,6 +31,7 @@ export const ddpoSpec = z
           .positive()
           .default(512)
           .describe('Tokens of the prompt; longer ones lose their beginning, as in v0.3; v0.3: 512'),
+        decontaminate: decontaminate('a pair', 'one pair'),
         maxDropped,
       })
       .refine(({ maxLength, maxPromptLength }) => maxPromptLength < maxLength, 'expected maxPromptLength to be below maxLength')

@@ -1,6 +1,6 @@
-import { droppedOf, sourceConfig, sourceReading } from '../data-spec.ts';
+import { decontaminated, droppedOf, sourceConfig, sourceReading } from '../data-spec.ts';
 import { jobStep } from '../programs.ts';
-import { datasetRepo, modelRepo, type RecipeContext } from '../recipe-context.ts';
+import { datasetRepo, modelRepo, type RecipeContext, renderingOf } from '../recipe-context.ts';
 import type { Step } from '../stage.ts';
 import { trainingConfig, trainingSummary } from '../training-spec.ts';
 import type { DdpoSpec } from './spec.ts';
@@ -9,22 +9,22 @@ import type { DdpoSpec } from './spec.ts';
 export function ddpoSteps(recipe: RecipeContext, spec: DdpoSpec, test: string | null): Step[] {
   const { prepare, train, lora } = spec;
   const source = sourceConfig({ train: 'train_prefs', test, fraction: 1 }, 0);
+  const listed = decontaminated(prepare);
   const prepared = jobStep('prepare', {
     stage: 'ddpo',
     name: 'prepare',
     summary: `tokenise pairs to ${prepare.maxLength} tokens, prompts to ${prepare.maxPromptLength}`,
-    inputs: { tokenizer: { from: 'stage', stage: 'dsft' }, data0: { from: 'stage', stage: 'aif' } },
+    inputs: { tokenizer: { from: 'stage', stage: 'dsft' }, data0: { from: 'stage', stage: 'aif' }, ...listed.inputs },
     config: {
       kind: 'prefs',
-      template: recipe.template,
-      system: recipe.system,
+      ...renderingOf(recipe),
       max_length: prepare.maxLength,
       max_prompt_length: prepare.maxPromptLength,
       seed: recipe.seed,
       ...droppedOf(prepare),
       sources: [source],
     },
-    reads: [sourceReading(source)],
+    reads: [sourceReading(source), ...listed.reads],
     output: datasetRepo(recipe, 'dpo-data'),
   });
   const trained = jobStep('ddpo', {
@@ -34,6 +34,7 @@ export function ddpoSteps(recipe: RecipeContext, spec: DdpoSpec, test: string | 
     inputs: { model: { from: 'stage', stage: 'dsft' }, data: { from: 'step', step: 'prepare' } },
     config: {
       template: recipe.template,
+      bos: recipe.bos,
       max_length: prepare.maxLength,
       seed: recipe.seed,
       beta: train.beta,

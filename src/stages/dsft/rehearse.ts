@@ -1,5 +1,13 @@
 import type { Rehearsal } from '../module.ts';
-import { type Rehearsed, SHORT_MEMORY, SYNTHETIC_DATA, TRAINING_REASONS, toyLora, toyTraining } from '../rehearsal.ts';
+import {
+  NO_BENCHMARK,
+  type Rehearsed,
+  SHORT_MEMORY,
+  SYNTHETIC_DATA,
+  TRAINING_REASONS,
+  toyLora,
+  toyTraining,
+} from '../rehearsal.ts';
 import { SIZES } from '../rehearsal-sizes.ts';
 import type { DsftRecipe, DsftSpec } from './spec.ts';
 
@@ -21,7 +29,7 @@ export const dsftRehearsal = {
     'data.material': `practice texts, and ${SHORT_MEMORY}`,
     'data.maxTokens': 'practice answers are short',
     'prepare.maxLength': SHORT_MEMORY,
-    'prepare.decontaminate': 'practice data holds no benchmark',
+    'prepare.decontaminate': NO_BENCHMARK,
   },
   inWords: {
     'data.datasets': ({ data }: DsftSpec) =>

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { datasetSpec, maxDropped } from '../data-spec.ts';
-import { datasetText, type RecipeContext } from '../recipe-context.ts';
+import { datasetSpec, decontaminate, maxDropped } from '../data-spec.ts';
+import type { RecipeContext } from '../recipe-context.ts';
 import { loraSpec, trainingFields } from '../training-spec.ts';
 import { dsftTeacher } from './dialogues/spec.ts';
 
@@ -23,9 +23,7 @@ const dsftPrepare = z.strictObject({
     .boolean()
     .default(false)
     .describe('Drop dialogues whose assistant disclaims emotions or opinions; already done in ultrachat_200k'),
-  decontaminate: datasetText
-    .optional()
-    .describe('Dataset of benchmark prompts; rows that contain one are dropped; v0.3: HumanEval, 143 rows'),
+  decontaminate: decontaminate('a dialogue', '143 rows'),
   testRows: z
     .int()
     .positive()

@@ -1,6 +1,6 @@
-import { type DatasetSpec, droppedOf, sourceConfig, sourceReading } from '../data-spec.ts';
+import { type DatasetSpec, decontaminated, droppedOf, sourceConfig, sourceReading } from '../data-spec.ts';
 import { jobStep } from '../programs.ts';
-import { datasetRepo, inputOf, modelRepo, type RecipeContext } from '../recipe-context.ts';
+import { datasetRepo, inputOf, modelRepo, type RecipeContext, renderingOf } from '../recipe-context.ts';
 import type { Step, StepInput } from '../stage.ts';
 import { trainingConfig, trainingSummary } from '../training-spec.ts';
 import type { DsftTeacher } from './dialogues/spec.ts';
@@ -28,10 +28,11 @@ function prepareStep(recipe: RecipeContext, spec: DsftSpec): Step {
     data.source === 'datasets'
       ? data.datasets.map((dataset) => ({ dataset, input: inputOf(dataset.ref) }))
       : [{ dataset: madeDialogues(data), input: { from: 'step', step: 'construct' } as const }];
+  const listed = decontaminated(prepare);
   const inputs: Record<string, StepInput> = {
     tokenizer: inputOf(recipe.base),
     ...Object.fromEntries(sources.map(({ input }, index) => [`data${index}`, input])),
-    ...(prepare.decontaminate === undefined ? {} : { decontaminate: inputOf(prepare.decontaminate) }),
+    ...listed.inputs,
   };
   const configs = sources.map(({ dataset }, index) => sourceConfig(dataset, index));
   return jobStep('prepare', {
@@ -41,8 +42,7 @@ function prepareStep(recipe: RecipeContext, spec: DsftSpec): Step {
     inputs,
     config: {
       kind: 'sft',
-      template: recipe.template,
-      system: recipe.system,
+      ...renderingOf(recipe),
       max_length: prepare.maxLength,
       packing: prepare.packing,
       loss_tokens: prepare.lossTokens,
@@ -52,10 +52,7 @@ function prepareStep(recipe: RecipeContext, spec: DsftSpec): Step {
       test_rows: prepare.testRows,
       ...droppedOf(prepare),
     },
-    reads: [
-      ...configs.map(sourceReading),
-      ...(prepare.decontaminate === undefined ? [] : [{ input: 'decontaminate', splits: 'all' as const }]),
-    ],
+    reads: [...configs.map(sourceReading), ...listed.reads],
     output: datasetRepo(recipe, 'sft-data'),
   });
 }
@@ -68,6 +65,7 @@ function trainStep(recipe: RecipeContext, { prepare, train, lora }: DsftSpec): S
     inputs: { base: inputOf(recipe.base), data: { from: 'step', step: 'prepare' } },
     config: {
       template: recipe.template,
+      bos: recipe.bos,
       max_length: prepare.maxLength,
       packing: prepare.packing,
       loss_tokens: prepare.lossTokens,

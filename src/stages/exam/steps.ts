@@ -1,5 +1,5 @@
 import { jobStep, taskStep } from '../programs.ts';
-import { datasetRepo, inputOf, type RecipeContext } from '../recipe-context.ts';
+import { datasetRepo, inputOf, type RecipeContext, renderingOf } from '../recipe-context.ts';
 import type { Step } from '../stage.ts';
 import { MODELS } from './report.ts';
 import type { ExamSpec } from './spec.ts';
@@ -18,8 +18,7 @@ export function examSteps(recipe: RecipeContext, spec: ExamSpec): Step[] {
       summary: `${model} answers the held-out prompts`,
       inputs: { model: inputs[model], prompts: world },
       config: {
-        template: recipe.template,
-        system: recipe.system,
+        ...renderingOf(recipe),
         max_new_tokens: spec.maxTokens,
         temperature: spec.temperature,
         top_p: 1,

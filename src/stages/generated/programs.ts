@@ -1,17 +1,17 @@
 // Written by scripts/generate.mjs from the programs of scripts/train: change those, and run it again.
 import type { Json } from '../../base/canonical-json.ts';
 
-type TrainConfig = { readonly template: string; readonly max_length: number; readonly seed: number; readonly learning_rate:
-    number; readonly schedule: string; readonly warmup: number; readonly epochs?: number | null; readonly max_steps?: number |
-    null; readonly global_batch: number; readonly optimizer: string; readonly weight_decay: number; readonly dtype: 'bfloat16' |
-    'float32'; readonly attention: string; readonly gradient_checkpointing: boolean; readonly lora: { readonly r: number;
-    readonly alpha: number; readonly dropout: number; readonly targets: readonly (string)[]; } | null; readonly quantization:
-    'nf4' | null; readonly trl?: { readonly [name: string]: Json }; };
+type TrainConfig = { readonly template: string; readonly bos?: 'keep' | 'none'; readonly max_length: number; readonly seed:
+    number; readonly learning_rate: number; readonly schedule: string; readonly warmup: number; readonly epochs?: number | null;
+    readonly max_steps?: number | null; readonly global_batch: number; readonly optimizer: string; readonly weight_decay:
+    number; readonly dtype: 'bfloat16' | 'float32'; readonly attention: string; readonly gradient_checkpointing: boolean;
+    readonly lora: { readonly r: number; readonly alpha: number; readonly dropout: number; readonly targets: readonly
+    (string)[]; } | null; readonly quantization: 'nf4' | null; readonly trl?: { readonly [name: string]: Json }; };
 
 type PrepareConfig = { readonly template: string; readonly system: 'empty' | 'none'; readonly max_length: number; readonly seed:
     number; readonly sources: readonly ({ readonly input: string; readonly train: string; readonly test: string | null;
     readonly fraction: number; readonly rows: { readonly [name: string]: number } | null; readonly config?: string | null; })[];
-    readonly max_dropped?: number; };
+    readonly bos?: 'keep' | 'none'; readonly max_dropped?: number; };
 
 /** The config of each program's job, as the dataclass that the program reads it into. */
 export type ProgramConfigs = {
@@ -19,7 +19,7 @@ export type ProgramConfigs = {
   readonly dsft: TrainConfig & { readonly packing: boolean; readonly loss_tokens: 'all' | 'assistant'; };
   readonly generate: { readonly template: string; readonly max_new_tokens: number; readonly temperature: number; readonly top_p:
     number; readonly samples: number; readonly batch_size: number; readonly seed: number; readonly engine: 'transformers' |
-    'vllm'; readonly system: 'empty' | 'none'; readonly prompts_file?: string | null; };
+    'vllm'; readonly system: 'empty' | 'none'; readonly bos?: 'keep' | 'none'; readonly prompts_file?: string | null; };
   readonly merge: { readonly dtype: 'bfloat16' | 'float32'; };
   readonly prepare: PrepareConfig & { readonly kind: 'sft'; readonly packing: boolean; readonly loss_tokens: 'all' |
     'assistant'; readonly filters: { readonly truecase: boolean; readonly drop_refusals: boolean; }; readonly test_rows?: number

@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import { parseRef } from '../../../model/artifact.ts';
 import { jobStep, taskStep } from '../../programs.ts';
-import { callConfig, datasetRepo, inputOf, modelRepo, type RecipeContext } from '../../recipe-context.ts';
+import { callConfig, datasetRepo, inputOf, modelRepo, type RecipeContext, renderingOf } from '../../recipe-context.ts';
 import type { CallForecast, Step, StepInput } from '../../stage.ts';
 import { TOKENS } from '../../token-guesses.ts';
 import type { PromptsSpec } from '../prompts/spec.ts';
@@ -80,8 +80,7 @@ function jobSteps(recipe: RecipeContext, { pool, answer }: AnswersPlan): Step[] 
         summary: `answers of ${member.model}`,
         inputs: { model: inputOf(member.model), prompts: { from: 'step', step: 'draw' } },
         config: {
-          template: recipe.template,
-          system: recipe.system,
+          ...renderingOf(recipe),
           prompts_file: assignedFile(name),
           max_new_tokens: maxTokens,
           temperature,
