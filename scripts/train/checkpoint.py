@@ -108,6 +108,10 @@ def read_checkpoint(folder: Path, job: Job) -> Checkpoint:
                 raise refusal(folder, f'the file "{path.relative_to(folder).as_posix()}" is missing')
             if path.stat().st_size != size:
                 raise refusal(folder, is_another(folder, path))
+        unlisted = {path for path in folder.rglob("*") if path.is_file()} - {path for path, _, _ in files} - {folder / MANIFEST}
+        if unlisted:
+            # it would be read with the others, by a library that runs what is in it
+            raise refusal(folder, f'the file "{min(unlisted).relative_to(folder).as_posix()}" is in it, but not in {MANIFEST}')
         changed = (path for path, _, sha256 in share_of(files, RANK, job.hardware.processes) if digest(path) != sha256)
         fault = next((is_another(folder, path) for path in changed), None)
         return Checkpoint(folder, int(manifest["step"]), int(manifest["world_size"]), str(manifest.get("sharding", "none")), fault)

@@ -65,15 +65,11 @@ function additionsOf(step: string, fetched: FetchedCheckpoint): Addition[] {
 export async function restoreCheckpoint(
   engine: Pick<Engine, 'backend' | 'emit' | 'signal'>,
   { state, head }: StageRun,
-  wanted: { readonly step: string; readonly worldSize: number; readonly scratch: string },
+  wanted: { readonly step: string; readonly scratch: string },
   note: (message: string) => void,
 ): Promise<(RestoredCheckpoint & { readonly at: number }) | undefined> {
   const candidates = state.checkpoints.filter(({ step }) => step === wanted.step).sort((a, b) => b.at - a.at);
-  for (const { step, at, worldSize: saved, lies } of candidates) {
-    if (saved !== wanted.worldSize) {
-      note(`the checkpoint at step ${at} was saved by ${saved} processes and cannot be gone on from with ${wanted.worldSize}`);
-      continue;
-    }
+  for (const { step, at, lies } of candidates) {
     const { commit, under } = lies ?? { commit: head, under: checkpointFolder(step, at) };
     const ref = { ...state.repo, commit };
     try {

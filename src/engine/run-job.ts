@@ -2,7 +2,6 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { surely } from '../backends/follow.ts';
 import { ZephyrError } from '../errors.ts';
-import { worldSize } from '../model/hardware.ts';
 import type { JobHandle, JobLabels } from '../model/job.ts';
 import { newestCheckpoint } from '../runs/run-state.ts';
 import { restoreCheckpoint } from './checkpoints.ts';
@@ -73,7 +72,7 @@ async function start(job: StepJob): Promise<JobHandle> {
   await workspace.sweep({ repo, run: id }, placesOfCheckpoints(job));
   const scratch = join(engine.workFolder, id, `${step.name}-restore`);
   await rm(scratch, { recursive: true, force: true });
-  const wanted = { step: step.name, worldSize: worldSize(hardware), scratch };
+  const wanted = { step: step.name, scratch };
   const checkpoint = await restoreCheckpoint(engine, run, wanted, (message) => noteOn(job, message));
   await run.submitting(step.name, { backend: scheduler.name, host: scheduler.host }, checkpoint?.at);
   const labels: JobLabels = { run: id, stage: step.stage, step: step.name, epoch: run.state.epoch };

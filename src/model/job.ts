@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Json } from '../base/canonical-json.ts';
-import type { Hardware } from './hardware.ts';
+import { type Hardware, SHARDINGS } from './hardware.ts';
 
 /** Names one attempt of one step; a backend finds a job again by these. */
 const jobLabels = z.object({ run: z.string(), stage: z.string(), step: z.string(), epoch: z.int().positive() });
@@ -85,8 +85,10 @@ export type JobResult = z.infer<typeof jobResult>;
 export const checkpointManifest = z.object({
   version: z.literal(1),
   step: z.int().positive(),
-  /** ranks that wrote it; a resume needs as many */
+  /** ranks that wrote it; any other number can go on from it, not to the last bit */
   world_size: z.int().positive(),
+  /** how weights and moments lay on those ranks; earlier manifests mean none */
+  sharding: z.enum(SHARDINGS).default('none'),
   /** sha256 of the canonical JSON of the `config` that made it */
   config_sha256: z.string(),
   files: z.array(z.object({ path: z.string(), size: z.int().nonnegative(), sha256: z.string() })),

@@ -163,12 +163,10 @@ export function workspaceContract({ kind, open, elsewhere, read }: WorkspaceUnde
       assert.ok(fetched !== undefined);
       assert.equal(fetched.manifest.step, 10);
       await job.drop('checkpoints/checkpoint-10');
-      const path = 'sub/state.txt';
-      const bytes =
-        fetched.on === 'disk'
-          ? await readFile(join(fetched.folder, path))
-          : await hub.read(fetched.ref, `${fetched.under}/${path}`);
-      assert.equal(Buffer.from(bytes ?? []).toString(), 'state 10');
+      const held = (path: string) =>
+        fetched.on === 'disk' ? readFile(join(fetched.folder, path)) : hub.read(fetched.ref, `${fetched.under}/${path}`);
+      assert.equal(Buffer.from((await held('sub/state.txt')) ?? []).toString(), 'state 10');
+      assert.equal(Buffer.from((await held('shards/.metadata')) ?? []).toString(), '\0places of weights at 10');
     });
 
     it('goes on from a checkpoint on the Hub that verifies, and from no other', async () => {
@@ -185,6 +183,7 @@ export function workspaceContract({ kind, open, elsewhere, read }: WorkspaceUnde
       const job = JSON.parse((await read(workspace, hub, place, 'job.json')) ?? '');
       assert.equal(job.resume, 'in/resume/checkpoint-10');
       assert.equal(await read(workspace, hub, place, `${job.resume}/sub/state.txt`), 'state 10');
+      assert.equal(await read(workspace, hub, place, `${job.resume}/shards/.metadata`), '\0places of weights at 10');
     });
 
     it('hands over what a job made as files of this disk, unless that is gone', async () => {

@@ -40,7 +40,7 @@ const overHttp = ({ backend, hub, workFolder }: Rig['engine']) => ({
 async function restored(rig: Rig, run: StageRun, notes: string[] = []) {
   const scratch = join(rig.folder, 'scratch');
   await rm(scratch, { recursive: true, force: true });
-  return restoreCheckpoint(rig.engine, run, { step: 'train', worldSize: 1, scratch }, (message) => notes.push(message));
+  return restoreCheckpoint(rig.engine, run, { step: 'train', scratch }, (message) => notes.push(message));
 }
 
 const branchOf = async (rig: Rig, run: StageRun): Promise<string[]> =>
@@ -120,12 +120,7 @@ test('a Hub that does not answer is no damage: no checkpoint is passed over for 
   for (const at of [10, 20]) assert.ok(await keepCheckpoint(engine, run, savedIn(await lay(rig, at))));
   await stop();
   await assert.rejects(
-    restoreCheckpoint(
-      { ...engine, ...overHttp(engine) },
-      run,
-      { step: 'train', worldSize: 1, scratch: join(rig.folder, 'scratch') },
-      () => {},
-    ),
+    restoreCheckpoint({ ...engine, ...overHttp(engine) }, run, { step: 'train', scratch: join(rig.folder, 'scratch') }, () => {}),
     { exit: 'temporary' },
   );
 });

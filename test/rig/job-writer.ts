@@ -70,7 +70,11 @@ export function hubWriter(hub: Hub, place: string): JobWriter {
 /** The files of a checkpoint, `checkpoints/checkpoint-N/...`, with its manifest. */
 export function checkpointFiles(at: number): Record<string, string> {
   const folder = `checkpoints/checkpoint-${at}`;
-  const files = { 'model.safetensors.part': `\0weights at ${at}`, 'sub/state.txt': `state ${at}` };
+  const files = {
+    'shards/__0_0.distcp': `\0weights at ${at}`,
+    'shards/.metadata': `\0places of weights at ${at}`,
+    'sub/state.txt': `state ${at}`,
+  };
   const listed = Object.entries(files).map(([path, text]) => ({ path, size: Buffer.byteLength(text), sha256: sha256(text) }));
   const manifest = { version: 1, step: at, world_size: 1, config_sha256: '0'.repeat(64), files: listed };
   return {

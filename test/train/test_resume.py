@@ -137,6 +137,12 @@ def compare_weights(one: str, other: str) -> None:
         torch.testing.assert_close(ours[name], theirs[name], atol=1e-4, rtol=1e-3)
 
 
+def unlist_metadata(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"] = [entry for entry in manifest["files"] if entry["path"] != "shards/.metadata"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
 @pytest.fixture
 def checkpoint(dsft: JobFolder, tmp_path: Path) -> Path:
     """A copy of a good checkpoint, to be spoilt."""
@@ -150,6 +156,7 @@ def checkpoint(dsft: JobFolder, tmp_path: Path) -> Path:
         (lambda folder: flip_a_bit(folder / SHARD), f'the file "{SHARD}" is not the one'),
         (lambda folder: (folder / SHARD).unlink(), f'the file "{SHARD}" is missing'),
         (lambda folder: (folder / "shards/.metadata").write_bytes(OTHER_PICKLE), 'the file "shards/.metadata" is not the one'),
+        (unlist_metadata, 'the file "shards/.metadata" is in it, but not in manifest.json'),
         (lambda folder: (folder / "trainer_state.json").write_text("{}"), 'the file "trainer_state.json" is not the one'),
         (lambda folder: (folder / "manifest.json").unlink(), "expected a manifest.json"),
         (lambda folder: (folder / "manifest.json").write_text('{"version": 1'), "manifest.json cannot be read"),
