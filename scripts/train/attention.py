@@ -22,7 +22,7 @@ from exits import JobError
 
 if TYPE_CHECKING:
     from job import Job
-    from train_config import TrainConfig
+    from train_config import ModelConfig
 
 AUTO = "auto"
 # These keep packed documents apart by an attention mask made from the position ids: rows stay rows.
@@ -45,8 +45,8 @@ AMPERE, HOPPER = 8, 9
 BAKED = Path(sys.prefix) / "kernels"
 
 
-def settle(job: Job, config: TrainConfig) -> str:
-    """The attention of this training, told once, for the recipe may not say which it is."""
+def settle(job: Job, config: ModelConfig) -> str:
+    """The attention of this job, told once, for the recipe may not say which it is."""
     name = resolve(config.attention, job.hardware.device, config.dtype)
     if name != config.attention:
         job.emit("note", message=f"attention: {name}, chosen for {config.attention}")

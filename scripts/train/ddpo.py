@@ -11,6 +11,7 @@ import train_config
 import training
 from exits import BAD_DATA, JobError
 from job import Job
+from reference_rows import with_reference
 from run_job import run
 from training_rows import PAIR_COLUMNS, read_rows, token_count
 
@@ -32,6 +33,12 @@ def main(job: Job, config: Config) -> None:
         )  # fmt: skip
     # the prompt goes through the model with each of its two answers
     tokens = token_count(train_rows, ["prompt_ids", *PAIR_COLUMNS])
+    # with its log-probabilities at hand no second model is held, and none computes beside the policy
+    cached = "reference" in job.file.inputs
+    if cached:
+        reference_folder, pairs = job.input("reference"), job.input("data")
+        train_rows = with_reference(train_rows, reference_folder, pairs, "train")
+        test_rows = with_reference(test_rows, reference_folder, pairs, "test")
     job.emit("data", rows=len(train_rows), test_rows=len(test_rows), tokens=tokens)
 
     # the heavy imports come here, when everything that can be refused has been
@@ -41,17 +48,18 @@ def main(job: Job, config: Config) -> None:
 
     torch.set_num_threads(job.hardware.threads)
     set_seed(config.seed)
-    own = {"beta": config.beta, "loss_type": [config.loss_type], "precompute_ref_log_probs": False, "sync_ref_model": False}
+    own = {"beta": config.beta, "loss_type": [config.loss_type], "precompute_ref_log_probs": cached, "sync_ref_model": False}
     arguments = train_config.trainer_arguments(job, config, DPOConfig, own)
     attention_name = attention.settle(job, config)
     tokenizer = load_model.load_tokenizer(job, config, "model")
     # Both always from the dSFT model, on a resume as well: the trainer then loads the checkpoint into the policy alone.
     # A trainer built from a checkpoint would take the half-trained policy for its reference, without a word.
     model = load_model.load_model(job, config, job.input("model"))
-    reference = load_model.load_reference(job, config, job.input("model")) if config.lora is None else None
+    reference = load_model.load_reference(job, config, job.input("model")) if config.lora is None and not cached else None
     # DPOTrainer has no switch for rows that are tokenised already, as SFTTrainer has
     trainer_type: Any = training.trainer_class(job, config, DPOTrainer)
     trainer_type._prepare_dataset = lambda self, dataset, *_: dataset
+    trainer_type._precompute_ref_logps = lambda self, dataset, *_: dataset
     trainer = trainer_type(
         model=model,
         ref_model=reference,

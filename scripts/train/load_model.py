@@ -10,7 +10,7 @@ import attention
 import chat_tokenizer
 from exits import BAD_CONFIG, BAD_DATA, JobError
 from job import Job
-from train_config import TrainConfig, is_sharded
+from train_config import ModelConfig, TrainConfig, is_sharded
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -25,7 +25,7 @@ def load_tokenizer(job: Job, config: TrainConfig, name: str) -> PreTrainedTokeni
     return tokenizer
 
 
-def load_model(job: Job, config: TrainConfig, folder: Path) -> PreTrainedModel:
+def load_model(job: Job, config: ModelConfig, folder: Path) -> PreTrainedModel:
     """
     A full fine-tune keeps float32 weights and computes in bfloat16: at a learning rate of 5e-7 an update is smaller than the
     last bit of a bfloat16 weight and would be lost. Under LoRA the frozen weights are held in the dtype itself.
@@ -33,7 +33,7 @@ def load_model(job: Job, config: TrainConfig, folder: Path) -> PreTrainedModel:
     return load(job, config, folder, config.dtype if config.lora is not None else "float32")
 
 
-def load_reference(job: Job, config: TrainConfig, folder: Path) -> PreTrainedModel:
+def load_reference(job: Job, config: ModelConfig, folder: Path) -> PreTrainedModel:
     """
     The model that a full fine-tune is compared with. Nothing is added to its weights, and sharded ones are cast to the dtype
     before each use: kept in it, they are the same in half the memory.
@@ -41,7 +41,7 @@ def load_reference(job: Job, config: TrainConfig, folder: Path) -> PreTrainedMod
     return load(job, config, folder, config.dtype if is_sharded(job, config) else "float32")
 
 
-def load(job: Job, config: TrainConfig, folder: Path, dtype: str) -> PreTrainedModel:
+def load(job: Job, config: ModelConfig, folder: Path, dtype: str) -> PreTrainedModel:
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -71,7 +71,7 @@ def load(job: Job, config: TrainConfig, folder: Path, dtype: str) -> PreTrainedM
     return model
 
 
-def sharding(job: Job, config: TrainConfig) -> Any:
+def sharding(job: Job, config: ModelConfig) -> Any:
     """
     Has each rank read its share of every layer alone. The layers are gathered one by one as they are needed, in the dtype that
     the products run in, and gradients are summed in float32. The process group must be open, as TRL's config leaves it.

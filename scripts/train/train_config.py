@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from chat_tokenizer import Bos
 from exits import JobError
@@ -24,6 +24,19 @@ class Lora:
     alpha: float
     dropout: float
     targets: list[str]
+
+
+class ModelConfig(Protocol):
+    """What of a config says how a model is loaded."""
+
+    @property
+    def dtype(self) -> Literal["bfloat16", "float32"]: ...
+    @property
+    def attention(self) -> str: ...
+    @property
+    def quantization(self) -> Literal["nf4"] | None: ...
+    @property
+    def lora(self) -> object | None: ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,12 +85,12 @@ def check(job: Job, config: TrainConfig) -> None:
         raise JobError(f'Cannot train weights quantized to "{config.quantization}", expected "lora" as well')
 
 
-def is_sharded(job: Job, config: TrainConfig) -> bool:
+def is_sharded(job: Job, config: ModelConfig) -> bool:
     """Whether weights, gradients and moments are divided over the ranks. An adapter is small, and is left whole on each."""
     return job.hardware.sharding == "fsdp2" and job.hardware.processes > 1 and config.lora is None
 
 
-def sharding_of(job: Job, config: TrainConfig) -> str:
+def sharding_of(job: Job, config: ModelConfig) -> str:
     return "fsdp2" if is_sharded(job, config) else "none"
 
 

@@ -39,6 +39,14 @@ def read_rows(folder: Path, split: str) -> Dataset:
     return Dataset(parquet.read_table(path))
 
 
+def row_lengths(rows: Dataset, columns: list[str]) -> list[int]:
+    """Tokens of each row in these columns together."""
+    import pyarrow.compute as compute
+
+    lengths = [compute.list_value_length(rows.data.column(name)).to_pylist() for name in columns]
+    return [sum(row) for row in zip(*lengths, strict=True)]
+
+
 def token_count(rows: Dataset, columns: list[str]) -> int:
     import pyarrow.compute as compute
 

@@ -9,19 +9,23 @@ export function checkBatches(steps: readonly Step[], target: Target): void {
   for (const step of steps) hardwareOf(step, target, { device: 'cpu', cores: 1 });
 }
 
-/** What a job step is given of the target: ranks and accumulation for training, one process for everything else. */
+/**
+ * What a job step is given of the target: a training its ranks and the accumulation, a job that divides its work over all
+ * ranks these alone, everything else one process.
+ */
 export function hardwareOf(step: Step, target: Target, node: NodeHardware): Hardware {
   const { device: wanted, microBatch, threads, sharding, offload } = target.hardware;
-  const training = step.work.kind === 'job' ? step.work.training : undefined;
-  const [nodes, ranks] = training === undefined ? [1, 1] : [target.hardware.nodes, target.hardware.processes];
+  const { training, ranks: wantedRanks } = step.work.kind === 'job' ? step.work : { training: undefined };
+  const onAll = training !== undefined || wantedRanks === 'all';
+  const [nodes, ranks] = onAll ? [target.hardware.nodes, target.hardware.processes] : [1, 1];
   const device = wanted === 'auto' ? node.device : wanted;
   const common = { device, nodes, ranks, threads: threads ?? Math.max(1, Math.floor(node.cores / ranks)) };
   const whole = { ...common, sharding: 'none', offload: false } as const;
-  if (training === undefined) return { ...whole, microBatch: 1, accumulation: 1 };
+  const divided = worldSize(common) === 1 ? whole : { ...common, sharding, offload };
+  if (training === undefined) return { ...divided, microBatch: 1, accumulation: 1 };
   const micro = microBatch[training.microBatch];
   if (micro === undefined)
     throw new Error(`Cannot batch ${step.stage}/${step.name}: no stage has a micro batch "${training.microBatch}"`);
-  const divided = worldSize(common) === 1 ? whole : { ...common, sharding, offload };
   const shares = { nodes, processes: ranks, microBatch: micro };
   const steps = accumulation(training.globalBatch, shares, `microBatch.${training.microBatch}`);
   return { ...divided, microBatch: micro, accumulation: steps };

@@ -26,6 +26,7 @@ const IN_RECIPE: Readonly<Record<string, string>> = {
   packing: 'prepare.packing',
   assistant_only_loss: 'prepare.lossTokens',
   completion_only_loss: 'prepare.lossTokens',
+  precompute_ref_log_probs: 'train.reference',
 };
 
 /**
@@ -78,7 +79,6 @@ const OURS: ReadonlySet<string> = new Set([
   'resume_from_checkpoint',
   'enable_jit_checkpoint',
   'chat_template_path',
-  'precompute_ref_log_probs',
   'precompute_ref_batch_size',
   'sync_ref_model',
   'ref_model_mixup_alpha',

@@ -5,14 +5,16 @@ interface JobStep<Config> extends Omit<Step, 'files' | 'work' | 'config'> {
   /** what the program reads, as its dataclass wants it */
   readonly config: Config;
   readonly training?: Training;
+  readonly ranks?: 'all';
   readonly saveSteps?: number;
 }
 
 /** A job step of `program`; the members that every job step has are filled in. */
 export function jobStep<Program extends keyof ProgramConfigs>(program: Program, step: JobStep<ProgramConfigs[Program]>): Step {
-  const { training, saveSteps, ...rest } = step;
+  const { training, ranks, saveSteps, ...rest } = step;
   const environment = PROGRAM_ENVIRONMENTS[program];
-  const work = { kind: 'job', program, environment, training, saveSteps: saveSteps ?? 0 } as const;
+  const shared = ranks === undefined ? {} : { ranks };
+  const work = { kind: 'job', program, environment, training, ...shared, saveSteps: saveSteps ?? 0 } as const;
   return { ...rest, files: PROGRAM_FILES[program], work };
 }
 

@@ -66,6 +66,9 @@ export interface Step {
         /** name of the Python environment that the program runs in */
         readonly environment: string;
         readonly training: Training | undefined;
+        /** For a job that is no training and runs on all ranks of its target as one does. */
+        readonly ranks?: 'all';
+        /** Optimizer steps, or batches of other jobs, between two checkpoints; 0 leaves it to the job's clock. */
         readonly saveSteps: number;
       }
     | { readonly kind: 'task'; readonly task: string };

@@ -46,7 +46,7 @@ describe('stages one by one', { skip, concurrency: false }, () => {
     const again = await zephyr(place, 'run', tiny.recipe, '--on', tiny.on('process'));
     assert.equal(again.code, 0, again.stderr);
     assert.deepEqual(ids(again), ids(whole));
-    assert.equal(again.stderr.match(/reused .* same fingerprint/g)?.length, 11, again.stderr);
+    assert.equal(again.stderr.match(/reused .* same fingerprint/g)?.length, 12, again.stderr);
     assert.doesNotMatch(again.stderr, /started/);
   });
 

@@ -13,7 +13,7 @@ const shape = (made: ReturnType<typeof plan>) =>
 
 describe('A plan', () => {
   it('lists the steps of the goal in the order in which they run, however the goal is written', () => {
-    const expected = ['dsft/prepare known', 'dsft/train', 'aif/binarize known', 'ddpo/prepare', 'ddpo/train'];
+    const expected = ['dsft/prepare known', 'dsft/train', 'aif/binarize known', 'ddpo/prepare', 'ddpo/reference', 'ddpo/train'];
     assert.deepEqual(shape(plan(minimalRecipe(), MAIN)), expected);
     assert.deepEqual(shape(plan(minimalRecipe(), ['ddpo', 'aif', 'dsft'])), expected);
   });
@@ -21,7 +21,7 @@ describe('A plan', () => {
   it('knows the fingerprint of a step once all its inputs are given', () => {
     const given = { dsft: artifact('model', 'a'), aif: artifact('dataset', 'b') };
     const made = plan(minimalRecipe(), ['ddpo'], { stageInputs: given });
-    assert.deepEqual(shape(made), ['ddpo/prepare known', 'ddpo/train']);
+    assert.deepEqual(shape(made), ['ddpo/prepare known', 'ddpo/reference', 'ddpo/train']);
     assert.deepEqual(made.steps[0]?.ingredients?.inputs, { tokenizer: 'a'.repeat(64), data0: 'b'.repeat(64) });
   });
 

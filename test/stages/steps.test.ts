@@ -21,7 +21,12 @@ describe('The steps of a stage', () => {
     assert.deepEqual(names(STAGE_STEPS.dsft(recipe)), ['prepare', 'train']);
     assert.deepEqual(outputs(STAGE_STEPS.dsft(recipe)), ['hf://datasets/local/mini-sft-data', 'hf://models/local/mini-dsft']);
     assert.deepEqual(names(STAGE_STEPS.aif(recipe)), ['binarize']);
-    assert.deepEqual(outputs(STAGE_STEPS.ddpo(recipe)), ['hf://datasets/local/mini-dpo-data', 'hf://models/local/mini-ddpo']);
+    assert.deepEqual(names(STAGE_STEPS.ddpo(recipe)), ['prepare', 'reference', 'train']);
+    assert.deepEqual(outputs(STAGE_STEPS.ddpo(recipe)), [
+      'hf://datasets/local/mini-dpo-data',
+      'hf://datasets/local/mini-dpo-reference',
+      'hf://models/local/mini-ddpo',
+    ]);
     assert.deepEqual(STAGE_STEPS.dsft(recipe)[0]?.inputs, {
       tokenizer: { from: 'hub', ref: 'hf://models/org/base' },
       data0: { from: 'hub', ref: 'hf://datasets/org/dialogues@v1' },
@@ -37,7 +42,7 @@ describe('The steps of a stage', () => {
       'hf://models/local/mini-dsft-adapter',
       'hf://models/local/mini-dsft',
     ]);
-    assert.deepEqual(names(STAGE_STEPS.ddpo(taughtRecipe())), ['prepare', 'train', 'merge']);
+    assert.deepEqual(names(STAGE_STEPS.ddpo(taughtRecipe())), ['prepare', 'reference', 'train', 'merge']);
   });
 
   it('name for a call what its server takes, and nothing else changes for a teacher that takes all', () => {

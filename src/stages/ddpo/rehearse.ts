@@ -21,6 +21,7 @@ function toyDdpo(spec: DdpoSpec): DdpoSpec {
       ...toyTraining(train),
       lossType: train.lossType,
       beta: SIZES.beta,
+      reference: train.reference,
       learningRate: spec.lora === undefined ? SIZES.dpoLearningRate : SIZES.lora.dpoLearningRate,
       epochs: SIZES.dpoEpochs,
       globalBatch: SIZES.dpoBatch,

@@ -44,6 +44,12 @@ export const ddpoSpec = z
           .positive()
           .describe('Weight of the distance to the reference model; the paper: 0.1 with 3 epochs, v0.3: 0.01 with 1'),
         lossType: z.enum(LOSSES).default('sigmoid').describe('Preference loss; Zephyr: sigmoid, which is DPO'),
+        reference: z
+          .enum(['cached', 'online'])
+          .default('cached')
+          .describe(
+            "Where the dSFT model's log-probabilities of the pairs come from; cached: computed once, in a step of their own that runs with other beta, loss, rate and epochs use again. online: by a second model in memory, at each step",
+          ),
         ...trainingFields,
       })
       .describe('Direct preference optimization; the reference is the dSFT model'),

@@ -5,12 +5,28 @@ import type { Step } from '../stage.ts';
 import { trainingConfig, trainingSummary } from '../training-spec.ts';
 import type { DdpoSpec } from './spec.ts';
 
-/** prepare -> train -> merge (only with LoRA). `test`: the held-out split that stage aif publishes, null for none. */
+/** Of `maxLength` tokens each; a pair has two answers, so the longest one fills a fourth of such a batch at most. */
+const REFERENCE_ROWS = 8;
+
+/**
+ * prepare -> reference (only where it is cached) -> train -> merge (only with LoRA). `test`: the held-out split that stage
+ * aif publishes, null for none.
+ */
 export function ddpoSteps(recipe: RecipeContext, spec: DdpoSpec, test: string | null): Step[] {
-  const { prepare, train, lora } = spec;
+  // a run that began before there was a choice has no such field: its reference was a second model
+  const isCached = spec.train.reference === 'cached';
+  return [
+    prepareStep(recipe, spec, test),
+    ...(isCached ? [referenceStep(recipe, spec)] : []),
+    trainStep(recipe, spec, isCached),
+    ...(spec.lora === undefined ? [] : [mergeStep(recipe, spec)]),
+  ];
+}
+
+function prepareStep(recipe: RecipeContext, { prepare }: DdpoSpec, test: string | null): Step {
   const source = sourceConfig({ train: 'train_prefs', test, fraction: 1 }, 0);
   const listed = decontaminated(prepare);
-  const prepared = jobStep('prepare', {
+  return jobStep('prepare', {
     stage: 'ddpo',
     name: 'prepare',
     summary: `tokenise pairs to ${prepare.maxLength} tokens, prompts to ${prepare.maxPromptLength}`,
@@ -27,11 +43,41 @@ export function ddpoSteps(recipe: RecipeContext, spec: DdpoSpec, test: string | 
     reads: [sourceReading(source), ...listed.reads],
     output: datasetRepo(recipe, 'dpo-data'),
   });
-  const trained = jobStep('ddpo', {
+}
+
+/**
+ * What the dSFT model says of each pair, known by model, pairs and arithmetic alone: of all that a sweep changes nothing may
+ * stand in its config. It runs on every rank of the target, sharded as the training is, and holds weights and no gradient.
+ */
+function referenceStep(recipe: RecipeContext, { prepare, train, lora }: DdpoSpec): Step {
+  const { dtype, attention, quantization } = trainingConfig(train, lora);
+  return jobStep('reference', {
+    stage: 'ddpo',
+    name: 'reference',
+    summary: 'log-probabilities of the dSFT model for all pairs, once',
+    inputs: { model: { from: 'stage', stage: 'dsft' }, data: { from: 'step', step: 'prepare' } },
+    config: {
+      dtype,
+      attention,
+      adapter: lora !== undefined,
+      quantization,
+      batch_tokens: REFERENCE_ROWS * prepare.maxLength,
+    },
+    output: datasetRepo(recipe, 'dpo-reference'),
+    ranks: 'all',
+  });
+}
+
+function trainStep(recipe: RecipeContext, { prepare, train, lora }: DdpoSpec, isCached: boolean): Step {
+  return jobStep('ddpo', {
     stage: 'ddpo',
     name: 'train',
     summary: `${trainingSummary(train, lora)}, beta ${train.beta}`,
-    inputs: { model: { from: 'stage', stage: 'dsft' }, data: { from: 'step', step: 'prepare' } },
+    inputs: {
+      model: { from: 'stage', stage: 'dsft' },
+      data: { from: 'step', step: 'prepare' },
+      ...(isCached ? { reference: { from: 'step', step: 'reference' } as const } : {}),
+    },
     config: {
       template: recipe.template,
       bos: recipe.bos,
@@ -45,8 +91,10 @@ export function ddpoSteps(recipe: RecipeContext, spec: DdpoSpec, test: string | 
     training: { globalBatch: train.globalBatch, microBatch: 'ddpo' },
     saveSteps: train.saveSteps,
   });
-  if (lora === undefined) return [prepared, trained];
-  const merged = jobStep('merge', {
+}
+
+function mergeStep(recipe: RecipeContext, { train }: DdpoSpec): Step {
+  return jobStep('merge', {
     stage: 'ddpo',
     name: 'merge',
     summary: 'adapter into the dSFT model, full weights',
@@ -54,5 +102,4 @@ export function ddpoSteps(recipe: RecipeContext, spec: DdpoSpec, test: string | 
     config: { dtype: train.dtype },
     output: modelRepo(recipe, 'ddpo'),
   });
-  return [prepared, trained, merged];
 }

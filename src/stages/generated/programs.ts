@@ -24,6 +24,8 @@ export type ProgramConfigs = {
   readonly prepare: PrepareConfig & { readonly kind: 'sft'; readonly packing: boolean; readonly loss_tokens: 'all' |
     'assistant'; readonly filters: { readonly truecase: boolean; readonly drop_refusals: boolean; }; readonly test_rows?: number
     | null; } | PrepareConfig & { readonly kind: 'prefs'; readonly max_prompt_length: number; };
+  readonly reference: { readonly dtype: 'bfloat16' | 'float32'; readonly attention: string; readonly adapter: boolean;
+    readonly quantization: 'nf4' | null; readonly batch_tokens: number; };
   readonly reward: { readonly batch_size: number; readonly max_length: number; };
   readonly tiny_base: { readonly architecture: { readonly model_type: 'mistral'; readonly hidden_size: number;
     readonly num_hidden_layers: number; readonly num_attention_heads: number; readonly num_key_value_heads: number;
@@ -34,21 +36,24 @@ export type ProgramConfigs = {
 /** The files of scripts/train that each program reads: itself, what it imports, the chat template. */
 export const PROGRAM_FILES = {
   ddpo: ['attention.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'ddpo.py', 'durable_files.py', 'exits.py',
-    'job.py', 'load_model.py', 'one_head.py', 'run_job.py', 'saving.py', 'sharded_state.py', 'train_config.py', 'training.py',
-    'training_rows.py', 'typed_json.py', 'templates/zephyr.jinja'],
+    'job.py', 'load_model.py', 'one_head.py', 'pair_batches.py', 'reference_rows.py', 'run_job.py', 'saving.py',
+    'sharded_state.py', 'train_config.py', 'training.py', 'training_rows.py', 'typed_json.py', 'templates/zephyr.jinja'],
   dsft: ['attention.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'dsft.py', 'durable_files.py', 'exits.py',
     'job.py', 'load_model.py', 'one_head.py', 'run_job.py', 'saving.py', 'sharded_state.py', 'train_config.py', 'training.py',
     'training_rows.py', 'typed_json.py', 'templates/zephyr.jinja'],
-  generate: ['canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py', 'exits.py', 'generate.py', 'job.py',
-    'json_lines.py', 'records.py', 'run_job.py', 'typed_json.py', 'templates/zephyr.jinja'],
+  generate: ['all_ranks.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py', 'exits.py',
+    'generate.py', 'job.py', 'json_lines.py', 'records.py', 'run_job.py', 'typed_json.py', 'templates/zephyr.jinja'],
   merge: ['canonical_json.py', 'chat_tokenizer.py', 'durable_files.py', 'exits.py', 'job.py', 'merge.py', 'one_head.py',
     'run_job.py', 'typed_json.py'],
   prepare: ['canonical_json.py', 'chat_tokenizer.py', 'dataset_files.py', 'dataset_reader.py', 'dialogue_rows.py',
     'durable_files.py', 'exits.py', 'filters.py', 'job.py', 'json_lines.py', 'left_out.py', 'messages.py', 'preference_rows.py',
     'prepare.py', 'prepare_config.py', 'row_shapes.py', 'run_job.py', 'source_rows.py', 'training_rows.py', 'typed_json.py',
     'templates/zephyr.jinja'],
-  reward: ['canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py', 'exits.py', 'job.py', 'json_lines.py',
-    'records.py', 'reward.py', 'run_job.py', 'typed_json.py'],
+  reference: ['all_ranks.py', 'attention.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py',
+    'exits.py', 'job.py', 'json_lines.py', 'load_model.py', 'pair_attention.py', 'pair_batches.py', 'pair_logps.py',
+    'records.py', 'reference.py', 'reference_rows.py', 'run_job.py', 'train_config.py', 'training_rows.py', 'typed_json.py'],
+  reward: ['all_ranks.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py', 'exits.py', 'job.py',
+    'json_lines.py', 'records.py', 'reward.py', 'run_job.py', 'typed_json.py'],
   tiny_base: ['canonical_json.py', 'chat_tokenizer.py', 'durable_files.py', 'exits.py', 'job.py', 'json_lines.py',
     'messages.py', 'row_shapes.py', 'run_job.py', 'tiny_base.py', 'typed_json.py', 'templates/zephyr.jinja'],
 } satisfies Readonly<Record<keyof ProgramConfigs, readonly string[]>>;
@@ -60,6 +65,7 @@ export const PROGRAM_ENVIRONMENTS = {
   generate: 'train',
   merge: 'train',
   prepare: 'train',
+  reference: 'train',
   reward: 'train',
   tiny_base: 'train',
 } satisfies Readonly<Record<keyof ProgramConfigs, string>>;
