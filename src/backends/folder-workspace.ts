@@ -37,7 +37,7 @@ export class FolderWorkspace implements Workspace {
     return resolve(this.root, place);
   }
 
-  placeOf({ labels }: JobName): string {
+  placeOf({ labels }: Pick<JobName, 'labels'>): string {
     const folder = join(labels.run, `${labels.step}-e${labels.epoch}`);
     return this.kind === 'local' ? join(this.root, folder) : folder.split(sep).join('/');
   }

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Backend } from './backend.ts';
+import { slurmOptions } from './slurm/options.ts';
 import { dockerOptions, podmanOptions, processOptions } from './target-options.ts';
 
 /** What a backend is opened with, beside a target's options for it. */
@@ -25,6 +26,8 @@ export interface BackendModule<Options extends z.ZodType = z.ZodType> {
   readonly options: Options;
   /** Nodes that one job may have at most. */
   readonly nodes: number;
+  /** Whether the pins of a Python environment stand for it in a fingerprint; else the scheduler is asked, who knows an image. */
+  readonly pinned?: true;
   readonly open: (options: z.output<Options>, place: BackendPlace) => Promise<Backend>;
 }
 
@@ -37,6 +40,7 @@ export const BACKENDS = {
   process: defineBackend({
     options: processOptions,
     nodes: 1,
+    pinned: true,
     open: async (options, place) => {
       const { ProcessScheduler } = await import('./process.ts');
       const { environmentFolder, givenPython } = await import('./environments.ts');
@@ -53,6 +57,12 @@ export const BACKENDS = {
   }),
   docker: defineBackend({ options: dockerOptions, nodes: 1, open: (options, place) => openContainers('docker', options, place) }),
   podman: defineBackend({ options: podmanOptions, nodes: 1, open: (options, place) => openContainers('podman', options, place) }),
+  slurm: defineBackend({
+    options: slurmOptions,
+    nodes: 1024,
+    pinned: true,
+    open: async (options, place) => await (await import('./slurm/open.ts')).openSlurm(options, place),
+  }),
 };
 
 async function openContainers(

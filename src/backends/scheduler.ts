@@ -15,6 +15,8 @@ export interface SubmitRequest {
 export interface NodeHardware {
   readonly device: Hardware['device'];
   readonly cores: number;
+  /** GPUs of the node, of which a job may take some and then gets its share of the cores; unset where a job has the node alone */
+  readonly gpus?: number;
 }
 
 /**

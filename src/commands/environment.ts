@@ -1,4 +1,5 @@
 import { environmentDigest } from '../backends/environments.ts';
+import { BACKENDS, type BackendModule } from '../backends/registry.ts';
 import type { Decision } from '../plan/explain.ts';
 import type { EnvironmentDigests } from '../plan/fingerprint.ts';
 import type { Target } from '../recipe/target.ts';
@@ -11,7 +12,8 @@ interface EnvironmentSource {
 
 /** What a plan pins: the packages of an environment without a backend, or the image as its engine names it. */
 export async function environmentSource(context: Context, target: Target): Promise<EnvironmentSource> {
-  if (target.backend === 'process') return { environment: (name) => environmentDigest(context, name) };
+  const modules: Readonly<Record<string, BackendModule>> = BACKENDS;
+  if (modules[target.backend]?.pinned === true) return { environment: (name) => environmentDigest(context, name) };
   const { openTargetBackend } = await import('./backend.ts');
   return (await openTargetBackend(context, target)).scheduler;
 }

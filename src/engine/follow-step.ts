@@ -30,7 +30,15 @@ export interface StepJob {
 export type JobOutcome =
   /** The job is still the run's, so that what it made is published again should that fail: see `dropJob`. */
   | { readonly ok: true; readonly folder: string; readonly result: JobResult }
-  | { readonly ok: false; readonly failure: Failure; readonly preempted?: true };
+  | ({ readonly ok: false; readonly failure: Failure } & Cut);
+
+/** What ended a job other than its program, and says nothing against it. */
+interface Cut {
+  /** it lost its place */
+  readonly preempted?: true;
+  /** it used up the time that it may have at once */
+  readonly timeIsUp?: true;
+}
 
 /** Follows a job to its end. Throws the `detached` error when the user turns away; the job goes on. */
 export async function followStep(job: StepJob, handle: JobHandle): Promise<JobOutcome> {
@@ -175,9 +183,7 @@ interface EndedJob {
   readonly said: string | undefined;
 }
 
-type JobVerdict =
-  | { readonly ok: true; readonly result: JobResult }
-  | { readonly ok: false; readonly failure: Failure; readonly preempted?: true };
+type JobVerdict = { readonly ok: true; readonly result: JobResult } | ({ readonly ok: false; readonly failure: Failure } & Cut);
 
 /** Success is proved by result.json and the last step, never by the exit code alone. */
 function judgeJob({ state, result, logTail, said }: EndedJob): JobVerdict {
@@ -185,11 +191,16 @@ function judgeJob({ state, result, logTail, said }: EndedJob): JobVerdict {
   // a scheduler may have forgotten a job whose folder proves that it is done
   if (isWhole && (state.state === 'absent' || (state.state === 'exited' && state.code === 0))) return { ok: true, result };
   if (state.state !== 'exited') return failed({ reason: 'lost', message: 'the backend does not know the job any more' });
+  const { why } = state;
   if (state.preempted)
-    return { ...failed({ reason: 'interrupted', message: 'the job lost its place to another one' }), preempted: true };
+    return { ...failed({ reason: 'interrupted', message: why ?? 'the job lost its place to another one' }), preempted: true };
+  if (state.cut === 'cancelled')
+    return failed({ reason: 'cancelled', message: why ?? 'the job was cancelled, and not by zephyr' });
+  if (state.cut === 'time-limit')
+    return { ...failed({ reason: 'interrupted', message: why ?? 'the time limit of the job was over' }), timeIsUp: true };
   if (state.outOfMemory && state.code !== 0)
     return failed({ reason: 'out-of-memory', message: 'the job took more memory than it may' });
-  return failed(failureOf(state.code, said, logTail));
+  return failed(failureOf(state.code, said ?? why, logTail));
 }
 
 /** What the exit code of a program says that did not prove its success. */

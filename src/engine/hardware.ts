@@ -19,7 +19,7 @@ export function hardwareOf(step: Step, target: Target, node: NodeHardware): Hard
   const onAll = training !== undefined || wantedRanks === 'all';
   const [nodes, ranks] = onAll ? [target.hardware.nodes, target.hardware.processes] : [1, 1];
   const device = wanted === 'auto' ? node.device : wanted;
-  const common = { device, nodes, ranks, threads: threads ?? Math.max(1, Math.floor(node.cores / ranks)) };
+  const common = { device, nodes, ranks, threads: threads ?? Math.max(1, Math.floor(coresOf(node, device, ranks) / ranks)) };
   const whole = { ...common, sharding: 'none', offload: false } as const;
   const divided = worldSize(common) === 1 ? whole : { ...common, sharding, offload };
   if (training === undefined) return { ...divided, microBatch: 1, accumulation: 1 };
@@ -29,4 +29,9 @@ export function hardwareOf(step: Step, target: Target, node: NodeHardware): Hard
   const shares = { nodes, processes: ranks, microBatch: micro };
   const steps = accumulation(training.globalBatch, shares, `microBatch.${training.microBatch}`);
   return { ...divided, microBatch: micro, accumulation: steps };
+}
+
+/** Cores that a job may use of a node: where it takes some of the GPUs, others need theirs. */
+function coresOf({ cores, gpus = 0 }: NodeHardware, device: Hardware['device'], ranks: number): number {
+  return device === 'cuda' && ranks < gpus ? (cores * ranks) / gpus : cores;
 }

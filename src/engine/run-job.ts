@@ -29,8 +29,10 @@ export async function runJob(asked: Omit<StepJob, 'lookMs'> & Partial<Pick<StepJ
     // an adopted job may have been stopped while no process followed it, and what it saved may be known already
     const isFruitful = newestSaved(job) > savedBefore || (adopted !== undefined && isFirst);
     // a job that lost its place to others waits for the next place even if it saved no new checkpoint
-    if (outcome.preempted !== true && (!isFruitful || restarts >= FRUITFUL_RESTARTS)) return outcome;
-    if (outcome.preempted !== true) restarts += 1;
+    if (outcome.preempted !== true && !isFruitful) return outcome;
+    // one that used up its time goes on as often as it takes, as long as it gets on
+    if (outcome.preempted !== true && outcome.timeIsUp !== true) restarts += 1;
+    if (restarts > FRUITFUL_RESTARTS) return outcome;
     noteOn(job, `${outcome.failure.message}; going on from step ${newestSaved(job)}`);
   }
 }

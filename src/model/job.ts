@@ -121,6 +121,18 @@ export type JobHandle = z.infer<typeof handleMembers>;
 /** Where a job can be seen from. */
 export type JobSite = Pick<JobHandle, 'backend' | 'host'>;
 
+interface ExitedState {
+  readonly state: 'exited';
+  readonly code: number;
+  readonly outOfMemory: boolean;
+  /** the scheduler took its place away, which says nothing against the job */
+  readonly preempted?: true;
+  /** its time limit was over; somebody took it back who is not zephyr */
+  readonly cut?: 'time-limit' | 'cancelled';
+  /** what the scheduler says of its end, in words */
+  readonly why?: string;
+}
+
 /** `unknown` is never read as dead: it means that the scheduler did not answer. */
 export type JobState =
   /** `canStart`: whether the job can ever get what it asks for, as far as the scheduler says */
@@ -128,8 +140,7 @@ export type JobState =
   /** it has its place and is being prepared: an image is loaded, a node boots */
   | { readonly state: 'starting'; readonly why?: string }
   | { readonly state: 'running' }
-  /** `preempted`: the scheduler took its place away, which says nothing against the job */
-  | { readonly state: 'exited'; readonly code: number; readonly outOfMemory: boolean; readonly preempted?: true }
+  | ExitedState
   | { readonly state: 'absent' }
   | { readonly state: 'unknown'; readonly why: string };
 

@@ -1,0 +1,23 @@
+import type { Hub } from '../../hub/hub.ts';
+import type { Backend } from '../backend.ts';
+import { FolderWorkspace } from '../folder-workspace.ts';
+import { Cluster, clusterName } from './cluster.ts';
+import { localCommands, sshCommands } from './commands.ts';
+import type { SlurmOptions } from './options.ts';
+import { SlurmScheduler } from './scheduler.ts';
+
+interface Place {
+  readonly root: string;
+  readonly cache: string;
+  readonly jobs: string;
+  readonly hub: Hub;
+}
+
+/** A cluster whose shared disk this machine sees. */
+export async function openSlurm(options: SlurmOptions, { root, cache, jobs, hub }: Place): Promise<Backend> {
+  const folder = options.folder ?? jobs;
+  const run = options.login === undefined ? localCommands() : sshCommands(options.login, cache);
+  const workspace = new FolderWorkspace('shared-disk', folder, hub);
+  const name = await clusterName(run, folder, options);
+  return { scheduler: new SlurmScheduler(new Cluster({ name, options, run, workspace, root })), workspace };
+}

@@ -1,0 +1,197 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ZephyrError } from '../../errors.ts';
+import { isAlive, type JobHandle, type JobLabels, type JobSite, type JobState } from '../../model/job.ts';
+import { environmentDigest } from '../environments.ts';
+import { attemptName, layControl } from '../job-folder.ts';
+import type { NodeHardware, Scheduler, SubmitRequest } from '../scheduler.ts';
+import { outOfSight } from '../this-node.ts';
+import { fence, leaveMark, readAttempt } from './attempt-files.ts';
+import { batchScript, sbatchOptions } from './batch-script.ts';
+import type { Cluster } from './cluster.ts';
+import { askForJob, jobsNamed } from './queue.ts';
+import { endedState, isFinal, isLive, jobOf, liveState } from './states.ts';
+
+/** Milliseconds: between two looks at files, between two questions to Slurm, and for what must follow an order at once. */
+const LOOK_MS = 100;
+const ASK_MS = 1000;
+const SOON_MS = 30_000;
+/** Tries to submit to a controller that does not answer, and milliseconds between two. */
+const SUBMIT_TRIES = 6;
+const SUBMIT_PAUSE_MS = 10_000;
+/** What sbatch says when nobody has looked at the job: it may be accepted or not. */
+const NO_ANSWER = /unable to contact|timed out|zero bytes|connection (refused|reset)|temporarily unable|not responding/i;
+
+/**
+ * Jobs of a Slurm cluster. The queue says how a job waits and what became of its place; what it did is known from its own files
+ * on the shared disk, which outlive what Slurm remembers.
+ */
+export class SlurmScheduler implements Scheduler {
+  readonly name = 'slurm';
+  readonly host: string;
+  askEveryMs = 10_000;
+  neverStartsMs = 30_000;
+  readonly cluster: Cluster;
+
+  constructor(cluster: Cluster) {
+    this.cluster = cluster;
+    this.host = cluster.name;
+  }
+
+  check(environments: readonly string[]): Promise<void> {
+    return this.cluster.check(environments);
+  }
+
+  unmade(environments: readonly string[]): Promise<string[]> {
+    return this.cluster.unmade(environments);
+  }
+
+  environment(name: string): Promise<string> {
+    return environmentDigest(this.cluster, name);
+  }
+
+  hardware(): Promise<NodeHardware> {
+    return this.cluster.hardware();
+  }
+
+  async find(labels: JobLabels): Promise<JobHandle | undefined> {
+    const known = await this.#known(labels);
+    if (known !== undefined) return known;
+    const folder = this.cluster.folderOf(labels);
+    // the caller starts another attempt now: a job of this one that Slurm has yet to list must not begin any more
+    await fence(folder, labels);
+    const { claim } = await readAttempt(folder, labels);
+    return claim === 'fenced' ? undefined : claim;
+  }
+
+  /** The job that has begun, or the first of that name that Slurm has; throws where Slurm does not answer. */
+  async #known(labels: JobLabels): Promise<JobHandle | undefined> {
+    const { claim } = await readAttempt(this.cluster.folderOf(labels), labels);
+    if (claim !== undefined) return claim === 'fenced' ? undefined : claim;
+    const named = await jobsNamed(this.cluster.run, attemptName(labels));
+    if ('why' in named) throw unreachable(named.why);
+    const [first] = named;
+    return first === undefined ? undefined : this.#handle(first.id, this.cluster.workspace.placeOf({ labels }), labels);
+  }
+
+  #handle(id: string, place: string, labels: JobLabels): JobHandle {
+    return { backend: this.name, host: this.host, id, place, labels, startedAt: new Date().toISOString() };
+  }
+
+  async submit(request: SubmitRequest): Promise<JobHandle> {
+    const { place, labels } = request;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const known = await this.#known(labels);
+        return known ?? this.#handle(await this.#sbatch(request), place, labels);
+      } catch (error) {
+        if (!(error instanceof ZephyrError) || error.exit !== 'temporary' || tries === SUBMIT_TRIES) throw error;
+        await sleep(SUBMIT_PAUSE_MS);
+      }
+    }
+  }
+
+  /** The number of the job that counts, which is another process's where that one was first. */
+  async #sbatch(request: SubmitRequest): Promise<string> {
+    const { cluster } = this;
+    const folder = cluster.workspace.folder(request.place);
+    const control = await layControl(folder, request.labels, cluster.root);
+    const software = await cluster.software(request.environment);
+    const batch = { options: cluster.options, request, folder: cluster.there(folder), software, cluster: this.host };
+    const script = join(control, 'job.sh');
+    await writeFile(script, batchScript(batch), { mode: 0o755 });
+    const ran = await cluster.run(['sbatch', '--parsable', ...sbatchOptions(batch), cluster.there(script)]);
+    const id = /^\d+/.exec(ran.stdout.trim())?.[0];
+    if (ran.exitCode === undefined || NO_ANSWER.test(ran.why)) throw unreachable(ran.why);
+    if (ran.exitCode !== 0 || id === undefined)
+      throw new ZephyrError(`Cannot submit "${request.program}" to ${this.host}: ${ran.why.replace(/^sbatch: error: /, '')}`, {
+        exit: 'preflight',
+        hint: `ask for what there is, in the target; what was asked for is in ${script}`,
+      });
+    return await this.#first(id, request);
+  }
+
+  /** Of two processes that submit at once each sees the job of the one before, and takes its own back. */
+  async #first(id: string, { place, labels }: SubmitRequest): Promise<string> {
+    const named = await jobsNamed(this.cluster.run, attemptName(labels));
+    const first = 'why' in named ? undefined : named[0]?.id;
+    if (first === undefined || first === id) return id;
+    const { claim } = await readAttempt(this.cluster.workspace.folder(place), labels);
+    if (claim !== undefined && claim !== 'fenced' && claim.id === id) return id;
+    await this.cluster.run(['scancel', id]);
+    return first;
+  }
+
+  async state(handle: JobHandle): Promise<JobState> {
+    if (this.reaches(handle) !== true) return outOfSight(handle);
+    const folder = this.cluster.workspace.folder(handle.place);
+    // the order matters: Slurm is asked after the files of a living job are read, and before those of an ended one
+    const before = await readAttempt(folder, handle.labels);
+    if (isFinal(before) && before.exit !== undefined) return { state: 'exited', ...before.exit };
+    const asked = await askForJob(this.cluster.run, jobOf(handle, before));
+    if (asked.answer === 'unknown') return { state: 'unknown', why: asked.why };
+    if (asked.answer === 'found' && isLive(asked.job)) return liveState(asked.job, before);
+    const after = await readAttempt(folder, handle.labels);
+    return endedState(asked.answer === 'found' ? asked.job : undefined, after, this.cluster.there(folder));
+  }
+
+  async cancel(handle: JobHandle, graceSeconds: number): Promise<JobState> {
+    const before = await this.state(handle);
+    if (!isAlive(before)) return before;
+    const folder = this.cluster.workspace.folder(handle.place);
+    await leaveMark(folder, handle.labels, 'cancelled');
+    if (before.state === 'queued') {
+      const { exitCode, why } = await this.cluster.run(['scancel', '--state=PENDING', handle.id]);
+      if (exitCode !== 0) return { state: 'unknown', why };
+      if (await this.#endsWithin(handle, SOON_MS)) return await this.state(handle);
+    }
+    await leaveMark(folder, handle.labels, 'stop');
+    if (!(await this.#saidWithin(folder, handle.labels, graceSeconds * 1000))) {
+      await leaveMark(folder, handle.labels, 'kill');
+      if (!(await this.#saidWithin(folder, handle.labels, SOON_MS))) {
+        const { exitCode, why } = await this.cluster.run(['scancel', handle.id]);
+        if (exitCode !== 0) return { state: 'unknown', why };
+        await this.#endsWithin(handle, SOON_MS);
+      }
+    }
+    return await this.state(handle);
+  }
+
+  /** Whether the supervisors wrote how the job ended. */
+  async #saidWithin(folder: string, labels: JobLabels, milliseconds: number): Promise<boolean> {
+    const deadline = performance.now() + milliseconds;
+    while ((await readAttempt(folder, labels)).exit === undefined) {
+      if (performance.now() >= deadline) return false;
+      await sleep(LOOK_MS);
+    }
+    return true;
+  }
+
+  async #endsWithin(handle: JobHandle, milliseconds: number): Promise<boolean> {
+    const deadline = performance.now() + milliseconds;
+    for (;;) {
+      const { state } = await this.state(handle);
+      if (state === 'exited' || state === 'absent') return true;
+      if (state === 'running' || performance.now() >= deadline) return false;
+      await sleep(ASK_MS);
+    }
+  }
+
+  /** One that waits, because it has not begun or Slurm has put it back, is taken out of the queue; else it would leave at once. */
+  async forget(handle: JobHandle): Promise<void> {
+    await fence(this.cluster.workspace.folder(handle.place), handle.labels);
+    await this.cluster.run(['scancel', '--state=PENDING', handle.id]);
+  }
+
+  reaches({ backend, host }: JobSite): true | { readonly why: string } {
+    return backend === this.name && host === this.host ? true : { why: `its job is on ${host} through ${backend}` };
+  }
+}
+
+function unreachable(why: string): ZephyrError {
+  return new ZephyrError(`Cannot reach Slurm: ${why}`, {
+    exit: 'temporary',
+    hint: 'jobs that run go on; run the command again when it answers',
+  });
+}
