@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { getegid, geteuid } from 'node:process';
 import { PLACE_LABEL } from './container-engine.ts';
 import type { FolderWorkspace } from './folder-workspace.ts';
@@ -12,6 +13,8 @@ export interface ContainerSchedulerOptions extends ContainerOptions {
   readonly workspace: FolderWorkspace;
   /** folder of this installation: holds scripts/train, whose pins an image must have been built from */
   readonly root: string;
+  /** folder of this user for what can be made again */
+  readonly cache: string;
 }
 
 /** Where the job folder is mounted. */
@@ -56,6 +59,24 @@ export function runArgv(options: ContainerSchedulerOptions, request: SubmitReque
     ...['--entrypoint', 'python3', options.image],
     ...supervisorArgv(`${JOB}/control/${name}`, request),
     ...programArgv('python3', program),
+  ];
+}
+
+/** `docker run` for a program of scripts/train that prints what the image can use, on devices where they are asked for. */
+export function probeArgv(
+  options: ContainerSchedulerOptions,
+  program: string,
+  devices: { readonly cdi: boolean } | undefined,
+): string[] {
+  const environment = { HOME: '/tmp', USER: 'zephyr', PYTHONDONTWRITEBYTECODE: '1', ...options.environment };
+  return [
+    ...['run', '--rm', '--init', '--pull', 'never', '--network', 'none'],
+    ...['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--read-only', '--tmpfs', '/tmp:rw,exec,mode=1777'],
+    ...(devices === undefined ? [] : gpuArgv(options.gpus, devices.cdi)),
+    ...mount(join(options.root, 'scripts', 'train'), '/zephyr', 'readonly'),
+    ...options.mounts.flatMap((path) => mount(path, path, 'readonly')),
+    ...Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
+    ...['--entrypoint', 'python3', options.image, `/zephyr/${program}`],
   ];
 }
 

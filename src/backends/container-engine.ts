@@ -12,7 +12,7 @@ export interface ClientAnswer {
 export interface ContainerEngine {
   readonly binary: 'docker' | 'podman';
   /** Runs the client; a client that is missing or hangs is an answer too, with exit code 127 or 124. */
-  run(argv: readonly string[]): Promise<ClientAnswer>;
+  run(argv: readonly string[], patienceMs?: number): Promise<ClientAnswer>;
   /** Whether devices are to be asked for by CDI name rather than with `--gpus`. */
   hasCdi(): Promise<boolean>;
   /** What the engine's machine offers a container; undefined where the engine does not say. */
@@ -23,9 +23,9 @@ export interface ContainerEngine {
 const PATIENCE_MS = 60_000;
 
 export function openContainerEngine(binary: 'docker' | 'podman'): ContainerEngine {
-  async function run(argv: readonly string[]): Promise<ClientAnswer> {
+  async function run(argv: readonly string[], patienceMs = PATIENCE_MS): Promise<ClientAnswer> {
     const grace = argv[0] === 'stop' ? Number(argv[2]) * 1000 : 0;
-    const result = await execa(binary, argv, { stdin: 'ignore', reject: false, timeout: PATIENCE_MS + grace });
+    const result = await execa(binary, argv, { stdin: 'ignore', reject: false, timeout: patienceMs + grace });
     const exitCode = result.exitCode ?? (result.timedOut ? 124 : 127);
     return {
       exitCode,

@@ -3,11 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { ZephyrError } from '../errors.ts';
 import { isAlive, isOwnExit, type JobHandle, type JobLabels, type JobSite, type JobState } from '../model/job.ts';
-import { type ContainerSchedulerOptions, runArgv } from './container-argv.ts';
+import { keptAnswer, noAnswer, PROBE, PROBE_MS } from './capabilities.ts';
+import { type ContainerSchedulerOptions, probeArgv, runArgv } from './container-argv.ts';
 import { type ContainerEngine, inspect, isMissing, openContainerEngine, said } from './container-engine.ts';
 import { environmentDigest, TRAIN } from './environments.ts';
 import { attemptName, layControl, readAttemptExit } from './job-folder.ts';
-import type { NodeHardware, Scheduler, SubmitRequest } from './scheduler.ts';
+import type { Capabilities, NodeHardware, Scheduler, SubmitRequest } from './scheduler.ts';
 import { outOfSight, seenFrom, thisNode } from './this-node.ts';
 
 const imageInspected = z.looseObject({
@@ -70,6 +71,26 @@ export class ContainerScheduler implements Scheduler {
         `Cannot use image "${imageFor(this.options, name)}": it was built from other requirements than this zephyr pins`,
       );
     }
+  }
+
+  async capabilities(environment: string, gpus: boolean): Promise<Capabilities> {
+    const image = imageFor(this.options, environment);
+    const { id } = await this.imageOf(environment);
+    const { gpus: wanted, mounts, environment: variables, root, cache } = this.options;
+    const who = `image "${image}"`;
+    const run = async (): Promise<string> => {
+      // an engine without devices would refuse the container for reasons of its own, and say less than PyTorch does
+      const hasDevices = gpus && (await this.hardware()).device === 'cuda';
+      const devices = hasDevices ? { cdi: await this.engine.hasCdi() } : undefined;
+      const argv = probeArgv({ ...this.options, image }, PROBE, devices);
+      const { exitCode, stdout, stderr } = await this.engine.run(argv, PROBE_MS);
+      if (exitCode !== 0) throw noAnswer(who, said(stderr), `by hand: ${this.name} run --rm --gpus all ${image} nvidia-smi`);
+      return stdout;
+    };
+    const key = [id, wanted, ...mounts, JSON.stringify(variables)];
+    const answer = await keptAnswer({ cache, root, key, gpus, isHere: false, run });
+    const remedy = `build the image on a base with CUDA, which brings it: ${await buildLine(this.options, environment)}`;
+    return { ...answer, who, remedy };
   }
 
   async hardware(): Promise<NodeHardware> {
@@ -182,8 +203,13 @@ function imageFor({ image, images }: ContainerSchedulerOptions, environment: str
 }
 
 async function wrongImage(options: ContainerSchedulerOptions, environment: string, message: string): Promise<ZephyrError> {
+  const build = await buildLine(options, environment);
+  return new ZephyrError(message, { exit: 'preflight', hint: `Build it, on an IMAGE with Python 3.11 or later: ${build}` });
+}
+
+/** The command that builds the image of an environment, on an IMAGE that is for the user to choose. */
+async function buildLine(options: ContainerSchedulerOptions, environment: string): Promise<string> {
   const folder = join(options.root, 'scripts', 'train', 'environments');
   const digest = await environmentDigest(options, environment);
-  const build = `${options.binary} build ${join(folder, environment)} --file ${join(folder, 'Dockerfile')} --tag ${imageFor(options, environment)} --build-arg BASE_IMAGE=IMAGE --build-arg REQUIREMENTS_SHA256=${digest}`;
-  return new ZephyrError(message, { exit: 'preflight', hint: `Build it, on an IMAGE with Python 3.11 or later: ${build}` });
+  return `${options.binary} build ${join(folder, environment)} --file ${join(folder, 'Dockerfile')} --tag ${imageFor(options, environment)} --build-arg BASE_IMAGE=IMAGE --build-arg REQUIREMENTS_SHA256=${digest}`;
 }

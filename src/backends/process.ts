@@ -5,6 +5,7 @@ import { execa } from 'execa';
 import { isEarlierBoot } from '../base/host-id.ts';
 import { ZephyrError } from '../errors.ts';
 import { type JobHandle, type JobLabels, type JobSite, type JobState, jobHandle } from '../model/job.ts';
+import { keptAnswer, noAnswer, PROBE, PROBE_MS } from './capabilities.ts';
 import { environmentDigest, environmentPins } from './environments.ts';
 import type { FolderWorkspace } from './folder-workspace.ts';
 import {
@@ -19,7 +20,7 @@ import {
 } from './job-folder.ts';
 import { isProcessAlive, killMarked, signalIfThere } from './processes.ts';
 import { checkPython } from './python-check.ts';
-import type { NodeHardware, Scheduler, SubmitRequest } from './scheduler.ts';
+import type { Capabilities, NodeHardware, Scheduler, SubmitRequest } from './scheduler.ts';
 import { outOfSight, seenFrom, thisNode } from './this-node.ts';
 
 export interface ProcessOptions {
@@ -33,6 +34,8 @@ export interface ProcessOptions {
   readonly workspace: FolderWorkspace;
   /** folder of this installation: holds scripts/train */
   readonly root: string;
+  /** folder of this user for what can be made again */
+  readonly cache: string;
   /** variables beyond the fixed ones, such as CUDA_VISIBLE_DEVICES */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -87,6 +90,25 @@ export class ProcessScheduler implements Scheduler {
         throw error;
       },
     );
+  }
+
+  async capabilities(environment: string, gpus: boolean): Promise<Capabilities> {
+    const { root, cache, environment: variables = {} } = this.options;
+    const python = await this.options.python(environment);
+    const who = `Python at "${python}"`;
+    const run = async (): Promise<string> => {
+      const env = { PATH: jobPath(python), HOME: cache, PYTHONDONTWRITEBYTECODE: '1', ...variables };
+      const { exitCode, stdout, stderr, shortMessage } = await execa(python, [join(root, 'scripts', 'train', PROBE)], {
+        ...{ env, extendEnv: false, stdin: 'ignore', reject: false, timeout: PROBE_MS },
+      });
+      if (exitCode === 0) return stdout;
+      throw noAnswer(who, shortMessage ?? `exit code ${exitCode}`, stderr.trimEnd().split('\n').at(-1) ?? '');
+    };
+    const key = [python, JSON.stringify(variables)];
+    const answer = await keptAnswer({ cache, root, key, gpus, isHere: true, run });
+    const pins = dirname(environmentPins(this.options, environment));
+    const remedy = `bring it there: ${python} -m pip install -r ${join(pins, 'requirements-gpu.txt')} && ${python} ${join(pins, 'bake_kernels.py')}`;
+    return { ...answer, who, remedy };
   }
 
   environment(name: string): Promise<string> {
@@ -176,6 +198,8 @@ export class ProcessScheduler implements Scheduler {
   }
 }
 
+const jobPath = (python: string): string => [dirname(python), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter);
+
 /** The supervisor went without a word: it and the program were killed outright. */
 const KILLED: JobState = { state: 'exited', code: 137, outOfMemory: false };
 
@@ -198,7 +222,7 @@ async function start(options: ProcessOptions, request: SubmitRequest): Promise<J
   const supervisor = execa(python, [...supervisorArgv(control, request, claim), ...programArgv(python, program)], {
     cwd: folder,
     env: {
-      PATH: [dirname(python), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter),
+      PATH: jobPath(python),
       ...jobEnvironment(join(folder, 'home'), request, environment),
     },
     extendEnv: false,

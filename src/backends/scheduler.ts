@@ -19,6 +19,20 @@ export interface NodeHardware {
   readonly gpus?: number;
 }
 
+/** What programs can use where they run. */
+export interface Capabilities {
+  /** version of PyTorch */
+  readonly torch: string;
+  /** names of the devices that it sees */
+  readonly gpus: readonly string[];
+  /** for each flash attention null, or why it cannot be had */
+  readonly lacks: Readonly<Record<string, string | null>>;
+  /** who was asked, in words: `image "zephyr-train"` */
+  readonly who: string;
+  /** what brings the attention that is lacking, as the second half of a hint */
+  readonly remedy: string;
+}
+
 /**
  * What starts jobs and knows how they are. Every method may be called again after a crash of the caller, with nothing but a
  * `JobHandle` from disk. A scheduler never starts a job a second time by itself: one that was preempted has ended, and goes
@@ -38,6 +52,11 @@ export interface Scheduler {
   unmade?(environments: readonly string[]): Promise<string[]>;
   /** Digest of what this Python environment holds: see `Ingredients.environment`. */
   environment(name: string): Promise<string>;
+  /**
+   * What programs of this Python environment can use where they run; with `gpus` on a device. Its interpreter is asked once
+   * and the answer kept. A scheduler for which that would take a job of its own does without.
+   */
+  capabilities?(environment: string, gpus: boolean): Promise<Capabilities>;
   /** What `auto` means where the jobs run. */
   hardware(): Promise<NodeHardware>;
   /** Starts the job detached and returns at once. The same labels twice: the second call returns the first job's handle. */

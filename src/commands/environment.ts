@@ -1,5 +1,6 @@
 import { environmentDigest } from '../backends/environments.ts';
 import { BACKENDS, type BackendModule } from '../backends/registry.ts';
+import type { Scheduler } from '../backends/scheduler.ts';
 import type { Decision } from '../plan/explain.ts';
 import type { EnvironmentDigests } from '../plan/fingerprint.ts';
 import type { Target } from '../recipe/target.ts';
@@ -14,6 +15,10 @@ interface EnvironmentSource {
 export async function environmentSource(context: Context, target: Target): Promise<EnvironmentSource> {
   const modules: Readonly<Record<string, BackendModule>> = BACKENDS;
   if (modules[target.backend]?.pinned === true) return { environment: (name) => environmentDigest(context, name) };
+  return await openScheduler(context, target);
+}
+
+export async function openScheduler(context: Context, target: Target): Promise<Scheduler> {
   const { openTargetBackend } = await import('./backend.ts');
   return (await openTargetBackend(context, target)).scheduler;
 }
@@ -37,8 +42,7 @@ export function environmentsToRun(decisions: readonly Decision[]): string[] {
 
 /** Makes the Python environments that are not there yet, where zephyr makes them, and throws for what jobs would miss still. */
 export async function readyEnvironments(context: Context, target: Target, names: readonly string[]): Promise<void> {
-  const { openTargetBackend } = await import('./backend.ts');
-  const { scheduler } = await openTargetBackend(context, target);
+  const scheduler = await openScheduler(context, target);
   for (const name of (await scheduler.unmade?.(names)) ?? []) await make(context, name);
   await scheduler.check(names);
 }

@@ -1,4 +1,5 @@
 import { checkBatches } from '../engine/hardware.ts';
+import { checkAttention } from '../engine/hardware-needs.ts';
 import { EXIT } from '../errors.ts';
 import { readStepFiles } from '../plan/fingerprint.ts';
 import { tryPins } from '../plan/pin.ts';
@@ -9,7 +10,7 @@ import { toRehearsal } from '../recipe/rehearse.ts';
 import { loadStages, type StageModule } from '../stages/module.ts';
 import { askedRecipe, givenInputs } from './asked-recipe.ts';
 import { codeFolder, type Options, openQuietContext } from './context.ts';
-import { environmentDigests, environmentSource } from './environment.ts';
+import { environmentDigests, environmentSource, openScheduler } from './environment.ts';
 import { keysOf } from './keys.ts';
 import { plainPreview, printPreview } from './preview.ts';
 import { refuseToSave, savePlan } from './save-plan.ts';
@@ -50,6 +51,7 @@ export async function plan([file]: string[], options: PlanOptions, modules: read
   else await printPreview(planned, preview, { differences, keys, why: options.why === true });
   if (missing !== undefined) throw missing;
   await refuseToRun(planned, preview, context.hub);
+  if (rehearsal === undefined) await checkAttention(() => openScheduler(context, target), target, preview.decisions);
   await savePlan(context, options, { recipe: file as string, plan: planned, preview, target });
   return exit;
 }

@@ -1,5 +1,6 @@
 import { executePlan } from '../engine/execute.ts';
 import { checkBatches } from '../engine/hardware.ts';
+import { checkAttention, checkDevices } from '../engine/hardware-needs.ts';
 import type { Artifact } from '../model/outcome.ts';
 import { readStepFiles } from '../plan/fingerprint.ts';
 import { outputsOf, refuseOthersFiles } from '../plan/outputs.ts';
@@ -45,6 +46,9 @@ export async function work(context: Context, options: Options, asked: Work): Pro
     check: asked.check,
   });
   await readyEnvironments(context, target, environmentsToRun(decisions));
+  const scheduler = async () => engine.backend.scheduler;
+  await checkAttention(scheduler, target, decisions);
+  await checkDevices(scheduler, target, decisions);
   const outcomes = await executePlan(engine, plan, asked.resume);
   context.renderer.close();
   return await report(context, outcomes, registry, options);

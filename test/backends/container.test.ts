@@ -25,6 +25,7 @@ function argv(more: object, cdi: boolean): string[] {
     binary: 'docker',
     host: 'here/boot',
     root: ROOT,
+    cache: '/cache',
     workspace: new FolderWorkspace('local', '/jobs', hub),
   } as const;
   return runArgv(options, request, cdi);

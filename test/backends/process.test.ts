@@ -58,7 +58,14 @@ async function withBackend(
     await use(
       jobs,
       (interpreter, host = 'here/boot') =>
-        new ProcessScheduler({ host, python: async () => interpreter, isGiven: () => true, workspace, root: home }),
+        new ProcessScheduler({
+          host,
+          python: async () => interpreter,
+          isGiven: () => true,
+          workspace,
+          root: home,
+          cache: join(home, 'cache'),
+        }),
       file,
     );
   } finally {

@@ -72,11 +72,12 @@ describe('stages one by one', { skip, concurrency: false }, () => {
   test('publish what the inspector verifies, with every input by commit', async () => {
     const [, , ddpo] = ids(whole);
     const { manifest } = (await inspect(place, ddpo as string)) as unknown as {
-      manifest: { inputs: Record<string, { commit: string }>; attempts: unknown[] };
+      manifest: { inputs: Record<string, { commit: string }>; attempts: unknown[]; metrics: Record<string, unknown> };
     };
     assert.deepEqual(Object.keys(manifest.inputs).sort(), ['data', 'model']);
     for (const { commit } of Object.values(manifest.inputs)) assert.match(commit, /^[0-9a-f]{40}$/);
     assert.equal(manifest.attempts.length, 1);
+    assert.equal(manifest.metrics.attention, 'sdpa', 'the recipe says auto; what was taken is on record');
   });
 });
 

@@ -24,7 +24,7 @@ teachers:
 dsft:
   data: {source: teacher, user: user, assistant: mixed, dialogues: 64, testDialogues: 8, world: {topics: TOPICS, questions: 4, turns: {min: 1, max: 2}}, refusals: keep, nearDuplicates: keep, maxTokens: 64}
   prepare: {maxLength: 128}
-  train: {learningRate: 1.0e-3, epochs: 40, maxSteps: 24, globalBatch: 8, dtype: float32, attention: sdpa, gradientCheckpointing: false, saveSteps: 4}
+  train: {learningRate: 1.0e-3, epochs: 40, maxSteps: 24, globalBatch: 8, dtype: float32, gradientCheckpointing: false, saveSteps: 4}
 aif:
   source: teachers
   prompts: {sources: [{list: PROMPTS}]}
@@ -35,7 +35,7 @@ aif:
   binarize: {testPrompts: 4}
 ddpo:
   prepare: {maxLength: 128, maxPromptLength: 64}
-  train: {beta: 0.1, learningRate: 1.0e-4, epochs: 20, maxSteps: 16, globalBatch: 4, dtype: float32, attention: sdpa, gradientCheckpointing: false, saveSteps: 4}
+  train: {beta: 0.1, learningRate: 1.0e-4, epochs: 20, maxSteps: 16, globalBatch: 4, dtype: float32, gradientCheckpointing: false, saveSteps: 4}
 `;
 
 const TARGET = `

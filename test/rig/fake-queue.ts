@@ -58,6 +58,7 @@ export class FakeQueue implements Scheduler {
       isGiven: () => true,
       workspace,
       root,
+      cache: join(workspace.root, 'cache'),
     });
   }
 
