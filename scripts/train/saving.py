@@ -37,7 +37,7 @@ class Saving:
         self.job, self.sharding = job, sharding
         self._thread = ThreadPoolExecutor(max_workers=1) if overlaps(job) else None
         self._group: ProcessGroup | None = None
-        self._writing: Future[Any] | None = None
+        self._copy: sharded_state.State | None = None
         self._sealing: Future[None] | None = None
 
     def group(self) -> ProcessGroup | None:
@@ -49,28 +49,28 @@ class Saving:
         return self._group
 
     def write(self, folder: Path, model: PreTrainedModel, optimizer: Optimizer) -> None:
-        """Writes weights and moments, or begins to. Only one checkpoint is written at a time."""
+        """Writes weights and moments, or copies them to be written. Only one checkpoint is written at a time."""
         self.wait()
         folder.mkdir(parents=True, exist_ok=True)
+        state = sharded_state.state_of(model, optimizer)
         if self._thread is None:
-            sharded_state.write(folder, model, optimizer, self.group())
+            sharded_state.write(folder, state, self.group())
         else:
-            self._writing = sharded_state.start_writing(folder, model, optimizer, self.group())
+            self._copy = sharded_state.copied(state)
 
     def seal(self, folder: Path, step: int) -> None:
         """Has every rank hash what it wrote, and rank 0 write the manifest. Call it when the smaller files are written."""
-        group, writing, self._writing = self.group(), self._writing, None
-        if self._thread is None or writing is None:
+        group, copy, self._copy = self.group(), self._copy, None
+        if self._thread is None or copy is None:
             self._seal(folder, step, group)
         else:
-            self._sealing = self._thread.submit(self._seal, folder, step, group, writing)
+            self._sealing = self._thread.submit(self._seal, folder, step, group, copy)
 
-    def _seal(self, folder: Path, step: int, group: ProcessGroup | None, writing: Future[Any] | None = None) -> None:
+    def _seal(self, folder: Path, step: int, group: ProcessGroup | None, copy: sharded_state.State | None = None) -> None:
         import torch.distributed as dist
 
-        if writing is not None:
-            with sharded_state.plain_errors():
-                writing.result()
+        if copy is not None:
+            sharded_state.write(folder, copy, group)
         mine = checkpoint.vouch_for(folder, checkpoint.written_by(folder, RANK))
         files = [entry for entries in self._gathered(mine) for entry in entries]
         if RANK == 0:

@@ -11,7 +11,6 @@ import contextlib
 import os
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,28 +24,33 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from transformers import PreTrainedModel
 
-
-def write(folder: Path, model: PreTrainedModel, optimizer: Optimizer, group: ProcessGroup | None) -> None:
-    from torch.distributed.checkpoint.state_dict_saver import save
-
-    with plain_errors():
-        save(state_of(model, optimizer), checkpoint_id=place(folder), process_group=group)
+# weights and moments by name
+State = dict[str, Any]
 
 
-def start_writing(folder: Path, model: PreTrainedModel, optimizer: Optimizer, group: ProcessGroup | None) -> Future[Any]:
-    """Copies the state to the memory of the host, and writes the copy in a thread: training may go on when this returns."""
-    from torch.distributed.checkpoint.state_dict_saver import async_save
-
-    writing = async_save(state_of(model, optimizer), checkpoint_id=place(folder), process_group=group)
-    assert isinstance(writing, Future)
-    return writing
-
-
-def state_of(model: PreTrainedModel, optimizer: Optimizer) -> dict[str, Any]:
+def state_of(model: PreTrainedModel, optimizer: Optimizer) -> State:
+    """What this rank holds, not copied."""
     from torch.distributed.checkpoint.state_dict import get_state_dict
 
     weights, moments = get_state_dict(model, bare(optimizer))
     return {"model": weights, "optimizer": moments}
+
+
+def copied(state: State) -> State:
+    """A copy in the memory of the host, which training does not change. Torch's own stagers fail at shares on a CPU."""
+    import torch
+    from torch.utils._pytree import tree_map_only
+
+    copy: State = tree_map_only(torch.Tensor, lambda tensor: tensor.detach().to("cpu", copy=True), state)
+    return copy
+
+
+def write(folder: Path, state: State, group: ProcessGroup | None) -> None:
+    """All ranks must call it. `.metadata` repeats the path as given: relative to the job folder it tells nothing of the machine."""
+    from torch.distributed.checkpoint.state_dict_saver import save
+
+    with plain_errors():
+        save(state, checkpoint_id=os.path.relpath(folder / SHARDS), process_group=group)
 
 
 def read_weights(folder: Path, model: PreTrainedModel, group: ProcessGroup | None) -> None:
@@ -83,11 +87,6 @@ def whole_weights(model: PreTrainedModel, dtype: dtype) -> dict[str, Tensor]:
         if RANK == 0:
             weights[name] = whole.to("cpu", dtype if whole.is_floating_point() else whole.dtype)
     return weights
-
-
-def place(folder: Path) -> str:
-    """`.metadata` repeats the path as it was given: relative to the job folder it tells nothing of the machine."""
-    return os.path.relpath(folder / SHARDS)
 
 
 def bare(optimizer: Any) -> Optimizer:
