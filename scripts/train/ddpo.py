@@ -1,9 +1,8 @@
-"""Distilled direct preference optimization: TRL's DPOTrainer on pairs that prepare.py has tokenised."""
+"""Distilled direct preference optimization on pairs that prepare.py has tokenised, by the losses of TRL's DPOTrainer."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import attention
 import load_model
@@ -31,8 +30,8 @@ def main(job: Job, config: Config) -> None:
             f'Cannot train on {len(train_rows)} rows with the columns {", ".join(train_rows.column_names)}, '
             f'expected rows of {", ".join(PAIR_COLUMNS)}', BAD_DATA
         )  # fmt: skip
-    # the prompt goes through the model with each of its two answers
-    tokens = token_count(train_rows, ["prompt_ids", *PAIR_COLUMNS])
+    # that go through the model: of an answer all but the last, and a prompt once for both of its answers
+    tokens = token_count(train_rows, PAIR_COLUMNS) - 2 * len(train_rows)
     # with its log-probabilities at hand no second model is held, and none computes beside the policy
     cached = "reference" in job.file.inputs
     if cached:
@@ -43,8 +42,9 @@ def main(job: Job, config: Config) -> None:
 
     # the heavy imports come here, when everything that can be refused has been
     import torch
+    from preference_trainer import PreferenceTrainer
     from transformers import set_seed
-    from trl import DPOConfig, DPOTrainer
+    from trl import DPOConfig
 
     torch.set_num_threads(job.hardware.threads)
     set_seed(config.seed)
@@ -56,11 +56,7 @@ def main(job: Job, config: Config) -> None:
     # A trainer built from a checkpoint would take the half-trained policy for its reference, without a word.
     model = load_model.load_model(job, config, job.input("model"))
     reference = load_model.load_reference(job, config, job.input("model")) if config.lora is None and not cached else None
-    # DPOTrainer has no switch for rows that are tokenised already, as SFTTrainer has
-    trainer_type: Any = training.trainer_class(job, config, DPOTrainer)
-    trainer_type._prepare_dataset = lambda self, dataset, *_: dataset
-    trainer_type._precompute_ref_logps = lambda self, dataset, *_: dataset
-    trainer = trainer_type(
+    trainer = training.trainer_class(job, config, PreferenceTrainer)(
         model=model,
         ref_model=reference,
         args=arguments,

@@ -146,3 +146,34 @@ def pair_batch(pairs: Sequence[Pair], device: torch.device | str = "cpu") -> Pai
         layout=Layout([lengths(pair) for pair in pairs], torch.device(device)),
         reference=(columns[0], columns[1]) if known else None,
     )
+
+
+def token_budget(micro_batch: int, max_length: int) -> int:
+    """
+    Tokens in one row that `micro_batch` pairs may take up: of each, half of the most that an answer may take with its prompt, which
+    real pairs take up on average. Padded, they would be up to four times as many.
+    """
+    return max(1, micro_batch * max_length // 2)
+
+
+def micro_batches_needed(tokens: Sequence[int], budget: int) -> int:
+    """Into how few micro batches pairs of so many tokens go, none above the budget but by a pair that is so alone."""
+    limit = max(budget, *tokens)
+    count = -(-sum(tokens) // limit)
+    while max(sum(tokens[place] for place in places) for places in balanced(tokens, count)) > limit:
+        count += 1
+    return count
+
+
+def balanced(tokens: Sequence[int], count: int) -> list[list[int]]:
+    """
+    Places of the pairs in each of `count` micro batches of about as many tokens: the longest pairs first, each into the emptiest
+    (Graham 1969, longest processing time). No micro batch is empty as long as there are as many pairs.
+    """
+    places: list[list[int]] = [[] for _ in range(count)]
+    sums = [0] * count
+    for place in sorted(range(len(tokens)), key=lambda place: -tokens[place]):
+        emptiest = min(range(count), key=lambda number: (sums[number], len(places[number])))
+        places[emptiest].append(place)
+        sums[emptiest] += tokens[place]
+    return [sorted(group) for group in places]

@@ -243,9 +243,16 @@ def look_for_members() -> None:
     from trl import DPOTrainer, SFTConfig
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-    # ddpo.py replaces it: were it called with the dataset elsewhere, or by another name, rows would be tokenised twice
-    assert list(inspect.signature(DPOTrainer._prepare_dataset).parameters)[:2] == ["self", "dataset"]
-    assert "self._prepare_dataset(" in inspect.getsource(DPOTrainer.__init__)
+    # preference_trainer.py replaces them: were they called otherwise, rows would be tokenised or the reference asked twice
+    for name in ("_prepare_dataset", "_precompute_ref_logps"):
+        assert list(inspect.signature(getattr(DPOTrainer, name)).parameters)[:2] == ["self", "dataset"]
+        assert f"self.{name}(" in inspect.getsource(DPOTrainer.__init__)
+    assert "self._compute_loss(model, inputs, return_outputs)" in inspect.getsource(DPOTrainer.compute_loss)
+    assert "self._metrics[mode]" in inspect.getsource(DPOTrainer.log)
+    loop = inspect.getsource(Trainer._run_epoch)
+    assert "batch_samples, num_items_in_batch = self.get_batch_samples(epoch_iterator, num_batches" in loop
+    assert "self.training_step(model, inputs, num_items_in_batch)" in loop
+    assert "loss / self.current_gradient_accumulation_steps" in inspect.getsource(Trainer.training_step)
     # dsft.py passes them on, and counts on the rows being taken as they are
     assert {"padding_free", "return_position_ids"} <= {field.name for field in dataclasses.fields(DataCollatorForLanguageModeling)}
     assert "dataset_kwargs" in {field.name for field in dataclasses.fields(SFTConfig)}

@@ -36,8 +36,9 @@ export type ProgramConfigs = {
 /** The files of scripts/train that each program reads: itself, what it imports, the chat template. */
 export const PROGRAM_FILES = {
   ddpo: ['attention.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'ddpo.py', 'durable_files.py', 'exits.py',
-    'job.py', 'load_model.py', 'one_head.py', 'pair_batches.py', 'reference_rows.py', 'run_job.py', 'saving.py',
-    'sharded_state.py', 'train_config.py', 'training.py', 'training_rows.py', 'typed_json.py', 'templates/zephyr.jinja'],
+    'job.py', 'load_model.py', 'one_head.py', 'pair_attention.py', 'pair_batches.py', 'pair_logps.py', 'preference_losses.py',
+    'preference_trainer.py', 'reference_rows.py', 'run_job.py', 'saving.py', 'sharded_state.py', 'train_config.py',
+    'training.py', 'training_rows.py', 'typed_json.py', 'templates/zephyr.jinja'],
   dsft: ['attention.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'dsft.py', 'durable_files.py', 'exits.py',
     'job.py', 'load_model.py', 'one_head.py', 'run_job.py', 'saving.py', 'sharded_state.py', 'train_config.py', 'training.py',
     'training_rows.py', 'typed_json.py', 'templates/zephyr.jinja'],
