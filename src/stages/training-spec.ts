@@ -16,20 +16,36 @@ export const trainingFields = {
     .positive()
     .max(1)
     .describe('Peak learning rate; v0.3: 2e-5 for full dSFT, 5e-7 for full dDPO, ten times that with LoRA'),
-  schedule: z.enum(SCHEDULES).default('cosine').describe('Learning rate schedule; v0.3: cosine'),
-  warmup: z.number().min(0).lt(1).default(0.1).describe('Share of all steps over which the rate rises from 0; v0.3: 0.1'),
+  schedule: z.enum(SCHEDULES).default('cosine').describe('Learning rate schedule; v0.3: cosine, the paper: linear for dDPO'),
+  warmup: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.1)
+    .describe('Share of all steps over which the rate rises from 0, rounded up to whole steps; v0.3: 0.1'),
   epochs: z.number().positive().describe('Passes over the training rows; v0.3: 1'),
   maxSteps: z.int().positive().optional().describe('Stop after so many optimizer steps, whatever `epochs` says'),
   globalBatch: z
     .int()
     .positive()
-    .describe('Rows of one optimizer step over all devices; v0.3: 128. Accumulation is derived from it and must divide'),
-  optimizer: z.enum(OPTIMIZERS).default('adamw_torch').describe('Optimizer as transformers names it; v0.3: adamw_torch'),
-  weightDecay: z.number().min(0).default(0).describe('Weight decay of the optimizer; the paper: none'),
+    .describe(
+      'Rows of one optimizer step over all devices; v0.3: 128 for full fine-tunes, 64 for dSFT by QLoRA. Accumulation is derived from it and must divide',
+    ),
+  optimizer: z
+    .enum(OPTIMIZERS)
+    .default('adamw_torch')
+    .describe('Optimizer as transformers names it; v0.3: adamw_torch, paged_adamw_32bit for dDPO by QLoRA'),
+  weightDecay: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('Weight decay of the optimizer; the paper: none, v0.3: the default of its trainer, 0'),
   dtype: z
     .enum(['bfloat16', 'float32'])
     .default('bfloat16')
-    .describe('Type that the weights are loaded in; v0.3: bfloat16. Never left to a library default'),
+    .describe(
+      'Type of the matrix products, of the published weights, and under LoRA of the frozen ones; a full fine-tune keeps float32 weights and moments, as v0.3 did under ZeRO-3. v0.3: bfloat16',
+    ),
   attention: z
     .enum(ATTENTION)
     .default('auto')
@@ -52,7 +68,12 @@ export const loraSpec = z
   .strictObject({
     r: z.int().positive().describe('Rank; v0.3: 16 for dSFT, 128 for dDPO'),
     alpha: z.number().positive().describe('Scale of the update is alpha / r; v0.3: 16 for dSFT, 128 for dDPO'),
-    dropout: z.number().min(0).lt(1).default(0.05).describe('Dropout before the adapter; v0.3: 0.05'),
+    dropout: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0.05)
+      .describe('Dropout before the adapter, in dSFT alone: dDPO turns dropout off, as in v0.3; v0.3: 0.05'),
     targets: z
       .array(z.string())
       .min(1)

@@ -30,7 +30,9 @@ export const ddpoSpec = z
           .int()
           .positive()
           .default(512)
-          .describe('Tokens of the prompt; longer ones lose their beginning, as in v0.3; v0.3: 512'),
+          .describe(
+            'Tokens of the prompt where prompt and answer exceed maxLength: it then loses its beginning, as in v0.3, but for the begin token; v0.3: 512',
+          ),
         decontaminate: decontaminate('a pair', 'one pair'),
         maxDropped,
       })
@@ -43,7 +45,7 @@ export const ddpoSpec = z
           .number()
           .positive()
           .describe('Weight of the distance to the reference model; the paper: 0.1 with 3 epochs, v0.3: 0.01 with 1'),
-        lossType: z.enum(LOSSES).default('sigmoid').describe('Preference loss; Zephyr: sigmoid, which is DPO'),
+        lossType: z.enum(LOSSES).default('sigmoid').describe('Preference loss; v0.3 and the paper: sigmoid, which is DPO'),
         reference: z
           .enum(['cached', 'online'])
           .default('cached')

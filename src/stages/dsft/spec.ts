@@ -13,7 +13,12 @@ const dsftDatasets = z
 
 const dsftPrepare = z.strictObject({
   maxLength: z.int().positive().default(2048).describe('Tokens of a training row; v0.3: 2048'),
-  packing: z.boolean().default(true).describe('Concatenate dialogues and cut them into full rows; v0.3: true'),
+  packing: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Put whole dialogues into rows by best fit, where none sees another; v0.3: true, concatenated and cut, where they did',
+    ),
   lossTokens: z
     .enum(['all', 'assistant'])
     .default('all')
