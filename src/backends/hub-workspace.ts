@@ -10,11 +10,11 @@ import { type ArtifactRef, formatRef, formatRepo, parseRef, type RepoId } from '
 import { jobBranch, parseJobBranch } from '../model/branches.ts';
 import type { CheckpointManifest } from '../model/job.ts';
 import { CHECKPOINT_MANIFEST, linkFolder, parseManifest } from './checkpoint-files.ts';
-import { jobEnvironment, jobFile, parseExit, parseResult, tailOf } from './job-folder.ts';
+import { jobEnvironment, jobFile, parseExit, parseResult, SUPERVISOR_FILES, tailOf } from './job-folder.ts';
 import type { FetchedCheckpoint, JobEnd, JobName, JobOrder, RestoredCheckpoint, RunName, Workspace } from './workspace.ts';
 
 /** Programs that every job on a Hub has beside its own. */
-const OWN_PROGRAMS = ['supervise.py', 'hub_branch.py', 'hub_job.py'];
+const OWN_PROGRAMS = [...SUPERVISOR_FILES, 'hub_branch.py', 'hub_job.py'];
 /** What only a living job needs. */
 const LIVING = ['code/', 'checkpoints/', 'out/'];
 /** The end of a log that is read to say why a job failed, bytes. */

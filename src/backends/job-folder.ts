@@ -38,12 +38,16 @@ export function jobFile(order: JobOrder, inputs: JobFile['inputs'], resume: stri
   };
 }
 
+/** The supervisor and what it imports. */
+export const SUPERVISOR_FILES = ['supervise.py', 'process_tree.py'];
+
 /** Makes the control folder and lays the supervisor there, where a container sees it too. */
 export async function layControl(folder: string, labels: JobLabels, root: string): Promise<string> {
   const control = controlFolder(folder, labels);
   await mkdir(control, { recursive: true });
   await mkdir(join(folder, 'home'), { recursive: true });
-  await atomicWrite(join(control, 'supervise.py'), await readFile(join(root, 'scripts', 'train', 'supervise.py')));
+  for (const file of SUPERVISOR_FILES)
+    await atomicWrite(join(control, file), await readFile(join(root, 'scripts', 'train', file)));
   return control;
 }
 

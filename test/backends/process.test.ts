@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { FolderWorkspace } from '../../src/backends/folder-workspace.ts';
-import { controlFolder } from '../../src/backends/job-folder.ts';
+import { controlFolder, SUPERVISOR_FILES } from '../../src/backends/job-folder.ts';
 import { ProcessScheduler } from '../../src/backends/process.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { schedulerContract } from '../contracts/scheduler.ts';
@@ -49,7 +49,7 @@ async function withBackend(
   const home = await mkdtemp(join(tmpdir(), 'zephyr-process-'));
   const folder = join(home, 'scripts', 'train', 'environments', 'train');
   await mkdir(folder, { recursive: true });
-  await cp(join(ROOT, 'scripts', 'train', 'supervise.py'), join(home, 'scripts', 'train', 'supervise.py'));
+  for (const name of SUPERVISOR_FILES) await cp(join(ROOT, 'scripts', 'train', name), join(home, 'scripts', 'train', name));
   const file = join(folder, 'requirements.txt');
   await writeFile(file, requirements);
   const jobs = join(home, 'jobs');
