@@ -40,6 +40,9 @@ if ! munge -n 2>/dev/null | unmunge >/dev/null 2>&1; then
   setpriv --reuid=munge --regid=munge --clear-groups /usr/sbin/munged --force --socket="$MUNGE" 9>&-
 fi
 
+# the nodes' names lead to the nodes, as they do on a real cluster
+grep -qE '[[:space:]]n1 n2$' /etc/hosts || echo '127.0.0.1 n1 n2' >>/etc/hosts
+
 declare -A settings=(
   [ClusterName]="zephyr-$PORT"
   [SlurmctldHost]="$(hostname)(127.0.0.1)"

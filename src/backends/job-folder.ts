@@ -39,7 +39,7 @@ export function jobFile(order: JobOrder, inputs: JobFile['inputs'], resume: stri
 }
 
 /** The supervisor and what it imports. */
-export const SUPERVISOR_FILES = ['supervise.py', 'process_tree.py'];
+export const SUPERVISOR_FILES = ['supervise.py', 'peers.py', 'node_network.py', 'process_tree.py'];
 
 /** Makes the control folder and lays the supervisor there, where a container sees it too. */
 export async function layControl(folder: string, labels: JobLabels, root: string): Promise<string> {
@@ -51,7 +51,7 @@ export async function layControl(folder: string, labels: JobLabels, root: string
   return control;
 }
 
-const exitRecord = z.object({ code: z.int(), outOfMemory: z.boolean() });
+const exitRecord = z.object({ code: z.int(), outOfMemory: z.boolean(), why: z.string().exactOptional() });
 
 /** What the supervisor of an attempt wrote after its last process was gone; undefined while there is none. */
 export async function readAttemptExit(folder: string, labels: JobLabels): Promise<ExitRecord | undefined> {

@@ -47,6 +47,8 @@ export type FetchedCheckpoint = { readonly manifest: CheckpointManifest } & (
 export interface ExitRecord {
   readonly code: number;
   readonly outOfMemory: boolean;
+  /** what became of another node, where that ended the job */
+  readonly why?: string;
 }
 
 /** What a job left where it ran. */

@@ -200,17 +200,23 @@ function judgeJob({ state, result, logTail, said }: EndedJob): JobVerdict {
     return { ...failed({ reason: 'interrupted', message: why ?? 'the time limit of the job was over' }), timeIsUp: true };
   if (state.outOfMemory && state.code !== 0)
     return failed({ reason: 'out-of-memory', message: 'the job took more memory than it may' });
-  return failed(failureOf(state.code, said ?? why, logTail));
+  return failed(failureOf(state.code, { said: said ?? why, why }, logTail));
+}
+
+/** What the program said before it left, and what others say of its end. */
+interface Words {
+  readonly said: string | undefined;
+  readonly why: string | undefined;
 }
 
 /** What the exit code of a program says that did not prove its success. */
-function failureOf(code: number, said: string | undefined, logTail: readonly string[]): Failure {
+function failureOf(code: number, { said, why }: Words, logTail: readonly string[]): Failure {
   if (code === 0) return { reason: 'job-failed', code, message: 'the program ended without its last step', logTail };
-  if (code === JOB_EXIT.interrupted) return { reason: 'interrupted', message: 'the job was stopped and saved its state' };
+  if (code === JOB_EXIT.interrupted) return { reason: 'interrupted', message: why ?? 'the job was stopped and saved its state' };
   if (code === JOB_EXIT.noDisk) return { reason: 'disk-full', message: said ?? 'the job could not write its files' };
   if (code >= JOB_EXIT.configOrData.from && code <= JOB_EXIT.configOrData.to)
     return { reason: 'bad-data', message: said ?? `the program refused its input (exit ${code})` };
-  if (code > 128) return { reason: 'interrupted', message: `the job was killed by signal ${code - 128}` };
+  if (code > 128) return { reason: 'interrupted', message: why ?? `the job was killed by signal ${code - 128}` };
   return { reason: 'job-failed', code, message: said ?? `the program ended with exit code ${code}`, logTail };
 }
 

@@ -129,7 +129,7 @@ interface ExitedState {
   readonly preempted?: true;
   /** its time limit was over; somebody took it back who is not zephyr */
   readonly cut?: 'time-limit' | 'cancelled';
-  /** what the scheduler says of its end, in words */
+  /** what the scheduler, or the node that was left, says of its end, in words */
   readonly why?: string;
 }
 

@@ -24,6 +24,8 @@ sys.path.insert(0, str(SCRIPTS))
 JOBS = SCRIPTS.parents[1] / "test" / "fixtures" / "jobs"
 OUT = "org/out"
 
+OWN = ("supervise", "peers", "node_network", "process_tree", "hub_branch", "hub_job")
+
 
 class Place:
     """A branch with a job laid out on it, as hub-workspace.ts lays one out."""
@@ -42,7 +44,7 @@ class Place:
             "order.json": json.dumps({**given, "environment": environment, **order}).encode(),
             "job.json": json.dumps(job).encode(),
             f"code/{program}.py": (source or (JOBS / f"{program}.py").read_text()).encode(),
-            **{f"code/{name}.py": (SCRIPTS / f"{name}.py").read_bytes() for name in ("supervise", "process_tree", "hub_branch", "hub_job")},
+            **{f"code/{name}.py": (SCRIPTS / f"{name}.py").read_bytes() for name in OWN},
         }
         operations = [CommitOperationAdd(path, content) for path, content in files.items()]
         self.laid = self.api.create_commit(OUT, operations, commit_message="lay out", revision=self.branch).oid
