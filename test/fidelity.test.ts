@@ -42,7 +42,16 @@ const COMMON = {
       decontaminate: 'HumanEval, always',
     },
   },
-  ddpo: { prepare: { maxLength: 1024, maxPromptLength: 512, maxDropped: undefined, decontaminate: 'HumanEval, always' } },
+  ddpo: {
+    prepare: {
+      maxLength: 1024,
+      maxPromptLength: 512,
+      fraction: 1,
+      testRows: null,
+      maxDropped: undefined,
+      decontaminate: 'HumanEval, always',
+    },
+  },
 };
 const FULL = {
   dsft: { train: { ...TRAIN, learningRate: 2e-5, globalBatch: 128, optimizer: 'adamw_torch' } },

@@ -41,6 +41,8 @@ class PrepareConfig:
     bos: Bos = "keep"
     # share of the rows that may be left out because they cannot be used
     max_dropped: float = 0.05
+    # held-out rows at most; without a test split they are cut from the training rows
+    test_rows: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,6 @@ class DialogueConfig(PrepareConfig):
     packing: bool
     loss_tokens: Literal["all", "assistant"]
     filters: Filters
-    test_rows: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

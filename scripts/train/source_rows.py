@@ -14,7 +14,7 @@ from canonical_json import canonical_json
 from dataset_reader import load_split
 from exits import BAD_DATA, JobError
 from messages import Unusable
-from prepare_config import Config, DialogueConfig, Source
+from prepare_config import Config, Source
 from row_shapes import WANTED, columns_of, row_dialogue, row_pair
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def select(rows: list[Row], seed: int, fraction: float) -> list[Row]:
 
 def cut_test_rows(config: Config, chosen: dict[str, list[Row]]) -> None:
     """A test split is cut down to `test_rows` rows, or made of that many rows of the training split."""
-    if not isinstance(config, DialogueConfig) or config.test_rows is None:
+    if config.test_rows is None:
         return
     held_out = bool(chosen["test"])
     pool = chosen["test"] if held_out else chosen["train"]

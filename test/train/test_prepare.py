@@ -168,6 +168,15 @@ def test_test_rows_are_cut_from_the_training_rows_when_there_is_no_test_split(la
     assert (splits["train"]["kept"], splits["test"]["kept"]) == (150, 10)
 
 
+def test_a_share_of_the_pairs_trains_and_few_of_the_held_out_ones_test(lay: Lay, base: Path, world: Path, prefs_data: Path) -> None:
+    config = {**PREFS_DATA, "test_rows": 3, "sources": [{**PREFS_DATA["sources"][0], "fraction": 0.5}]}
+    few = finish(lay("prepare", config, {"tokenizer": base, "data0": world})).out
+    for split, least, most in (("train", 40, 80), ("test", 3, 3)):
+        some, whole = (parquet.read_table(folder / f"{split}.parquet").to_pylist() for folder in (few, prefs_data))
+        assert least <= len(some) <= most < len(whole)
+        assert all(row in whole for row in some)
+
+
 # --- packing ------------------------------------------------------------------------------------------------------
 
 

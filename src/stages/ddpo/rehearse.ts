@@ -3,9 +3,17 @@ import { NO_BENCHMARK, SHORT_MEMORY, TRAINING_REASONS, toyLora, toyTraining } fr
 import { SIZES } from '../rehearsal-sizes.ts';
 import type { DdpoRecipe, DdpoSpec } from './spec.ts';
 
+const FEW_PAIRS = 'practice pairs are few';
+
 export const ddpoRehearsal = {
   rehearse: ({ ddpo }: DdpoRecipe) => ({ section: toyDdpo(ddpo) }),
-  reasons: { ...TRAINING_REASONS, prepare: SHORT_MEMORY, 'prepare.decontaminate': NO_BENCHMARK },
+  reasons: {
+    ...TRAINING_REASONS,
+    prepare: SHORT_MEMORY,
+    'prepare.decontaminate': NO_BENCHMARK,
+    'prepare.fraction': FEW_PAIRS,
+    'prepare.testRows': FEW_PAIRS,
+  },
 } satisfies Rehearsal;
 
 function toyDdpo(spec: DdpoSpec): DdpoSpec {
@@ -14,6 +22,8 @@ function toyDdpo(spec: DdpoSpec): DdpoSpec {
   const toy: DdpoSpec = {
     prepare: {
       ...kept,
+      fraction: 1,
+      testRows: null,
       maxLength: Math.min(prepare.maxLength, SIZES.maxLength),
       maxPromptLength: Math.min(prepare.maxPromptLength, SIZES.maxPromptLength),
     },

@@ -33,6 +33,18 @@ export const ddpoSpec = z
           .describe(
             'Tokens of the prompt where prompt and answer exceed maxLength: it then loses its beginning, as in v0.3, but for the begin token; v0.3: 512',
           ),
+        fraction: z
+          .number()
+          .positive()
+          .max(1)
+          .default(1)
+          .describe('Share of the training pairs, chosen pair by pair by the seed; Zephyr: 1'),
+        testRows: z
+          .int()
+          .positive()
+          .nullable()
+          .default(null)
+          .describe('Held-out pairs at most, chosen by the seed; cut from the training pairs where there is no test split'),
         decontaminate: decontaminate('a pair', 'one pair'),
         maxDropped,
       })

@@ -24,7 +24,9 @@ export function ddpoSteps(recipe: RecipeContext, spec: DdpoSpec, test: string | 
 }
 
 function prepareStep(recipe: RecipeContext, { prepare }: DdpoSpec, test: string | null): Step {
-  const source = sourceConfig({ train: 'train_prefs', test, fraction: 1 }, 0);
+  // a run that began before there was a share of the pairs has no such field
+  const { fraction = 1, testRows = null } = prepare as Partial<DdpoSpec['prepare']>;
+  const source = sourceConfig({ train: 'train_prefs', test, fraction }, 0);
   const listed = decontaminated(prepare);
   return jobStep('prepare', {
     stage: 'ddpo',
@@ -39,6 +41,7 @@ function prepareStep(recipe: RecipeContext, { prepare }: DdpoSpec, test: string 
       seed: recipe.seed,
       ...droppedOf(prepare),
       sources: [source],
+      ...(testRows === null ? {} : { test_rows: testRows }),
     },
     reads: [sourceReading(source), ...listed.reads],
     output: datasetRepo(recipe, 'dpo-data'),

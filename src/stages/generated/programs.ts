@@ -11,7 +11,7 @@ type TrainConfig = { readonly template: string; readonly bos?: 'keep' | 'none'; 
 type PrepareConfig = { readonly template: string; readonly system: 'empty' | 'none'; readonly max_length: number; readonly seed:
     number; readonly sources: readonly ({ readonly input: string; readonly train: string; readonly test: string | null;
     readonly fraction: number; readonly rows: { readonly [name: string]: number } | null; readonly config?: string | null; })[];
-    readonly bos?: 'keep' | 'none'; readonly max_dropped?: number; };
+    readonly bos?: 'keep' | 'none'; readonly max_dropped?: number; readonly test_rows?: number | null; };
 
 /** The config of each program's job, as the dataclass that the program reads it into. */
 export type ProgramConfigs = {
@@ -22,8 +22,8 @@ export type ProgramConfigs = {
     'vllm'; readonly system: 'empty' | 'none'; readonly bos?: 'keep' | 'none'; readonly prompts_file?: string | null; };
   readonly merge: { readonly dtype: 'bfloat16' | 'float32'; };
   readonly prepare: PrepareConfig & { readonly kind: 'sft'; readonly packing: boolean; readonly loss_tokens: 'all' |
-    'assistant'; readonly filters: { readonly truecase: boolean; readonly drop_refusals: boolean; }; readonly test_rows?: number
-    | null; } | PrepareConfig & { readonly kind: 'prefs'; readonly max_prompt_length: number; };
+    'assistant'; readonly filters: { readonly truecase: boolean; readonly drop_refusals: boolean; }; } | PrepareConfig & {
+    readonly kind: 'prefs'; readonly max_prompt_length: number; };
   readonly reference: { readonly dtype: 'bfloat16' | 'float32'; readonly attention: string; readonly adapter: boolean;
     readonly quantization: 'nf4' | null; readonly batch_tokens: number; };
   readonly reward: { readonly batch_size: number; readonly max_length: number; };
