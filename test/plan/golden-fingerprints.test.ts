@@ -16,7 +16,7 @@ import { stages as registry, STAGE_NAMES } from '../rig/stages.ts';
  * without a change here. ZEPHYR_GOLDEN=write writes the file anew.
  */
 const GOLDEN = 'test/fixtures/golden-fingerprints.json';
-const RECIPES = ['zephyr-7b', 'zephyr-7b-published', 'zephyr-7b-qlora'];
+const RECIPES = ['smollm2-135m', 'zephyr-7b', 'zephyr-7b-published', 'zephyr-7b-qlora'];
 
 const digests = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, sha256(name)]));
 
