@@ -14,6 +14,7 @@ const JSON_OUT = new Option('--json', 'machine-readable output on stdout');
 const TAKE_OVER = new Option('--take-over', 'own a run although its last owner is out of sight');
 const NEW_RUN = new Option('--new-run', 'begin again instead of going on with an unfinished equal run');
 const YES = new Option('--yes', 'agree to what teachers cost where no budget limits it');
+const DETACH = new Option('--detach', 'have a job of the cluster work on it, and leave');
 const RESUME = new Option('--resume <id>', 'go on with this run instead of reading a recipe');
 
 const OTHER = 'HF_ENDPOINT or https://huggingface.co without it';
@@ -51,14 +52,14 @@ function workVerbs(stages: readonly StageModule[], listed: readonly StageModule[
       usage: 'run <recipe>',
       about: 'all stages, one after another; or a plan that was saved',
       load: async () => (await import('./commands/run.ts')).run,
-      options: [new Option('--on <target>', `${ON.description}; without it process, or the plan's`), ...WORK.slice(1)],
+      options: [new Option('--on <target>', `${ON.description}; without it process, or the plan's`), ...WORK.slice(1), DETACH],
     },
     ...listed.map((stage) => ({
       usage: `${stage.name} [recipe]`,
       about: stage.about,
       load: async () => (await import('./commands/stage.ts')).stage(stage.name),
       inputs: inputsOf([stage], stages),
-      options: [...WORK, RESUME],
+      options: [...WORK, RESUME, DETACH],
     })),
     {
       usage: 'rehearse <recipe>',
@@ -101,7 +102,15 @@ function runVerbs(stages: readonly StageModule[]): Verb[] {
       usage: 'resume <id>',
       about: 'go on with a run where it stopped, from any folder',
       load: async () => (await import('./commands/resume.ts')).resume,
-      options: [new Option('--on <target>', 'another target than the one the run began on'), HUB, SET, JSON_OUT, YES, TAKE_OVER],
+      options: [
+        new Option('--on <target>', 'another target than the one the run began on'),
+        HUB,
+        SET,
+        JSON_OUT,
+        YES,
+        TAKE_OVER,
+        DETACH,
+      ],
     },
     {
       usage: 'status [id]',

@@ -57,15 +57,18 @@ export async function* followJob(
   const { signal, pollMs = workspace.pollMs } = options;
   let offset = options.offset ?? 0;
   let closing = false;
+  // a job that speaks has been started, although it was waiting when the scheduler was asked last
+  let isUp = false;
   const watch = new StateWatch(scheduler, options);
   while (signal?.aborted !== true) {
     // asks for the state before it reads the events, so that no event is left unread when the job has ended
-    const state = await watch.look(handle, closing);
+    const state = await watch.look(handle, closing || (isUp && watch.waitedFor !== ''));
     const end = state !== undefined && watch.hasEnded(state) ? await workspace.end(handle.place) : undefined;
     for (const line of await workspace.events(handle.place, offset)) {
       offset = line.end;
       const item = parseLine(line);
       closing ||= isClosing(item);
+      isUp = true;
       yield item;
     }
     yield* watch.told();
@@ -107,10 +110,10 @@ class StateWatch {
     this.everyMs = statePollMs;
   }
 
-  /** Undefined while it is too early to ask again; `closing`: the end is near. */
-  async look(handle: JobHandle, closing: boolean): Promise<JobState | undefined> {
+  /** Undefined while it is too early to ask again; `isNews`: there is something new to learn, its start or its end. */
+  async look(handle: JobHandle, isNews: boolean): Promise<JobState | undefined> {
     const now = performance.now();
-    if (now < this.askAgainAt && (!closing || this.silences > 0)) return undefined;
+    if (now < this.askAgainAt && (!isNews || this.silences > 0)) return undefined;
     const state = await ask(this.scheduler, handle);
     if (state.state === 'unknown') this.#silent(state.why);
     else this.#answered(state);

@@ -11,6 +11,21 @@ export interface SubmitRequest {
   readonly hardware: Hardware;
 }
 
+/** A run to be worked on by a job in place of a terminal. */
+export interface DriverRequest {
+  readonly labels: JobLabels;
+  /** what runs zephyr: Node and its program */
+  readonly program: readonly string[];
+  /** arguments of zephyr, given the file of the target */
+  readonly command: (target: string) => readonly string[];
+  /** the target of the run */
+  readonly target: { readonly options: unknown };
+  /** variables that zephyr gets beyond ZEPHYR_HOME; never a secret */
+  readonly env: Readonly<Record<string, string>>;
+  /** zephyr's own folder */
+  readonly home: string;
+}
+
 /** What one node offers a job whose target says `auto`. */
 export interface NodeHardware {
   readonly device: Hardware['device'];
@@ -61,6 +76,11 @@ export interface Scheduler {
   hardware(): Promise<NodeHardware>;
   /** Starts the job detached and returns at once. The same labels twice: the second call returns the first job's handle. */
   submit(request: SubmitRequest): Promise<JobHandle>;
+  /**
+   * Starts zephyr itself as a job that works on a run as long as that takes, started again where its node fails or its time is
+   * up. What is said of other jobs goes for it. Unset where jobs outlive no machine.
+   */
+  drive?(request: DriverRequest): Promise<JobHandle>;
   /** The job with these labels, waiting, running or ended, if the scheduler knows one; throws when it does not answer. */
   find(labels: JobLabels): Promise<JobHandle | undefined>;
   /** A scheduler that does not answer is `unknown`, for as long as that takes. */

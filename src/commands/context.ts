@@ -11,6 +11,7 @@ import type { Recipe } from '../recipe/recipe.ts';
 import type { Target } from '../recipe/target.ts';
 import { redactor } from '../render/redact.ts';
 import type { Renderer } from '../render/renderer-options.ts';
+import type { Driver } from '../runs/run-state.ts';
 import type { Stage } from '../stages/module.ts';
 import type { Teacher } from '../teachers/teacher.ts';
 import { type Signals, watchSignals } from './interrupt.ts';
@@ -30,6 +31,8 @@ export interface Options {
   readonly inputs?: Readonly<Record<string, string>>;
   readonly resume?: string;
   readonly yes?: boolean;
+  /** a job works on the run in place of this command */
+  readonly detach?: boolean;
 }
 
 /** What is outside of zephyr, opened once a command: nothing below reads the environment or knows where things lie. */
@@ -54,7 +57,7 @@ export interface Context extends AsyncDisposable {
 }
 
 /** Variables with a meaning for zephyr; the README lists them. */
-const TOKEN = 'HF_TOKEN';
+export const TOKEN = 'HF_TOKEN';
 
 export function environment(): Record<string, string> {
   return Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined));
@@ -197,10 +200,17 @@ async function contextOf(options: Options, renderer: Renderer, signals: Signals)
   };
 }
 
+interface ToOpen {
+  readonly recipe: Recipe;
+  readonly target: Target;
+  readonly registry: readonly Stage[];
+  readonly driver?: Driver;
+}
+
 /** The engine for one recipe on one target. The practice teacher is started with the first call to it. */
 export async function openEngine(
   context: Context,
-  { recipe, target, registry }: { readonly recipe: Recipe; readonly target: Target; readonly registry: readonly Stage[] },
+  { recipe, target, registry, driver }: ToOpen,
   options: Options,
 ): Promise<Engine> {
   const { openTargetBackend } = await import('./backend.ts');
@@ -230,6 +240,7 @@ export async function openEngine(
     version: context.version,
     takeOver: options.takeOver ?? false,
     newRun: options.newRun ?? false,
+    ...(driver && { driver }),
   };
 }
 

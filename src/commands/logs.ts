@@ -30,7 +30,7 @@ export async function logs([id]: string[], options: LogsOptions): Promise<number
   const show = events ? eventPrinter(options) : await jobPrinter(context, look, follow);
   for (let poll = 1; ; poll += 1) {
     if (!(await show(look)) && !follow) throw nothing(run, events, id as string);
-    if (!follow || (look !== undefined && runExit(look.state, look.job) !== EXIT.running)) return EXIT.done;
+    if (!follow || (look !== undefined && runExit(look.state, look) !== EXIT.running)) return EXIT.done;
     await sleep(POLL_MS, undefined, { signal: context.signal }).catch(() => undefined);
     if (context.signal.aborted) return EXIT.detached;
     look = poll % POLLS_A_LOOK === 0 ? await watch.look().catch((error: unknown) => silentHub(error, context.emit)) : undefined;

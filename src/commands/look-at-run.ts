@@ -1,20 +1,19 @@
 import { join } from 'node:path';
 import { parseJobEvent } from '../backends/follow.ts';
+import { driverState } from '../engine/driver.ts';
 import { EventLogReader, type LogLine } from '../engine/event-log.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { RunEvent } from '../model/event.ts';
-import type { JobState } from '../model/job.ts';
 import type { Target } from '../recipe/target.ts';
 import type { RunState } from '../runs/run-state.ts';
 import { openTargetBackend } from './backend.ts';
 import type { Context } from './context.ts';
 import { findRun } from './find-run.ts';
+import type { AskedJobs } from './runs-of.ts';
 
 /** A run as seen from this terminal; another process may work on it. */
-export interface RunLook {
+export interface RunLook extends AskedJobs {
   readonly state: RunState;
-  /** what the backend says of its job; undefined while it has none */
-  readonly job: JobState | undefined;
   /** what came to the run's log since the last look */
   readonly lines: readonly LogLine[];
   /** what the job told since the last look and is not in the log; nothing of a job whose folder is on another machine */
@@ -42,8 +41,10 @@ export class RunWatch {
     this.#log ??= new EventLogReader(hub, join(home, 'jobs'), state);
     const lines = await this.#log.next(head);
     const handle = state.job?.handle;
-    if (handle == null) return { state, job: undefined, lines, events: [] };
+    if (handle == null && state.driver === null) return { state, lines, events: [] };
     const { scheduler, workspace } = await openTargetBackend(this.#context, state.target as Target);
+    const driver = (await driverState(scheduler, state))?.state;
+    if (handle == null) return { state, driver, lines, events: [] };
     const job = await scheduler.state(handle);
     if (handle.place !== this.#place) {
       this.#place = handle.place;
@@ -51,9 +52,8 @@ export class RunWatch {
     }
     const told = await workspace.events(handle.place, this.#offset);
     this.#offset = told.at(-1)?.end ?? this.#offset;
-    const { stage, step } = handle.labels;
     const jobEvents = told.flatMap(({ text }) => parseJobEvent(text) ?? []);
-    const events = jobEvents.map((event) => ({ type: 'job', stage, step, event }) as const);
-    return { state, job, lines, events: events.filter((event) => this.#log?.isNew(event)) };
+    const events = jobEvents.map((event) => ({ type: 'job', stage: state.stage, step: handle.labels.step, event }) as const);
+    return { state, job, driver, lines, events: events.filter((event) => this.#log?.isNew(event)) };
   }
 }

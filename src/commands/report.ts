@@ -24,11 +24,12 @@ const EXIT_OF: Record<Failure['reason'], ExitName> = {
  * rehearsal ends in that instead. A failed stage becomes the error of the command.
  */
 export async function report(
-  { hub }: Context,
+  { hub, renderer }: Context,
   outcomes: readonly StageOutcome[],
   registry: readonly Stage[],
   options: Options,
 ): Promise<number> {
+  renderer.close();
   const isRehearsal = outcomes.some(({ stage }) => registry.find(({ name }) => name === stage)?.rehearsalOnly === true);
   for (const outcome of outcomes) {
     if (!outcome.ok) throw failureError(outcome.stage, outcome.step, outcome.run, outcome.failure);

@@ -13,6 +13,7 @@ import { detached } from './detached.ts';
 import { findRun } from './find-run.ts';
 import { RunWatch } from './look-at-run.ts';
 import { showPastOnceOwned } from './run-history.ts';
+import { thisDriver } from './this-driver.ts';
 import { work } from './work.ts';
 
 /**
@@ -46,5 +47,6 @@ export async function resume([id]: string[], options: Options, modules: readonly
   const asked = { recipe, target, registry, stages, stageInputs: state.stageInputs, resume: { stage, run: state.run } };
   const pins = new Map(Object.entries(state.pins));
   const agreed = costsTheSame(recipe, before, registry); // it was agreed to when it began
-  return await detached(context, () => work(context, options, { ...asked, pins, agreed }));
+  const driver = await thisDriver(context, target, state);
+  return await detached(context, () => work(context, options, { ...asked, pins, agreed, ...(driver && { driver }) }));
 }

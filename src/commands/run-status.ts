@@ -4,7 +4,7 @@ import { newestCheckpoint } from '../runs/run-state.ts';
 import type { Context, Options } from './context.ts';
 import { newest, pastInWords } from './event-lines.ts';
 import { progressOf } from './job-progress.ts';
-import { RunWatch } from './look-at-run.ts';
+import { type RunLook, RunWatch } from './look-at-run.ts';
 import { printTable } from './output.ts';
 import { idsOf, phaseOf, runExit, summary } from './runs-of.ts';
 import { setDocument } from './verdict.ts';
@@ -15,15 +15,17 @@ const LATELY = 5;
 /** `zephyr status ID`: where a run stands and how far its job is; the exit status says it too. */
 export async function runStatus(context: Context, id: string, options: Options): Promise<number> {
   const look = await new RunWatch(context, id).look();
-  const { state, job } = look;
-  const exit = runExit(state, job);
+  const { state, job, driver } = look;
+  const exit = runExit(state, look);
   const progress = progressOf(look);
   if (options.json === true) {
-    setDocument(idsOf(state), { ...summary(state, job), job: job ?? null, progress: progress ?? null, events: newest(look) });
+    const jobs = { job: job ?? null, driver: driver ?? null };
+    setDocument(idsOf(state), { ...summary(state, look), ...jobs, progress: progress ?? null, events: newest(look) });
     return exit;
   }
-  process.stdout.write(`${formatRef({ ...state.repo, revision: state.run })}\n${state.stage}  ${phaseOf(state, job)}\n`);
+  process.stdout.write(`${formatRef({ ...state.repo, revision: state.run })}\n${state.stage}  ${phaseOf(state, look)}\n`);
   if (state.failure !== null) process.stdout.write(`  ${state.failure.reason}: ${state.failure.message}\n`);
+  process.stdout.write(driverLine(look));
   const steps = Object.entries(state.steps).map(([step, { artifact }]) => [
     step,
     'done',
@@ -44,4 +46,11 @@ export async function runStatus(context: Context, id: string, options: Options):
     await printTable([{ title: 'step' }, { title: 'state' }, { title: 'artifact or progress', cut: 'under' }], steps);
   for (const line of pastInWords(look, LATELY)) process.stdout.write(`${line}\n`);
   return exit;
+}
+
+function driverLine({ state, driver }: RunLook): string {
+  if (driver === undefined) return '';
+  const id = state.driver?.handle?.id;
+  const why = 'why' in driver && driver.why !== undefined ? `: ${driver.why}` : '';
+  return `  ${id === undefined ? 'a job' : `job ${id}`} in place of a terminal: ${driver.state}${why}\n`;
 }

@@ -4,22 +4,29 @@ import { formatRef } from '../model/artifact.ts';
 import { isAlive, type JobState } from '../model/job.ts';
 import { ownerLiveness } from '../runs/owner.ts';
 
-/**
- * `stopped`: the state says running, and the process that said so is gone without a job that goes on. `job`: what the
- * backend says of the run's job, where it was asked.
- */
-export function phaseOf(state: ListedRun, job?: JobState): string {
-  if (state.phase !== 'running' || state.owner === null || ownerLiveness(state.owner) !== 'dead') return state.phase;
-  return state.job === null || job?.state === 'exited' || job?.state === 'absent' ? 'stopped' : state.phase;
+/** What the backend says of the run's job, and of the one that works on the run in place of a terminal, where it was asked. */
+export interface AskedJobs {
+  readonly job?: JobState | undefined;
+  readonly driver?: JobState | undefined;
 }
 
-export function summary(state: ListedRun, job?: JobState): Record<string, unknown> {
+/** `stopped`: the state says running, and the process that said so is gone without a job that goes on. */
+export function phaseOf(state: ListedRun, { job, driver }: AskedJobs = {}): string {
+  if (state.phase !== 'running' || state.owner === null) return state.phase;
+  if (ownerLiveness(state.owner) !== 'dead' && !isOver(driver)) return state.phase;
+  if (driver !== undefined && isAlive(driver)) return state.phase;
+  return state.job === null || isOver(job) ? 'stopped' : state.phase;
+}
+
+const isOver = (job: JobState | undefined): boolean => job?.state === 'exited' || job?.state === 'absent';
+
+export function summary(state: ListedRun, jobs: AskedJobs = {}): Record<string, unknown> {
   const { run, stage, repo, phase, steps, epoch, failure, checkpoints, updatedAt } = state;
   return {
     id: formatRef({ ...repo, revision: run }),
     stage,
     phase,
-    shown: phaseOf(state, job),
+    shown: phaseOf(state, jobs),
     steps,
     epoch,
     failure,
@@ -28,13 +35,14 @@ export function summary(state: ListedRun, job?: JobState): Record<string, unknow
   };
 }
 
-/** The exit status that says where a run stands; `job`: what the backend says of its job, where it was asked. */
-export function runExit(state: ListedRun, job: JobState | undefined): number {
-  const phase = phaseOf(state, job);
+/** The exit status that says where a run stands. */
+export function runExit(state: ListedRun, jobs: AskedJobs): number {
+  const phase = phaseOf(state, jobs);
   if (phase === 'done') return EXIT.done;
   if (phase === 'failed') return EXIT.jobFailed;
   if (phase === 'cancelled') return EXIT.cancelled;
-  const goesOn = phase === 'running' || (job !== undefined && (isAlive(job) || job.state === 'unknown'));
+  const mayGoOn = [jobs.job, jobs.driver].some((one) => one !== undefined && (isAlive(one) || one.state === 'unknown'));
+  const goesOn = phase === 'running' || mayGoOn;
   return goesOn ? EXIT.running : EXIT.temporary;
 }
 

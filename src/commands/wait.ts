@@ -28,10 +28,10 @@ export async function wait([id]: string[], options: WaitOptions): Promise<number
   for (;;) {
     const look = await watch.look().catch((error: unknown) => silentHub(error, emit, signal));
     if (look !== undefined) {
-      const { state, job } = look;
+      const { state } = look;
       noteRun(state);
       show(look);
-      const exit = runExit(state, job);
+      const exit = runExit(state, look);
       if (exit !== EXIT.running) return runEnded(state, exit, options);
     }
     if (signal.aborted) return signal.reason instanceof DeadlineError ? EXIT.running : EXIT.detached;

@@ -1,3 +1,4 @@
+import type { Engine } from '../engine/engine.ts';
 import { executePlan } from '../engine/execute.ts';
 import { checkBatches } from '../engine/hardware.ts';
 import { checkAttention, checkDevices } from '../engine/hardware-needs.ts';
@@ -11,11 +12,12 @@ import type { Target } from '../recipe/target.ts';
 import type { Stage } from '../stages/module.ts';
 import { beforeWork, type Terms } from './before-work.ts';
 import { type Context, type Options, openEngine } from './context.ts';
+import { detach, expectDriver } from './detach.ts';
 import { environmentDigests, environmentsToRun, readyEnvironments } from './environment.ts';
 import { pinsOrPull } from './missing-inputs.ts';
 import { report } from './report.ts';
 
-export interface Work extends Partial<Terms> {
+export interface Work extends Partial<Terms>, Pick<Engine, 'driver'> {
   readonly recipe: Recipe;
   readonly target: Target;
   /** every stage of this zephyr */
@@ -32,6 +34,7 @@ export interface Work extends Partial<Terms> {
 export async function work(context: Context, options: Options, asked: Work): Promise<number> {
   const { recipe, target, registry, stages, stageInputs } = asked;
   const engine = await openEngine(context, asked, options);
+  if (options.detach === true) expectDriver(engine);
   const [environments, fileDigests, pins] = await Promise.all([
     environmentDigests(environmentNames(recipe, registry, stages), engine.backend.scheduler),
     readStepFiles(engine.codeFolder),
@@ -49,7 +52,8 @@ export async function work(context: Context, options: Options, asked: Work): Pro
   const scheduler = async () => engine.backend.scheduler;
   await checkAttention(scheduler, target, decisions);
   await checkDevices(scheduler, target, decisions);
+  const handed = options.detach === true ? await detach(context, engine, { ...asked, plan, decisions }, options) : undefined;
+  if (handed !== undefined) return handed;
   const outcomes = await executePlan(engine, plan, asked.resume);
-  context.renderer.close();
   return await report(context, outcomes, registry, options);
 }

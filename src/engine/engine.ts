@@ -4,6 +4,7 @@ import type { Hub } from '../hub/hub.ts';
 import type { Emit } from '../model/event.ts';
 import type { Target } from '../recipe/target.ts';
 import type { RunLog } from '../render/run-log.ts';
+import type { Driver } from '../runs/run-state.ts';
 import type { Task } from '../stages/stage.ts';
 import type { Teacher } from '../teachers/teacher.ts';
 
@@ -28,6 +29,8 @@ export interface Engine {
   readonly version: string;
   /** The user says that the owner of the run, on a machine out of sight, is gone. */
   readonly takeOver: boolean;
+  /** The job that this process is, where it works in place of a terminal; see `Scheduler.drive`. */
+  readonly driver?: Driver;
   /** Begin again instead of going on with an unfinished run of the same key. */
   readonly newRun: boolean;
 }

@@ -90,7 +90,7 @@ async function executeStage(
 }
 
 /** What an equal step published, if its bytes are still what they were. */
-async function reuse(engine: Engine, step: PlannedStep, bound: Bound): Promise<Artifact | undefined> {
+export async function reuse(engine: Engine, step: PlannedStep, bound: Bound): Promise<Artifact | undefined> {
   let candidate: Candidate | undefined;
   try {
     candidate = await findCandidate(engine.hub, step.output, bound.fingerprint);

@@ -8,7 +8,7 @@ import type { FoundRun } from './read-run.ts';
 import { StageRun } from './stage-run.ts';
 
 type NewRun = Omit<
-  RunState,
+  Omit<RunState, 'driver'> & Partial<Pick<RunState, 'driver'>>,
   'version' | 'run' | 'phase' | 'owner' | 'epoch' | 'job' | 'steps' | 'checkpoints' | 'attempts' | 'log' | 'failure' | 'updatedAt'
 >;
 
@@ -63,6 +63,7 @@ function initial(run: string, fields: NewRun, now: () => Date): RunState {
   return {
     version: 1,
     run,
+    driver: null,
     ...fields,
     phase: 'running',
     owner: thisProcess(),

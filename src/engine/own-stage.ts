@@ -11,6 +11,7 @@ import { workerOf } from '../runs/key-claim.ts';
 import { thisProcess } from '../runs/owner.ts';
 import type { RunState } from '../runs/run-state.ts';
 import { isLost } from './call-log.ts';
+import { driverIsGone } from './driver.ts';
 import type { Engine } from './engine.ts';
 import { openEventLog } from './event-log.ts';
 import { adoptRun, beginRun, expectGone, newRunId } from './open-run.ts';
@@ -46,24 +47,45 @@ export async function ownStage(
   { plan, stage, produced, resume }: StageToOwn,
   isMade: () => Promise<boolean>,
 ): Promise<StageRun | undefined> {
-  const steps = plan.steps.filter((step) => step.stage === stage);
-  const repo = steps.at(-1)?.output;
-  if (repo === undefined) throw new Error(`Cannot run stage ${stage}: its plan has no step`);
-  const keyRecord = keyRecordOf(plan, stage, produced);
-  const asked: AskedRun = { plan, stage, repo, key: sha256(canonicalJson(keyRecord)), keyRecord };
+  const asked = askedRun(plan, stage, produced);
+  const { repo } = asked;
   if (resume === undefined) await engine.hub.createRepo(repo);
   return await untilSettled(repo, async () => {
     const held = await readKey(engine.hub, repo, asked.key);
     const found = resume === undefined ? await unfinished(engine, asked, held) : await toResume(engine, asked, resume);
-    expectFree(held, repo, engine.takeOver);
+    const takeOver = engine.takeOver || (found !== undefined && (await driverIsGone(engine, found.state)));
+    expectFree(held, repo, takeOver);
     // another process may have published it after this one looked and before it released the run
     if (held.claim !== undefined && (await isMade())) return undefined;
     const run = found?.state.run ?? newRunId(engine.now);
     const seen = found?.state.updatedAt ?? null;
     const claim = { version: 1, key: asked.key, run, owner: thisProcess(), seen } as const;
     if (!(await claimKey(engine.hub, repo, held, claim))) return 'again';
-    return found === undefined ? await begin(engine, asked, run) : await goOn(engine, asked, found);
+    return found === undefined ? await begin(engine, asked, run) : await goOn({ ...engine, takeOver }, asked, found);
   });
+}
+
+function askedRun(plan: Plan, stage: string, produced: ReadonlyMap<string, Artifact>): AskedRun {
+  const steps = plan.steps.filter((step) => step.stage === stage);
+  const repo = steps.at(-1)?.output;
+  if (repo === undefined) throw new Error(`Cannot run stage ${stage}: its plan has no step`);
+  const keyRecord = keyRecordOf(plan, stage, produced);
+  return { plan, stage, repo, key: sha256(canonicalJson(keyRecord)), keyRecord };
+}
+
+/** The unfinished run that `ownStage` would go on with, whoever works on it. */
+export async function findOwn(
+  engine: Engine,
+  { plan, stage, produced, resume }: StageToOwn,
+): Promise<{ readonly id: string; readonly state: RunState } | undefined> {
+  const asked = askedRun(plan, stage, produced);
+  const { repo, key } = asked;
+  if (resume === undefined && (await engine.hub.refs(repo)) === undefined) return undefined;
+  const found =
+    resume === undefined
+      ? await unfinished(engine, asked, await readKey(engine.hub, repo, key))
+      : await toResume(engine, asked, resume);
+  return found === undefined ? undefined : { id: formatRef({ ...repo, revision: found.state.run }), state: found.state };
 }
 
 /** Throws when a process works on the key, or may do so out of sight. */
@@ -93,7 +115,7 @@ async function toResume({ hub }: Engine, { stage, repo, key, keyRecord }: AskedR
 
 async function goOn(engine: Engine, { plan, stage, repo }: AskedRun, found: FoundRun): Promise<StageRun> {
   const isSameGoal = plan.stages.join() === found.state.goal.join();
-  const state = isSameGoal ? { ...found.state, ...askedFor(plan) } : found.state;
+  const state = { ...found.state, ...(isSameGoal && askedFor(plan)), driver: engine.driver ?? null };
   const run = await adoptRun(engine.hub, engine.now, { ...found, state }, engine.takeOver);
   await openEventLog(engine, run);
   engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: true });
@@ -101,7 +123,8 @@ async function goOn(engine: Engine, { plan, stage, repo }: AskedRun, found: Foun
 }
 
 async function begin(engine: Engine, { plan, stage, repo, key, keyRecord }: AskedRun, id: string): Promise<StageRun> {
-  const fields = { stage, repo, goal: [...plan.stages], target: engine.target, ...askedFor(plan), key, keyRecord };
+  const asked = { goal: [...plan.stages], target: engine.target, ...askedFor(plan), driver: engine.driver ?? null };
+  const fields = { stage, repo, ...asked, key, keyRecord };
   const run = await beginRun(engine.hub, engine.now, fields, id);
   await openEventLog(engine, run);
   engine.emit({ type: 'stage-started', stage, run: formatRef({ ...repo, revision: run.state.run }), resumed: false });
@@ -109,13 +132,17 @@ async function begin(engine: Engine, { plan, stage, repo, key, keyRecord }: Aske
 }
 
 /** A run all of whose steps are published, to be ended; `undefined` where it is ended or another process may own it. */
-export async function ownRest({ hub, now, takeOver }: Engine, repo: RepoId, run: string): Promise<StageRun | undefined> {
+export async function ownRest(engine: Engine, repo: RepoId, run: string): Promise<StageRun | undefined> {
+  const { hub, now } = engine;
   const found = await readRunIfReadable(hub, repo, run);
   if (found === undefined || found.state.phase === 'done') return undefined;
-  return await adoptRun(hub, now, found, takeOver).catch((error: unknown) => {
+  try {
+    const takeOver = engine.takeOver || (await driverIsGone(engine, found.state));
+    return await adoptRun(hub, now, found, takeOver);
+  } catch (error) {
     if (isLost(error)) return undefined;
     throw error;
-  });
+  }
 }
 
 /** Steps under their names, so that a difference says in which it is. */

@@ -19,6 +19,7 @@ const listedRun = runState.pick({
   owner: true,
   epoch: true,
   job: true,
+  driver: true,
   steps: true,
   checkpoints: true,
   failure: true,

@@ -8,7 +8,7 @@ import type { Attempt } from '../model/manifest.ts';
 import type { Artifact } from '../model/outcome.ts';
 import type { RunLog } from '../render/run-log.ts';
 import { thisProcess } from '../runs/owner.ts';
-import { attemptEnded, type RunState, STATE_FILE, submitting } from '../runs/run-state.ts';
+import { attemptEnded, type Driver, type RunState, STATE_FILE, submitting } from '../runs/run-state.ts';
 import { eventFiles } from './event-log.ts';
 import { readRun } from './read-run.ts';
 
@@ -84,6 +84,13 @@ export class StageRun {
   /** This process gives the run up: the phase says whether it may go on as it is. */
   async giveUp(phase: 'failed' | 'cancelled' | 'detached', failure: RunState['failure'], message: string): Promise<void> {
     await this.advance({ ...this.#state, phase, owner: null, failure }, `${phase}: ${message}`.slice(0, 200));
+  }
+
+  /** Nobody owns the run until the driver begins to work on it. */
+  async handOver(driver: Driver): Promise<void> {
+    const { epoch } = driver;
+    const next = { ...this.#state, phase: 'detached', owner: null, failure: null, epoch, driver } as const;
+    await this.advance(next, `hand over to ${driver.backend}`);
   }
 
   /** The run is over: its checkpoints leave the head of its branch. Returns whether there were any. */

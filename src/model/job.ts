@@ -6,6 +6,12 @@ import { type Hardware, SHARDINGS } from './hardware.ts';
 const jobLabels = z.object({ run: z.string(), stage: z.string(), step: z.string(), epoch: z.int().positive() });
 export type JobLabels = z.infer<typeof jobLabels>;
 
+/** What the labels of a job have for a step that runs zephyr itself, as its own driver. */
+export const DRIVER_STEP = 'zephyr';
+
+/** What the variable ZEPHYR_DRIVER says to the zephyr that a driver runs: which job of which run it is. */
+export const driverMark = ({ run, epoch }: JobLabels): string => `${run}/${epoch}`;
+
 /** `/job/job.json`. Paths are relative to the folder of job.json. */
 export interface JobFile {
   readonly version: 1;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { commitId, repoName, repoType, sha256Hex } from '../model/artifact.ts';
-import { type JobSite, jobHandle } from '../model/job.ts';
+import { DRIVER_STEP, type JobLabels, type JobSite, jobHandle } from '../model/job.ts';
 import { attempt } from '../model/manifest.ts';
 import { owner } from './owner.ts';
 
@@ -47,6 +47,14 @@ export const runState = z.object({
   /** counts the attempts at jobs over all steps; a job of an older epoch is not ours any more */
   epoch: z.int().nonnegative(),
   job: z.object({ step: z.string(), epoch: z.int().positive(), handle: jobHandle.nullable() }).nullable(),
+  /**
+   * The job that works on the run in place of a terminal, or waits to: see `Scheduler.drive`. It names the owner, whose process a
+   * restart of the job replaces. Null once a process that is no such job owns the run.
+   */
+  driver: z
+    .object({ epoch: z.int().positive(), backend: z.string(), host: z.string(), handle: jobHandle.nullable() })
+    .nullable()
+    .default(null),
   steps: z.record(z.string(), z.object({ fingerprint: sha256Hex, artifact: artifact.nullable() })),
   checkpoints: z.array(checkpoint),
   attempts: z.record(z.string(), z.array(attempt)),
@@ -62,6 +70,13 @@ export const runState = z.object({
   updatedAt: z.iso.datetime(),
 });
 export type RunState = z.infer<typeof runState>;
+
+export type Driver = NonNullable<RunState['driver']>;
+
+/** The labels of a driver; no step of a stage has this name. */
+export function driverLabels({ run, stage }: Pick<RunState, 'run' | 'stage'>, epoch: number): JobLabels {
+  return { run, stage, step: DRIVER_STEP, epoch };
+}
 
 export const STATE_FILE = '.zephyr/stage.json';
 

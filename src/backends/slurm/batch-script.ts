@@ -19,7 +19,13 @@ export interface SbatchJob {
 /** Where a container has the job folder. */
 const JOB = '/job';
 /** Where the nodes of a job meet: on the first of them, at a port that tells two jobs of one node apart. */
-const MEETING = ['host=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)', 'port=$((20000 + SLURM_JOB_ID % 20000))'];
+const MEETING = [
+  'host=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+  '# a name of Slurm need not be one of the network',
+  'address=$(scontrol show node "$host" | sed -n "s/.*NodeAddr=\\([^ ]*\\).*/\\1/p" | head -n 1)',
+  'host=$(getent hosts "$host" > /dev/null && echo "$host" || echo "$address")',
+  'port=$((20000 + SLURM_JOB_ID % 12000))',
+];
 /** Slurm may send its signal a minute before the time that was asked for, and looks for it every half a minute. */
 const EARLY_SECONDS = 120;
 /** Variables that a job keeps of what Slurm and the site give it, as patterns of the shell; whatever else is there may be a secret. */
@@ -28,6 +34,29 @@ const KEPT = [
   ...['PATH', 'LD_LIBRARY_PATH', 'MANPATH', 'MODULE*', 'LMOD*', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'TMPDIR'],
 ].join('|');
 const SECRET = 'SLURM_JWT|SLURM_SPANK_*';
+export const DROP_SECRETS = `for name in $(compgen -e); do case $name in ${SECRET}) unset "$name" ;; ${KEPT}) ;; *) unset "$name" ;; esac; done`;
+
+/** What a script does when it is told to stop: it leaves a file for whoever does the work, and another when its time is up. */
+export function stopOnTerm(signalSeconds: number): string[] {
+  return [
+    '{ end=$(date -d "$(SLURM_TIME_FORMAT=standard timeout 30 squeue -h -j "$SLURM_JOB_ID" -o %e)" +%s); } 2> /dev/null',
+    `is_late() { [ -n "$end" ] && [ $((end - $(date +%s))) -le ${signalSeconds + EARLY_SECONDS} ]; }`,
+    `trap 'if is_late; then : > "$control/time-is-up"; fi; : > "$control/stop"' TERM`,
+  ];
+}
+
+/** What puts a claim of this job beside that of others, of which the first stays. */
+export function claiming(cluster: string, { place, labels }: Pick<SubmitRequest, 'place' | 'labels'>): string[] {
+  // a job handle but for what the job itself knows
+  const start = `${JSON.stringify({ backend: 'slurm', host: cluster, place, labels }).slice(0, -1)},`;
+  return [
+    'mine="$SLURM_JOB_ID.$((SLURM_RESTART_COUNT + 0))"',
+    `printf '%s"attempt":"%s","id":"%s","startedAt":"%s"}\\n' ${shellWord(start)} \\`,
+    '  "$mine" "$SLURM_JOB_ID" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$control/claim.$mine.tmp" || exit 74',
+    'ln "$control/claim.$mine.tmp" "$control/claim.json" 2> /dev/null',
+    'rm -f "$control/claim.$mine.tmp"',
+  ];
+}
 
 /** Options of sbatch for one attempt: they head the script, so that a user sees what was asked for. */
 export function sbatchOptions({ options, request, folder }: SbatchJob): string[] {
@@ -68,21 +97,15 @@ export function batchScript(batch: SbatchJob): string {
     ...sbatchOptions(batch).map(headerLine),
     '',
     `control=${shellWord(control)}`,
-    'mine="$SLURM_JOB_ID.$((SLURM_RESTART_COUNT + 0))"',
-    `printf '%s"attempt":"%s","id":"%s","startedAt":"%s"}\\n' ${shellWord(claimStart(batch))} \\`,
-    '  "$mine" "$SLURM_JOB_ID" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$control/claim.$mine.tmp" || exit 74',
-    'ln "$control/claim.$mine.tmp" "$control/claim.json" 2> /dev/null',
-    'rm -f "$control/claim.$mine.tmp"',
+    ...claiming(batch.cluster, request),
     '# the answer of a link may be lost on its way from the disk, so what is there decides',
     'if ! grep -qF "\\"attempt\\":\\"$mine\\"" "$control/claim.json"; then',
     '  if grep -qF "\\"id\\":\\"$SLURM_JOB_ID\\"" "$control/claim.json"; then echo "$mine" >> "$control/requeued"; fi',
     '  exit 0',
     'fi',
-    '{ end=$(date -d "$(SLURM_TIME_FORMAT=standard timeout 30 squeue -h -j "$SLURM_JOB_ID" -o %e)" +%s); } 2> /dev/null',
-    `left() { [ -n "$end" ] && [ $((end - $(date +%s))) -le ${options.signalSeconds + EARLY_SECONDS} ]; }`,
-    `trap 'if left; then : > "$control/time-is-up"; fi; : > "$control/stop"' TERM`,
+    ...stopOnTerm(options.signalSeconds),
     `trap ': > "$control/kill"' USR1`,
-    `for name in $(compgen -e); do case $name in ${SECRET}) unset "$name" ;; ${KEPT}) ;; *) unset "$name" ;; esac; done`,
+    DROP_SECRETS,
     ...options.preamble,
     ...(request.hardware.nodes > 1 ? MEETING : []),
     `${[...srun(batch), ...inside(batch)].join(' ')} &`,
@@ -103,16 +126,10 @@ export function batchScript(batch: SbatchJob): string {
 }
 
 /** A quoted value, as sbatch reads a header. */
-function headerLine(option: string): string {
+export function headerLine(option: string): string {
   const at = option.indexOf('=');
   const isPlain = at < 0 || /^[\w@%+=:,./-]+$/.test(option.slice(at + 1)) || /["']/.test(option);
   return `#SBATCH ${isPlain ? option : `${option.slice(0, at)}="${option.slice(at + 1)}"`}`;
-}
-
-/** A job handle but for what the job itself knows. */
-function claimStart({ request, cluster }: SbatchJob): string {
-  const { place, labels } = request;
-  return `${JSON.stringify({ backend: 'slurm', host: cluster, place, labels }).slice(0, -1)},`;
 }
 
 /** One task a node. Slurm ends no task because another one failed: the supervisors see to that, and their codes count. */

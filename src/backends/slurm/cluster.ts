@@ -46,6 +46,12 @@ export class Cluster {
     return folderThere === undefined || below.startsWith('..') ? path : posix.join(folderThere, below);
   }
 
+  /** The options of a target for a zephyr that runs on the cluster itself. */
+  optionsThere(): SlurmOptions {
+    const { login: _, folderThere: __, ...others } = this.options;
+    return { ...others, folder: this.there(this.workspace.root) };
+  }
+
   folderOf(labels: JobLabels): string {
     return this.workspace.folder(this.workspace.placeOf({ labels }));
   }

@@ -41,6 +41,16 @@ const runtime = z.discriminatedUnion('kind', [
   }),
 ]);
 
+/** The small job that runs zephyr itself after `--detach`. */
+const driver = z.strictObject({
+  partition: word.optional().describe('Where it runs, on one CPU; unset: that of the other jobs'),
+  time: time.optional().describe('Its time limit, at which it is started again; unset: that of its partition'),
+  sbatch: z.array(line).default([]).describe('Further options of sbatch, in place of those of the other jobs'),
+  node: absolute.optional().describe('Node.js as the cluster has it; unset: the path of the one that runs now'),
+  zephyr: absolute.optional().describe("zephyr's dist/cli.js as the cluster has it; unset: the path of the one that runs now"),
+  home: absolute.optional().describe('ZEPHYR_HOME as the cluster has it; unset: the path of the one that is used now'),
+});
+
 /** Jobs of a Slurm cluster, whose shared disk this machine sees. */
 export const slurmOptions = z.strictObject({
   login: word.optional().describe("USER@HOST of a login node: Slurm's commands are run there by ssh; unset: here"),
@@ -59,6 +69,7 @@ export const slurmOptions = z.strictObject({
     .record(z.string(), z.string())
     .default({})
     .describe('Variables that a job gets beyond the fixed ones. Never a secret: the log may hold them'),
+  driver: driver.prefault({}).describe('The small job that runs zephyr itself after --detach'),
   signalSeconds: z
     .int()
     .min(120, 'Slurm may send the signal a minute early, and a checkpoint takes its time: expected at least 120')

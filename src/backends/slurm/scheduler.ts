@@ -1,17 +1,26 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ZephyrError } from '../../errors.ts';
-import { isAlive, type JobHandle, type JobLabels, type JobSite, type JobState } from '../../model/job.ts';
+import {
+  DRIVER_STEP,
+  driverMark,
+  isAlive,
+  type JobHandle,
+  type JobLabels,
+  type JobSite,
+  type JobState,
+} from '../../model/job.ts';
 import { environmentDigest } from '../environments.ts';
-import { attemptName, layControl } from '../job-folder.ts';
-import type { NodeHardware, Scheduler, SubmitRequest } from '../scheduler.ts';
+import { attemptName, controlFolder, layControl } from '../job-folder.ts';
+import type { DriverRequest, NodeHardware, Scheduler, SubmitRequest } from '../scheduler.ts';
 import { outOfSight } from '../this-node.ts';
 import { fence, leaveMark, readAttempt } from './attempt-files.ts';
 import { batchScript, sbatchOptions } from './batch-script.ts';
 import type { Cluster } from './cluster.ts';
+import { type DriverJob, driverOptions, driverScript } from './driver-script.ts';
 import { askForJob, jobsNamed } from './queue.ts';
-import { endedState, isFinal, isLive, jobOf, liveState } from './states.ts';
+import { driverStateOf, endedState, isFinal, isLive, jobOf, liveState } from './states.ts';
 
 /** Milliseconds: between two looks at files, between two questions to Slurm, and for what must follow an order at once. */
 const LOOK_MS = 100;
@@ -92,6 +101,29 @@ export class SlurmScheduler implements Scheduler {
     }
   }
 
+  async drive({ labels, program, command, target, env, home }: DriverRequest): Promise<JobHandle> {
+    const { cluster } = this;
+    const { driver } = cluster.options;
+    const known = await this.#known(labels);
+    if (known !== undefined) return known;
+    const place = cluster.workspace.placeOf({ labels });
+    const folder = cluster.workspace.folder(place);
+    const control = controlFolder(folder, labels);
+    await mkdir(control, { recursive: true });
+    const file = join(control, 'target.json');
+    await writeFile(file, JSON.stringify({ ...target, options: cluster.optionsThere() }, null, 2));
+    const [node = '', script = '', ...more] = program;
+    const job: DriverJob = {
+      ...{ options: cluster.options, labels, place, folder: cluster.there(folder), cluster: this.host },
+      argv: [driver.node ?? node, driver.zephyr ?? script, ...more, ...command(cluster.there(file))],
+      env: { ...env, ZEPHYR_HOME: driver.home ?? cluster.there(home), ZEPHYR_DRIVER: driverMark(labels) },
+    };
+    const path = join(control, 'job.sh');
+    await writeFile(path, driverScript(job), { mode: 0o755 });
+    const id = await this.#submitted(driverOptions(job), path);
+    return this.#handle(await this.#first(id, { place, labels }), place, labels);
+  }
+
   /** The number of the job that counts, which is another process's where that one was first. */
   async #sbatch(request: SubmitRequest): Promise<string> {
     const { cluster } = this;
@@ -101,19 +133,23 @@ export class SlurmScheduler implements Scheduler {
     const batch = { options: cluster.options, request, folder: cluster.there(folder), software, cluster: this.host };
     const script = join(control, 'job.sh');
     await writeFile(script, batchScript(batch), { mode: 0o755 });
-    const ran = await cluster.run(['sbatch', '--parsable', ...sbatchOptions(batch), cluster.there(script)]);
-    const id = /^\d+/.exec(ran.stdout.trim())?.[0];
-    if (ran.exitCode === undefined || NO_ANSWER.test(ran.why)) throw unreachable(ran.why);
-    if (ran.exitCode !== 0 || id === undefined)
-      throw new ZephyrError(`Cannot submit "${request.program}" to ${this.host}: ${ran.why.replace(/^sbatch: error: /, '')}`, {
-        exit: 'preflight',
-        hint: `ask for what there is, in the target; what was asked for is in ${script}`,
-      });
-    return await this.#first(id, request);
+    return await this.#first(await this.#submitted(sbatchOptions(batch), script), request);
+  }
+
+  async #submitted(options: readonly string[], script: string): Promise<string> {
+    const { run } = this.cluster;
+    const { exitCode, stdout, why } = await run(['sbatch', '--parsable', ...options, this.cluster.there(script)]);
+    const id = /^\d+/.exec(stdout.trim())?.[0];
+    if (exitCode === undefined || NO_ANSWER.test(why)) throw unreachable(why);
+    if (exitCode === 0 && id !== undefined) return id;
+    throw new ZephyrError(`Cannot submit a job to ${this.host}: ${why.replace(/^sbatch: error: /, '')}`, {
+      exit: 'preflight',
+      hint: `ask for what there is, in the target; what was asked for is in ${script}`,
+    });
   }
 
   /** Of two processes that submit at once each sees the job of the one before, and takes its own back. */
-  async #first(id: string, { place, labels }: SubmitRequest): Promise<string> {
+  async #first(id: string, { place, labels }: Pick<SubmitRequest, 'place' | 'labels'>): Promise<string> {
     const named = await jobsNamed(this.cluster.run, attemptName(labels));
     const first = 'why' in named ? undefined : named[0]?.id;
     if (first === undefined || first === id) return id;
@@ -128,9 +164,12 @@ export class SlurmScheduler implements Scheduler {
     const folder = this.cluster.workspace.folder(handle.place);
     // the order matters: Slurm is asked after the files of a living job are read, and before those of an ended one
     const before = await readAttempt(folder, handle.labels);
-    if (isFinal(before) && before.exit !== undefined) return { state: 'exited', ...before.exit };
+    const isDriver = handle.labels.step === DRIVER_STEP;
+    if (!isDriver && isFinal(before) && before.exit !== undefined) return { state: 'exited', ...before.exit };
     const asked = await askForJob(this.cluster.run, jobOf(handle, before));
     if (asked.answer === 'unknown') return { state: 'unknown', why: asked.why };
+    if (isDriver)
+      return driverStateOf(asked.answer === 'found' ? asked.job : undefined, await readAttempt(folder, handle.labels));
     if (asked.answer === 'found' && isLive(asked.job)) return liveState(asked.job, before);
     const after = await readAttempt(folder, handle.labels);
     return endedState(asked.answer === 'found' ? asked.job : undefined, after, this.cluster.there(folder));

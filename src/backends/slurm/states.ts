@@ -30,6 +30,16 @@ export function liveState(job: QueuedJob, files: AttemptFiles): JobState {
   return begun ? { state: 'running' } : { state: 'starting' };
 }
 
+/** How the job is that runs zephyr itself: Slurm may put it back and start it again, and that is as it should be. */
+export function driverStateOf(job: QueuedJob | undefined, { exit, claim, cancelled }: AttemptFiles): JobState {
+  if (job !== undefined && isLive(job)) {
+    if (WAITING.has(job.state)) return { state: 'queued', ...reasonInWords(job.reason) };
+    return claim === undefined ? { state: 'starting' } : { state: 'running' };
+  }
+  if (exit !== undefined) return { state: 'exited', ...exit };
+  return claim === undefined || claim === 'fenced' || cancelled ? { state: 'absent' } : { state: 'exited', ...KILLED };
+}
+
 /** How a job ended that Slurm has no work for any more, or has forgotten; `files` were read after Slurm was asked. */
 export function endedState(job: QueuedJob | undefined, files: AttemptFiles, folder: string): JobState {
   const { exit, claim, cancelled } = files;

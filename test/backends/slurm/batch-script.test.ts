@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { attemptName } from '../../../src/backends/job-folder.ts';
 import type { SubmitRequest } from '../../../src/backends/scheduler.ts';
 import { batchScript, type SbatchJob } from '../../../src/backends/slurm/batch-script.ts';
+import { driverScript } from '../../../src/backends/slurm/driver-script.ts';
 import { slurmOptions } from '../../../src/backends/slurm/options.ts';
 import type { Hardware } from '../../../src/model/hardware.ts';
 import { jobHandle } from '../../../src/model/job.ts';
@@ -68,6 +69,22 @@ for (const [name, asked] of Object.entries(SCRIPTS))
     assert.equal(script, readFileSync(file, 'utf8'));
     assert.equal(spawnSync('bash', ['-n', file], { encoding: 'utf8' }).stderr, '');
   });
+
+test('the script of a driver is the one that was looked at, and bash can read it', () => {
+  const file = join(ROOT, 'test', 'fixtures', 'slurm', 'driver.sh');
+  const script = driverScript({
+    options: slurmOptions.parse({ ...site, driver: { partition: 'cpu', sbatch: ['--mem=2G'] } }),
+    labels: { ...request.labels, step: 'zephyr' },
+    place: 'run-1/zephyr-e2',
+    folder: '/shared/jobs/run-1/zephyr-e2',
+    cluster: 'hpc',
+    argv: ['/opt/node', '/opt/zephyr/dist/cli.js', 'resume', 'hf://models/org/out@run-1', '--on', '/shared/it s/target.json'],
+    env: { ZEPHYR_HOME: '/shared/home', HF_TOKEN_PATH: '/home/me/.token' },
+  });
+  if (process.env.ZEPHYR_GOLDEN === 'write') writeFileSync(file, script);
+  assert.equal(script, readFileSync(file, 'utf8'));
+  assert.equal(spawnSync('bash', ['-n', file], { encoding: 'utf8' }).stderr, '');
+});
 
 test('a path with spaces and signs of the shell reaches Slurm and the shell as it is', () => {
   const script = batchScript(batch({}, "/it's here/bin/python", { folder: '/a b/$(c)%d' }));
