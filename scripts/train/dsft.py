@@ -97,7 +97,6 @@ def packed_collator(attention_name: str, pad_token_id: int) -> Any:
 def documents_stay_apart() -> TrainerCallback:
     """Asks the model itself, before the first step: a change in one document must not move a logit of the next."""
     import torch
-    from torch.distributed.fsdp import FSDPModule
     from transformers import TrainerCallback
 
     class DocumentsStayApart(TrainerCallback):
@@ -110,9 +109,8 @@ def documents_stay_apart() -> TrainerCallback:
             positions = torch.arange(8, device=args.device).repeat(2).unsqueeze(0)
             training_mode = model.training
             model.eval()
-            # all ranks are here: each needs the others for a layer that is sharded. Such a model casts by itself
-            autocast = args.bf16 and not isinstance(model, FSDPModule)
-            with torch.no_grad(), torch.autocast(args.device.type, torch.bfloat16, enabled=autocast):
+            # all ranks are here, and must be: each needs the others for a layer that is sharded
+            with torch.no_grad(), torch.autocast(args.device.type, torch.bfloat16, enabled=args.bf16):
                 logits = [model(input_ids=row, position_ids=positions, use_cache=False).logits[0, 8:] for row in (ids, other)]
             model.train(training_mode)
             if not torch.allclose(logits[0].float(), logits[1].float(), atol=1e-3):

@@ -88,10 +88,14 @@ def sharding(job: Job, config: ModelConfig) -> Any:
 
 def hand_over(model: PreTrainedModel) -> None:
     """Takes off what would have the trainer refuse checkpoints of a sharded model, save it its own way, or wrap it once more."""
+    from accelerate.utils.operations import convert_to_fp32  # type: ignore[import-untyped]
+
     model._device_mesh = None
     del model.config.distributed_config
     # accelerate takes a model with this mark as it is: it shards on GPUs only, and elsewhere replicates without a word
     model._is_accelerate_prepared = True  # type: ignore[assignment]
+    # as it would have them, logits are float32: a loss of bfloat16 has three digits
+    model.register_forward_hook(lambda _module, _inputs, outputs: convert_to_fp32(outputs))
 
 
 def lora_config(config: TrainConfig) -> LoraConfig | None:

@@ -79,6 +79,12 @@ def trainer_class(job: Job, config: TrainConfig, base: Any) -> Any:
             sharded_state.read_moments(Path(checkpoint), self.model, self.optimizer, self.saving.group())
             self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / "scheduler.pt", weights_only=True))
 
+        def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> Any:
+            # accelerate has the models that it prepares autocast, and leaves a sharded one as it is
+            if not is_sharded(job, config):
+                return super().autocast_smart_context_manager(cache_enabled)
+            return torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16)
+
         def _move_model_to_device(self, model: Any, device: Any) -> None:
             # a sharded model is where it belongs, which with offload is not the device
             if not is_sharded(job, config):

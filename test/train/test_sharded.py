@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import signal
@@ -54,6 +55,11 @@ def test_ddpo_with_its_reference_has_the_losses_of_one_process(lay: Lay, dsft: J
             assert loss == pytest.approx(expected_loss, abs=5e-6)
             assert norm == pytest.approx(expected_norm, rel=5e-5)
         assert largest_difference(other.out, alone.out) < 1e-4
+    half = run_ranks(lay_ranks(lay, "ddpo", {**config, "dtype": "bfloat16"}, given, 2, "fsdp2"))
+    # the reference is kept in bfloat16, the policy in float32 and cast: what they compute is the same
+    assert steps_of(half)[0][0] == pytest.approx(math.log(2), abs=1e-6)
+    for (loss, _), (expected, _) in zip(steps_of(half), steps_of(alone), strict=True):
+        assert loss == pytest.approx(expected, abs=5e-3)
 
 
 def test_each_rank_holds_and_writes_its_share(runs: Runs) -> None:
@@ -188,7 +194,7 @@ def test_tied_heads_in_bfloat16_are_trained_sharded_and_saved_once(lay: Lay, bas
     alone, sharded = (run_ranks(lay_ranks(lay, "dsft", config, given, *way), before=small_files) for way in ((1, "none"), (2, "fsdp2")))
     # one casts layer by layer, the other product by product
     for (loss, _), (expected, _) in zip(steps_of(sharded), steps_of(alone), strict=True):
-        assert loss == pytest.approx(expected, abs=0.02)
+        assert loss == pytest.approx(expected, abs=5e-3)
     index = json.loads((sharded.out / "model.safetensors.index.json").read_text())
     assert index == json.loads((alone.out / "model.safetensors.index.json").read_text())
     assert len(set(index["weight_map"].values())) > 1
