@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
-import attention
 import load_model
+import pair_attention
 import train_config
 import training
 from exits import BAD_DATA, JobError
 from job import Job
 from reference_rows import with_reference
 from run_job import run
-from training_rows import PAIR_COLUMNS, read_rows, token_count
+from throughput import seen_in_pairs, step_work
+from training_rows import PAIR_COLUMNS, read_rows, row_lengths, token_count
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ def main(job: Job, config: Config) -> None:
         )  # fmt: skip
     # that go through the model: of an answer all but the last, and a prompt once for both of its answers
     tokens = token_count(train_rows, PAIR_COLUMNS) - 2 * len(train_rows)
+    prompts, chosen, rejected = (row_lengths(train_rows, [name]) for name in PAIR_COLUMNS)
+    seen = seen_in_pairs(prompts, [length - 1 for length in chosen], [length - 1 for length in rejected])
     # with its log-probabilities at hand no second model is held, and none computes beside the policy
     cached = "reference" in job.file.inputs
     if cached:
@@ -50,7 +53,6 @@ def main(job: Job, config: Config) -> None:
     set_seed(config.seed)
     own = {"beta": config.beta, "loss_type": [config.loss_type], "precompute_ref_log_probs": cached, "sync_ref_model": False}
     arguments = train_config.trainer_arguments(job, config, DPOConfig, own)
-    attention_name = attention.settle(job, config)
     tokenizer = load_model.load_tokenizer(job, config, "model")
     # Both always from the dSFT model, on a resume as well: the trainer then loads the checkpoint into the policy alone.
     # A trainer built from a checkpoint would take the half-trained policy for its reference, without a word.
@@ -63,10 +65,10 @@ def main(job: Job, config: Config) -> None:
         train_dataset=train_rows,
         eval_dataset=test_rows if len(test_rows) > 0 else None,
         processing_class=tokenizer,
-        callbacks=[training.watch(job, tokens / len(train_rows) * config.global_batch)],
+        callbacks=[training.watch(job, step_work(tokens, seen, len(train_rows), config.global_batch, 0 if cached else 1))],
         peft_config=load_model.lora_config(config),
     )
-    training.train(job, config, trainer, resume, {"rows": len(train_rows), "tokens": tokens, "attention": attention_name})
+    training.train(job, config, trainer, resume, {"rows": len(train_rows), "tokens": tokens, "attention": pair_attention.kernel(job.hardware.device, config.dtype)})
 
 
 if __name__ == "__main__":

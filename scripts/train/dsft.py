@@ -12,7 +12,8 @@ import training
 from exits import BAD_DATA, JobError
 from job import Job
 from run_job import run
-from training_rows import read_rows, token_count
+from throughput import seen_in_documents, step_work
+from training_rows import document_lengths, read_rows, token_count
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -58,7 +59,8 @@ def main(job: Job, config: Config) -> None:
     attention_name = attention.settle(job, config)
     tokenizer = load_model.load_tokenizer(job, config, "base")
     model = load_model.load_model(job, config, job.input("base"))
-    callbacks = [training.watch(job, tokens / len(train_rows) * config.global_batch)]
+    documents = document_lengths(train_rows, "seq_lengths" if config.packing else None)
+    callbacks = [training.watch(job, step_work(tokens, seen_in_documents(documents), len(train_rows), config.global_batch))]
     if config.packing:
         callbacks.append(documents_stay_apart())
     trainer = training.trainer_class(job, config, SFTTrainer)(

@@ -62,6 +62,13 @@ def pair_attention(
     return answer, None
 
 
+def kernel(device: str, dtype: str) -> str:
+    """What computes the attention of pairs there, for the record."""
+    if device == "cpu":
+        return "pairs, sdpa by segments"
+    return "pairs, varlen flash attention of torch" if dtype == "bfloat16" else "pairs, flex attention"
+
+
 def by_segments(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scale: float, window: int | None) -> Tensor:
     """One call for each prompt and each answer. Where a kernel is as slow as its sums, the cheapest: nothing is computed in vain."""
     import torch

@@ -12,8 +12,8 @@ import math
 from collections.abc import Callable
 from typing import Any, Literal
 
-import attention
 import load_model
+import pair_attention
 from all_ranks import Ranks
 from checkpoint import checkpoint_to_resume
 from exits import BAD_DATA, JobError
@@ -69,7 +69,6 @@ def main(job: Job, config: Config) -> None:
 
     torch.set_num_threads(job.hardware.threads)
     ranks = Ranks(job)
-    attention_name = attention.settle(job, config)
     logps = logps_of(job, config)
 
     def records_of(batch: Batch) -> Records:
@@ -88,7 +87,12 @@ def main(job: Job, config: Config) -> None:
         return
     found = {split: [(each["chosen"], each["rejected"]) for each in records if each["split"] == split] for split in SPLITS}
     write_reference(job.out, job.input("data"), found)
-    metrics: dict[str, Any] = {"pairs": len(found["train"]), "test_pairs": len(found["test"]), "tokens": tokens, "attention": attention_name}
+    metrics: dict[str, Any] = {
+        "pairs": len(found["train"]),
+        "test_pairs": len(found["test"]),
+        "tokens": tokens,
+        "attention": pair_attention.kernel(job.hardware.device, config.dtype),
+    }
     for number, name in enumerate(("chosen", "rejected")):
         values = [both[number] for both in found["train"]]
         metrics[f"mean_{name}"] = math.fsum(values) / max(len(values), 1)

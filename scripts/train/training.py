@@ -17,6 +17,7 @@ from exits import BAD_DATA, JobError, mark_stopped, stop_asked, stop_at_once
 from job import RANK, Job
 from one_head import mark_untied
 from saving import Saving
+from throughput import Meter, StepWork
 from train_config import TrainConfig, is_sharded, sharding_of
 
 if TYPE_CHECKING:
@@ -147,15 +148,20 @@ def summary(log_history: list[dict[str, Any]]) -> dict[str, float]:
     """
     Metrics over all attempts. Not from what `train()` returns: that divides the loss of this attempt by the steps of all.
     """
-    losses, seen = 0.0, 0
+    losses, seen, seconds, measured = 0.0, 0, 0.0, 0
     for log in log_history:
         if "loss" in log:
             losses += log["loss"] * (log["step"] - seen)
+            if log.get("mfu", 0) > 0:
+                measured += log["step"] - seen
+                seconds += (log["step"] - seen) / log["mfu"]
             seen = log["step"]
     evaluations = [log for log in log_history if "eval_loss" in log]
     last = evaluations[-1] if evaluations else {}
     return {
         "train_loss": losses / max(seen, 1),
+        # of all the time together: a slow step counts for as long as it took
+        **({"mfu": round(measured / seconds, 4)} if seconds > 0 else {}),
         **{name: value for name, value in last.items() if is_metric(name, value) and name not in ("step", "epoch")},
     }
 
@@ -190,7 +196,7 @@ def save_model(job: Job, config: TrainConfig, trainer: Trainer) -> None:
         write_json(written, {**json.loads(written.read_text(encoding="utf-8")), "dtype": config.dtype})
 
 
-def watch(job: Job, tokens_per_step: float) -> TrainerCallback:
+def watch(job: Job, work: StepWork) -> TrainerCallback:
     """The callback that turns TRL's loop into events, manifests and a clean stop."""
     import torch
     from transformers import TrainerCallback
@@ -198,11 +204,13 @@ def watch(job: Job, tokens_per_step: float) -> TrainerCallback:
     ranks_talk = torch.distributed.is_available() and torch.distributed.is_initialized
 
     class Watch(TrainerCallback):
-        last = (0, time.monotonic())
+        meter: Meter | None = None
 
-        def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        def on_train_begin(
+            self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
+        ) -> None:
             stop_at_once(False)
-            Watch.last = (state.global_step, time.monotonic())
+            Watch.meter = Meter(model, work, job.hardware.processes, state.global_step, time.monotonic())
             job.emit("progress", step=state.global_step, max_steps=state.max_steps)
 
         def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -228,10 +236,12 @@ def watch(job: Job, tokens_per_step: float) -> TrainerCallback:
                 if name.endswith("loss") and not math.isfinite(value):
                     raise JobError(f'Cannot go on, "{name}" is {value} at step {state.global_step}', BAD_DATA)
             metrics = {name: value for name, value in metrics.items() if math.isfinite(value)}
-            if "loss" in metrics:
-                (step, since), now = Watch.last, time.monotonic()
-                Watch.last = (state.global_step, now)
-                metrics["tokens_per_s"] = round((state.global_step - step) * tokens_per_step / max(now - since, 1e-6), 1)
+            if "loss" in metrics and Watch.meter is not None:
+                rates = Watch.meter.read(state.global_step, time.monotonic())
+                metrics |= rates
+                if "mfu" in rates and state.log_history:
+                    # a checkpoint keeps it, so that the mean over all attempts can be told
+                    state.log_history[-1]["mfu"] = rates["mfu"]
             job.emit("progress", step=state.global_step, max_steps=state.max_steps, metrics=metrics)
 
     return Watch()

@@ -47,6 +47,16 @@ def row_lengths(rows: Dataset, columns: list[str]) -> list[int]:
     return [sum(row) for row in zip(*lengths, strict=True)]
 
 
+def document_lengths(rows: Dataset, packed: str | None) -> list[int]:
+    """Tokens of each document: those that the column `packed` lists for a row, or those of a row."""
+    import pyarrow.compute as compute
+
+    if packed is None:
+        return row_lengths(rows, ["input_ids"])
+    lengths: list[int] = compute.list_flatten(rows.data.column(packed)).to_pylist()
+    return lengths
+
+
 def token_count(rows: Dataset, columns: list[str]) -> int:
     import pyarrow.compute as compute
 

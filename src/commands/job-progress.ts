@@ -12,13 +12,14 @@ export function progressOf({ state, job, lines, events }: RunLook): Record<strin
   for (const told of events) steps.apply(told, told.event.t);
   const running = steps.get(stage, step);
   if (running === undefined || running.total === 0) return undefined;
-  const { percent, count, loss, accuracy, rate, eta } = progressParts(running);
+  const { percent, count, loss, accuracy, mfu, rate, eta } = progressParts(running);
   return {
     step: running.done,
     steps: running.total,
     loss: running.losses.at(-1) ?? null,
+    mfu: running.mfu ?? null,
     stepsPerSecond: running.rate ?? null,
     etaSeconds: running.rate === undefined ? null : (running.total - running.done) / running.rate,
-    text: [percent, count, loss, accuracy, rate, eta].filter((part) => part !== '').join(' · '),
+    text: [percent, count, loss, accuracy, mfu, rate, eta].filter((part) => part !== '').join(' · '),
   };
 }

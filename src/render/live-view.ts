@@ -48,6 +48,7 @@ function progress(step: RunningStep, now: number, room: number): LinePart[] {
     { rank: 2, text: parts.loss },
     { rank: 5, text: step.losses.length < 3 ? '' : sparkline(step.losses, 8), style: 'cyan' },
     { rank: 6, text: parts.accuracy },
+    { rank: 7, text: parts.mfu, style: 'dim' },
     { rank: 7, text: parts.calls, style: 'yellow' },
     { rank: 2, text: parts.cost },
     { rank: 4, text: parts.load, style: 'cyan' },

@@ -70,6 +70,8 @@ function isDue(printed: Map<string, Printed>, step: RunningStep, now: number): b
 }
 
 function progressText(step: RunningStep): string {
-  const { percent, count, loss, accuracy, calls, cost, load, busy, waits, rate, eta } = progressParts(step);
-  return [percent, count, loss, accuracy, calls, cost, load, busy, rate, eta, waits].filter((part) => part !== '').join('  ');
+  const { percent, count, loss, accuracy, mfu, calls, cost, load, busy, waits, rate, eta } = progressParts(step);
+  return [percent, count, loss, accuracy, mfu, calls, cost, load, busy, rate, eta, waits]
+    .filter((part) => part !== '')
+    .join('  ');
 }

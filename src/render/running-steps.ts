@@ -17,6 +17,8 @@ export interface RunningStep {
   readonly losses: readonly number[];
   /** share of pairs whose chosen answer the model prefers (dDPO) */
   readonly accuracy: number | undefined;
+  /** share of what the devices can compute, from 0 to 1; only on devices whose peak is known */
+  readonly mfu: number | undefined;
   readonly calls: CallsProgress | undefined;
   /** the last thing it said */
   readonly note: string | undefined;
@@ -98,6 +100,7 @@ function fresh(stage: string, step: string, now: number): RunningStep {
     rate: undefined,
     losses: [],
     accuracy: undefined,
+    mfu: undefined,
     calls: undefined,
     note: undefined,
     transfer: undefined,
@@ -115,6 +118,7 @@ function afterJobEvent(step: RunningStep, event: JobEvent): Partial<RunningStep>
     ...pace(step, event.step, event.max_steps, event.t),
     losses: loss === undefined ? step.losses : [...step.losses, loss],
     accuracy: accuracy ?? step.accuracy,
+    mfu: event.metrics?.mfu ?? step.mfu,
   };
 }
 

@@ -139,7 +139,19 @@ function failureDetails(failure: Failure, run: string): string[] {
 export function progressParts(
   step: RunningStep,
 ): Record<
-  'percent' | 'count' | 'loss' | 'accuracy' | 'calls' | 'cost' | 'load' | 'busy' | 'waits' | 'waitsInShort' | 'rate' | 'eta',
+  | 'percent'
+  | 'count'
+  | 'loss'
+  | 'accuracy'
+  | 'mfu'
+  | 'calls'
+  | 'cost'
+  | 'load'
+  | 'busy'
+  | 'waits'
+  | 'waitsInShort'
+  | 'rate'
+  | 'eta',
   string
 > {
   const last = step.losses.at(-1);
@@ -148,6 +160,7 @@ export function progressParts(
     percent: step.total > 0 ? formatPercent(step.done, step.total) : '',
     count: countOf(step),
     loss: last === undefined ? '' : `loss ${formatNumber(last)}`,
+    mfu: step.mfu === undefined ? '' : `MFU ${formatPercent(step.mfu, 1)}`,
     accuracy: step.accuracy === undefined ? '' : `acc ${formatNumber(step.accuracy)}`,
     rate: step.rate === undefined ? '' : pace(step.rate),
     eta: eta(step),

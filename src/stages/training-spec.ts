@@ -50,7 +50,7 @@ export const trainingFields = {
     .enum(ATTENTION)
     .default('auto')
     .describe(
-      'Attention implementation; auto: the fastest that is there on the device of the job, told in the result. v0.3: flash_attention_2 for dSFT and QLoRA, for full dDPO what its library took',
+      'Attention implementation; auto: the fastest that is there on the device of the job, told in the result. dDPO lays pairs in rows that an attention of its own reads, whatever stands here. v0.3: flash_attention_2 for dSFT and QLoRA, for full dDPO what its library took',
     ),
   gradientCheckpointing: z.boolean().default(true).describe('Recompute activations to save memory; v0.3: true'),
   saveSteps: z

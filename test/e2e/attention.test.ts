@@ -8,8 +8,8 @@ import { IMAGE, withoutImage } from './containers.ts';
 import { importBase, type Tiny, writeTiny } from './tiny.ts';
 
 const skip = missing();
-/** bfloat16, which flash attention asks for; who is asked for it last must not matter */
-const FLASH = ['--set', 'ddpo.train.attention=flash_attention_2', '--set', 'ddpo.train.dtype=bfloat16'];
+/** With bfloat16, which flash attention asks for. */
+const FLASH = ['--set', 'dsft.train.attention=flash_attention_2', '--set', 'dsft.train.dtype=bfloat16'];
 
 describe('an attention that is not there', { skip, concurrency: false }, () => {
   let tiny: Tiny;
@@ -56,8 +56,8 @@ describe('an attention that is not there', { skip, concurrency: false }, () => {
       const ended = await zephyr(place, verb, tiny.recipe, '--on', tiny.on('process'), ...FLASH);
       await refused(
         ended,
-        /Cannot run ddpo\/train with the attention "flash_attention_2" on a CPU: its kernels need a GPU/,
-        /set ddpo\.train\.attention to auto/,
+        /Cannot run dsft\/train with the attention "flash_attention_2" on a CPU: its kernels need a GPU/,
+        /set dsft\.train\.attention to auto/,
       );
     }
     assert.deepEqual(await kept(), [], 'nobody was asked');

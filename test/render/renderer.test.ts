@@ -4,8 +4,10 @@ import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
 import { openRenderer } from '../../src/render/renderer.ts';
 import type { RendererOptions } from '../../src/render/renderer-options.ts';
+import { runningSteps } from '../../src/render/running-steps.ts';
 import { holdsId } from '../../src/render/table.ts';
 import { textWidth } from '../../src/render/text-width.ts';
+import { progressParts } from '../../src/render/wording.ts';
 import { START, story } from './story.ts';
 
 /** What a renderer writes of the story, call by call. */
@@ -194,4 +196,18 @@ test('what a task notes stays on a terminal, whole, and its stage ends with what
     lines.join('\n'),
   );
   assert.ok(lines.includes('✓ aif  done in 3.0 s · spent $1.25 of $5.00'));
+});
+
+test('a training on a device whose peak is known says what share of it computes, from one report to the next', () => {
+  const steps = runningSteps();
+  const tell = (step: number, metrics: Record<string, number>) =>
+    steps.apply(
+      { type: 'job', stage: 'dsft', step: 'train', event: { seq: step, t: step, type: 'progress', step, max_steps: 9, metrics } },
+      step,
+    );
+  tell(1, { loss: 2, mfu: 0.4142 });
+  tell(2, { eval_loss: 2 });
+  const running = steps.get('dsft', 'train');
+  assert.ok(running !== undefined);
+  assert.equal(progressParts(running).mfu, 'MFU 41 %');
 });

@@ -8,6 +8,9 @@ import type { DdpoSpec } from './spec.ts';
 /** Of `maxLength` tokens each; a pair has two answers, so the longest one fills a fourth of such a batch at most. */
 const REFERENCE_ROWS = 8;
 
+/** Rows of pairs are read by an attention of their own, whatever the recipe names: none of its values gives other bytes. */
+const PAIRS = 'auto';
+
 /**
  * prepare -> reference (only where it is cached) -> train -> merge (only with LoRA). `test`: the held-out split that stage
  * aif publishes, null for none.
@@ -53,7 +56,7 @@ function prepareStep(recipe: RecipeContext, { prepare }: DdpoSpec, test: string 
  * stand in its config. It runs on every rank of the target, sharded as the training is, and holds weights and no gradient.
  */
 function referenceStep(recipe: RecipeContext, { prepare, train, lora }: DdpoSpec): Step {
-  const { dtype, attention, quantization } = trainingConfig(train, lora);
+  const { dtype, quantization } = trainingConfig(train, lora);
   return jobStep('reference', {
     stage: 'ddpo',
     name: 'reference',
@@ -61,7 +64,7 @@ function referenceStep(recipe: RecipeContext, { prepare, train, lora }: DdpoSpec
     inputs: { model: { from: 'stage', stage: 'dsft' }, data: { from: 'step', step: 'prepare' } },
     config: {
       dtype,
-      attention,
+      attention: PAIRS,
       adapter: lora !== undefined,
       quantization,
       batch_tokens: REFERENCE_ROWS * prepare.maxLength,
@@ -89,6 +92,7 @@ function trainStep(recipe: RecipeContext, { prepare, train, lora }: DdpoSpec, is
       beta: train.beta,
       loss_type: train.lossType,
       ...trainingConfig(train, lora),
+      attention: PAIRS,
     },
     output: modelRepo(recipe, lora === undefined ? 'ddpo' : 'ddpo-adapter'),
     training: { globalBatch: train.globalBatch, microBatch: 'ddpo' },

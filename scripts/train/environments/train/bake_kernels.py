@@ -37,7 +37,8 @@ def bake(repo: str, revision: str) -> bool:
 def main() -> None:
     lines = Path(__file__).with_name("kernels.txt").read_text(encoding="utf-8").splitlines()
     pins = [line.split() for line in lines if line.strip() and not line.startswith("#")]
-    if not any([bake(repo, revision) for repo, revision in pins]):
+    laid = [bake(repo, revision) for repo, revision in pins]
+    if not any(laid):
         sys.exit("bake_kernels: there is none to lay down; an image without: --build-arg FLASH_KERNELS=none")
 
 
