@@ -128,8 +128,7 @@ def logps_of(job: Job, config: Config) -> Callable[[list[Pair]], list[tuple[floa
     if not sharded and config.quantization is None:
         model = model.to(job.hardware.device)
     model.eval()
-    # a sharded model computes in the dtype by itself
-    mixed = config.dtype == "bfloat16" and not sharded
+    mixed = config.dtype == "bfloat16"
 
     def logps(pairs: list[Pair]) -> list[tuple[float, float]]:
         with torch.no_grad(), torch.autocast(job.hardware.device, torch.bfloat16, enabled=mixed):
