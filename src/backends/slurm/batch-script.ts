@@ -58,19 +58,23 @@ export function claiming(cluster: string, { place, labels }: Pick<SubmitRequest,
   ];
 }
 
+/** What the site asks for, the same for every job. */
+export function siteOptions(options: SlurmOptions): string[] {
+  return (['partition', 'account', 'qos', 'constraint', 'time'] as const).flatMap((name) => {
+    const value = options[name];
+    return value === undefined ? [] : [`--${name}=${value}`];
+  });
+}
+
 /** Options of sbatch for one attempt: they head the script, so that a user sees what was asked for. */
 export function sbatchOptions({ options, request, folder }: SbatchJob): string[] {
   const { labels, hardware } = request;
   const { nodes, ranks, threads } = hardware;
-  const given = (['partition', 'account', 'qos', 'constraint', 'time'] as const).flatMap((name) => {
-    const value = options[name];
-    return value === undefined ? [] : [`--${name}=${value}`];
-  });
   const gpus = options.gres === undefined ? `--gpus-per-node=${ranks}` : `--gres=${options.gres}`;
   return [
     `--job-name=${attemptName(labels)}`,
     `--comment=zephyr ${Object.values(labels).join(' ')}`,
-    ...given,
+    ...siteOptions(options),
     ...[`--nodes=${nodes}`, `--ntasks=${nodes}`, '--ntasks-per-node=1', `--cpus-per-task=${ranks * threads}`],
     ...(hardware.device === 'cuda' ? [gpus] : []),
     `--chdir=${folder}`,

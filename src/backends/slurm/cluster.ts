@@ -8,8 +8,12 @@ import type { FolderWorkspace } from '../folder-workspace.ts';
 import { readIfThere } from '../job-folder.ts';
 import { checkPython } from '../python-check.ts';
 import type { NodeHardware } from '../scheduler.ts';
+import { siteOptions } from './batch-script.ts';
 import type { RunCommand } from './commands.ts';
 import type { SlurmOptions } from './options.ts';
+
+/** What sbatch says of a job that it would never take. */
+const FOR_GOOD = /invalid|not permitted|not allowed|denied|violates/i;
 
 interface ClusterParts {
   readonly name: string;
@@ -92,6 +96,7 @@ export class Cluster {
 
   async check(environments: readonly string[]): Promise<void> {
     await this.#checkPartition();
+    await this.#checkSite();
     await this.#checkFolder();
     const { kind } = this.options.runtime;
     for (const name of environments) {
@@ -117,6 +122,16 @@ export class Cluster {
           exit: 'preflight',
           hint: 'set options.partition in the target',
         });
+  }
+
+  /** Has sbatch look at a job of one node without taking it; that nodes are busy or down is no reason to refuse. */
+  async #checkSite(): Promise<void> {
+    const { exitCode, why } = await this.run(['sbatch', '--test-only', '--wrap=true', ...siteOptions(this.options)]);
+    if (exitCode === 0 || exitCode === undefined || !FOR_GOOD.test(why)) return;
+    throw new ZephyrError(`Cannot submit jobs to ${this.name}: ${why}`, {
+      exit: 'preflight',
+      hint: 'look at partition, account, qos, constraint and time in options of the target',
+    });
   }
 
   /** Writes a word in the shared folder and, where the commands run on another machine, reads it there. */

@@ -17,6 +17,8 @@ export type RunCommand = (argv: readonly string[]) => Promise<Ran>;
 
 /** A controller that is busy takes its time; one that is away has Slurm's commands try for some ten seconds. Milliseconds. */
 const TIMEOUT_MS = 60_000;
+/** Lines of an error that are told: what is wrong, and what came of it. */
+const LINES = 2;
 /** Of ssh(1): the connection failed, and the command said nothing. */
 const SSH_FAILED = 255;
 /** The longest path of a socket is 104 bytes on macOS, and ssh adds 17 to the name that it is given, which `%C` makes 40. */
@@ -58,6 +60,11 @@ interface CommandResult {
 function read({ exitCode, stdout, stderr, timedOut, shortMessage }: CommandResult, program: string): Ran {
   if (timedOut) return { exitCode: undefined, stdout, why: `${program} gave no answer within ${TIMEOUT_MS / 1000} s` };
   if (exitCode === 0) return { exitCode, stdout, why: '' };
-  const last = stderr.trim().split('\n').at(-1) ?? '';
-  return { exitCode, stdout, why: last === '' ? (shortMessage ?? `${program} ended with ${exitCode}`) : last };
+  const said = stderr
+    .trim()
+    .replaceAll(/^\w+: error: /gm, '')
+    .split('\n')
+    .slice(-LINES)
+    .join('; ');
+  return { exitCode, stdout, why: said === '' ? (shortMessage ?? `${program} ended with ${exitCode}`) : said };
 }

@@ -142,7 +142,7 @@ export class SlurmScheduler implements Scheduler {
     const id = /^\d+/.exec(stdout.trim())?.[0];
     if (exitCode === undefined || NO_ANSWER.test(why)) throw unreachable(why);
     if (exitCode === 0 && id !== undefined) return id;
-    throw new ZephyrError(`Cannot submit a job to ${this.host}: ${why.replace(/^sbatch: error: /, '')}`, {
+    throw new ZephyrError(`Cannot submit a job to ${this.host}: ${why}`, {
       exit: 'preflight',
       hint: `ask for what there is, in the target; what was asked for is in ${script}`,
     });
