@@ -50,11 +50,15 @@ def tell_replaced_template(job: Job, input: str, tokenizer: PreTrainedTokenizerB
             # somebody else's template may throw anything: that, too, is to render otherwise
             return None
 
-    if tokenizer.chat_template is not None and rendered(None) != rendered(chat_template(name, tokenizer, bos)):
-        job.emit(
-            "note", message=f'the model of the input "{input}" has a chat template of its own, which renders dialogues otherwise: '
-            f'the template "{name}" with bos {bos} is used in its place'
-        )  # fmt: skip
+    theirs, ours = rendered(None), rendered(chat_template(name, tokenizer, bos))
+    if tokenizer.chat_template is None or theirs == ours:
+        return
+    begin = begin_of_text(tokenizer)
+    where = f'the chat template of the input "{input}"'
+    if ours == f"{begin}{theirs}":
+        job.emit("note", message=f"{where} begins no dialogue with {json.dumps(begin)}, with the recipe's bos {json.dumps(bos)} each of them does")
+    else:
+        job.emit("note", message=f"{where} renders dialogues otherwise than the recipe's {json.dumps(name)}, which is used in its place")
 
 
 def chat_template(name: str, tokenizer: PreTrainedTokenizerBase, bos: Bos) -> str:
@@ -85,7 +89,10 @@ def begin_of_text(tokenizer: PreTrainedTokenizerBase) -> str:
     ids = begin_ids(tokenizer)
     text = "".join(cast(list[str], tokenizer.convert_ids_to_tokens(ids)))
     if tokenizer(text, add_special_tokens=False)["input_ids"] != ids:
-        raise JobError(f'Cannot write "{text}", which the tokenizer puts before a text, into a chat template: it is read as other tokens', BAD_DATA)
+        raise JobError(
+            f'Cannot begin a dialogue with {json.dumps(text)} as the tokenizer begins a text: written out it is read as other tokens; '
+            f'expected the recipe to say "bos: none" for this base', BAD_DATA
+        )  # fmt: skip
     return text
 
 

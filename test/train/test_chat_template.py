@@ -205,10 +205,7 @@ def test_what_is_published_holds_the_begin_token_and_no_tag(dsft: JobFolder, ddp
 def test_a_template_that_renders_otherwise_is_replaced_with_a_word(lay: Lay, base: Path, few: Path, tmp_path: Path, template: str) -> None:
     own = base_with(base, tmp_path / "base", lambda config, tokenizer: None)
     (own / "chat_template.jinja").write_text(template)
-    said = (
-        'the model of the input "{}" has a chat template of its own, which renders dialogues otherwise: '
-        'the template "zephyr" with bos keep is used in its place'
-    )
+    said = 'the chat template of the input "{}" renders dialogues otherwise than the recipe\'s "zephyr", which is used in its place'
     job, _ = prepared(lay, own, few, SFT_DATA)
     assert [event["message"] for event in job.events("note")] == [said.format("tokenizer")]
     answers = finish(lay("generate", {**GENERATE, "max_new_tokens": 2}, {"model": own, "prompts": few}))
@@ -219,9 +216,26 @@ def test_the_template_of_an_older_artifact_without_a_begin_token_is_replaced_wit
     own = base_with(base, tmp_path / "base", lambda config, tokenizer: None)
     shutil.copy(SCRIPTS / "templates" / "zephyr.jinja", own / "chat_template.jinja")
     job, _ = prepared(lay, own, few, PREFS_DATA)
-    assert len(job.events("note")) == 1
+    [note] = job.events("note")
+    assert note["message"] == (
+        'the chat template of the input "tokenizer" begins no dialogue with "<s>", with the recipe\'s bos "keep" each of them does'
+    )
     job, _ = prepared(lay, own, few, {**PREFS_DATA, "bos": "none"})
     assert job.events("note") == []
+
+
+def test_a_begin_that_is_read_as_other_tokens_is_refused_with_the_way_out(lay: Lay, base: Path, few: Path, tmp_path: Path) -> None:
+    def begins_with_a_space(config: Json, tokenizer: Json) -> None:
+        space = tokenizer["model"]["vocab"]["Ġ"]
+        text = json.dumps(tokenizer["post_processor"]).replace("<s>", "Ġ").replace('"ids": [1]', f'"ids": [{space}]')
+        tokenizer["post_processor"] = json.loads(text)
+
+    own = base_with(base, tmp_path / "base", begins_with_a_space)
+    source = {**PREFS_DATA["sources"][0], "test": None}
+    job = lay("prepare", {**PREFS_DATA, "sources": [source]}, {"tokenizer": own, "data0": few})
+    assert job.run() == 65
+    assert job.error().endswith('expected the recipe to say "bos: none" for this base')
+    prepared(lay, own, few, {**PREFS_DATA, "bos": "none"})
 
 
 def test_the_base_of_a_rehearsal_puts_a_begin_token_first_as_mistral_does(lay: Lay, world: Path) -> None:
