@@ -69,12 +69,21 @@ describe('stages one by one', { skip, concurrency: false }, () => {
     );
   });
 
+  test('of another beta train against the reference that is there already', async () => {
+    const sets = ['--set', 'ddpo.train.beta=0.2', '--set', 'ddpo.train.maxSteps=1'];
+    const swept = await zephyr(place, 'run', tiny.recipe, '--on', tiny.on('process'), ...sets);
+    assert.equal(swept.code, 0, swept.stderr);
+    assert.match(swept.stderr, /ddpo\/reference {2}reused/);
+    assert.deepEqual(swept.stderr.match(/\S+(?= {2}started \()/g), ['ddpo/train']);
+    assert.notEqual(ids(swept).at(-1), ids(whole).at(-1));
+  });
+
   test('publish what the inspector verifies, with every input by commit', async () => {
     const [, , ddpo] = ids(whole);
     const { manifest } = (await inspect(place, ddpo as string)) as unknown as {
       manifest: { inputs: Record<string, { commit: string }>; attempts: unknown[]; metrics: Record<string, unknown> };
     };
-    assert.deepEqual(Object.keys(manifest.inputs).sort(), ['data', 'model']);
+    assert.deepEqual(Object.keys(manifest.inputs).sort(), ['data', 'model', 'reference']);
     for (const { commit } of Object.values(manifest.inputs)) assert.match(commit, /^[0-9a-f]{40}$/);
     assert.equal(manifest.attempts.length, 1);
     assert.equal(manifest.metrics.attention, 'sdpa', 'the recipe says auto; what was taken is on record');
