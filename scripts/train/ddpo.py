@@ -10,6 +10,7 @@ import train_config
 import training
 from exits import BAD_DATA, JobError
 from job import Job
+from reference_check import reference_is_of_this_model
 from reference_rows import with_reference
 from run_job import run
 from throughput import seen_in_pairs, step_work
@@ -58,6 +59,9 @@ def main(job: Job, config: Config) -> None:
     # A trainer built from a checkpoint would take the half-trained policy for its reference, without a word.
     model = load_model.load_model(job, config, job.input("model"))
     reference = load_model.load_reference(job, config, job.input("model")) if config.lora is None and not cached else None
+    callbacks = [training.watch(job, step_work(tokens, seen, len(train_rows), config.global_batch, 0 if cached else 1))]
+    if cached:
+        callbacks.append(reference_is_of_this_model(train_rows))
     trainer = training.trainer_class(job, config, PreferenceTrainer)(
         model=model,
         ref_model=reference,
@@ -65,7 +69,7 @@ def main(job: Job, config: Config) -> None:
         train_dataset=train_rows,
         eval_dataset=test_rows if len(test_rows) > 0 else None,
         processing_class=tokenizer,
-        callbacks=[training.watch(job, step_work(tokens, seen, len(train_rows), config.global_batch, 0 if cached else 1))],
+        callbacks=callbacks,
         peft_config=load_model.lora_config(config),
     )
     training.train(job, config, trainer, resume, {"rows": len(train_rows), "tokens": tokens, "attention": pair_attention.kernel(job.hardware.device, config.dtype)})

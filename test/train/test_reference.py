@@ -171,6 +171,15 @@ def test_a_reference_that_is_none_of_these_pairs_is_refused(
     assert re.search(complaint, job.error()), job.error()
 
 
+def test_a_reference_of_another_model_is_refused_before_the_first_step(
+    lay: Lay, base: Path, dsft: JobFolder, prefs_data: Path, reference: JobFolder
+) -> None:
+    job = lay("ddpo", DDPO, {"model": base, "data": prefs_data, "reference": reference.out})
+    assert job.run() == 65
+    assert re.search(r"of the first pairs it says [0-9.]+ a token otherwise than the model that is trained", job.error()), job.error()
+    assert not any(event.get("metrics") for event in job.events("progress"))
+
+
 def test_a_model_that_gives_no_numbers_is_named(lay: Lay, dsft: JobFolder, prefs_data: Path, tmp_path: Path) -> None:
     broken = Path(shutil.copytree(dsft.out, tmp_path / "broken"))
     assert in_fork(spoil_weights, str(broken)) == 0

@@ -37,8 +37,8 @@ export type ProgramConfigs = {
 export const PROGRAM_FILES = {
   ddpo: ['attention.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'ddpo.py', 'durable_files.py', 'exits.py',
     'job.py', 'load_model.py', 'one_head.py', 'pair_attention.py', 'pair_batches.py', 'pair_logps.py', 'preference_losses.py',
-    'preference_trainer.py', 'reference_rows.py', 'run_job.py', 'saving.py', 'sharded_state.py', 'throughput.py',
-    'train_config.py', 'training.py', 'training_rows.py', 'typed_json.py', 'templates/zephyr.jinja'],
+    'preference_trainer.py', 'reference_check.py', 'reference_rows.py', 'run_job.py', 'saving.py', 'sharded_state.py',
+    'throughput.py', 'train_config.py', 'training.py', 'training_rows.py', 'typed_json.py', 'templates/zephyr.jinja'],
   dsft: ['attention.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'dsft.py', 'durable_files.py', 'exits.py',
     'job.py', 'load_model.py', 'one_head.py', 'run_job.py', 'saving.py', 'sharded_state.py', 'throughput.py', 'train_config.py',
     'training.py', 'training_rows.py', 'typed_json.py', 'templates/zephyr.jinja'],
