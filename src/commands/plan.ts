@@ -1,4 +1,5 @@
 import { checkBatches } from '../engine/hardware.ts';
+import { fitOn } from '../engine/hardware-fit.ts';
 import { checkAttention } from '../engine/hardware-needs.ts';
 import { EXIT } from '../errors.ts';
 import { readStepFiles } from '../plan/fingerprint.ts';
@@ -42,7 +43,8 @@ export async function plan([file]: string[], options: PlanOptions, modules: read
   await checkStageInputs(stageInputs, registry, context.hub);
   const planned = planRecipe({ recipe, registry, stages, stageInputs, pins, fileDigests, environments });
   if (rehearsal === undefined) checkBatches(planned.steps, target);
-  const preview = await previewPlan(planned, context.hub);
+  const fit = rehearsal === undefined ? fitOn(target, planned, context.hub) : undefined;
+  const preview = await previewPlan(planned, context.hub, fit);
   const { differences = [] } = rehearsal ?? {};
   const keys = keysOf(preview.decisions, recipe, context.env);
   const changes = preview.decisions.some(({ action }) => action === 'run');

@@ -1,11 +1,13 @@
 import type { Output } from '../hub/output.ts';
 import { formatRef, formatRepo } from '../model/artifact.ts';
+import { plainFit } from '../plan/fit/plain-fit.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Preview } from '../plan/preview.ts';
 import { plainPrice } from '../plan/price.ts';
 import type { RehearsalDifference } from '../recipe/rehearse.ts';
 import { printCosts } from './costs.ts';
 import { plainDecision, printDecisions, printDifferences } from './decisions.ts';
+import { printFits } from './fits.ts';
 import { type Key, printKeys } from './keys.ts';
 
 /** Steps, repos and costs of a plan; of a rehearsal, what it changes in the recipe too. */
@@ -17,17 +19,19 @@ export async function printPreview(
   await printDecisions(preview.decisions, why);
   printRepos(plan, preview.outputs);
   await printCosts(preview.price);
+  await printFits(preview.fit);
   printKeys(keys);
   if (differences.length > 0) await printDifferences(differences);
 }
 
 export function plainPreview(
   plan: Plan,
-  { decisions, outputs, price }: Preview,
+  { decisions, outputs, price, fit }: Preview,
   differences: readonly RehearsalDifference[],
 ): Record<string, unknown> {
   const publishes = outputs.map(({ repo, holds, others }) => ({ repo: formatRepo(repo), holds, others }));
-  return { steps: decisions.map(plainDecision), reads: readsOf(plan), publishes, price: plainPrice(price), differences };
+  const takes = { price: plainPrice(price), fit: fit.steps.map(plainFit) };
+  return { steps: decisions.map(plainDecision), reads: readsOf(plan), publishes, ...takes, differences };
 }
 
 type Reads = Pick<Plan, 'pins' | 'stageInputs'>;

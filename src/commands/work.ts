@@ -8,7 +8,6 @@ import { outputsOf, refuseOthersFiles } from '../plan/outputs.ts';
 import { environmentNames, hubRefs, planRecipe } from '../plan/plan.ts';
 import { checkStageInputs } from '../plan/stage-inputs.ts';
 import type { Recipe } from '../recipe/recipe.ts';
-import type { Target } from '../recipe/target.ts';
 import type { Stage } from '../stages/module.ts';
 import { beforeWork, type Terms } from './before-work.ts';
 import { type Context, type Options, openEngine } from './context.ts';
@@ -17,9 +16,8 @@ import { environmentDigests, environmentsToRun, readyEnvironments } from './envi
 import { pinsOrPull } from './missing-inputs.ts';
 import { report } from './report.ts';
 
-export interface Work extends Partial<Terms>, Pick<Engine, 'driver'> {
+export interface Work extends Terms, Pick<Engine, 'driver'> {
   readonly recipe: Recipe;
-  readonly target: Target;
   /** every stage of this zephyr */
   readonly registry: readonly Stage[];
   /** the names of those to run */
@@ -27,7 +25,6 @@ export interface Work extends Partial<Terms>, Pick<Engine, 'driver'> {
   readonly stageInputs: Readonly<Record<string, Artifact>>;
   /** A resumed run brings its own pins; otherwise they are taken now. */
   readonly pins?: ReadonlyMap<string, Artifact>;
-  readonly resume?: { readonly stage: string; readonly run: string };
 }
 
 /** The spine of every verb that runs stages: pin, plan, execute, report. Returns the exit status. */
@@ -44,10 +41,7 @@ export async function work(context: Context, options: Options, asked: Work): Pro
   const plan = planRecipe({ recipe, registry, stages, stageInputs, pins, fileDigests, environments });
   checkBatches(plan.steps, target);
   refuseOthersFiles(await outputsOf(plan.steps, context.hub), context.hub);
-  const decisions = await beforeWork(context, plan, {
-    agreed: options.yes === true || asked.agreed === true,
-    check: asked.check,
-  });
+  const decisions = await beforeWork(context, plan, asked, options);
   await readyEnvironments(context, target, environmentsToRun(decisions));
   const scheduler = async () => engine.backend.scheduler;
   await checkAttention(scheduler, target, decisions);

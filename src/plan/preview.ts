@@ -2,6 +2,7 @@ import type { Hub } from '../hub/hub.ts';
 import type { Output } from '../hub/output.ts';
 import { countItems } from './count.ts';
 import { type Decision, explain } from './explain.ts';
+import { type PlanFit, refuseUnfit } from './fit/fit.ts';
 import { outputsOf, refuseOthersFiles } from './outputs.ts';
 import type { Plan } from './plan.ts';
 import { type PlanPrice, pricePlan } from './price.ts';
@@ -12,17 +13,25 @@ export interface Preview {
   readonly decisions: readonly Decision[];
   readonly outputs: readonly Output[];
   readonly price: PlanPrice;
+  /** what is needed of GPUs; no step where nobody asked */
+  readonly fit: PlanFit;
 }
 
 /** Looks at what the Hub holds; starts nothing. */
-export async function previewPlan(plan: Plan, hub: Hub): Promise<Preview> {
+export async function previewPlan(
+  plan: Plan,
+  hub: Hub,
+  fitOf?: (decisions: readonly Decision[]) => Promise<PlanFit>,
+): Promise<Preview> {
   const [decisions, outputs] = await Promise.all([explain(plan, hub), outputsOf(plan.steps, hub)]);
   const price = pricePlan(decisions, plan.recipe.teachers, await countItems(plan, decisions, hub));
-  return { decisions, outputs, price };
+  const fit = (await fitOf?.(decisions)) ?? { steps: [], gpu: undefined };
+  return { decisions, outputs, price, fit };
 }
 
 /** Throws a `ZephyrError` (usage) for a plan that would be refused before its first job. */
-export async function refuseToRun(plan: Plan, { decisions, outputs }: Preview, hub: Hub): Promise<void> {
+export async function refuseToRun(plan: Plan, { decisions, outputs, fit }: Preview, hub: Hub): Promise<void> {
   refuseOthersFiles(outputs, hub);
   await checkSources(decisions, plan, hub);
+  refuseUnfit(fit);
 }

@@ -4,6 +4,7 @@ import type { Servers } from '../calls/servers.ts';
 import type { RepoId } from '../model/artifact.ts';
 import type { CallsProgress } from '../model/event.ts';
 import type { Teacher } from '../teachers/teacher.ts';
+import type { GpuLoad } from './gpu-load.ts';
 
 /** Where a step gets an input from: the Hub, an earlier step of its stage, or what another stage published. */
 export type StepInput =
@@ -49,6 +50,8 @@ export interface Step {
   readonly output: RepoId;
   /** What it reads of datasets that it did not get from an earlier step, as `config` says it; no part of the fingerprint. */
   readonly reads?: readonly Reading[];
+  /** What its model needs of a GPU, for the plan's reckoning of memory and time; no part of the fingerprint. */
+  readonly load?: GpuLoad;
   /** What it will ask of teachers, for the price in a plan; no part of the fingerprint. */
   readonly calls?: readonly CallForecast[];
   /** Teachers that it asks only where those of `calls` fail, by the recipe's names; no part of the fingerprint. */

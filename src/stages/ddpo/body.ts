@@ -3,11 +3,11 @@ import type { Mistake } from '../mistake.ts';
 import type { StageBody } from '../module.ts';
 import { ddpoRehearsal } from './rehearse.ts';
 import { type DdpoRecipe, ddpoSpec } from './spec.ts';
-import { ddpoSteps } from './steps.ts';
+import { ddpoSteps, type KnownPairs } from './steps.ts';
 
 export const body = {
   spec: ddpoSpec,
-  steps: (recipe: DdpoRecipe) => ddpoSteps(recipe, recipe.ddpo, heldOut(recipe.aif)),
+  steps: (recipe: DdpoRecipe) => ddpoSteps(recipe, recipe.ddpo, pairsOf(recipe.aif)),
   tasks: {},
   check,
   trl: {
@@ -25,7 +25,8 @@ function check({ ddpo: { train } }: DdpoRecipe): readonly Mistake[] {
   return [{ path: ['ddpo', 'train', 'trl', 'ld_alpha'], part: 'key', message }];
 }
 
-/** The split that stage aif publishes beside its training split; published pairs may have none. */
-function heldOut(aif: AifSpec): string | null {
-  return aif.source === 'pairs' && aif.test === null ? null : 'test_prefs';
+/** What stage aif publishes: its held-out split, which published pairs may not have, and how many pairs, where the recipe says it. */
+function pairsOf(aif: AifSpec): KnownPairs {
+  if (aif.source !== 'pairs') return { test: 'test_prefs', count: undefined };
+  return { test: aif.test === null ? null : 'test_prefs', count: aif.rows?.[aif.train] };
 }

@@ -1,7 +1,9 @@
 import { decontaminated, droppedOf, sourceConfig, sourceReading } from '../data-spec.ts';
+import { type GpuLoad, trainingLoad } from '../gpu-load.ts';
 import { jobStep } from '../programs.ts';
 import { datasetRepo, modelRepo, type RecipeContext, renderingOf } from '../recipe-context.ts';
 import type { Step } from '../stage.ts';
+import { TOKENS } from '../token-guesses.ts';
 import { trainingConfig, trainingSummary } from '../training-spec.ts';
 import type { DdpoSpec } from './spec.ts';
 
@@ -11,17 +13,22 @@ const REFERENCE_ROWS = 8;
 /** Rows of pairs are read by an attention of their own, whatever the recipe names: none of its values gives other bytes. */
 const PAIRS = 'auto';
 
-/**
- * prepare -> reference (only where it is cached) -> train -> merge (only with LoRA). `test`: the held-out split that stage
- * aif publishes, null for none.
- */
-export function ddpoSteps(recipe: RecipeContext, spec: DdpoSpec, test: string | null): Step[] {
+/** What stage aif publishes, as far as the recipe tells. */
+export interface KnownPairs {
+  /** its held-out split, null for none */
+  readonly test: string | null;
+  /** pairs for training; undefined: known once they are made */
+  readonly count: number | undefined;
+}
+
+/** prepare -> reference (only where it is cached) -> train -> merge (only with LoRA) */
+export function ddpoSteps(recipe: RecipeContext, spec: DdpoSpec, { test, count }: KnownPairs): Step[] {
   // a run that began before there was a choice has no such field: its reference was a second model
   const isCached = spec.train.reference === 'cached';
   return [
     prepareStep(recipe, spec, test),
-    ...(isCached ? [referenceStep(recipe, spec)] : []),
-    trainStep(recipe, spec, isCached),
+    ...(isCached ? [referenceStep(recipe, spec, count)] : []),
+    trainStep(recipe, spec, count),
     ...(spec.lora === undefined ? [] : [mergeStep(recipe, spec)]),
   ];
 }
@@ -55,7 +62,8 @@ function prepareStep(recipe: RecipeContext, { prepare }: DdpoSpec, test: string 
  * What the dSFT model says of each pair, known by model, pairs and arithmetic alone: of all that a sweep changes nothing may
  * stand in its config. It runs on every rank of the target, sharded as the training is, and holds weights and no gradient.
  */
-function referenceStep(recipe: RecipeContext, { prepare, train, lora }: DdpoSpec): Step {
+function referenceStep(recipe: RecipeContext, spec: DdpoSpec, pairs: number | undefined): Step {
+  const { prepare, train, lora } = spec;
   const { dtype, quantization } = trainingConfig(train, lora);
   return jobStep('reference', {
     stage: 'ddpo',
@@ -71,10 +79,18 @@ function referenceStep(recipe: RecipeContext, { prepare, train, lora }: DdpoSpec
     },
     output: datasetRepo(recipe, 'dpo-reference'),
     ranks: 'all',
+    load: {
+      ...loadOf(spec, pairs),
+      work: 'score',
+      batchTokens: REFERENCE_ROWS * prepare.maxLength,
+      epochs: 1,
+      maxSteps: undefined,
+    },
   });
 }
 
-function trainStep(recipe: RecipeContext, { prepare, train, lora }: DdpoSpec, isCached: boolean): Step {
+function trainStep(recipe: RecipeContext, spec: DdpoSpec, pairs: number | undefined): Step {
+  const { prepare, train, lora } = spec;
   return jobStep('ddpo', {
     stage: 'ddpo',
     name: 'train',
@@ -82,7 +98,7 @@ function trainStep(recipe: RecipeContext, { prepare, train, lora }: DdpoSpec, is
     inputs: {
       model: { from: 'stage', stage: 'dsft' },
       data: { from: 'step', step: 'prepare' },
-      ...(isCached ? { reference: { from: 'step', step: 'reference' } as const } : {}),
+      ...(train.reference === 'cached' ? { reference: { from: 'step', step: 'reference' } as const } : {}),
     },
     config: {
       template: recipe.template,
@@ -96,8 +112,26 @@ function trainStep(recipe: RecipeContext, { prepare, train, lora }: DdpoSpec, is
     },
     output: modelRepo(recipe, lora === undefined ? 'ddpo' : 'ddpo-adapter'),
     training: { globalBatch: train.globalBatch, microBatch: 'ddpo' },
+    load: loadOf(spec, pairs),
     saveSteps: train.saveSteps,
   });
+}
+
+function loadOf({ prepare, train, lora }: DdpoSpec, count: number | undefined): GpuLoad {
+  const { fraction = 1 } = prepare as Partial<DdpoSpec['prepare']>;
+  const pairs = count === undefined ? undefined : Math.round(count * fraction);
+  const tokens = TOKENS.instruction + 2 * TOKENS.answer;
+  return {
+    ...trainingLoad(train, lora),
+    attention: PAIRS,
+    model: 'model',
+    data: 'data',
+    rows: 'pairs',
+    maxLength: prepare.maxLength,
+    logits: 'pieces',
+    reference: train.reference === 'cached' ? 'cached' : 'online',
+    guess: pairs === undefined ? undefined : { rows: pairs, tokens: pairs * tokens, why: `${tokens} tokens a pair` },
+  };
 }
 
 function mergeStep(recipe: RecipeContext, { train }: DdpoSpec): Step {

@@ -1,8 +1,11 @@
 import { type DatasetSpec, decontaminated, droppedOf, sourceConfig, sourceReading } from '../data-spec.ts';
+import { type GpuLoad, textGuess, trainingLoad } from '../gpu-load.ts';
 import { jobStep } from '../programs.ts';
 import { datasetRepo, inputOf, modelRepo, type RecipeContext, renderingOf } from '../recipe-context.ts';
 import type { Step, StepInput } from '../stage.ts';
+import { TOKENS } from '../token-guesses.ts';
 import { trainingConfig, trainingSummary } from '../training-spec.ts';
+import { forecast } from './dialogues/forecast.ts';
 import type { DsftTeacher } from './dialogues/spec.ts';
 import { constructStep } from './dialogues/step.ts';
 import type { DsftSpec } from './spec.ts';
@@ -57,7 +60,8 @@ function prepareStep(recipe: RecipeContext, spec: DsftSpec): Step {
   });
 }
 
-function trainStep(recipe: RecipeContext, { prepare, train, lora }: DsftSpec): Step {
+function trainStep(recipe: RecipeContext, spec: DsftSpec): Step {
+  const { prepare, train, lora } = spec;
   return jobStep('dsft', {
     stage: 'dsft',
     name: 'train',
@@ -74,8 +78,43 @@ function trainStep(recipe: RecipeContext, { prepare, train, lora }: DsftSpec): S
     },
     output: modelRepo(recipe, lora === undefined ? 'dsft' : 'dsft-adapter'),
     training: { globalBatch: train.globalBatch, microBatch: 'dsft' },
+    load: loadOf(spec),
     saveSteps: train.saveSteps,
   });
+}
+
+function loadOf({ data, prepare, train, lora }: DsftSpec): GpuLoad {
+  const { maxLength, packing } = prepare;
+  const headIsAdapted = lora?.targets.includes('lm_head') === true;
+  const { loss_type: loss = headIsAdapted ? 'nll' : 'chunked_nll' } = train.trl;
+  const guessed = documentsOf(data);
+  return {
+    ...trainingLoad(train, lora),
+    model: 'base',
+    data: 'data',
+    rows: 'texts',
+    maxLength,
+    logits: loss === 'chunked_nll' ? 'pieces' : 'whole',
+    reference: 'none',
+    guess: guessed === undefined ? undefined : textGuess(guessed, { maxLength, packing }),
+  };
+}
+
+/** How many dialogues there are and how long one is, where the recipe says how many rows its datasets have. */
+function documentsOf(data: DsftSpec['data']) {
+  if (data.source === 'teacher') {
+    const { dialogues, testDialogues } = data;
+    const turns = forecast(data).filter(({ purpose }) => /^dialogue /.test(purpose));
+    const tokens = turns.reduce(
+      (sum, { items, callsPerItem, outputTokens }) => sum + (typeof items === 'number' ? items * callsPerItem * outputTokens : 0),
+      TOKENS.userTurn * (dialogues + testDialogues),
+    );
+    return { documents: dialogues, tokensEach: tokens / (dialogues + testDialogues), why: 'lengths guessed' };
+  }
+  const counts = data.datasets.map(({ rows, train, fraction }) => (rows?.[train] ?? Number.NaN) * fraction);
+  const documents = counts.reduce((sum, count) => sum + count, 0);
+  if (Number.isNaN(documents)) return undefined;
+  return { documents, tokensEach: TOKENS.dialogue, why: `${TOKENS.dialogue} tokens a dialogue, as in ultrachat_200k` };
 }
 
 function mergeStep(recipe: RecipeContext, { train }: DsftSpec): Step {
