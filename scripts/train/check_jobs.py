@@ -33,6 +33,15 @@ class Bench:
         }  # fmt: skip
 
     @property
+    def more(self) -> dict[str, Any]:
+        """Of the config, instead of what a check has."""
+        return {}
+
+    @property
+    def micro_batch(self) -> int:
+        return 1
+
+    @property
     def length(self) -> int:
         """Tokens of a row."""
         return 64 if self.device == "cpu" else 2048
@@ -88,10 +97,11 @@ def train(bench: Bench, name: str, ranks: int, checkpoint: Path | None = None) -
     config = {
         "template": "zephyr", "bos": "none", "max_length": bench.length, "seed": 1, "learning_rate": 1e-3, "schedule": "cosine", "warmup": 0,
         "epochs": 1, "global_batch": GLOBAL_BATCH, "optimizer": "adamw_torch", "weight_decay": 0, "dtype": bench.dtype, "attention": "auto",
-        "gradient_checkpointing": False, "lora": None, "quantization": None, "packing": True, "loss_tokens": "all",
+        "gradient_checkpointing": False, "lora": None, "quantization": None, "packing": True, "loss_tokens": "all", **bench.more,
     }  # fmt: skip
     hardware = {
-        "device": bench.device, "processes": ranks, "micro_batch": 1, "accumulation": GLOBAL_BATCH // ranks, "threads": 1,
+        "device": bench.device, "processes": ranks, "micro_batch": bench.micro_batch,
+        "accumulation": GLOBAL_BATCH // ranks // bench.micro_batch, "threads": 1,
         "sharding": "fsdp2" if ranks > 1 else "none",
     }  # fmt: skip
     job = {
