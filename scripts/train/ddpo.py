@@ -10,6 +10,7 @@ import train_config
 import training
 from exits import BAD_DATA, JobError
 from job import Job
+from pairs_apart import pairs_stay_apart
 from reference_check import reference_is_of_this_model
 from reference_rows import with_reference
 from run_job import run
@@ -59,7 +60,8 @@ def main(job: Job, config: Config) -> None:
     # A trainer built from a checkpoint would take the half-trained policy for its reference, without a word.
     model = load_model.load_model(job, config, job.input("model"))
     reference = load_model.load_reference(job, config, job.input("model")) if config.lora is None and not cached else None
-    callbacks = [training.watch(job, step_work(tokens, seen, len(train_rows), config.global_batch, 0 if cached else 1))]
+    work = step_work(tokens, seen, len(train_rows), config.global_batch, 0 if cached else 1)
+    callbacks = [training.watch(job, work), pairs_stay_apart()]
     if cached:
         callbacks.append(reference_is_of_this_model(train_rows))
     trainer = training.trainer_class(job, config, PreferenceTrainer)(

@@ -63,14 +63,13 @@ def token_scores(model: Any, batch: PairBatch, collisions: bool = False) -> Toke
 def score(logits: Tensor, labels: Tensor, columns: int) -> Tensor:
     """[S, columns]: of logits [S, V] the log-probability of each label, and with two columns that of a collision."""
     import torch
+    from label_logps import label_logps
 
-    logits = logits.float()
-    normaliser = logits.logsumexp(-1)
-    found = [logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1) - normaliser]
-    if columns == 2:
-        with torch.no_grad():
-            found.append((2 * logits).logsumexp(-1) - 2 * normaliser)
-    return torch.stack(found, dim=-1)
+    found = label_logps(logits, labels)
+    if columns == 1:
+        return found.unsqueeze(-1)
+    sharp = logits.detach().float()
+    return torch.stack([found, (2 * sharp).logsumexp(-1) - 2 * sharp.logsumexp(-1)], dim=-1)
 
 
 def causal_model(model: Any) -> Any:

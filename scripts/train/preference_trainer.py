@@ -51,6 +51,8 @@ class PreferenceTrainer(DPOTrainer):
         for field in REFUSED:
             if getattr(args, field):
                 raise JobError(f'Cannot train on pairs with "{field}" in config.trl, which has no effect without padding')
+        if args.precompute_ref_log_probs and args.ld_alpha is not None:
+            raise JobError('Cannot train with "ld_alpha" in config.trl against a cached reference, which has sums over whole answers')
         super().__init__(args=args, data_collator=collate, **more)
         if self.aux_loss_enabled:
             raise JobError("Cannot train a mixture of experts on pairs with an auxiliary loss, expected config.trl.router_aux_loss_coef to be 0")
@@ -117,10 +119,11 @@ class PreferenceTrainer(DPOTrainer):
 
     def _compute_loss(self, model: Any, inputs: Mapping[str, Any], return_outputs: bool) -> Tensor:
         batch: PairBatch = inputs["batch"]
-        policy = token_scores(model, batch, collisions=self.use_weighting)
-        chosen, rejected = self._sums(policy, batch)
+        # the reference first, when no activations of the policy are held yet
         reference = batch.reference if self.precompute_ref_logps else self._sums(self._reference(model, batch), batch)
         assert reference is not None
+        policy = token_scores(model, batch, collisions=self.use_weighting)
+        chosen, rejected = self._sums(policy, batch)
         lengths = torch.tensor(batch.answers, device=chosen.device)
         scores = Scores(chosen, rejected, *reference, lengths[0::2], lengths[1::2])
         losses = pair_losses(scores, self.args)

@@ -121,6 +121,7 @@ def logps_of(job: Job, config: Config) -> Callable[[list[Pair]], list[tuple[floa
     """Loads the model as a training holds its reference; what comes back gives the log-probabilities of the answers of pairs."""
     import torch
     from pair_logps import pair_logps
+    from pairs_apart import check_apart
 
     load = load_model.load_model if config.adapter else load_model.load_reference
     model: Any = load(job, config, job.input("model"))
@@ -129,6 +130,9 @@ def logps_of(job: Job, config: Config) -> Callable[[list[Pair]], list[tuple[floa
         model = model.to(job.hardware.device)
     model.eval()
     mixed = config.dtype == "bfloat16"
+
+    with torch.autocast(job.hardware.device, torch.bfloat16, enabled=mixed):
+        check_apart(model, job.hardware.device)
 
     def logps(pairs: list[Pair]) -> list[tuple[float, float]]:
         with torch.no_grad(), torch.autocast(job.hardware.device, torch.bfloat16, enabled=mixed):

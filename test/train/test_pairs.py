@@ -156,3 +156,34 @@ def refuse(family: str) -> None:
     model, _ = models(family, head_dim=16)
     with pytest.raises(JobError, match=r"Cannot train \w+ on pairs"):
         pair_logps(model, pair_batch(some_pairs(2)))
+
+
+def test_a_model_in_which_the_answers_of_a_row_see_each_other_is_found_out() -> None:
+    assert in_fork(find_leak) == 0
+
+
+def find_leak() -> None:
+    from exits import JobError
+    from pairs_apart import check_apart
+
+    model, leaky = models("mistral", sliding_window=None)
+    check_apart(model, "cpu")
+    # as a convolution over the row would
+    leaky.model.layers[0].mlp.register_forward_hook(lambda module, inputs, output: output + output.roll(1, dims=1))
+    with pytest.raises(JobError, match="they see each other"):
+        check_apart(leaky, "cpu")
+
+
+def test_logits_that_a_model_changes_after_its_head_are_scored_as_it_gives_them() -> None:
+    assert in_fork(compare_scaled) == 0
+
+
+def compare_scaled() -> None:
+    import torch
+    from pair_batches import pair_batch
+    from pair_logps import pair_logps
+
+    pairs = some_pairs(3)
+    ours, plain = models("granite", logits_scaling=4.0)
+    for found, expected in zip(pair_logps(ours, pair_batch(pairs)), padded_logps(plain, pairs), strict=True):
+        torch.testing.assert_close(found, expected, atol=2e-6, rtol=2e-6)

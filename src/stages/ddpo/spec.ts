@@ -21,6 +21,9 @@ const LOSSES = [
   'sigmoid_norm',
 ] as const;
 
+/** Fields of TRL's DPOConfig that preference_trainer.py refuses. */
+const WITHOUT_PADDING = ['use_liger_kernel', 'pad_to_multiple_of'];
+
 export const ddpoSpec = z
   .strictObject({
     prepare: z
@@ -65,6 +68,14 @@ export const ddpoSpec = z
             "Where the dSFT model's log-probabilities of the pairs come from; cached: computed once, in a step of their own that runs with other beta, loss, rate and epochs use again. online: by a second model in memory, at each step",
           ),
         ...trainingFields,
+      })
+      .refine(({ reference, trl }) => reference === 'online' || !('ld_alpha' in trl), {
+        path: ['reference'],
+        error: 'expected ddpo.train.reference to be online with trl.ld_alpha: a cached reference has sums over whole answers',
+      })
+      .refine(({ trl }) => !WITHOUT_PADDING.some((field) => field in trl), {
+        path: ['trl'],
+        error: `expected ddpo.train.trl without ${WITHOUT_PADDING.join(' and ')}, which have no effect on rows without padding`,
       })
       .describe('Direct preference optimization; the reference is the dSFT model'),
     lora: loraSpec.optional(),
