@@ -86,7 +86,7 @@ describe('stages one by one', { skip, concurrency: false }, () => {
     assert.deepEqual(Object.keys(manifest.inputs).sort(), ['data', 'model', 'reference']);
     for (const { commit } of Object.values(manifest.inputs)) assert.match(commit, /^[0-9a-f]{40}$/);
     assert.equal(manifest.attempts.length, 1);
-    assert.equal(manifest.metrics.attention, 'sdpa', 'the recipe says auto; what was taken is on record');
+    assert.match(String(manifest.metrics.attention), /sdpa/, 'the recipe says auto; what was taken is on record');
   });
 });
 

@@ -105,6 +105,19 @@ def test_two_ranks_of_which_one_is_stopped_stop_and_go_on_to_the_same_bytes_shar
         assert again.result()["metrics"] == reference.result()["metrics"]
 
 
+def test_in_bfloat16_a_sharded_model_says_nearly_what_a_whole_one_says(lay: Lay, dsft: JobFolder, prefs_data: Path) -> None:
+    config, inputs = {**REFERENCE, "dtype": "bfloat16"}, {"model": dsft.out, "data": prefs_data}
+    whole = finish(lay("reference", config, inputs))
+    sharded = lay("reference", config, inputs, processes=2, micro_batch=1, sharding="fsdp2")
+    assert codes(start_ranks(sharded, 2)) == [0, 0], sharded.log()[-3000:]
+    pairs = rows_of(prefs_data / "train.parquet")
+    for pair, one, other in zip(pairs, rows_of(whole.out / "train.parquet"), rows_of(sharded.out / "train.parquet"), strict=True):
+        for which in ("chosen", "rejected"):
+            # nats a token: one rounds the weights before the products, the other in them
+            off = abs(one[f"ref_{which}_logps"] - other[f"ref_{which}_logps"]) / len(pair[f"{which}_ids"])
+            assert off < 1e-2
+
+
 # --- what training makes of it ------------------------------------------------------------------------------------
 
 
