@@ -131,6 +131,30 @@ describe('The steps of a stage', () => {
     assert.equal(input([{ list: ['Say hi.', 'Hello'.repeat(400)] }], { maxCharacters: 100 })[0], 2);
   });
 
+  it('render and answer alike: whatever has a template begins its texts as the recipe says', () => {
+    for (const bos of ['keep', 'none'] as const) {
+      const configs = everyStep({ ...rehearsal, bos }).map(({ config }) => config as Readonly<Record<string, unknown>>);
+      const rendering = configs.filter((config) => config.template !== undefined && config.vocab_size === undefined);
+      assert.ok(rendering.length >= 7);
+      for (const config of rendering) assert.equal(config.bos, bos);
+    }
+  });
+
+  it('keep a benchmark out of dialogues and of pairs, but not of practice data', () => {
+    const decontaminate = 'hf://datasets/org/benchmark';
+    const recipe = minimalRecipe((data) => {
+      Object.assign(data.dsft as object, { prepare: { decontaminate } });
+      Object.assign(data.ddpo as object, { prepare: { decontaminate } });
+    });
+    const prepares = (of: typeof recipe) => everyStep(of).filter(({ name }) => name === 'prepare');
+    assert.equal(prepares(recipe).length, 2);
+    for (const { inputs, reads } of prepares(recipe)) {
+      assert.deepEqual(inputs.decontaminate, { from: 'hub', ref: decontaminate });
+      assert.deepEqual(reads?.at(-1), { input: 'decontaminate', splits: 'all' });
+    }
+    for (const step of prepares(toRehearsal(recipe, stages).recipe)) assert.equal(step.inputs.decontaminate, undefined);
+  });
+
   it('of feedback all heed its budget where they pay', () => {
     const steps = STAGE_STEPS.aif(taughtRecipe((aif) => ({ ...aif, budgetUsd: 5 })));
     assert.deepEqual(
