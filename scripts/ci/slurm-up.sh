@@ -25,11 +25,13 @@ chmod 755 "$FOLDER"
 exec 9>/tmp/zephyr-slurm-up.lock
 flock 9
 
-if ! command -v slurmctld >/dev/null || ! command -v slurmd >/dev/null || ! command -v munged >/dev/null; then
-  say "installing slurm-wlm and munge"
+missing() { for each in "$@"; do command -v "$each" >/dev/null || return 0; done; return 1; }
+# sshd is for the tests of a login node
+if missing slurmctld slurmd munged sshd; then
+  say "installing slurm-wlm, munge and openssh-server"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
-  apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null
+  apt-get install -y -qq --no-install-recommends slurm-wlm munge openssh-server >/dev/null
 fi
 if ! munge -n 2>/dev/null | unmunge >/dev/null 2>&1; then
   [ -e /etc/munge/munge.key ] || /usr/sbin/mungekey --create

@@ -52,7 +52,7 @@ export class Cluster {
 
   /** The options of a target for a zephyr that runs on the cluster itself. */
   optionsThere(): SlurmOptions {
-    const { login: _, folderThere: __, ...others } = this.options;
+    const { login: _, sshConfig: __, folderThere: ___, ...others } = this.options;
     return { ...others, folder: this.there(this.workspace.root) };
   }
 

@@ -32,12 +32,21 @@ export function localCommands(): RunCommand {
   return async ([program = '', ...args]) => read(await execa(program, args, { ...QUIET, env: PLAIN }), program);
 }
 
-/** Commands on a login node, over one connection that is kept for a minute; `cache` holds its socket. */
-export function sshCommands(login: string, cache: string): RunCommand {
+interface Login {
+  /** USER@HOST, or ssh://USER@HOST:PORT */
+  readonly login: string;
+  readonly config: string | undefined;
+  /** folder of this user for what can be made again: holds the socket of a connection that is kept for a minute */
+  readonly cache: string;
+}
+
+/** Commands on a login node. */
+export function sshCommands({ login, config, cache }: Login): RunCommand {
   const folder = join(cache, 'ssh');
   const shares = folder.length <= LONGEST_SOCKET_FOLDER;
   const shared = ['-o', 'ControlMaster=auto', '-o', `ControlPath=${join(folder, '%C')}`, '-o', 'ControlPersist=60'];
-  const options = ['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=20', ...(shares ? shared : [])];
+  const configured = config === undefined ? [] : ['-F', config];
+  const options = [...configured, '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=20', ...(shares ? shared : [])];
   const unset = Object.keys(PLAIN).filter((name) => name !== 'LC_ALL');
   return async (argv) => {
     if (shares) await mkdir(folder, { recursive: true, mode: 0o700 });

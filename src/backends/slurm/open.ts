@@ -16,7 +16,8 @@ interface Place {
 /** A cluster whose shared disk this machine sees. */
 export async function openSlurm(options: SlurmOptions, { root, cache, jobs, hub }: Place): Promise<Backend> {
   const folder = options.folder ?? jobs;
-  const run = options.login === undefined ? localCommands() : sshCommands(options.login, cache);
+  const { login, sshConfig: config } = options;
+  const run = login === undefined ? localCommands() : sshCommands({ login, config, cache });
   const workspace = new FolderWorkspace('shared-disk', folder, hub);
   const name = await clusterName(run, folder, options);
   return { scheduler: new SlurmScheduler(new Cluster({ name, options, run, workspace, root })), workspace };

@@ -54,6 +54,7 @@ const driver = z.strictObject({
 /** Jobs of a Slurm cluster, whose shared disk this machine sees. */
 export const slurmOptions = z.strictObject({
   login: word.optional().describe("USER@HOST of a login node: Slurm's commands are run there by ssh; unset: here"),
+  sshConfig: absolute.optional().describe('Configuration of ssh for that, in place of ~/.ssh/config'),
   folder: absolute.optional().describe('Job folders on the shared disk, as this machine has it; unset: those of ZEPHYR_HOME'),
   folderThere: absolute.optional().describe('The same folder as the cluster has it, where its path is another one'),
   partition: word.optional(),
