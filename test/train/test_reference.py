@@ -69,6 +69,22 @@ def test_batches_hold_all_pairs_in_their_order_and_no_more_tokens_than_they_may(
     assert batches_of("train", [3, 4, 3, 1, 30, 2], 10) == [Batch("train", *ends) for ends in ((0, 3), (3, 4), (4, 5), (5, 6))]
 
 
+def test_a_job_saves_every_so_many_batches_or_after_some_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import records
+
+    # rounds of four ranks step over multiples
+    by_steps = records.SaveCadence(10, 0)
+    assert [done for done in range(4, 41, 4) if by_steps.is_due(done)] == [12, 20, 32, 40]
+    now = 0.0
+    monkeypatch.setattr(records.time, "monotonic", lambda: now)
+    by_clock = records.SaveCadence(0, 0)
+    due = []
+    for done in range(1, 8):
+        now += records.SAVE_SECONDS * 0.4
+        due += [done] if by_clock.is_due(done) else []
+    assert due == [3, 6]
+
+
 # --- ranks, stops -------------------------------------------------------------------------------------------------
 
 
@@ -136,6 +152,16 @@ def test_a_cached_reference_trains_as_an_online_one_does(
     cached = finish(lay("ddpo", config, {**inputs, "reference": reference.out}))
     assert len(losses(online)) >= 4
     assert losses(cached) == pytest.approx(losses(online), abs=2e-6)
+
+
+def test_two_sharded_ranks_train_against_it_as_one_process_does(lay: Lay, dsft: JobFolder, prefs_data: Path, reference: JobFolder) -> None:
+    config, inputs = {**DDPO, "max_steps": 6}, {"model": dsft.out, "data": prefs_data, "reference": reference.out}
+    alone = finish(lay("ddpo", config, inputs))
+    sharded = lay("ddpo", config, inputs, processes=2, micro_batch=2, sharding="fsdp2")
+    assert codes(start_ranks(sharded, 2)) == [0, 0], sharded.log()[-3000:]
+    # the loss of an evaluation is a mean over ranks, which weighs pairs otherwise
+    trained = [[event["metrics"]["loss"] for event in job.events("progress") if "loss" in event.get("metrics", {})] for job in (alone, sharded)]
+    assert trained[1] == pytest.approx(trained[0], abs=1e-5)
 
 
 @pytest.fixture
