@@ -65,7 +65,7 @@ export const ddpoSpec = z
           .enum(['cached', 'online'])
           .default('cached')
           .describe(
-            "Where the dSFT model's log-probabilities of the pairs come from; cached: computed once, in a step of their own that runs with other beta, loss, rate and epochs use again. online: by a second model in memory, at each step",
+            "Where the dSFT model's log-probabilities of the pairs come from; cached: computed once, in a step of their own that runs with other beta, loss, rate and epochs use again. online: by a second model in memory, at each step, which costs less where few of the pairs are trained on",
           ),
         ...trainingFields,
       })
