@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { until } from '../rig/job-rig.ts';
 import { missingSlurm, sharedConf, slurm } from '../rig/slurm.ts';
 import { CANARY, missing, newPlace, type Place, start, zephyr } from '../rig/zephyr.ts';
 import { importBase, writeTiny } from './tiny.ts';
@@ -56,8 +57,16 @@ describe('zephyr on a cluster', { skip, concurrency: 3 }, () => {
     assert.equal(attached.code, 6);
     assert.match(attached.stderr, /job \d+ on zephyr-\d+ works on it/);
 
+    // as when its node fails: the job is started again
+    const [, driver = ''] = /job (\d+) on/.exec(attached.stderr) ?? [];
+    await until(
+      'the driver works',
+      async () => JSON.parse((await zephyr(place, 'status', id, '--json')).stdout).events.length > 2,
+    );
+    assert.equal(slurm(sharedConf, 'scontrol', 'requeue', driver).status, 0);
     const { code, stdout } = await zephyr(place, 'wait', id);
     assert.equal(code, 0);
+    assert.match(slurm(sharedConf, 'scontrol', 'show', 'job', driver).stdout, /Restarts=1/);
     assert.match(stdout, /^hf:\/\/models\/test\/tiny-dsft@[0-9a-f]{40}$/m);
     const status = JSON.parse((await zephyr(place, 'status', id, '--json')).stdout);
     assert.equal(status.phase, 'done');

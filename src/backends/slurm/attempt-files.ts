@@ -23,7 +23,10 @@ export interface AttemptFiles {
 export type ControlMark = 'cancelled' | 'stop' | 'kill';
 
 export async function leaveMark(folder: string, labels: JobLabels, mark: ControlMark): Promise<void> {
-  await writeFile(join(controlFolder(folder, labels), mark), '');
+  await writeFile(join(controlFolder(folder, labels), mark), '').catch((error: NodeJS.ErrnoException) => {
+    // somebody has deleted the job's folder: then Slurm alone can be told
+    if (error.code !== 'ENOENT') throw error;
+  });
 }
 
 /** Takes the claim before any job has, so that one that turns up late leaves at once. Nothing where a job was first. */

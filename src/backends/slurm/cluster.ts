@@ -33,6 +33,7 @@ export class Cluster {
   readonly root: string;
   /** Python environments that zephyr makes, on the shared disk */
   readonly cache: string;
+  #hardware: NodeHardware | undefined;
 
   constructor({ name, options, run, workspace, root }: ClusterParts) {
     this.name = name;
@@ -181,8 +182,13 @@ export class Cluster {
     });
   }
 
-  /** The smallest node of the partition, of those with GPUs where there are any. */
+  /** The smallest node of the partition, of those with GPUs where there are any; asked once. */
   async hardware(): Promise<NodeHardware> {
+    this.#hardware ??= await this.#askHardware();
+    return this.#hardware;
+  }
+
+  async #askHardware(): Promise<NodeHardware> {
     const { partition } = this.options;
     const of = partition === undefined ? [] : [`--partition=${partition}`];
     const { exitCode, stdout, why } = await this.run(['sinfo', '--noheader', '--format=%c|%G', ...of]);
@@ -213,6 +219,9 @@ function noSlurm(why: string, { login }: SlurmOptions): ZephyrError {
         : 'run the command again when it answers',
   });
 }
+
+/** Name of a cluster that cannot be asked for its own: no job is on it. */
+export const UNSEEN = '';
 
 /** A name that tells this cluster from others, kept in the shared folder so that nobody need ask for it again. */
 export async function clusterName(run: RunCommand, folder: string, options: SlurmOptions): Promise<string> {

@@ -1,7 +1,8 @@
+import { ZephyrError } from '../../errors.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { Backend } from '../backend.ts';
 import { FolderWorkspace } from '../folder-workspace.ts';
-import { Cluster, clusterName } from './cluster.ts';
+import { Cluster, clusterName, UNSEEN } from './cluster.ts';
 import { localCommands, sshCommands } from './commands.ts';
 import type { SlurmOptions } from './options.ts';
 import { SlurmScheduler } from './scheduler.ts';
@@ -19,6 +20,10 @@ export async function openSlurm(options: SlurmOptions, { root, cache, jobs, hub 
   const { login, sshConfig: config } = options;
   const run = login === undefined ? localCommands() : sshCommands({ login, config, cache });
   const workspace = new FolderWorkspace('shared-disk', folder, hub);
-  const name = await clusterName(run, folder, options);
+  const name = await clusterName(run, folder, options).catch((error: unknown) => {
+    // how a run stands is asked from machines too that see neither the cluster nor its disk
+    if (error instanceof ZephyrError) return UNSEEN;
+    throw error;
+  });
   return { scheduler: new SlurmScheduler(new Cluster({ name, options, run, workspace, root })), workspace };
 }

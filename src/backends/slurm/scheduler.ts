@@ -17,7 +17,7 @@ import type { DriverRequest, NodeHardware, Scheduler, SubmitRequest } from '../s
 import { outOfSight } from '../this-node.ts';
 import { fence, leaveMark, readAttempt } from './attempt-files.ts';
 import { batchScript, sbatchOptions } from './batch-script.ts';
-import type { Cluster } from './cluster.ts';
+import { type Cluster, UNSEEN } from './cluster.ts';
 import { type DriverJob, driverOptions, driverScript } from './driver-script.ts';
 import { askForJob, jobsNamed } from './queue.ts';
 import { driverStateOf, endedState, isFinal, isLive, jobOf, liveState } from './states.ts';
@@ -27,7 +27,7 @@ const LOOK_MS = 100;
 const ASK_MS = 1000;
 const SOON_MS = 30_000;
 /** Tries to submit to a controller that does not answer, and milliseconds between two. */
-const SUBMIT_TRIES = 6;
+const SUBMIT_TRIES = 12;
 const SUBMIT_PAUSE_MS = 10_000;
 /** What sbatch says when nobody has looked at the job: it may be accepted or not. */
 const NO_ANSWER = /unable to contact|timed out|zero bytes|connection (refused|reset)|temporarily unable|not responding/i;
@@ -80,6 +80,7 @@ export class SlurmScheduler implements Scheduler {
     if (claim !== undefined) return claim === 'fenced' ? undefined : claim;
     const named = await jobsNamed(this.cluster.run, attemptName(labels));
     if ('why' in named) throw unreachable(named.why);
+    if (this.host === UNSEEN) throw unreachable('it did not say which cluster it is');
     const [first] = named;
     return first === undefined ? undefined : this.#handle(first.id, this.cluster.workspace.placeOf({ labels }), labels);
   }
@@ -165,7 +166,8 @@ export class SlurmScheduler implements Scheduler {
     // the order matters: Slurm is asked after the files of a living job are read, and before those of an ended one
     const before = await readAttempt(folder, handle.labels);
     const isDriver = handle.labels.step === DRIVER_STEP;
-    if (!isDriver && isFinal(before) && before.exit !== undefined) return { state: 'exited', ...before.exit };
+    if ((!isDriver || before.cancelled) && isFinal(before) && before.exit !== undefined)
+      return { state: 'exited', ...before.exit };
     const asked = await askForJob(this.cluster.run, jobOf(handle, before));
     if (asked.answer === 'unknown') return { state: 'unknown', why: asked.why };
     if (isDriver)
@@ -177,23 +179,35 @@ export class SlurmScheduler implements Scheduler {
 
   async cancel(handle: JobHandle, graceSeconds: number): Promise<JobState> {
     const before = await this.state(handle);
-    if (!isAlive(before)) return before;
+    const mayLive = isAlive(before) || (before.state === 'unknown' && this.reaches(handle) === true);
+    if (!mayLive) return before;
     const folder = this.cluster.workspace.folder(handle.place);
     await leaveMark(folder, handle.labels, 'cancelled');
+    if (before.state === 'unknown') {
+      // the disk may do what the controller cannot be told: a job that has not begun leaves at once when it does
+      await fence(folder, handle.labels);
+      if ((await readAttempt(folder, handle.labels)).claim === 'fenced') return { state: 'absent' };
+    }
     if (before.state === 'queued') {
       const { exitCode, why } = await this.cluster.run(['scancel', '--state=PENDING', handle.id]);
       if (exitCode !== 0) return { state: 'unknown', why };
       if (await this.#endsWithin(handle, SOON_MS)) return await this.state(handle);
     }
-    await leaveMark(folder, handle.labels, 'stop');
-    if (!(await this.#saidWithin(folder, handle.labels, graceSeconds * 1000))) {
-      await leaveMark(folder, handle.labels, 'kill');
-      if (!(await this.#saidWithin(folder, handle.labels, SOON_MS))) {
-        const { exitCode, why } = await this.cluster.run(['scancel', handle.id]);
-        if (exitCode !== 0) return { state: 'unknown', why };
-        await this.#endsWithin(handle, SOON_MS);
-      }
+    return await this.#stop(handle, folder, graceSeconds);
+  }
+
+  /** By the disk, which reaches the supervisors of all nodes; by Slurm where none of them says how the job ended. */
+  async #stop(handle: JobHandle, folder: string, graceSeconds: number): Promise<JobState> {
+    for (const [order, milliseconds] of [
+      ['stop', graceSeconds * 1000],
+      ['kill', SOON_MS],
+    ] as const) {
+      await leaveMark(folder, handle.labels, order);
+      if (await this.#saidWithin(folder, handle.labels, milliseconds)) return await this.state(handle);
     }
+    const { exitCode, why } = await this.cluster.run(['scancel', handle.id]);
+    if (exitCode !== 0) return { state: 'unknown', why };
+    await this.#endsWithin(handle, SOON_MS);
     return await this.state(handle);
   }
 

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { FolderWorkspace } from '../../../src/backends/folder-workspace.ts';
+import { controlFolder } from '../../../src/backends/job-folder.ts';
+import { openBackend } from '../../../src/backends/registry.ts';
+import { Cluster } from '../../../src/backends/slurm/cluster.ts';
+import type { Ran } from '../../../src/backends/slurm/commands.ts';
+import { slurmOptions } from '../../../src/backends/slurm/options.ts';
+import { SlurmScheduler } from '../../../src/backends/slurm/scheduler.ts';
+import { openLocalHub } from '../../../src/hub/local-hub.ts';
+import type { JobHandle } from '../../../src/model/job.ts';
+import { ROOT } from '../../rig/job-rig.ts';
+
+const labels = { run: 'run-1', stage: 'dsft', step: 'train', epoch: 1 };
+const handle: JobHandle = {
+  ...{ backend: 'slurm', host: 'hpc', id: '7', place: 'run-1/train-e1', labels },
+  startedAt: '2026-01-01T00:00:00Z',
+};
+const AWAY: Ran = { exitCode: 1, stdout: '', why: 'Unable to contact slurm controller (connect failure)' };
+
+/** A cluster whose controller does not answer, and the control folder of an attempt on its disk. */
+async function openAway(t: TestContext) {
+  const folder = await mkdtemp(join(tmpdir(), 'zephyr-away-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const workspace = new FolderWorkspace('shared-disk', join(folder, 'jobs'), await openLocalHub(join(folder, 'hub')));
+  const options = slurmOptions.parse({});
+  const cluster = new Cluster({ name: 'hpc', options, run: async () => AWAY, workspace, root: ROOT });
+  const control = controlFolder(workspace.folder(handle.place), labels);
+  await mkdir(control, { recursive: true });
+  return { folder, control, scheduler: new SlurmScheduler(cluster) };
+}
+
+test('a job that ended is known by its own files, and nothing else is said of one while the controller is away', async (t) => {
+  const { control, scheduler } = await openAway(t);
+  assert.deepEqual(await scheduler.state(handle), { state: 'unknown', why: AWAY.why });
+  await writeFile(join(control, 'claim.json'), JSON.stringify(handle));
+  assert.deepEqual(await scheduler.state(handle), { state: 'unknown', why: AWAY.why });
+  await writeFile(join(control, 'exit.json'), '{"code":0,"outOfMemory":false}');
+  assert.deepEqual(await scheduler.state(handle), { state: 'exited', code: 0, outOfMemory: false });
+});
+
+test('a job that has not begun is cancelled without the controller: it never begins', async (t) => {
+  const { control, scheduler } = await openAway(t);
+  assert.deepEqual(await scheduler.cancel(handle, 300), { state: 'absent' });
+  assert.deepEqual(JSON.parse(await readFile(join(control, 'claim.json'), 'utf8')), { fenced: true });
+});
+
+test('a job that runs is told to stop by the disk while the controller is away', async (t) => {
+  const { control, scheduler } = await openAway(t);
+  await writeFile(join(control, 'claim.json'), JSON.stringify(handle));
+  const cancelling = scheduler.cancel(handle, 300);
+  while (!existsSync(join(control, 'stop'))) await new Promise((resolve) => setTimeout(resolve, 5));
+  await writeFile(join(control, 'exit.json'), '{"code":75,"outOfMemory":false}');
+  assert.deepEqual(await cancelling, { state: 'exited', code: 75, outOfMemory: false });
+});
+
+test('a search for a job that is not answered fails, and gives no attempt up', async (t) => {
+  const { control, scheduler } = await openAway(t);
+  await assert.rejects(scheduler.find(labels), { exit: 'temporary', message: /Cannot reach Slurm: Unable to contact/ });
+  assert.equal(existsSync(join(control, 'claim.json')), false);
+});
+
+test('a machine without Slurm says of a job that it is out of sight, and starts none', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'zephyr-away-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const hub = await openLocalHub(join(folder, 'hub'));
+  const place = { host: 'here/boot', root: ROOT, cache: folder, jobs: join(folder, 'jobs'), hub };
+  const login = `ssh://127.0.0.1:1`;
+  const { scheduler } = await openBackend({ backend: 'slurm', options: { login, sshConfig: '/dev/null' } }, place);
+  assert.equal((await scheduler.state(handle)).state, 'unknown');
+  assert.notEqual(scheduler.reaches(handle), true);
+  await assert.rejects(scheduler.check([]), { message: /Cannot reach Slurm/ });
+});
