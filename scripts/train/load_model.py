@@ -67,6 +67,7 @@ def load(job: Job, config: ModelConfig, folder: Path, dtype: str) -> PreTrainedM
             raise
         raise JobError(f'Cannot load the model in "{folder}": {error}', BAD_DATA) from error
     if is_sharded(job, config):
+        refuse_unless_by_layers(model)
         hand_over(model)
     return model
 
@@ -84,6 +85,20 @@ def sharding(job: Job, config: ModelConfig) -> Any:
         # on a CPU everything is in the memory of the host already
         fsdp_cpu_offload=job.hardware.offload and job.hardware.device == "cuda",
     )
+
+
+def refuse_unless_by_layers(model: PreTrainedModel) -> None:
+    """Where transformers does not know the names of a model's layers it shards the model in one piece, without a word."""
+    from torch.distributed.fsdp import FSDPModule
+
+    # fully_shard makes a subclass of the class of a layer
+    names = set(model._no_split_modules or ())
+    layers = [module for module in model.modules() if names & {kind.__name__ for kind in type(module).__mro__}]
+    if not layers or not all(isinstance(layer, FSDPModule) for layer in layers):
+        raise JobError(
+            f'Cannot shard a model of the type "{model.config.model_type}" by its layers: transformers has no plan for it, '
+            "expected hardware.sharding none in the target"
+        )
 
 
 def hand_over(model: PreTrainedModel) -> None:

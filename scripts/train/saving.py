@@ -67,17 +67,18 @@ class Saving:
             self._sealing = self._thread.submit(self._seal, folder, step, group, copy)
 
     def _seal(self, folder: Path, step: int, group: ProcessGroup | None, copy: sharded_state.State | None = None) -> None:
-        import torch.distributed as dist
-
         if copy is not None:
             sharded_state.write(folder, copy, group)
         mine = checkpoint.vouch_for(folder, checkpoint.written_by(folder, RANK))
         files = [entry for entries in self._gathered(mine) for entry in entries]
         if RANK == 0:
             checkpoint.write_manifest(self.job, folder, step, files, self.sharding)
-        if group is not None:
-            # a rank that left earlier would make torchrun kill rank 0 in the middle of the manifest
-            dist.barrier(group)
+        # a rank that left earlier would make torchrun kill rank 0 in the middle of the manifest
+        self.meet()
+
+    def meet(self) -> None:
+        """Returns when all ranks are here."""
+        self._gathered(None)
 
     def wait(self) -> None:
         """Until no checkpoint is being written; throws what went wrong with it."""

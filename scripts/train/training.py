@@ -129,6 +129,8 @@ def train(job: Job, config: TrainConfig, trainer: Any, resume: Checkpoint | None
     save_model(job, config, trainer)
     if RANK == 0:
         job.finish(state.global_step, state.max_steps, {**metrics, **summary(trainer.state.log_history)})
+    # the ranks leave together: on another node, one that had left would count as done long before rank 0 is
+    trainer.saving.meet()
 
 
 def tell_what_differs(job: Job, config: TrainConfig, resume: Checkpoint) -> None:

@@ -45,7 +45,7 @@ def codes(ranks: list[Any]) -> list[int]:
 
 def lay_ranks(lay: Lay, program: str, config: Json, inputs: dict[str, Path], count: int, sharding: str, **more: Any) -> JobFolder:
     """A job of `count` ranks that share a global batch of 4 rows and tell of each step."""
-    job = lay(program, config, inputs, processes=count, micro_batch=4 // count, sharding=sharding, **more)
+    job = lay(program, config, inputs, **{"processes": count, "micro_batch": 4 // count, "sharding": sharding, **more})
     file = json.loads((job.folder / "job.json").read_text())
     file["cadence"]["log_steps"] = 1
     (job.folder / "job.json").write_text(json.dumps(file))

@@ -17,7 +17,7 @@ from ranks import checkpoint_of, codes, largest_difference, lay_ranks, notes_of_
 
 STEPS = 8
 # norms of this model are 1 to 3, so that gradients are clipped at each step
-CLIPPED: Json = {**DSFT, "max_steps": STEPS, "trl": {"max_grad_norm": 0.5}}
+CLIPPED: Json = {**DSFT, "max_steps": STEPS, "trl": {"max_grad_norm": 0.5, "eval_strategy": "steps", "eval_steps": 3}}
 Runs = dict[tuple[int, str], JobFolder]
 WAYS = [(1, "none"), (2, "none"), (2, "fsdp2"), (4, "fsdp2")]
 
@@ -29,21 +29,22 @@ def inputs(base: Path, sft_data: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def runs(lay: Lay, inputs: dict[str, Path]) -> Runs:
-    """The same training on other ranks, from beginning to end."""
+    """The same training on other ranks, evaluated in between as well, from beginning to end."""
     return {way: run_ranks(lay_ranks(lay, "dsft", CLIPPED, inputs, *way, save_steps=4)) for way in WAYS}
 
 
-def test_dsft_has_the_losses_norms_and_weights_of_one_process(runs: Runs) -> None:
+def test_dsft_has_the_losses_norms_and_weights_of_one_process(lay: Lay, inputs: dict[str, Path], runs: Runs) -> None:
     alone = runs[1, "none"]
     assert all(norm > 0.5 for _, norm in steps_of(alone)), "nothing was clipped"
-    for way in WAYS[1:]:
-        assert len(steps_of(runs[way])) == STEPS
-        for (loss, norm), (expected_loss, expected_norm) in zip(steps_of(runs[way]), steps_of(alone), strict=True):
+    accumulated = run_ranks(lay_ranks(lay, "dsft", CLIPPED, inputs, 2, "fsdp2", micro_batch=1, accumulation=2))
+    for job in [*(runs[way] for way in WAYS[1:]), accumulated]:
+        assert len(steps_of(job)) == STEPS
+        for (loss, norm), (expected_loss, expected_norm) in zip(steps_of(job), steps_of(alone), strict=True):
             assert loss == pytest.approx(expected_loss, abs=5e-6)
             assert norm == pytest.approx(expected_norm, rel=2e-5)
-        assert runs[way].result()["metrics"]["eval_loss"] == pytest.approx(alone.result()["metrics"]["eval_loss"], abs=1e-3)
-        assert runs[way].digests().keys() == alone.digests().keys()
-        assert largest_difference(runs[way].out, alone.out) < 5e-5
+        assert job.result()["metrics"]["eval_loss"] == pytest.approx(alone.result()["metrics"]["eval_loss"], abs=1e-3)
+        assert job.digests().keys() == alone.digests().keys()
+        assert largest_difference(job.out, alone.out) < 5e-5
 
 
 def test_ddpo_with_its_reference_has_the_losses_of_one_process(lay: Lay, dsft: JobFolder, prefs_data: Path) -> None:
@@ -186,6 +187,55 @@ def test_sigterm_of_one_rank_waits_for_the_checkpoint_of_all(lay: Lay, inputs: d
     again = run_ranks(lay_ranks(lay, "dsft", CLIPPED, inputs, 2, "fsdp2", checkpoint=job.folder / last["path"]), before=before)
     assert again.digests() == runs[2, "fsdp2"].digests()
     assert not notes_of_resuming(again)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_disk_that_is_full_for_one_rank_is_told_by_all(lay: Lay, inputs: dict[str, Path], beside: bool) -> None:
+    job = lay_ranks(lay, "dsft", CLIPPED, inputs, 2, "fsdp2", save_steps=3)
+    ended = codes(start_ranks(job, 2, before=full_beside_the_training if beside else full_for_rank_1))
+    assert ended == [74, 74], job.log()[-3000:]
+    assert "expected free space" in job.error()
+    assert job.events("save") == [] and not (checkpoint_of(job, 3) / "manifest.json").exists()
+
+
+def full_for_rank_1() -> None:
+    import sharded_state
+
+    write = sharded_state.write
+
+    def write_to_full_disk(folder: Path, *arguments: Any) -> None:
+        (folder / "shards").mkdir(exist_ok=True)
+        if os.environ["RANK"] == "1":
+            (folder / "shards" / "__1_0.distcp").symlink_to("/dev/full")
+        write(folder, *arguments)
+
+    sharded_state.write = write_to_full_disk
+
+
+def full_beside_the_training() -> None:
+    save_beside_the_training()
+    full_for_rank_1()
+
+
+def test_a_model_without_a_plan_by_layers_is_refused(lay: Lay, base: Path, sft_data: Path, tmp_path: Path) -> None:
+    assert in_fork(make_gpt2, str(base), str(tmp_path)) == 0
+    job = lay_ranks(lay, "dsft", {**CLIPPED, "packing": False}, {"base": tmp_path, "data": sft_data}, 2, "fsdp2")
+    assert codes(start_ranks(job, 2, before=take_any_rows)) == [64, 64], job.log()[-3000:]
+    assert 'Cannot shard a model of the type "gpt2" by its layers' in job.error()
+
+
+def take_any_rows() -> None:
+    import training_rows
+
+    read = training_rows.read_rows
+    training_rows.read_rows = lambda folder, split: read(folder, split).remove_columns(["seq_lengths"])
+
+
+def make_gpt2(base: str, out: str) -> None:
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    GPT2LMHeadModel(GPT2Config(vocab_size=400, n_positions=64, n_embd=16, n_layer=2, n_head=2)).save_pretrained(out)
+    AutoTokenizer.from_pretrained(base).save_pretrained(out)
 
 
 def test_tied_heads_in_bfloat16_are_trained_sharded_and_saved_once(lay: Lay, base: Path, sft_data: Path, tmp_path: Path) -> None:
