@@ -17,7 +17,7 @@ export async function printPreview(
   { differences, keys, why }: { differences: readonly RehearsalDifference[]; keys: readonly Key[]; why: boolean },
 ): Promise<void> {
   await printDecisions(preview.decisions, why);
-  printRepos(plan, preview.outputs);
+  printRepos(plan, preview);
   await printCosts(preview.price);
   await printFits(preview.fit);
   printKeys(keys);
@@ -34,8 +34,6 @@ export function plainPreview(
   return { steps: decisions.map(plainDecision), reads: readsOf(plan), publishes, ...takes, differences };
 }
 
-type Reads = Pick<Plan, 'pins' | 'stageInputs'>;
-
 const HOLDS: Record<Output['holds'], string> = {
   nothing: 'new',
   artifact: 'gets a further commit',
@@ -43,16 +41,18 @@ const HOLDS: Record<Output['holds'], string> = {
 };
 
 /** What a plan reads, at which commit, and where it publishes; references are whole, however narrow the terminal. */
-function printRepos(plan: Reads, outputs: readonly Output[]): void {
+function printRepos(plan: Plan, { outputs, replacesTemplateOf: base }: Preview): void {
   const reads = readsOf(plan);
   process.stdout.write('\n');
   if (reads.length > 0) process.stdout.write(`Reads:\n${reads.map((ref) => `  ${ref}\n`).join('')}`);
   process.stdout.write(
     `Publishes in:\n${outputs.map(({ repo, holds }) => `  ${formatRepo(repo)} (${HOLDS[holds]})\n`).join('')}`,
   );
+  if (base !== undefined)
+    process.stdout.write(`\nThe recipe's chat template replaces that of ${base.name}: a model that chats loses its format\n`);
 }
 
-function readsOf({ pins, stageInputs }: Reads): string[] {
+function readsOf({ pins, stageInputs }: Plan): string[] {
   const inputs = [...pins.values(), ...Object.values(stageInputs)];
   return [...new Set(inputs.map(({ ref }) => formatRef(ref)))];
 }

@@ -1,5 +1,7 @@
 import type { Hub } from '../hub/hub.ts';
 import type { Output } from '../hub/output.ts';
+import type { ArtifactRef } from '../model/artifact.ts';
+import { baseWithTemplate } from './base-template.ts';
 import { countItems } from './count.ts';
 import { type Decision, explain } from './explain.ts';
 import { type PlanFit, refuseUnfit } from './fit/fit.ts';
@@ -12,6 +14,8 @@ import { checkSources } from './sources.ts';
 export interface Preview {
   readonly decisions: readonly Decision[];
   readonly outputs: readonly Output[];
+  /** the base model whose own chat template the recipe's replaces */
+  readonly replacesTemplateOf: ArtifactRef | undefined;
   readonly price: PlanPrice;
   /** what is needed of GPUs; no step where nobody asked */
   readonly fit: PlanFit;
@@ -23,10 +27,14 @@ export async function previewPlan(
   hub: Hub,
   fitOf?: (decisions: readonly Decision[]) => Promise<PlanFit>,
 ): Promise<Preview> {
-  const [decisions, outputs] = await Promise.all([explain(plan, hub), outputsOf(plan.steps, hub)]);
+  const [decisions, outputs, replacesTemplateOf] = await Promise.all([
+    explain(plan, hub),
+    outputsOf(plan.steps, hub),
+    baseWithTemplate(plan, hub),
+  ]);
   const price = pricePlan(decisions, plan.recipe.teachers, await countItems(plan, decisions, hub));
   const fit = (await fitOf?.(decisions)) ?? { steps: [], gpu: undefined };
-  return { decisions, outputs, price, fit };
+  return { decisions, outputs, replacesTemplateOf, price, fit };
 }
 
 /** Throws a `ZephyrError` (usage) for a plan that would be refused before its first job. */
