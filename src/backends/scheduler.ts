@@ -63,6 +63,8 @@ export interface Scheduler {
   readonly neverStartsMs: number;
   /** Throws a `ZephyrError` (exit `preflight`) that says what jobs of these Python environments would miss; changes nothing. */
   check(environments: readonly string[]): Promise<void>;
+  /** Where zephyr makes Python environments for its jobs, who do not see the user's folder for what can be made again. */
+  readonly cache?: string;
   /** The Python environments among these that zephyr has yet to make, or to make again, on this machine. */
   unmade?(environments: readonly string[]): Promise<string[]>;
   /** Digest of what this Python environment holds: see `Ingredients.environment`. */

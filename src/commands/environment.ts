@@ -43,7 +43,8 @@ export function environmentsToRun(decisions: readonly Decision[]): string[] {
 /** Makes the Python environments that are not there yet, where zephyr makes them, and throws for what jobs would miss still. */
 export async function readyEnvironments(context: Context, target: Target, names: readonly string[]): Promise<void> {
   const scheduler = await openScheduler(context, target);
-  for (const name of (await scheduler.unmade?.(names)) ?? []) await make(context, name);
+  const { cache } = scheduler;
+  for (const name of (await scheduler.unmade?.(names)) ?? []) await make({ ...context, ...(cache && { cache }) }, name);
   await scheduler.check(names);
 }
 

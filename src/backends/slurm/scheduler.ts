@@ -42,9 +42,11 @@ export class SlurmScheduler implements Scheduler {
   askEveryMs = 10_000;
   neverStartsMs = 30_000;
   readonly cluster: Cluster;
+  readonly cache: string;
 
   constructor(cluster: Cluster) {
     this.cluster = cluster;
+    this.cache = cluster.cache;
     this.host = cluster.name;
   }
 

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { environmentFolder, environmentPins } from '../../../src/backends/environments.ts';
 import { FolderWorkspace } from '../../../src/backends/folder-workspace.ts';
 import { controlFolder } from '../../../src/backends/job-folder.ts';
 import { openBackend } from '../../../src/backends/registry.ts';
@@ -23,12 +24,18 @@ const handle: JobHandle = {
 const AWAY: Ran = { exitCode: 1, stdout: '', why: 'Unable to contact slurm controller (connect failure)' };
 
 /** A cluster whose controller does not answer, and the control folder of an attempt on its disk. */
-async function openAway(t: TestContext) {
+async function openAway(t: TestContext, root?: string) {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-away-'));
   t.after(() => rm(folder, { recursive: true }));
   const workspace = new FolderWorkspace('shared-disk', join(folder, 'jobs'), await openLocalHub(join(folder, 'hub')));
   const options = slurmOptions.parse({});
-  const cluster = new Cluster({ name: 'hpc', options, run: async () => AWAY, workspace, root: ROOT });
+  const cluster = new Cluster({
+    name: 'hpc',
+    options,
+    run: async () => AWAY,
+    workspace,
+    root: root === undefined ? ROOT : join(folder, root),
+  });
   const control = controlFolder(workspace.folder(handle.place), labels);
   await mkdir(control, { recursive: true });
   return { folder, control, scheduler: new SlurmScheduler(cluster) };
@@ -74,4 +81,18 @@ test('a machine without Slurm says of a job that it is out of sight, and starts 
   assert.equal((await scheduler.state(handle)).state, 'unknown');
   assert.notEqual(scheduler.reaches(handle), true);
   await assert.rejects(scheduler.check([]), { message: /Cannot reach Slurm/ });
+});
+
+test('Python environments for a cluster are made on its disk', async (t) => {
+  const { folder, scheduler } = await openAway(t, 'package');
+  const { root, workspace } = scheduler.cluster;
+  await mkdir(join(folder, 'package', 'scripts', 'train', 'environments', 'train'), { recursive: true });
+  await writeFile(environmentPins({ root }, 'train'), 'torch==1\n');
+  assert.deepEqual(await scheduler.unmade(['train']), ['train']);
+  const made = await environmentFolder({ root, cache: scheduler.cache }, 'train');
+  assert.ok(made.startsWith(workspace.root));
+  await mkdir(made, { recursive: true });
+  await writeFile(join(made, 'zephyr.json'), '{}');
+  assert.deepEqual(await scheduler.unmade(['train']), []);
+  assert.equal(await scheduler.cluster.software('train'), join(made, 'bin', 'python'));
 });
