@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import os
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from typing import Any
 
 from check_jobs import CODE, SAVED, STEPS, Bench, Trained, lay_base, lay_rows, read, supervised, train
 
+ANSWERS = ("chosen_ids", "rejected_ids")
 # Relative differences that rounding explains. Between ranks: sums in another order, of gradients in float32 of products in the
 # dtype. Between attentions: the same sums taken in other blocks. After a resume on a GPU, where atomic sums come as they come.
 BETWEEN_RANKS = {"float32": 1e-5, "bfloat16": 1e-2}
@@ -182,13 +184,15 @@ def pairs(bench: Bench) -> Check:
     ]  # fmt: skip
     model, wanted = load(bench, "sdpa"), []
     with torch.no_grad():
-        for answer in ("chosen_ids", "rejected_ids"):
+        for answer in ANSWERS:
             for row in rows:
                 ids = torch.tensor([row["prompt_ids"] + row[answer]], device=device)
                 logps = model(input_ids=ids, use_cache=False).logits.float().log_softmax(-1)[0, :-1]
                 wanted.append(logps.gather(1, ids[0, 1:, None])[len(row["prompt_ids"]) - 1 :].sum())
         found = torch.cat(pair_logps(model, pair_batch(rows, device)))
-    apart, bound = relative_norm(found, torch.stack(wanted)), BETWEEN_ATTENTIONS[bench.dtype]
+    # beyond what a model says that knows nothing, which would hide a token that sees what it must not
+    chance = -math.log(bench.sizes["vocab_size"]) * torch.tensor([len(row[answer]) for answer in ANSWERS for row in rows], device=device)
+    apart, bound = relative_norm(found - chance, torch.stack(wanted) - chance), BETWEEN_ATTENTIONS[bench.dtype]
     kernel = pair_attention.kernel(bench.device, bench.dtype)
     return Check("pairs", apart <= bound, f"{kernel}: differs from answers by themselves by {apart:.1e} of the norm, expected at most {bound:.0e}")
 

@@ -78,3 +78,9 @@ async function timesOf(paths: readonly string[]): Promise<string> {
 export function noAnswer(who: string, why: string, hint: string): ZephyrError {
   return new ZephyrError(`Cannot ask ${who} what it can use: ${why}`, { exit: 'preflight', hint });
 }
+
+/** What brings flash attention into a Python environment whose pins are in the file `pins`. */
+export function remedyOf(python: string, pins: string): string {
+  const folder = dirname(pins);
+  return `bring it there: ${python} -m pip install -r ${join(folder, 'requirements-gpu.txt')} && ${python} ${join(folder, 'bake_kernels.py')}`;
+}

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { isEarlierBoot } from '../base/host-id.ts';
 import { ZephyrError } from '../errors.ts';
 import { type JobHandle, type JobLabels, type JobSite, type JobState, jobHandle } from '../model/job.ts';
-import { keptAnswer, noAnswer, PROBE, PROBE_MS } from './capabilities.ts';
+import { keptAnswer, noAnswer, PROBE, PROBE_MS, remedyOf } from './capabilities.ts';
 import { environmentDigest, environmentPins } from './environments.ts';
 import type { FolderWorkspace } from './folder-workspace.ts';
 import {
@@ -106,9 +106,7 @@ export class ProcessScheduler implements Scheduler {
     };
     const key = [python, JSON.stringify(variables)];
     const answer = await keptAnswer({ cache, root, key, gpus, isHere: true, run });
-    const pins = dirname(environmentPins(this.options, environment));
-    const remedy = `bring it there: ${python} -m pip install -r ${join(pins, 'requirements-gpu.txt')} && ${python} ${join(pins, 'bake_kernels.py')}`;
-    return { ...answer, who, remedy };
+    return { ...answer, who, remedy: remedyOf(python, environmentPins(this.options, environment)) };
   }
 
   environment(name: string): Promise<string> {

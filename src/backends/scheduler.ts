@@ -71,9 +71,9 @@ export interface Scheduler {
   environment(name: string): Promise<string>;
   /**
    * What programs of this Python environment can use where they run; with `gpus` on a device. Its interpreter is asked once
-   * and the answer kept. A scheduler for which that would take a job of its own does without.
+   * and the answer kept. Undefined where that would take a job of its own; a scheduler that always queues does without.
    */
-  capabilities?(environment: string, gpus: boolean): Promise<Capabilities>;
+  capabilities?(environment: string, gpus: boolean): Promise<Capabilities | undefined>;
   /** What `auto` means where the jobs run. */
   hardware(): Promise<NodeHardware>;
   /** Starts the job detached and returns at once. The same labels twice: the second call returns the first job's handle. */

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ENVIRONMENT, SCRIPTS
+from conftest import ENVIRONMENT, SCRIPTS, in_fork
 
 sys.path.insert(0, str(SCRIPTS))
 
@@ -56,3 +56,20 @@ def test_what_is_wrong_is_told_by_its_check(tmp_path: Path) -> None:
     assert "weights differ by 1.0e-04" in self_check.same_weights(right, other, bench).words
     assert "did not begin at step 2" in self_check.same_weights(right, late, bench).words
     assert self_check.describe_training(right).ok and not self_check.describe_training(late).ok
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_an_attention_in_which_answers_see_too_much_is_found(tmp_path: Path, dtype: str) -> None:
+    assert in_fork(see_too_much, str(tmp_path), dtype) == 0
+
+
+def see_too_much(folder: str, dtype: str) -> None:
+    import pair_attention
+    import torch
+
+    bench = check_jobs.Bench(Path(folder), "cpu", 1, dtype)
+    check_jobs.lay_base(bench)
+    assert self_check.pairs(bench).ok
+    right = pair_attention.lower_right_mask
+    pair_attention.lower_right_mask = lambda *each: torch.zeros_like(right(*each))
+    assert not self_check.pairs(bench).ok

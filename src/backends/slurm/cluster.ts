@@ -3,11 +3,12 @@ import { dirname, join, posix, relative } from 'node:path';
 import { atomicWrite } from '../../base/atomic-write.ts';
 import { ZephyrError } from '../../errors.ts';
 import type { JobLabels } from '../../model/job.ts';
+import { keptAnswer, noAnswer, PROBE, remedyOf } from '../capabilities.ts';
 import { environmentFolder, environmentPins, givenPython, TRAIN } from '../environments.ts';
 import type { FolderWorkspace } from '../folder-workspace.ts';
 import { readIfThere } from '../job-folder.ts';
 import { checkPython } from '../python-check.ts';
-import type { NodeHardware } from '../scheduler.ts';
+import type { Capabilities, NodeHardware } from '../scheduler.ts';
 import { siteOptions } from './batch-script.ts';
 import type { RunCommand } from './commands.ts';
 import type { SlurmOptions } from './options.ts';
@@ -109,6 +110,22 @@ export class Cluster {
         exit: 'preflight',
         hint: 'the site has no pyxis: use runtime kind apptainer or python in the target',
       });
+  }
+
+  /** Asked on a login node that sees the same disk: it has the interpreter of the nodes, but not their GPUs. */
+  async capabilities(environment: string, gpus: boolean): Promise<Capabilities | undefined> {
+    const { login, runtime } = this.options;
+    if (gpus || login !== undefined || runtime.kind !== 'python') return undefined;
+    const { root, cache } = this;
+    const python = await this.software(environment);
+    const who = `Python at "${python}"`;
+    const run = async (): Promise<string> => {
+      const { exitCode, stdout, why } = await this.run([python, join(root, 'scripts', 'train', PROBE)]);
+      if (exitCode !== 0) throw noAnswer(who, why, 'it is asked on this machine, as a job would start it');
+      return stdout;
+    };
+    const answer = await keptAnswer({ cache, root, key: [python], gpus, isHere: true, run });
+    return { ...answer, who, remedy: remedyOf(python, environmentPins(this, environment)) };
   }
 
   /** The partitions that Slurm lists; throws where it does not answer. */

@@ -13,7 +13,7 @@ import {
 } from '../../model/job.ts';
 import { environmentDigest } from '../environments.ts';
 import { attemptName, controlFolder, layControl } from '../job-folder.ts';
-import type { DriverRequest, NodeHardware, Scheduler, SubmitRequest } from '../scheduler.ts';
+import type { Capabilities, DriverRequest, NodeHardware, Scheduler, SubmitRequest } from '../scheduler.ts';
 import { outOfSight } from '../this-node.ts';
 import { fence, leaveMark, readAttempt } from './attempt-files.ts';
 import { batchScript, sbatchOptions } from './batch-script.ts';
@@ -48,6 +48,10 @@ export class SlurmScheduler implements Scheduler {
     this.cluster = cluster;
     this.cache = cluster.cache;
     this.host = cluster.name;
+  }
+
+  capabilities(environment: string, gpus: boolean): Promise<Capabilities | undefined> {
+    return this.cluster.capabilities(environment, gpus);
   }
 
   check(environments: readonly string[]): Promise<void> {
