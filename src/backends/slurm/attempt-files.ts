@@ -15,6 +15,8 @@ export interface AttemptFiles {
   readonly requeued: boolean;
   /** it was told to stop because its time limit was near */
   readonly timeIsUp: boolean;
+  /** Slurm told it to stop because another job wants its place */
+  readonly takenBack: boolean;
   /** zephyr itself has told the job to end */
   readonly cancelled: boolean;
 }
@@ -54,6 +56,7 @@ export async function readAttempt(folder: string, labels: JobLabels): Promise<At
     claim: claim === undefined ? undefined : parseClaim(claim),
     exit: parseExit(exit),
     timeIsUp: names?.includes('time-is-up') ?? false,
+    takenBack: names?.includes('taken-back') ?? false,
     requeued: names?.includes('requeued') ?? false,
     cancelled: names?.includes('cancelled') ?? false,
   };

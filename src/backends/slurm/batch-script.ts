@@ -116,6 +116,8 @@ export function batchScript(batch: SbatchJob): string {
     'step=$!',
     '# a signal ends the waiting, not the step',
     'while :; do wait "$step"; code=$?; kill -0 "$step" 2> /dev/null || break; done',
+    // a preemption sends SIGTERM to the step long before it reaches this script, and Slurm calls a job FAILED that obeys in time
+    `if [ "$code" = 75 ] && timeout 30 squeue -h -j "$SLURM_JOB_ID" -O PreemptTime 2> /dev/null | grep -q '[0-9]'; then : > "$control/taken-back"; fi`,
     // a supervisor that was killed outright ends nothing any more, and not every cluster ends what left its session
     'if [ ! -e "$control/exit.json" ]; then',
     '  for each in /proc/[0-9]*; do',

@@ -48,22 +48,22 @@ export function endedState(job: QueuedJob | undefined, files: AttemptFiles, fold
   if (exit === undefined && (claim === 'fenced' || (claim === undefined && (job === undefined || cancelled))))
     return { state: 'absent' };
   const spoke = exit !== undefined && isOwnExit(exit.code) && exit.code !== JOB_EXIT.interrupted;
-  if (spoke || cancelled || job === undefined) return { state: 'exited', ...(exit ?? KILLED) };
-  return byState(job, files, folder);
+  if (spoke || cancelled) return { state: 'exited', ...(exit ?? KILLED) };
+  return job === undefined ? byFiles(files) : byState(job, files, folder);
 }
 
 /** The supervisor went without a word: it and the program were killed outright. */
 const KILLED = { code: 137, outOfMemory: false };
 
 function byState(job: QueuedJob, files: AttemptFiles, folder: string): Exited {
-  const { exit = KILLED, claim, timeIsUp } = files;
+  const { exit = KILLED, claim } = files;
   const ended = { state: 'exited', ...exit } as const;
   switch (job.state) {
     case 'NODE_FAIL':
     case 'BOOT_FAIL':
       return lost(files, `a node of the job failed (${job.nodes})`);
     case 'PREEMPTED':
-      return lost(files, 'the job lost its place to another one');
+      return lost(files, PLACE_LOST);
     case 'TIMEOUT':
     case 'DEADLINE':
       return { ...ended, cut: 'time-limit', why: TIME_LIMIT };
@@ -73,11 +73,19 @@ function byState(job: QueuedJob, files: AttemptFiles, folder: string): Exited {
       return { ...ended, cut: 'cancelled', why: `job ${job.id} was cancelled in Slurm, and not by zephyr` };
     default:
       if (claim === undefined) return { ...ended, code: 1, why: neverBegan(job, folder) };
-      return timeIsUp ? { ...ended, cut: 'time-limit', why: TIME_LIMIT } : ended;
+      return byFiles(files);
   }
 }
 
+/** Of a job that ended by itself, or of which Slurm knows nothing any more. */
+function byFiles(files: AttemptFiles): Exited {
+  const { exit = KILLED, timeIsUp, takenBack } = files;
+  if (timeIsUp) return { state: 'exited', ...exit, cut: 'time-limit', why: TIME_LIMIT };
+  return takenBack && exit.code === JOB_EXIT.interrupted ? lost(files, PLACE_LOST) : { state: 'exited', ...exit };
+}
+
 const TIME_LIMIT = 'the time limit of the job was over';
+const PLACE_LOST = 'the job lost its place to another one';
 
 function neverBegan({ id, nodes }: QueuedJob, folder: string): string {
   return `job ${id} ended on ${nodes || 'its node'} before it could write in "${folder}": is that folder there on the nodes?`;

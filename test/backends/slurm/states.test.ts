@@ -11,7 +11,7 @@ import type { JobHandle } from '../../../src/model/job.ts';
 const labels = { run: 'run-1', stage: 'dsft', step: 'train', epoch: 1 };
 const claim: JobHandle = { backend: 'slurm', host: 'hpc', id: '7', place: 'p', labels, startedAt: '2026-01-01T00:00:00Z' };
 const nothing: AttemptFiles = {
-  ...{ isThere: true, claim: undefined, exit: undefined, requeued: false, timeIsUp: false, cancelled: false },
+  ...{ isThere: true, claim: undefined, exit: undefined, requeued: false, timeIsUp: false, takenBack: false, cancelled: false },
 };
 const begun = { ...nothing, claim };
 const saved = { ...begun, exit: { code: 75, outOfMemory: false } };
@@ -118,6 +118,11 @@ test('what took a job away is told: preemption, a node, its time, memory, somebo
   assert.deepEqual(said('NODE_FAIL', begun), [{ ...KILLED, preempted: true }, 'a node of the job failed (n1)']);
   assert.deepEqual(said('TIMEOUT', begun)[0], { ...KILLED, cut: 'time-limit' });
   assert.deepEqual(said('FAILED', { ...saved, timeIsUp: true })[0], { ...KILLED, code: 75, cut: 'time-limit' });
+  assert.deepEqual(said('FAILED', { ...saved, takenBack: true }), [lost, 'the job lost its place to another one']);
+  assert.deepEqual(said('FAILED', { ...begun, takenBack: true, exit: { code: 1, outOfMemory: false } })[0], {
+    ...KILLED,
+    code: 1,
+  });
   assert.deepEqual(said('FAILED', saved), [{ ...KILLED, code: 75 }, undefined]);
   assert.deepEqual(said('OUT_OF_MEMORY', begun), [{ ...KILLED, outOfMemory: true }, undefined]);
   assert.deepEqual(said('CANCELLED', begun)[0], { ...KILLED, cut: 'cancelled' });
