@@ -40,7 +40,7 @@ export async function printedLines(child: ChildProcess, lines: number): Promise<
 }
 
 /** The config of the model that was begun last goes into a pipe that nobody reads: its training waits there to be killed. */
-async function keepFromEnding(place: Place): Promise<void> {
+export async function keepFromEnding(place: Place): Promise<void> {
   const begun: { readonly folder: string; readonly at: number }[] = [];
   for await (const file of glob(join(place.home, 'jobs', '*', 'train-e*', 'job.json')))
     begun.push({ folder: dirname(file), at: (await stat(file)).mtimeMs });

@@ -45,8 +45,8 @@ export type StepFit = KnownFit | { readonly known: false; readonly step: string;
 /** What the GPUs of a target have to do for a plan. */
 export interface PlanFit {
   readonly steps: readonly StepFit[];
-  /** one GPU of the target, as far as it says; `none` where its jobs are to run on CPUs */
-  readonly gpu: Target['hardware']['gpu'] | 'none';
+  /** one GPU of the target, as far as it says */
+  readonly gpu: Target['hardware']['gpu'];
 }
 
 /** Above this share of a GPU's memory a user is warned: what is not reckoned with may be more than what is left. */
@@ -68,8 +68,7 @@ export interface FitRequest {
 export async function fitPlan(request: FitRequest): Promise<PlanFit> {
   const steps = request.decisions.filter(({ action, step }) => action === 'run' && step.load !== undefined);
   const fits = await Promise.all(steps.map(async ({ step }) => await fitStep(step, request)));
-  const { device, gpu } = request.target.hardware;
-  return { steps: fits, gpu: device === 'cpu' ? 'none' : gpu };
+  return { steps: fits, gpu: request.target.hardware.gpu };
 }
 
 async function fitStep(step: Decision['step'], request: FitRequest): Promise<StepFit> {
@@ -81,8 +80,8 @@ async function fitStep(step: Decision['step'], request: FitRequest): Promise<Ste
   const job: GpuCase = { shape, load, hardware: onGpu(request.hardware(step), request.target) };
   const training = step.work.kind === 'job' ? step.work.training : undefined;
   const { amount, source } = await amountOf(step, request);
-  const gpu = job.hardware.device === 'cpu' ? undefined : request.target.hardware.gpu;
-  const device = gpu === undefined ? undefined : gpu.memoryGb * 2 ** 30 * USABLE;
+  const { gpu } = request.target.hardware;
+  const device = gpu === undefined || job.hardware.device === 'cpu' ? undefined : gpu.memoryGb * 2 ** 30 * USABLE;
   const peak = peakMemory(job);
   const verdict = verdictOf(peak.bytes, device);
   const names = { stage: step.stage, microBatch: training?.microBatch, globalBatch: training?.globalBatch };

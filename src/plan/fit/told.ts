@@ -26,7 +26,7 @@ export function fitRows(fits: readonly KnownFit[], gpu: PlanFit['gpu']): string[
     row('ranks', ({ ranks }) => String(ranks)),
     ...PARTS.map((part) => row(part, ({ peak }) => gib(peak.use[part]))),
     row('sum', ({ peak }) => gib(peak.bytes)),
-    row(`of ${(gpu === 'none' ? undefined : gpu?.name) ?? 'the GPU'}`, ({ device }) => (device === undefined ? '' : gib(device))),
+    row(`of ${gpu?.name ?? 'the GPU'}`, ({ device }) => (device === undefined ? '' : gib(device))),
     row('peak is at', ({ peak }) => peak.moment),
     row('host memory', ({ host }) => gib(host)),
     effort('tokens', ({ tokens }) => tokens, formatCount),
@@ -50,7 +50,6 @@ export function fitNotes(fits: readonly KnownFit[], gpu: PlanFit['gpu']): string
   const lines = [...Map.groupBy(fits, ({ amount }) => amount)].map(
     ([amount, alike]) => `Tokens of ${alike.map(({ step }) => step).join(' and ')}: ${amount}`,
   );
-  if (gpu === 'none') return lines;
   const hours = fits.some(({ effort }) => effort?.gpuHours !== undefined);
   if (hours && gpu?.tflops !== undefined)
     lines.push(
