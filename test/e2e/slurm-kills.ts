@@ -25,9 +25,35 @@ export function drawsFrom(seed: number): () => number {
   };
 }
 
-/** Kills at a moment that the draw decides, the run going on, until it has been done so often or the run is at its end. */
+/** Milliseconds between two looks of whoever keeps the cluster. */
+const MEND_MS = 10_000;
+
+/**
+ * Kills at a moment that the draw decides, the run going on, until it has been done so often or the run is at its end. A
+ * controller that is killed before it has saved a job gives its number out again, and Slurm then takes the node of both
+ * out of service: somebody puts it back, as on a real cluster.
+ */
 export async function killAtRandom(
-  { place, args, cluster }: { readonly place: Place; readonly args: readonly string[]; readonly cluster: Cluster },
+  killing: Killing,
+  victims: readonly Victim[],
+  draw: () => number,
+): Promise<{ readonly ended: Ended; readonly killed: readonly Killed[] }> {
+  const keeper = setInterval(() => killing.cluster.mend(), MEND_MS);
+  try {
+    return await killInTurn(killing, victims, draw);
+  } finally {
+    clearInterval(keeper);
+  }
+}
+
+interface Killing {
+  readonly place: Place;
+  readonly args: readonly string[];
+  readonly cluster: Cluster;
+}
+
+async function killInTurn(
+  { place, args, cluster }: Killing,
   victims: readonly Victim[],
   draw: () => number,
 ): Promise<{ readonly ended: Ended; readonly killed: readonly Killed[] }> {

@@ -41,6 +41,10 @@ export class SlurmScheduler implements Scheduler {
   readonly host: string;
   askEveryMs = 10_000;
   neverStartsMs = 30_000;
+  /** For so long Slurm may still call a job running that has said itself how it ended; its script has no more than that to do. */
+  leavesWithinMs = 60_000;
+  /** by number of a job, when it was first seen to have ended and yet to run */
+  readonly #overdueSince = new Map<string, number>();
   readonly cluster: Cluster;
   readonly cache: string;
 
@@ -178,9 +182,19 @@ export class SlurmScheduler implements Scheduler {
     if (asked.answer === 'unknown') return { state: 'unknown', why: asked.why };
     if (isDriver)
       return driverStateOf(asked.answer === 'found' ? asked.job : undefined, await readAttempt(folder, handle.labels));
-    if (asked.answer === 'found' && isLive(asked.job)) return liveState(asked.job, before);
+    if (asked.answer === 'found' && isLive(asked.job)) {
+      const live = liveState(asked.job, before);
+      if (live.state !== 'running' || before.exit === undefined || !this.#isOverdue(asked.job.id)) return live;
+    }
     const after = await readAttempt(folder, handle.labels);
     return endedState(asked.answer === 'found' ? asked.job : undefined, after, this.cluster.there(folder));
+  }
+
+  /** Slurm goes on calling a job running whose step daemon was killed, for as long as its time limit lets it. */
+  #isOverdue(id: string): boolean {
+    const since = this.#overdueSince.get(id) ?? performance.now();
+    this.#overdueSince.set(id, since);
+    return performance.now() - since >= this.leavesWithinMs;
   }
 
   async cancel(handle: JobHandle, graceSeconds: number): Promise<JobState> {
@@ -239,8 +253,11 @@ export class SlurmScheduler implements Scheduler {
 
   /** One that waits, because it has not begun or Slurm has put it back, is taken out of the queue; else it would leave at once. */
   async forget(handle: JobHandle): Promise<void> {
-    await fence(this.cluster.workspace.folder(handle.place), handle.labels);
-    await this.cluster.run(['scancel', '--state=PENDING', handle.id]);
+    const folder = this.cluster.workspace.folder(handle.place);
+    await fence(folder, handle.labels);
+    // no process is left of one that said how it ended, and Slurm may hold its nodes for it all the same
+    const { exit } = await readAttempt(folder, handle.labels);
+    await this.cluster.run(['scancel', ...(exit === undefined ? ['--state=PENDING'] : []), handle.id]);
   }
 
   reaches({ backend, host }: JobSite): true | { readonly why: string } {
