@@ -69,10 +69,6 @@ export const ddpoSpec = z
           ),
         ...trainingFields,
       })
-      .refine(({ reference, trl }) => reference === 'online' || !('ld_alpha' in trl), {
-        path: ['reference'],
-        error: 'expected ddpo.train.reference to be online with trl.ld_alpha: a cached reference has sums over whole answers',
-      })
       .refine(({ trl }) => !WITHOUT_PADDING.some((field) => field in trl), {
         path: ['trl'],
         error: `expected ddpo.train.trl without ${WITHOUT_PADDING.join(' and ')}, which have no effect on rows without padding`,

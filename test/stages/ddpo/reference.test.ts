@@ -50,17 +50,21 @@ describe('The reference of dDPO', () => {
       if (!('saveSteps' in change)) assert.notEqual(fingerprint(trained(change), 'train'), fingerprint(trained({}), 'train'));
     });
 
+  it('is used again, as the training is, with another attention: pairs are read by one of their own', () => {
+    for (const step of ['reference', 'train'] as const)
+      assert.equal(fingerprint(trained({ attention: 'sdpa' }), step), fingerprint(trained({}), step));
+  });
+
   it('is used again by an adapter of another rank', () => {
     const adapted = (more: object) => fingerprint(recipeWith({ lora: { ...lora, ...more } }), 'reference');
     assert.equal(adapted({ r: 64, dropout: 0, targets: ['q_proj'] }), adapted({}));
   });
 
-  it('is another one with another model, other pairs, another dtype, another attention, and frozen or quantized weights', () => {
+  it('is another one with another model, other pairs, another dtype, and frozen or quantized weights', () => {
     const others = [
       plain,
       fingerprint(trained({}), 'reference', 'e'),
       fingerprint(trained({ dtype: 'float32' }), 'reference'),
-      fingerprint(trained({ attention: 'sdpa' }), 'reference'),
       fingerprint(recipeWith({ lora }), 'reference'),
       fingerprint(recipeWith({ lora: { ...lora, quantization: 'nf4' } }), 'reference'),
     ];
