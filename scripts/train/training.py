@@ -142,7 +142,7 @@ def tell_what_differs(job: Job, config: TrainConfig, resume: Checkpoint) -> None
     rest = "sums over ranks are taken in another order"
     if resume.world_size != now:
         rest += ", and random states (of a dropout) begin anew"
-    were = f"{resume.world_size} processes (sharding {resume.sharding})"
+    were = f"{resume.world_size} process{'' if resume.world_size == 1 else 'es'} (sharding {resume.sharding})"
     job.emit("note", message=f"resumed at step {resume.step} with {now} (sharding {sharding}) what {were} had saved: {exact}; {rest}")
 
 

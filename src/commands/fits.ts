@@ -11,7 +11,7 @@ export async function printFits(fit: PlanFit): Promise<void> {
     process.stdout.write('Estimated: memory of one rank at its peak in GiB, and what it takes\n');
     const columns = [{ title: '' }, ...known.map(({ step }) => ({ title: step, align: 'right' as const }))];
     await printTable(columns, fitRows(known, fit.gpu));
-    process.stdout.write(`${fitNotes(known, fit.gpu).join('\n')}\n`);
+    process.stdout.write(`${fitNotes(known, fit).join('\n')}\n`);
   }
   for (const step of fit.steps) if (!step.known) process.stdout.write(`Memory of ${step.step} is not known: ${step.why}\n`);
   for (const warning of tightWarnings(fit)) process.stdout.write(`warning: ${warning}\n`);

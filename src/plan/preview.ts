@@ -33,7 +33,7 @@ export async function previewPlan(
     baseWithTemplate(plan, hub),
   ]);
   const price = pricePlan(decisions, plan.recipe.teachers, await countItems(plan, decisions, hub));
-  const fit = (await fitOf?.(decisions)) ?? { steps: [], gpu: undefined };
+  const fit = (await fitOf?.(decisions)) ?? { steps: [], gpu: undefined, onCpu: false };
   return { decisions, outputs, replacesTemplateOf, price, fit };
 }
 

@@ -50,7 +50,7 @@ const IN_TARGET: Readonly<Record<string, string>> = {
   per_device_train_batch_size: 'hardware.microBatch',
   per_device_eval_batch_size: 'hardware.microBatch',
   auto_find_batch_size: 'hardware.microBatch',
-  gradient_accumulation_steps: 'hardware.microBatch, with train.globalBatch in the recipe: accumulation follows from both',
+  gradient_accumulation_steps: 'hardware.microBatch',
 };
 
 /** Fields that zephyr sets itself, or that would make the result depend on the number of ranks. */

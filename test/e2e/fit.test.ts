@@ -112,7 +112,25 @@ describe('whether a 7B fits', { skip }, () => {
     assert.match(tight.stdout, /^For GPU hours name the speed of the GPU in the target, hardware\.gpu\.tflops$/m);
     const unknown = await plan('microBatch: {dsft: 16, ddpo: 8}');
     assert.equal(unknown.code, 0);
-    assert.match(unknown.stdout, /^Whether it fits is not checked: name the GPU in the target/m);
+    assert.match(unknown.stdout, /^Whether it fits is not checked: the target does not say hardware\.gpu: .{0,24}$/m);
+    const cpu = await zephyr(
+      place,
+      'plan',
+      recipe,
+      '--on',
+      await file('cpu.yaml', 'backend: process\nhardware: {device: cpu}\n'),
+    );
+    assert.match(cpu.stdout, /^Whether it fits into the memory of the machine is not checked$/m);
+    assert.doesNotMatch(cpu.stdout, /GPU/);
+  });
+
+  test('has hints that fit together where GPUs are small, and none of LoRA where an adapter is trained already', async () => {
+    const small = await plan('processes: 2, microBatch: {dsft: 16, ddpo: 8}, gpu: {memoryGb: 24}');
+    const both = /dsft\/train and ddpo\/train fit with hardware\.sharding: fsdp2 and hardware\.offload: true/;
+    assertMistake(small, 2, /Cannot fit dsft\/train/, both);
+    const lora = ['dsft', 'ddpo'].flatMap((stage) => ['--set', `${stage}.lora={r: 8, alpha: 8}`]);
+    const tiny = await plan('microBatch: {dsft: 1, ddpo: 1}, gpu: {memoryGb: 2}', ...lora);
+    assertMistake(tiny, 2, /Cannot fit dsft\/train/, /try shorter rows \(prepare\.maxLength\), or larger GPUs/);
   });
 
   test('of an architecture that the formula was not made for is said to be unknown, in one line a step', async () => {

@@ -25,16 +25,20 @@ const LEVERS: readonly Lever[] = [smallerBatches, checkpointing, cachedReference
 
 /**
  * The fewest changes with which a job fits, each way as the texts of its changes; no way where none does. All changes are
- * tried by themselves, then two at once, and so on.
+ * tried by themselves, then two at once, and so on. Who can do without more GPUs is not told to get some: they are tried last.
  */
 export function smallestChanges(job: GpuCase, names: Names, fits: (job: GpuCase) => boolean): string[][] {
-  for (let count = 1; count <= LEVERS.length; count += 1) {
-    const found = waysOf(job, names, LEVERS, count).filter((way) => fits(way.job));
+  const own = LEVERS.filter((lever) => lever !== moreRanks);
+  const ways = fewestOf(own, job, names, fits);
+  return ways.length > 0 ? ways : fewestOf(LEVERS, job, names, fits);
+}
+
+function fewestOf(levers: readonly Lever[], job: GpuCase, names: Names, fits: (job: GpuCase) => boolean): string[][] {
+  for (let count = 1; count <= levers.length; count += 1) {
+    const found = waysOf(job, names, levers, count).filter((way) => fits(way.job));
     // of the values of one change the first is the smallest
-    const ways = [...Map.groupBy(found, ({ levers }) => levers.join()).values()].flatMap(([way]) => way ?? []);
-    const own = ways.filter(({ levers }) => !levers.includes(LEVERS.indexOf(moreRanks)));
-    // who can do without more GPUs is not told to get some
-    if (ways.length > 0) return (own.length > 0 ? own : ways).slice(0, SHOWN).map(({ words }) => words);
+    const ways = [...Map.groupBy(found, ({ levers: pulled }) => pulled.join()).values()].flatMap(([way]) => way ?? []);
+    if (ways.length > 0) return ways.slice(0, SHOWN).map(({ words }) => words);
   }
   return [];
 }

@@ -34,6 +34,8 @@ export interface KnownFit {
   readonly verdict: Verdict;
   /** of a step that is too large: the ways to the fewest changes with which it fits, each a list of texts */
   readonly changes: readonly (readonly string[])[];
+  /** whether an adapter alone is trained already */
+  readonly adapter: boolean;
   /** undefined: known once its rows are prepared */
   readonly effort: Effort | undefined;
   /** where the number of its tokens comes from */
@@ -45,8 +47,9 @@ export type StepFit = KnownFit | { readonly known: false; readonly step: string;
 /** What the GPUs of a target have to do for a plan. */
 export interface PlanFit {
   readonly steps: readonly StepFit[];
-  /** one GPU of the target, as far as it says */
+  /** one GPU of the target, as far as it says; none where it computes on CPUs */
   readonly gpu: Target['hardware']['gpu'];
+  readonly onCpu: boolean;
 }
 
 /** Above this share of a GPU's memory a user is warned: what is not reckoned with may be more than what is left. */
@@ -68,7 +71,7 @@ export interface FitRequest {
 export async function fitPlan(request: FitRequest): Promise<PlanFit> {
   const steps = request.decisions.filter(({ action, step }) => action === 'run' && step.load !== undefined);
   const fits = await Promise.all(steps.map(async ({ step }) => await fitStep(step, request)));
-  return { steps: fits, gpu: request.target.hardware.gpu };
+  return { steps: fits, gpu: gpuOf(request.target), onCpu: request.target.hardware.device === 'cpu' };
 }
 
 async function fitStep(step: Decision['step'], request: FitRequest): Promise<StepFit> {
@@ -80,8 +83,8 @@ async function fitStep(step: Decision['step'], request: FitRequest): Promise<Ste
   const job: GpuCase = { shape, load, hardware: onGpu(request.hardware(step), request.target) };
   const training = step.work.kind === 'job' ? step.work.training : undefined;
   const { amount, source } = await amountOf(step, request);
-  const { gpu } = request.target.hardware;
-  const device = gpu === undefined || job.hardware.device === 'cpu' ? undefined : gpu.memoryGb * 2 ** 30 * USABLE;
+  const gpu = gpuOf(request.target);
+  const device = gpu === undefined ? undefined : gpu.memoryGb * 2 ** 30 * USABLE;
   const peak = peakMemory(job);
   const verdict = verdictOf(peak.bytes, device);
   const names = { stage: step.stage, microBatch: training?.microBatch, globalBatch: training?.globalBatch };
@@ -95,10 +98,13 @@ async function fitStep(step: Decision['step'], request: FitRequest): Promise<Ste
     device,
     verdict,
     changes: verdict === 'too large' ? smallestChanges(job, names, (other) => peakMemory(other).bytes <= (device ?? 0)) : [],
+    adapter: load.adapter !== undefined,
     effort: amount === undefined ? undefined : effortOf(job, training?.globalBatch, amount, gpu ?? {}),
     amount: source,
   };
 }
+
+const gpuOf = ({ hardware }: Target) => (hardware.device === 'cpu' ? undefined : hardware.gpu);
 
 /** A plan for `auto` is one for GPUs: on a CPU nobody trains what does not fit there. */
 function onGpu(hardware: Hardware, target: Target): Hardware {
@@ -154,13 +160,19 @@ export function refuseUnfit({ steps: all }: Pick<PlanFit, 'steps'>): void {
   if (known.length === 0) return;
   const hints = [...Map.groupBy(known, waysInWords)].map(([ways, alike]) => {
     const steps = alike.map(({ step }) => step).join(' and ');
-    if (ways === '') return `no change of the target makes ${steps} fit: try LoRA (${alike[0]?.stage}.lora), or larger GPUs`;
+    if (ways === '') return `no change of the target makes ${steps} fit: try ${smaller(alike)}, or larger GPUs`;
     return `${steps} ${alike.length === 1 ? 'fits' : 'fit'} with ${ways}`;
   });
   throw new ZephyrError(known.map(tooLarge).join('\n'), { hint: hints.join('; ') });
 }
 
-const waysInWords = ({ changes }: KnownFit) => changes.map((way) => way.join(' with ')).join(', or ');
+const waysInWords = ({ changes }: KnownFit) => changes.map((way) => way.join(' and ')).join(', or ');
+
+/** What takes less memory than any target can give to these steps: an adapter, and where there is one shorter rows. */
+function smaller(fits: readonly KnownFit[]): string {
+  const full = [...new Set(fits.filter(({ adapter }) => !adapter).map(({ stage }) => `${stage}.lora`))];
+  return full.length > 0 ? `LoRA (${full.join(', ')})` : 'shorter rows (prepare.maxLength)';
+}
 
 function tooLarge({ step, peak, device, ranks }: KnownFit): string {
   const gib = (bytes: number) => (bytes / 2 ** 30).toFixed(1);

@@ -46,7 +46,7 @@ function gib(bytes: number): string {
 }
 
 /** What the figures stand on. */
-export function fitNotes(fits: readonly KnownFit[], gpu: PlanFit['gpu']): string[] {
+export function fitNotes(fits: readonly KnownFit[], { gpu, onCpu }: Pick<PlanFit, 'gpu' | 'onCpu'>): string[] {
   const lines = [...Map.groupBy(fits, ({ amount }) => amount)].map(
     ([amount, alike]) => `Tokens of ${alike.map(({ step }) => step).join(' and ')}: ${amount}`,
   );
@@ -56,7 +56,9 @@ export function fitNotes(fits: readonly KnownFit[], gpu: PlanFit['gpu']): string
       `Hours are for ${Math.round(100 * UTILISATION)} % of ${gpu.tflops} TFLOP/s, as torchtitan reaches with an 8B on 8 H100`,
     );
   if (hours) lines.push(`In all, as far as known: ${total(fits, gpu?.dollarsPerHour)}`);
-  if (gpu === undefined) lines.push('Whether it fits is not checked: name the GPU in the target, hardware.gpu: { memoryGb: 80 }');
+  if (onCpu) lines.push('Whether it fits into the memory of the machine is not checked');
+  else if (gpu === undefined)
+    lines.push('Whether it fits is not checked: the target does not say hardware.gpu: { memoryGb: 80 }');
   else if (gpu.tflops === undefined) lines.push('For GPU hours name the speed of the GPU in the target, hardware.gpu.tflops');
   return lines;
 }

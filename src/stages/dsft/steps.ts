@@ -109,7 +109,11 @@ function documentsOf(data: DsftSpec['data']) {
       (sum, { items, callsPerItem, outputTokens }) => sum + (typeof items === 'number' ? items * callsPerItem * outputTokens : 0),
       TOKENS.userTurn * (dialogues + testDialogues),
     );
-    return { documents: dialogues, tokensEach: tokens / (dialogues + testDialogues), why: 'lengths guessed' };
+    return {
+      documents: dialogues,
+      tokensEach: tokens / (dialogues + testDialogues),
+      why: `${Math.round(tokens / (dialogues + testDialogues))} tokens a dialogue, as its turns are planned`,
+    };
   }
   const counts = data.datasets.map(({ rows, train, fraction }) => (rows?.[train] ?? Number.NaN) * fraction);
   const documents = counts.reduce((sum, count) => sum + count, 0);

@@ -9,7 +9,7 @@ import { pairs, texts } from './cases.ts';
 const names = { stage: 'dsft', microBatch: 'dsft', globalBatch: 128 };
 
 const changesFor = (job: GpuCase, gib: number) =>
-  smallestChanges(job, names, (other) => peakMemory(other).bytes <= gib * 2 ** 30).map((way) => way.join(' with '));
+  smallestChanges(job, names, (other) => peakMemory(other).bytes <= gib * 2 ** 30).map((way) => way.join(' and '));
 
 describe('What makes a training fit', () => {
   it('is sharding on eight GPUs of 80 GB that hold everything each', () => {
@@ -25,6 +25,15 @@ describe('What makes a training fit', () => {
     assert.deepEqual(changesFor(texts(), 139), ['2 GPUs (hardware.processes: 2, sharding: fsdp2)']);
   });
 
+  it('is sharding and host memory on two small GPUs, not six GPUs that nobody has', () => {
+    assert.deepEqual(changesFor(texts({ ranks: 2, accumulation: 4 }), 23.7), [
+      'hardware.sharding: fsdp2 and hardware.offload: true',
+    ]);
+    assert.deepEqual(changesFor(pairs({ ranks: 2, accumulation: 8 }), 23.7), [
+      'hardware.sharding: fsdp2 and hardware.offload: true',
+    ]);
+  });
+
   it('is a cached reference where only that is too much', () => {
     const job = pairs({ ranks: 2, sharding: 'fsdp2' }, { reference: 'online' });
     const between =
@@ -34,7 +43,7 @@ describe('What makes a training fit', () => {
 
   it('is two changes where one is not enough, and nothing where no target helps', () => {
     const [way = ''] = changesFor(texts({ ranks: 2, sharding: 'fsdp2' }), 15);
-    assert.match(way, /^hardware\.microBatch\.dsft: \d+ with hardware\.offload: true$/);
+    assert.match(way, /^hardware\.microBatch\.dsft: \d+ and hardware\.offload: true$/);
     assert.deepEqual(changesFor(texts(), 1), []);
     assert.deepEqual(changesFor(texts({}, { adapter: { rank: 8, targets: ['q_proj'] } }), 10), []);
   });
