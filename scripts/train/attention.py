@@ -77,6 +77,17 @@ def resolve(wanted: str, device: str, dtype: str = "bfloat16") -> str:
     raise JobError(f'Cannot use the attention "{wanted}" on the device "{device}": {obstacle}; expected "auto", "sdpa" or another device')
 
 
+def refuse_without_gpu(device: str) -> None:
+    """
+    Throws `JobError` where a job is to compute on a GPU and PyTorch sees none. A login node cannot tell that before, and
+    transformers would train on the CPU of a node that was paid for its GPUs, without a word.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise JobError(f"Cannot compute on a GPU: PyTorch {torch.__version__} sees none here, expected hardware.device cpu or a PyTorch for its driver")
+
+
 def capability() -> int:
     """Major compute capability of this rank's device."""
     import torch

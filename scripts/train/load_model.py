@@ -45,6 +45,7 @@ def load(job: Job, config: ModelConfig, folder: Path, dtype: str) -> PreTrainedM
     import torch
     from transformers import AutoModelForCausalLM
 
+    attention.refuse_without_gpu(job.hardware.device)
     options: dict[str, Any] = {"attn_implementation": attention.resolve(config.attention, job.hardware.device, config.dtype)}
     if config.quantization == "nf4":
         from transformers import BitsAndBytesConfig

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal, Protocol
 
+import attention
 from chat_tokenizer import Bos
 from exits import JobError
 from job import Job
@@ -135,6 +136,7 @@ def trainer_arguments(job: Job, config: TrainConfig, kind: type, own: dict[str, 
         # gradients that lie in the memory of the host are summed there
         owned["ddp_backend"] = "cuda:nccl,cpu:gloo"
     suggested = {"ddp_timeout": RANKS_WAIT_S, "dataloader_pin_memory": job.hardware.device == "cuda"}
+    attention.refuse_without_gpu(job.hardware.device)
     fields = [field.name for field in dataclasses.fields(kind)]
     refuse_unknown(config.trl, fields, "config.trl")
     for key in config.trl:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -111,6 +112,16 @@ def test_a_config_that_cannot_work_is_refused(lay: Lay, base: Path, sft_data: Pa
     assert job.run() == 64
     assert complaint in job.error()
     assert not (job.folder / "result.json").exists()
+
+
+def test_a_job_for_gpus_that_sees_none_is_refused_and_does_not_train_on_the_cpu(lay: Lay, base: Path, sft_data: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("needs a machine without a GPU")
+    job = lay("dsft", DSFT, {"base": base, "data": sft_data}, device="cuda")
+    assert job.run() == 64
+    assert re.match(r"Cannot compute on a GPU: PyTorch \S+ sees none here, expected hardware\.device cpu", job.error())
 
 
 def test_a_job_file_says_how_ranks_are_sharded_and_earlier_ones_are_not() -> None:
