@@ -29,6 +29,17 @@ const IN_RECIPE: Readonly<Record<string, string>> = {
   precompute_ref_log_probs: 'train.reference',
 };
 
+/** Those of them that the recipe has for one kind of training alone. */
+const OF_CONFIG: Readonly<Record<string, string>> = {
+  beta: 'DPOConfig',
+  loss_type: 'DPOConfig',
+  max_prompt_length: 'DPOConfig',
+  precompute_ref_log_probs: 'DPOConfig',
+  packing: 'SFTConfig',
+  assistant_only_loss: 'SFTConfig',
+  completion_only_loss: 'SFTConfig',
+};
+
 /**
  * Fields that say where a training runs, or follow from it, and the target's field for each. In a recipe they would be part
  * of the fingerprint, and some of them do nothing without a word: TRL with `fsdp` set trains unsharded on a CPU.
@@ -105,12 +116,14 @@ function mistakeOf(
   { config, fields }: { readonly config: string; readonly fields: readonly string[] },
 ): Mistake | undefined {
   const name = path.join('.');
+  const stage = String(path[0]);
   const owner = IN_RECIPE[key];
-  if (owner !== undefined)
-    return { path, part: 'key', message: `"${name}" belongs to the recipe itself, expected ${String(path[0])}.${owner}` };
+  if (owner !== undefined && (OF_CONFIG[key] ?? config) === config)
+    return { path, part: 'key', message: `"${name}" belongs to the recipe itself, expected ${stage}.${owner}` };
   const place = IN_TARGET[key];
   if (place !== undefined) return { path, part: 'key', message: `"${name}" belongs to the target, expected ${place} there` };
-  if (OURS.has(key)) return { path, part: 'key', message: `"${name}" is set by zephyr, expected it to be left out` };
+  if (OURS.has(key) || (owner !== undefined && fields.includes(key)))
+    return { path, part: 'key', message: `"${name}" is set by zephyr, expected it to be left out` };
   if (fields.includes(key)) return undefined;
   const free = fields.filter((field) => !(field in IN_RECIPE) && !(field in IN_TARGET) && !OURS.has(field));
   return { path, part: 'key', message: `unknown key "${name}", no field of ${config}${didYouMean(key, free)}` };

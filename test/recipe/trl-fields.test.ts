@@ -44,6 +44,15 @@ describe('The passage trl of a training', async () => {
     );
   });
 
+  it('never names a field that the stage does not have', async () => {
+    const set = ['dsft.train.trl.loss_type=dft', 'dsft.train.trl.precompute_ref_log_probs=true', 'ddpo.train.trl.packing=true'];
+    assert.deepEqual(await mistakes(set), [
+      `--set ${set[0]}: "dsft.train.trl.loss_type" is set by zephyr, expected it to be left out`,
+      `--set ${set[1]}: unknown key "dsft.train.trl.precompute_ref_log_probs", no field of SFTConfig`,
+      `--set ${set[2]}: unknown key "ddpo.train.trl.packing", no field of DPOConfig`,
+    ]);
+  });
+
   it('refuses fields of TRL that say where a training runs, and names the field of the target', async () => {
     const [sft, dpo] = await Promise.all(['sft', 'dpo'].map(fieldsOf));
     const placed =
