@@ -36,14 +36,16 @@ export async function checkPython({ python, requirements, jobs, hint }: PythonCh
   if (await holds(stamp, python, wanted)) return;
 
   const pins = pinned(wanted);
-  const { exitCode, stdout, shortMessage } = await execa(python, ['-I', '-c', ASK, ...pins.keys()], {
+  const { exitCode, stdout, code, shortMessage } = await execa(python, ['-I', '-c', ASK, ...pins.keys()], {
     extendEnv: false,
     stdin: 'ignore',
     reject: false,
     timeout: 60_000,
   });
   if (exitCode !== 0) {
-    throw new ZephyrError(`Cannot run Python at "${python}": ${shortMessage ?? `exit code ${exitCode}`}`, {
+    // the message of other failures repeats the whole command, of which the first line is enough
+    const why = code === 'ENOENT' ? 'there is no such program' : (shortMessage?.split('\\n')[0] ?? `exit code ${exitCode}`);
+    throw new ZephyrError(`Cannot run Python at "${python}": ${why}`, {
       exit: 'preflight',
       hint,
     });

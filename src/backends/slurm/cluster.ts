@@ -227,13 +227,14 @@ export function parseNode(line: string): { readonly cores: number; readonly gpus
 }
 
 function noSlurm(why: string, { login }: SlurmOptions): ZephyrError {
-  const isMissing = /ENOENT|not found/i.test(why);
+  const isMissing = /there is no command|command not found|env: .{1,20}: No such file/i.test(why);
   return new ZephyrError(`Cannot reach Slurm: ${why}`, {
     exit: isMissing ? 'preflight' : 'temporary',
-    hint:
-      isMissing && login === undefined
+    hint: !isMissing
+      ? 'run the command again when it answers'
+      : login === undefined
         ? 'run zephyr on a login node, or name one in options.login of the target'
-        : 'run the command again when it answers',
+        : `Slurm's commands must be in the PATH without a terminal: see that \`ssh ${login} sinfo\` works`,
   });
 }
 

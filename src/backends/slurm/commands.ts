@@ -63,10 +63,12 @@ interface CommandResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly timedOut: boolean;
+  readonly code?: string | undefined;
   readonly shortMessage?: string | undefined;
 }
 
-function read({ exitCode, stdout, stderr, timedOut, shortMessage }: CommandResult, program: string): Ran {
+function read({ exitCode, stdout, stderr, timedOut, code, shortMessage }: CommandResult, program: string): Ran {
+  if (code === 'ENOENT') return { exitCode: undefined, stdout: '', why: `there is no command "${program}" on this machine` };
   if (timedOut) return { exitCode: undefined, stdout, why: `${program} gave no answer within ${TIMEOUT_MS / 1000} s` };
   if (exitCode === 0) return { exitCode, stdout, why: '' };
   const said = stderr

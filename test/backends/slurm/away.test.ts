@@ -9,9 +9,10 @@ import { FolderWorkspace } from '../../../src/backends/folder-workspace.ts';
 import { controlFolder } from '../../../src/backends/job-folder.ts';
 import { openBackend } from '../../../src/backends/registry.ts';
 import { Cluster } from '../../../src/backends/slurm/cluster.ts';
-import type { Ran } from '../../../src/backends/slurm/commands.ts';
+import { localCommands, type Ran } from '../../../src/backends/slurm/commands.ts';
 import { slurmOptions } from '../../../src/backends/slurm/options.ts';
 import { SlurmScheduler } from '../../../src/backends/slurm/scheduler.ts';
+import { ZephyrError } from '../../../src/errors.ts';
 import { openLocalHub } from '../../../src/hub/local-hub.ts';
 import type { JobHandle } from '../../../src/model/job.ts';
 import { ROOT } from '../../rig/job-rig.ts';
@@ -95,4 +96,22 @@ test('Python environments for a cluster are made on its disk', async (t) => {
   await writeFile(join(made, 'zephyr.json'), '{}');
   assert.deepEqual(await scheduler.unmade(['train']), []);
   assert.equal(await scheduler.cluster.software('train'), join(made, 'bin', 'python'));
+});
+
+test('a machine without Slurm is told in one line, and so is a login node whose PATH lacks it', async (t) => {
+  const { folder } = await openAway(t);
+  const { why } = await localCommands()(['no-such-slurm', '--noheader']);
+  assert.equal(why, 'there is no command "no-such-slurm" on this machine');
+  const refusal = async (said: string, login?: string) => {
+    const options = slurmOptions.parse({ login });
+    const workspace = new FolderWorkspace('shared-disk', folder, await openLocalHub(join(folder, 'hub')));
+    const run = async (): Promise<Ran> => ({ exitCode: 127, stdout: '', why: said });
+    return await new Cluster({ name: 'hpc', options, run, workspace, root: ROOT }).check([]).catch((error: ZephyrError) => error);
+  };
+  const here = await refusal(why);
+  assert.ok(here instanceof ZephyrError && here.exit === 'preflight');
+  assert.match(here.hint ?? '', /run zephyr on a login node/);
+  const there = await refusal('env: ‘sinfo’: No such file or directory', 'you@login');
+  assert.ok(there instanceof ZephyrError && there.exit === 'preflight');
+  assert.match(there.hint ?? '', /`ssh you@login sinfo` works/);
 });
