@@ -11,10 +11,10 @@ SIOCGIFADDR = 0x8915
 
 def reserve(first: int) -> socket.socket:
     """
-    Binds the first of some ports that is free. Nobody else can bind it then, but for who asks to reuse addresses, as torch's
-    store does (Linux allows that while the other does not listen).
+    Binds the first of some ports that is free, or any where none of them is. Nobody else can bind it then, but for who asks to
+    reuse addresses, as torch's store does (Linux allows that while the other does not listen).
     """
-    for port in range(first, first + PORTS_TRIED):
+    for port in (*range(first, first + PORTS_TRIED), 0):
         one = socket.socket()
         try:
             one.bind(("", port))
@@ -22,7 +22,7 @@ def reserve(first: int) -> socket.socket:
             return one
         except OSError:
             one.close()
-    raise OSError(f"no port between {first} and {first + PORTS_TRIED - 1} is free")
+    raise OSError("this node has no port that is free")
 
 
 def own_address(host: str) -> str | None:

@@ -14,8 +14,9 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from node_network import interface_of, own_address, reserve
 
@@ -25,10 +26,13 @@ KILLED = 128 + signal.SIGKILL
 BEAT_SECONDS = 1.0
 # how long a node may go on after another one failed, to say why it fails too; and after one that ended well, to save
 LAST_WORDS_SECONDS, LAST_SAVE_SECONDS = 5.0, 1800.0
+# how long a disk that does not answer, or is full, is waited for once this node is through
+DISK_SECONDS = 300.0
 # a record has this length at all times, so that none is ever read between a cut and a write
 RECORD_BYTES = 4096
 
 End = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Peers:
     # held from the choice of the port on, without listening, so that no other job of this node chooses it
     reserved: socket.socket | None = None
     is_ready: bool = False
+    # the thread that beats and the one that concludes write one record, and the older must not come last
+    _writing: threading.Lock = field(default_factory=threading.Lock)
     _sent: set[int] = field(default_factory=set)
     _since: float | None = None
 
@@ -91,13 +97,14 @@ class Peers:
             time.sleep(BEAT_SECONDS)
 
     def write(self) -> None:
-        self.record["beat"] += 1
-        file = os.open(os.path.join(self.control, f"node-{self.place.rank}.json"), os.O_WRONLY | os.O_CREAT, 0o644)
-        try:
-            os.pwrite(file, json.dumps(self.record).encode().ljust(RECORD_BYTES), 0)
-            os.fsync(file)
-        finally:
-            os.close(file)
+        with self._writing:
+            self.record["beat"] += 1
+            file = os.open(os.path.join(self.control, f"node-{self.place.rank}.json"), os.O_WRONLY | os.O_CREAT, 0o644)
+            try:
+                os.pwrite(file, json.dumps(self.record).encode().ljust(RECORD_BYTES), 0)
+                os.fsync(file)
+            finally:
+                os.close(file)
 
     def look(self, elapsed: float) -> None:
         # listing a folder asks a network disk anew which files there are
@@ -194,27 +201,36 @@ class Peers:
         ended, and all others learn it from exit.json.
         """
         self.record["end"] = {**end, "ranks": codes, "cause": self.cause}
-        self.insist()
+        insist(self.write)
         limit = time.monotonic() + LAST_SAVE_SECONDS
-        while any(self.end_of(rank) is None and not self.is_gone(rank) for rank in self.others) and time.monotonic() < limit:
+        while True:
+            there = insist(lambda: os.listdir(self.control))
+            if "exit.json" in there:
+                return insist(self.decided)
+            works = any(self.end_of(rank) is None and not self.is_gone(rank) for rank in self.others) and time.monotonic() < limit
+            if not works and all(self.is_gone(rank) for rank in range(self.place.rank)):
+                break
             time.sleep(BEAT_SECONDS / 4)
-        while any(not self.is_gone(rank) for rank in range(self.place.rank)):
-            if "exit.json" in os.listdir(self.control):
-                with open(os.path.join(self.control, "exit.json")) as file:
-                    decided: End = json.load(file)
-                return decided
-            time.sleep(BEAT_SECONDS / 4)
-        there = os.listdir(self.control)
         ends = [self.record["end"] if rank == self.place.rank else self.end_of(rank) for rank in range(self.place.nodes)]
         came = all(peer.record is not None for peer in self.others.values())
         return decide(ends, came, "stop" in there and "kill" not in there)
 
-    def insist(self) -> None:
-        """Writes the record until it is there: the thread that does it otherwise may be in the midst of its pause."""
+    def decided(self) -> End:
+        with open(os.path.join(self.control, "exit.json")) as file:
+            end: End = json.load(file)
+        return end
+
+
+def insist(act: Callable[[], T]) -> T:
+    """What `act` gives, tried again as long as the disk does not take it, up to some minutes; then the `OSError` stands."""
+    limit = time.monotonic() + DISK_SECONDS
+    while True:
         try:
-            self.write()
+            return act()
         except OSError:
-            time.sleep(BEAT_SECONDS)
+            if time.monotonic() >= limit:
+                raise
+        time.sleep(BEAT_SECONDS)
 
 
 def decide(ends: list[End | None], came: bool, stopped: bool) -> End:

@@ -37,7 +37,7 @@ import traceback
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from peers import CONFIG_OR_DATA, INTERRUPTED, KILLED, End, Peers, Place
+from peers import CONFIG_OR_DATA, INTERRUPTED, KILLED, End, Peers, Place, insist
 from process_tree import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, kill_all, oom_kills, prctl, reap_until, start_time
 
 # torchrun kills its ranks 30 s after SIGTERM unless told otherwise; a checkpoint of 7B parameters takes longer
@@ -204,7 +204,9 @@ def outlive(program: int, awaited: set[signal.Signals], peers: Peers | None) -> 
 def tell(peers: Peers | None, order: str) -> None:
     # a node that only follows another one has nothing to tell
     if peers is not None and peers.cause is None:
-        peers.order(order)
+        # a full disk keeps no node from obeying; the others follow when this one has ended
+        with contextlib.suppress(OSError):
+            peers.order(order)
 
 
 def conclude(control: str, mark: str, end: End, is_alone: bool) -> int:
@@ -213,7 +215,7 @@ def conclude(control: str, mark: str, end: End, is_alone: bool) -> int:
     if is_alone:
         os.replace(write_draft(path, value), path)
     else:
-        write_first(path, value)
+        insist(lambda: write_first(path, value))
     return int(end["code"])
 
 

@@ -18,6 +18,7 @@ from conftest import DSFT, ENVIRONMENT, SCRIPTS, JobFolder, Lay
 
 sys.path.insert(0, str(SCRIPTS))
 
+import node_network
 import peers
 
 JOBS = SCRIPTS.parents[1] / "test" / "fixtures" / "jobs"
@@ -120,6 +121,35 @@ def test_a_node_that_stands_still_is_given_up_and_gives_up_when_it_goes_on(savin
     assert job.exit() == before
     with pytest.raises(ProcessLookupError):
         os.kill(job.rank(0), 0)
+
+
+def test_what_another_node_decided_counts_although_its_last_word_was_never_read(tmp_path: Path) -> None:
+    (tmp_path / "exit.json").write_text('{"code": 0, "outOfMemory": false}')
+    late = peers.Peers(str(tmp_path), peers.Place(2, 1, "127.0.0.1", 1, 600.0, 600.0))
+    late.others[0] = peers.Peer({"beat": 9, "address": None, "port": 1, "end": None})
+    late.record = {"beat": 0, "address": None, "port": None, "end": None}
+    assert late.conclude({"code": 143, "outOfMemory": False}, [None])["code"] == 0
+
+
+def test_a_disk_that_does_not_answer_for_a_moment_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "BEAT_SECONDS", 0.0)
+    answers = iter([OSError(5, "away"), OSError(28, "full"), None])
+
+    def act() -> str:
+        if (error := next(answers)) is not None:
+            raise error
+        return "there"
+
+    assert peers.insist(act) == "there"
+
+
+def test_a_node_whose_ports_are_all_taken_meets_the_others_at_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_network, "PORTS_TRIED", 1)
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        with node_network.reserve(taken.getsockname()[1]) as found:
+            assert found.getsockname()[1] not in (0, taken.getsockname()[1])
 
 
 def test_a_rank_that_is_killed_ends_the_ranks_of_the_other_node(saving: Path) -> None:
