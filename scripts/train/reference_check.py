@@ -22,7 +22,6 @@ def reference_is_of_this_model(rows: Dataset) -> TrainerCallback:
     """Asks the model itself, before the first step: it is the reference there, so it must say of a pair what the pair's columns say."""
     import torch
     from pair_logps import pair_logps
-    from torch.distributed.fsdp import FSDPModule
     from transformers import TrainerCallback
 
     class ReferenceIsOfThisModel(TrainerCallback):
@@ -35,9 +34,8 @@ def reference_is_of_this_model(rows: Dataset) -> TrainerCallback:
             assert batch.reference is not None
             training_mode = model.training
             model.eval()
-            # all ranks ask about the same pairs: each needs the others for a layer that is sharded. Such a model casts by itself
-            autocast = args.bf16 and not isinstance(model, FSDPModule)
-            with torch.no_grad(), torch.autocast(args.device.type, torch.bfloat16, enabled=autocast):
+            # all ranks ask about the same pairs: each needs the others for a layer that is sharded
+            with torch.no_grad(), torch.autocast(args.device.type, torch.bfloat16, enabled=args.bf16):
                 found = torch.stack(pair_logps(model, batch), dim=1).flatten()
             model.train(training_mode)
             tokens = torch.tensor(batch.answers, device=found.device)
