@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { link, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type JobHandle, type JobLabels, jobHandle } from '../../model/job.ts';
@@ -34,7 +35,8 @@ export async function leaveMark(folder: string, labels: JobLabels, mark: Control
 /** Takes the claim before any job has, so that one that turns up late leaves at once. Nothing where a job was first. */
 export async function fence(folder: string, labels: JobLabels): Promise<void> {
   const claim = join(controlFolder(folder, labels), 'claim.json');
-  const draft = `${claim}.${process.pid}.tmp`;
+  // processes of two machines may have one number
+  const draft = `${claim}.${randomUUID()}.tmp`;
   try {
     await writeFile(draft, JSON.stringify({ fenced: true }));
     await link(draft, claim);

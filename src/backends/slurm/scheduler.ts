@@ -76,7 +76,8 @@ export class SlurmScheduler implements Scheduler {
 
   async find(labels: JobLabels): Promise<JobHandle | undefined> {
     const known = await this.#known(labels);
-    if (known !== undefined) return known;
+    // who works on a run is written in its state, which a driver that begins late reads; and `status` asks for one that is being submitted
+    if (known !== undefined || labels.step === DRIVER_STEP) return known;
     const folder = this.cluster.folderOf(labels);
     // the caller starts another attempt now: a job of this one that Slurm has yet to list must not begin any more
     await fence(folder, labels);

@@ -14,7 +14,7 @@ import { slurmOptions } from '../../../src/backends/slurm/options.ts';
 import { SlurmScheduler } from '../../../src/backends/slurm/scheduler.ts';
 import { ZephyrError } from '../../../src/errors.ts';
 import { openLocalHub } from '../../../src/hub/local-hub.ts';
-import type { JobHandle } from '../../../src/model/job.ts';
+import { DRIVER_STEP, type JobHandle } from '../../../src/model/job.ts';
 import { ROOT } from '../../rig/job-rig.ts';
 
 const labels = { run: 'run-1', stage: 'dsft', step: 'train', epoch: 1 };
@@ -25,7 +25,7 @@ const handle: JobHandle = {
 const AWAY: Ran = { exitCode: 1, stdout: '', why: 'Unable to contact slurm controller (connect failure)' };
 
 /** A cluster whose controller does not answer, and the control folder of an attempt on its disk. */
-async function openAway(t: TestContext, root?: string) {
+async function openAway(t: TestContext, root?: string, answer = AWAY) {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-away-'));
   t.after(() => rm(folder, { recursive: true }));
   const workspace = new FolderWorkspace('shared-disk', join(folder, 'jobs'), await openLocalHub(join(folder, 'hub')));
@@ -33,7 +33,7 @@ async function openAway(t: TestContext, root?: string) {
   const cluster = new Cluster({
     name: 'hpc',
     options,
-    run: async () => AWAY,
+    run: async () => answer,
     workspace,
     root: root === undefined ? ROOT : join(folder, root),
   });
@@ -70,6 +70,16 @@ test('a search for a job that is not answered fails, and gives no attempt up', a
   const { control, scheduler } = await openAway(t);
   await assert.rejects(scheduler.find(labels), { exit: 'temporary', message: /Cannot reach Slurm: Unable to contact/ });
   assert.equal(existsSync(join(control, 'claim.json')), false);
+});
+
+test('an attempt that is looked for in vain never begins, but whoever asks for a driver may be in the midst of its submission', async (t) => {
+  const { control, scheduler } = await openAway(t, undefined, { exitCode: 0, stdout: '', why: '' });
+  const ofDriver = { ...labels, step: DRIVER_STEP };
+  const controlOfDriver = controlFolder(scheduler.cluster.folderOf(ofDriver), ofDriver);
+  await mkdir(controlOfDriver, { recursive: true });
+  for (const each of [labels, ofDriver]) assert.equal(await scheduler.find(each), undefined);
+  assert.deepEqual(JSON.parse(await readFile(join(control, 'claim.json'), 'utf8')), { fenced: true });
+  assert.equal(existsSync(join(controlOfDriver, 'claim.json')), false);
 });
 
 test('a machine without Slurm says of a job that it is out of sight, and starts none', async (t) => {
