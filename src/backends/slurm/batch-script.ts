@@ -83,7 +83,7 @@ export function sbatchOptions({ options, request, folder }: SbatchJob): string[]
     '--export=NONE',
     `--signal=B:TERM@${options.signalSeconds}`,
     options.requeue ? '--requeue' : '--no-requeue',
-    ...options.sbatch.map((line) => line.replace(/^#SBATCH\s+/, '')),
+    ...options.sbatch,
   ];
 }
 
@@ -131,11 +131,10 @@ export function batchScript(batch: SbatchJob): string {
   ].join('\n');
 }
 
-/** A quoted value, as sbatch reads a header. */
+/** An option as sbatch reads a header: in quotes unless it is plain, with a backslash before what would end them. */
 export function headerLine(option: string): string {
-  const at = option.indexOf('=');
-  const isPlain = at < 0 || /^[\w@%+=:,./-]+$/.test(option.slice(at + 1)) || /["']/.test(option);
-  return `#SBATCH ${isPlain ? option : `${option.slice(0, at)}="${option.slice(at + 1)}"`}`;
+  const [, name = '', value = ''] = /^(--[\w-]+=|-\w)?(.*)$/.exec(option) ?? [];
+  return `#SBATCH ${/^[\w@%+=:,./-]*$/.test(value) ? option : `${name}"${value.replaceAll(/["\\]/g, '\\$&')}"`}`;
 }
 
 /** One task a node. Slurm ends no task because another one failed: the supervisors see to that, and their codes count. */

@@ -28,7 +28,7 @@ export function driverOptions({ options, labels, folder }: DriverJob): string[] 
     ...given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`])),
     ...['--nodes=1', '--ntasks=1', `--chdir=${folder}`, `--output=${`${folder}/log.txt`.replaceAll('%', '%%')}`],
     ...['--open-mode=append', '--export=NONE', `--signal=B:TERM@${SIGNAL_SECONDS}`, '--requeue'],
-    ...driver.sbatch.map((line) => line.replace(/^#SBATCH\s+/, '')),
+    ...driver.sbatch,
   ];
 }
 

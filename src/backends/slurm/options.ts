@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-const absolute = z.string().startsWith('/', 'expected an absolute path');
+const absolute = z.string().regex(/^\/[^\r\n]*$/, 'expected an absolute path');
 const word = z.string().regex(/^[^\s'"\\]+$/, 'expected one word');
 /** As sbatch takes it: `90` (minutes), `12:00:00`, `2-12`, `3-00:00:00`. */
 const time = z.union([
@@ -8,14 +8,22 @@ const time = z.union([
   z.string().regex(/^(\d+|\d+:\d\d|\d+:\d\d:\d\d|\d+-\d+(:\d\d){0,2})$/, 'expected minutes, HH:MM:SS or D-HH:MM:SS'),
 ]);
 
-/** What zephyr sets itself: a second word for it would undo what a job relies on. */
+/** What zephyr sets itself: a second word for it would undo what a job relies on. A short option may have its value attached, `-N2`. */
 const OWNED =
-  /^-{1,2}(job-name|comment|array|dependency|requeue|no-requeue|output|error|open-mode|export|export-file|signal|nodes|ntasks|ntasks-per-node|cpus-per-task|chdir|wait|parsable|wrap|J|a|d|o|e|N|n|c|D|W)(=|\s|$)/;
+  /^(--(job-name|comment|array|dependency|requeue|no-requeue|output|error|open-mode|export|export-file|signal|nodes|ntasks|ntasks-per-node|cpus-per-task|chdir|wait|parsable|wrap|test-only)(=|$)|-[JadoeNncDW])/;
+
+/** One word as sbatch takes it without a shell: the value attached to its name, and no quotes around it. */
+function attached(text: string): string {
+  const [, name = '', value = ''] = /^(--[\w-]+|-\w)\s*=?\s*(.*)$/.exec(text.replace(/^#SBATCH\s+/, '').trim()) ?? [];
+  const bare = value.replace(/^(["'])(.*)\1$/, '$2');
+  return bare === '' ? name : `${name}${name.startsWith('--') ? '=' : ''}${bare}`;
+}
 
 const line = z
   .string()
-  .regex(/^(#SBATCH\s+)?-{1,2}[A-Za-z][^\n]*$/, 'expected an option of sbatch, such as "--exclusive"')
-  .refine((text) => !OWNED.test(text.replace(/^#SBATCH\s+/, '')), 'zephyr sets this itself');
+  .regex(/^(#SBATCH\s+)?(--[A-Za-z]|-[A-Za-z])[^\r\n]*$/, 'expected an option of sbatch, such as "--exclusive"')
+  .transform(attached)
+  .refine((text) => !OWNED.test(text), 'zephyr sets this itself');
 
 /** What a job's Python is in. */
 const runtime = z.discriminatedUnion('kind', [
@@ -60,7 +68,11 @@ export const slurmOptions = z.strictObject({
   partition: word.optional(),
   account: word.optional(),
   qos: word.optional(),
-  constraint: z.string().min(1).optional().describe('Features that nodes must have, as sbatch takes them'),
+  constraint: z
+    .string()
+    .regex(/^[^\r\n]+$/, 'expected one line')
+    .optional()
+    .describe('Features that nodes must have, as sbatch takes them'),
   time: time.optional().describe("Time limit of one attempt, which goes on in another one; unset: the partition's"),
   gres: word.optional().describe('GPUs of a node in the words of the site, gpu:h100:8; unset: --gpus-per-node by processes'),
   sbatch: z.array(line).default([]).describe('Further options of sbatch, --exclusive or --mem=0'),

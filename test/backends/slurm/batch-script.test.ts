@@ -93,6 +93,22 @@ test('a path with spaces and signs of the shell reaches Slurm and the shell as i
   assert.ok(script.includes(`PATH='/it'\\''s here/bin':"$PATH"`));
 });
 
+test('an option of a site comes to sbatch as one word without quotes, and none begins a line of its own', () => {
+  const { sbatch } = slurmOptions.parse({ sbatch: ['-p gpu', '#SBATCH --mem  0', '--constraint="a&b c"', '--exclusive'] });
+  assert.deepEqual(sbatch, ['-pgpu', '--mem=0', '--constraint=a&b c', '--exclusive']);
+  const script = batchScript(batch({ sbatch, constraint: 'say "h100"' }, '/env/bin/python'));
+  assert.match(script, /^#SBATCH --constraint="a&b c"$/m);
+  assert.match(script, /^#SBATCH --constraint="say \\"h100\\""$/m);
+  const injected = 'a\ntouch /tmp/injected';
+  for (const options of [
+    { constraint: injected },
+    { folder: `/${injected}` },
+    { sbatch: [`--mem=${injected}`] },
+    { gres: injected },
+  ])
+    assert.equal(slurmOptions.safeParse(options).success, false, JSON.stringify(options));
+});
+
 /** Runs the script of an attempt as Slurm would, with a step that says what it found in its environment. */
 function start(folder: string, env: Record<string, string>, options: Record<string, unknown> = {}) {
   const control = join(folder, 'control', attemptName(request.labels));
@@ -180,6 +196,9 @@ test('options that would undo what a job relies on are refused by name', () => {
     '-o out.txt',
     '--dependency=afterok:1',
     '--signal=TERM@10',
+    '-N2',
+    '--nodes 4',
+    '--test-only',
   ])
     assert.match(slurmOptions.safeParse({ sbatch: [line] }).error?.message ?? '', /zephyr sets this itself/, line);
   for (const line of ['--exclusive', '--mem=0', '#SBATCH --mail-type=END', '--exclude=n1'])
