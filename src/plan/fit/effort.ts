@@ -47,9 +47,9 @@ export function flopsPerToken(job: GpuCase, context: number): number {
 
 export function effortOf(job: GpuCase, globalBatch: number | undefined, { rows, tokens }: Amount, gpu: Gpu): Effort {
   const { epochs, maxSteps, maxLength } = job.load;
-  const wanted = epochs * tokens;
-  const most = maxSteps === undefined || globalBatch === undefined ? wanted : (maxSteps * globalBatch * tokens) / rows;
-  const trained = Math.min(wanted, most);
+  // a number of steps counts whatever the epochs are, in both directions
+  const passes = maxSteps === undefined || globalBatch === undefined ? epochs : (maxSteps * globalBatch) / rows;
+  const trained = passes * tokens;
   const flops = trained * flopsPerToken(job, maxLength);
   if (gpu.tflops === undefined) return { tokens: trained, flops, gpuHours: undefined, seconds: undefined, dollars: undefined };
   const gpuSeconds = flops / (gpu.tflops * 1e12 * UTILISATION);

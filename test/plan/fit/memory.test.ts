@@ -101,6 +101,8 @@ describe('The time of a training', () => {
     const amount = { rows: 128_000, tokens: 128_000 * 100 };
     const stopped = effortOf(texts({}, { maxSteps: 10 }), 128, amount, {});
     assert.equal(stopped.tokens, 128_000);
+    // the trainer goes through its rows again until the steps are done
+    assert.equal(effortOf(texts({}, { maxSteps: 2000 }), 128, amount, {}).tokens, 2 * amount.tokens);
     assert.deepEqual([stopped.gpuHours, stopped.seconds, stopped.dollars], [undefined, undefined, undefined]);
     assert.equal(effortOf(texts({}, { epochs: 3 }), 128, amount, {}).tokens, 3 * amount.tokens);
   });
