@@ -111,6 +111,12 @@ describe('zephyr on a cluster', { skip, concurrency: 3 }, () => {
     assert.equal((await zephyr(place, 'cancel', id)).code, 0);
     assert.deepEqual(jobsOf(runOf(id)), []);
     assert.equal((await zephyr(place, 'status', id)).code, 4);
+    // one that begins all the same, since nobody saw it when the run was cancelled, leaves it alone
+    const driver = { ...place, env: { ...place.env, ZEPHYR_DRIVER: `${runOf(id)}/1` } };
+    const late = await zephyr(driver, 'resume', id, '--on', on);
+    assert.equal(late.code, 6, late.stderr);
+    assert.match(late.stderr, /was submitted for it before it was cancelled/);
+    assert.equal((await zephyr(place, 'status', id)).code, 4);
   });
 
   it('is told in words that its job is refused, and that one can never start', async () => {
