@@ -53,7 +53,8 @@ def main() -> int:
     device = asked.device if asked.device != "auto" else "cuda" if gpus else "cpu"
     ranks = asked.ranks or (len(gpus) if device == "cuda" else 1) or 1
     if device == "cuda" and ranks > len(gpus):
-        print(f"error: Cannot check {ranks} processes on {len(gpus)} GPUs, expected one for each process", file=sys.stderr)
+        seen = f"PyTorch {torch.__version__} sees {len(gpus) or 'no'} GPU{'' if len(gpus) == 1 else 's'}"
+        print(f"error: Cannot check ranks on {ranks} GPU{'' if ranks == 1 else 's'}: {seen}", file=sys.stderr)
         return 2
     checks: list[Check] = []
     with tempfile.TemporaryDirectory(prefix="zephyr-check-") as folder:
