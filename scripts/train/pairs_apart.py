@@ -36,15 +36,13 @@ def check_apart(model: Any, device: Any) -> None:
 
 def pairs_stay_apart() -> TrainerCallback:
     import torch
-    from torch.distributed.fsdp import FSDPModule
     from transformers import TrainerCallback
 
     class PairsStayApart(TrainerCallback):
         def on_train_begin(
             self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
         ) -> None:
-            # a sharded model casts by itself
-            with torch.autocast(args.device.type, torch.bfloat16, enabled=args.bf16 and not isinstance(model, FSDPModule)):
+            with torch.autocast(args.device.type, torch.bfloat16, enabled=args.bf16):
                 check_apart(model, args.device)
 
     return PairsStayApart()

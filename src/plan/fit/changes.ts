@@ -1,4 +1,5 @@
 import { type GpuCase, isSharded, ranksOf } from './gpu-case.ts';
+import { hostMemory } from './memory.ts';
 
 /** A job that was changed a little, and what it takes to have it so, as a user writes it. */
 interface Option {
@@ -116,5 +117,7 @@ function moreRanks(job: GpuCase, { globalBatch }: Names): Option[] {
 
 function offloading(job: GpuCase): Option[] {
   if (!isSharded(job) || job.hardware.offload) return [];
-  return [{ job: withHardware(job, { offload: true }), words: 'hardware.offload: true' }];
+  const offloaded = withHardware(job, { offload: true });
+  const host = Math.ceil(hostMemory(offloaded) / 2 ** 30);
+  return [{ job: offloaded, words: `hardware.offload: true (slow, and ${host} GiB of each host)` }];
 }

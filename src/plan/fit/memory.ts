@@ -225,7 +225,11 @@ function atLoss(job: GpuCase, held: MemoryUse): MemoryUse {
 function logitsBytes(job: GpuCase): number {
   const { load, shape } = job;
   const tokens = microBatchTokens(job);
-  if (load.rows === 'pairs') return (load.dtype === 'float32' ? 14 : 20) * Math.min(tokens * shape.vocabulary, PAIR_LOGITS);
+  if (load.rows === 'pairs') {
+    // `label_logps` holds them and their gradient, and works on a GPU on all of them at once in float32
+    const each = 2 * (load.dtype === 'float32' ? 4 : 2) + (job.hardware.device === 'cpu' ? 0 : 8);
+    return each * Math.min(tokens * shape.vocabulary, PAIR_LOGITS);
+  }
   if (load.logits === 'pieces') return 16 * Math.min(tokens, CHUNK_TOKENS) * shape.vocabulary;
   return 12 * tokens * shape.vocabulary;
 }

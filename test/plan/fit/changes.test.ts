@@ -27,10 +27,10 @@ describe('What makes a training fit', () => {
 
   it('is sharding and host memory on two small GPUs, not six GPUs that nobody has', () => {
     assert.deepEqual(changesFor(texts({ ranks: 2, accumulation: 4 }), 23.7), [
-      'hardware.sharding: fsdp2 and hardware.offload: true',
+      'hardware.sharding: fsdp2 and hardware.offload: true (slow, and 108 GiB of each host)',
     ]);
     assert.deepEqual(changesFor(pairs({ ranks: 2, accumulation: 8 }), 23.7), [
-      'hardware.sharding: fsdp2 and hardware.offload: true',
+      'hardware.sharding: fsdp2 and hardware.offload: true (slow, and 108 GiB of each host)',
     ]);
   });
 
@@ -43,7 +43,7 @@ describe('What makes a training fit', () => {
 
   it('is two changes where one is not enough, and nothing where no target helps', () => {
     const [way = ''] = changesFor(texts({ ranks: 2, sharding: 'fsdp2' }), 15);
-    assert.match(way, /^hardware\.microBatch\.dsft: \d+ and hardware\.offload: true$/);
+    assert.match(way, /^hardware\.microBatch\.dsft: \d+ and hardware\.offload: true \(slow, and 108 GiB of each host\)$/);
     assert.deepEqual(changesFor(texts(), 1), []);
     assert.deepEqual(changesFor(texts({}, { adapter: { rank: 8, targets: ['q_proj'] } }), 10), []);
   });
