@@ -88,6 +88,7 @@ const OURS: ReadonlySet<string> = new Set([
   'dataset_kwargs',
   'model_init_kwargs',
   'resume_from_checkpoint',
+  'ignore_data_skip', // a resumed training would begin again at the first row
   'enable_jit_checkpoint',
   'chat_template_path',
   'precompute_ref_batch_size',

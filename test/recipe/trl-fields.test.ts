@@ -44,6 +44,11 @@ describe('The passage trl of a training', async () => {
     );
   });
 
+  it('refuses what would have a resumed training read rows twice', async () => {
+    const [told] = await mistakes(['dsft.train.trl.ignore_data_skip=true']);
+    assert.match(told ?? '', /"dsft\.train\.trl\.ignore_data_skip" is set by zephyr/);
+  });
+
   it('never names a field that the stage does not have', async () => {
     const set = ['dsft.train.trl.loss_type=dft', 'dsft.train.trl.precompute_ref_log_probs=true', 'ddpo.train.trl.packing=true'];
     assert.deepEqual(await mistakes(set), [
