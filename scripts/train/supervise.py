@@ -85,15 +85,20 @@ def exit_code(status: int, codes: list[int | None]) -> int:
             return min(refused)
         if all(code in (0, INTERRUPTED) for code in codes):
             return max(code for code in codes if code is not None)
+        # the others fail because one of them is gone
+        if KILLED in codes:
+            return KILLED
     return 128 - status if status < 0 else status
 
 
 def read_code(path: str) -> int | None:
+    """What a rank left: its exit code, `KILLED` where it began and left none, None where it never began."""
     try:
         with open(path) as file:
-            return int(file.read())
-    except (OSError, ValueError):
+            said = file.read()
+    except OSError:
         return None
+    return int(said) if said.strip() else KILLED
 
 
 def run_rank(control: str, argv: list[str]) -> NoReturn:
@@ -106,6 +111,10 @@ def run_rank(control: str, argv: list[str]) -> NoReturn:
     program = argv[1]
     sys.argv = argv[1:]
     sys.path[0] = os.path.dirname(os.path.abspath(program))
+    path = os.path.join(control, f"rank-{os.environ['RANK']}.code")
+    # blanks say that it began, and hold the room that its code needs where the disk is full by then
+    with open(path, "w") as file:
+        file.write("   ")
     code: object = 1
     try:
         runpy.run_path(program, run_name="__main__")
@@ -117,8 +126,8 @@ def run_rank(control: str, argv: list[str]) -> NoReturn:
     if not isinstance(code, int):
         print(code, file=sys.stderr)
         code = 1
-    with open(os.path.join(control, f"rank-{os.environ['RANK']}.code"), "w") as file:
-        file.write(str(code))
+    with open(path, "r+") as file:
+        file.write(str(code & 0xFF))
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

@@ -155,11 +155,18 @@ def test_a_node_whose_ports_are_all_taken_meets_the_others_at_another(monkeypatc
 def test_a_rank_that_is_killed_ends_the_ranks_of_the_other_node(saving: Path) -> None:
     job = Nodes(saving, "graceful.py", ranks=2).start().wait_for("ready-0", "ready-1", "ready-2", "ready-3")
     os.kill(job.rank(2), signal.SIGKILL)
-    assert job.codes() == [1, 1], job.log()
-    assert "node 1 ended with 1" in (saving / "log.txt").read_text()
+    # as if its node had gone: the job may go on from its newest checkpoint
+    assert job.codes() == [137, 137], job.log()
+    assert "node 1 ended with 137" in (saving / "log.txt").read_text()
     for rank in range(4):
         with pytest.raises(ProcessLookupError):
             os.kill(job.rank(rank), 0)
+
+
+def test_a_rank_that_is_killed_on_one_node_has_the_job_told_as_killed(saving: Path) -> None:
+    job = Nodes(saving, "graceful.py", nodes=1, ranks=2).start().wait_for("ready-0", "ready-1")
+    os.kill(job.rank(1), signal.SIGKILL)
+    assert job.codes() == [137], job.log()
 
 
 def test_what_one_rank_says_of_its_config_counts_for_the_job(tmp_path: Path) -> None:
