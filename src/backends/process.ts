@@ -130,13 +130,17 @@ export class ProcessScheduler implements Scheduler {
     const folder = this.workspace.folder(request.place);
     const known = (await readClaim(claimPath(folder, request.labels))) ?? (await this.find(request.labels));
     if (known !== undefined) return known;
-    await this.refuseCompany(folder);
+    await this.refuseCompany(folder, request.labels);
     return await start(this.options, request);
   }
 
-  /** Two attempts in one folder would write over each other's checkpoints. */
-  async refuseCompany(folder: string): Promise<void> {
+  /**
+   * Two attempts in one folder would write over each other's checkpoints. One of these very labels, which another client has
+   * submitted since, is no company: it is found when its supervisor cannot claim the attempt again.
+   */
+  async refuseCompany(folder: string, labels: JobLabels): Promise<void> {
     for await (const path of glob('control/*/claim.json', { cwd: folder })) {
+      if (join(folder, path) === claimPath(folder, labels)) continue;
       const other = await readClaim(join(folder, path));
       if (other !== undefined && (await this.state(other)).state === 'running') {
         throw new ZephyrError(

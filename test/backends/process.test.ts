@@ -120,6 +120,8 @@ test('a second attempt is refused while the first one runs in the same folder', 
     const handle = await backend.submit(request);
     try {
       await assert.rejects(backend.submit({ ...request, labels: { ...request.labels, epoch: 2 } }), { exit: 'conflict' });
+      // another client has submitted the same attempt after this one looked for it
+      await backend.refuseCompany(backend.workspace.folder(request.place), request.labels);
     } finally {
       await backend.cancel(handle, 0);
     }
