@@ -49,7 +49,9 @@ function printRepos(plan: Plan, { outputs, replacesTemplateOf: base }: Preview):
     `Publishes in:\n${outputs.map(({ repo, holds }) => `  ${formatRepo(repo)} (${HOLDS[holds]})\n`).join('')}`,
   );
   if (base !== undefined)
-    process.stdout.write(`\nThe recipe's chat template replaces that of ${base.name}: a model that chats loses its format\n`);
+    process.stdout.write(
+      `\nThe recipe's chat template replaces the one of the base model,\n  ${formatRepo(base)}: one that chats loses its format\n`,
+    );
 }
 
 function readsOf({ pins, stageInputs }: Plan): string[] {
