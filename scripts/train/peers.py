@@ -99,12 +99,7 @@ class Peers:
     def write(self) -> None:
         with self._writing:
             self.record["beat"] += 1
-            file = os.open(os.path.join(self.control, f"node-{self.place.rank}.json"), os.O_WRONLY | os.O_CREAT, 0o644)
-            try:
-                os.pwrite(file, json.dumps(self.record).encode().ljust(RECORD_BYTES), 0)
-                os.fsync(file)
-            finally:
-                os.close(file)
+            write_record(self.control, self.place.rank, self.record)
 
     def look(self, elapsed: float) -> None:
         # listing a folder asks a network disk anew which files there are
@@ -257,6 +252,15 @@ def decide(ends: list[End | None], came: bool, stopped: bool) -> End:
     if not failed or (stopped and INTERRUPTED in codes):
         return {"code": INTERRUPTED, "outOfMemory": False}
     return {"code": [*own, *failed][0], "outOfMemory": out_of_memory, **({} if own else why)}
+
+
+def write_record(control: str, rank: int, record: dict[str, Any]) -> None:
+    file = os.open(os.path.join(control, f"node-{rank}.json"), os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        os.pwrite(file, json.dumps(record).encode().ljust(RECORD_BYTES), 0)
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def read_record(path: str) -> dict[str, Any] | None:

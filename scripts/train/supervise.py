@@ -37,13 +37,15 @@ import traceback
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from peers import CONFIG_OR_DATA, INTERRUPTED, KILLED, End, Peers, Place, insist
+from peers import CONFIG_OR_DATA, INTERRUPTED, KILLED, End, Peers, Place, insist, write_record
 from process_tree import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, kill_all, oom_kills, prctl, reap_until, start_time
 
 # torchrun kills its ranks 30 s after SIGTERM unless told otherwise; a checkpoint of 7B parameters takes longer
 SHUTDOWN_SECONDS = 24 * 3600
 # between two looks for orders in CONTROL
 ORDERS_SECONDS = 1.0
+# between two signs of life of a supervisor that has no peers; those have signs of their own
+SIGN_SECONDS = 5.0
 
 
 def write_draft(path: str, value: dict[str, object]) -> str:
@@ -164,7 +166,7 @@ def supervise(control: str, ranks: int, peers: Peers | None, argv: list[str]) ->
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, awaited)
 
-    threading.Thread(target=obey_files, args=(control,), daemon=True).start()
+    threading.Thread(target=obey_files, args=(control, peers is None), daemon=True).start()
     if peers is not None:
         peers.start()
         # the thread of `peers` says with SIGCHLD that all are there; any other signal means that there is nothing to start
@@ -228,10 +230,19 @@ def conclude(control: str, mark: str, end: End, is_alone: bool) -> int:
     return int(end["code"])
 
 
-def obey_files(control: str) -> None:
-    """Sends this process the signal that a file of CONTROL stands for. Listing a folder asks a network disk anew."""
+def obey_files(control: str, is_alone: bool) -> None:
+    """
+    Sends this process the signal that a file of CONTROL stands for. Listing a folder asks a network disk anew. One that is
+    alone also keeps `node-0.json` there, whose rising number tells that it lives.
+    """
     orders = {"stop": signal.SIGTERM, "kill": signal.SIGUSR1}
-    while orders:
+    beat, sign_at = 0, time.monotonic()
+    while True:
+        if is_alone and time.monotonic() >= sign_at:
+            beat, sign_at = beat + 1, time.monotonic() + SIGN_SECONDS
+            # a disk that is full, or does not answer, ends nothing
+            with contextlib.suppress(OSError):
+                write_record(control, 0, {"beat": beat})
         time.sleep(ORDERS_SECONDS)
         try:
             names = os.listdir(control)

@@ -106,6 +106,11 @@ function killAll(pids: readonly number[]): number {
   return pids.length;
 }
 
+/** Kills at once what could say that a job has ended: nobody is left but Slurm, which goes on calling it running. */
+export async function killSilently(cluster: Cluster): Promise<void> {
+  killAll([...(await ofCluster(cluster, 'slurmstepd')), ...(await ofCluster(cluster, 'supervise.py'))]);
+}
+
 /** Processes of this cluster whose program, or its first argument, ends with the name. */
 async function ofCluster(cluster: Cluster, name: string): Promise<number[]> {
   const found: number[] = [];

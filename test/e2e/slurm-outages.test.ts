@@ -4,7 +4,7 @@ import { Cluster, missingSlurm, sharedConf } from '../rig/slurm.ts';
 import { type Ended, missing, type Place, type Started, start, zephyr } from '../rig/zephyr.ts';
 import { keepFromEnding, unfinished } from './kill-at.ts';
 import { published } from './published.ts';
-import { drawsFrom, killAtRandom } from './slurm-kills.ts';
+import { drawsFrom, killAtRandom, killSilently } from './slurm-kills.ts';
 import { Runs } from './slurm-runs.ts';
 
 const skip = missing() ?? missingSlurm() ?? false;
@@ -87,6 +87,15 @@ describe('a run on a cluster', { skip, concurrency: 2 }, () => {
       const name = run.slice(run.indexOf('@') + 1);
       const jobs = cluster.run('squeue', '--noheader', '--states=all', '--format=%j').split('\n');
       assert.equal(jobs.filter((each) => each.includes(name)).length, 1);
+    });
+
+    test('goes on bit for bit when nobody is left to say that its job has ended', async () => {
+      const place = await runs.place(cluster.conf);
+      const { ended } = await midway(place, await runs.on(1, { silenceSeconds: 30 }));
+      await killSilently(cluster);
+      const whole = await ended;
+      assert.match(whole.stderr, /its supervisor gave no sign of life for 30 s; going on from step/);
+      await endsAsWhole(place, whole);
     });
 
     test('ends in the same bits after kills of a step, zephyr, a node daemon and a supervisor', async () => {

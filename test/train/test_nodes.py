@@ -227,3 +227,20 @@ def end(code: int, *ranks: int | None, cause: str | None = None) -> dict[str, An
 )
 def test_the_code_of_a_job_follows_from_those_of_its_nodes(ends: list[Any], stopped: bool, code: int) -> None:
     assert peers.decide(ends, True, stopped)["code"] == code
+
+
+def test_a_supervisor_without_peers_gives_signs_of_life_until_it_is_killed(saving: Path) -> None:
+    job = Nodes(saving, "graceful.py", nodes=1).start().wait_for("control/node-0.json")
+    path = job.control / "node-0.json"
+    first = path.read_text()
+    while path.read_text() == first:
+        assert job.supervisors[0].poll() is None, job.log()
+        time.sleep(0.1)
+    job.supervisors[0].kill()
+    job.supervisors[0].wait()
+    last = path.read_text()
+    assert json.loads(last)["beat"] > json.loads(first)["beat"]
+    # longer than between two signs, so that a process left behind would have given one
+    time.sleep(6)
+    assert path.read_text() == last
+    assert not (job.control / "exit.json").exists()

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as z from 'zod';
 import { type JobHandle, type JobLabels, jobHandle } from '../../model/job.ts';
 import { controlFolder, parseExit, readIfThere } from '../job-folder.ts';
 import type { ExitRecord } from '../workspace.ts';
@@ -20,6 +21,8 @@ export interface AttemptFiles {
   readonly takenBack: boolean;
   /** zephyr itself has told the job to end */
   readonly cancelled: boolean;
+  /** zephyr has given it up because its supervisors gave no sign of life for so many seconds */
+  readonly silentSeconds: number | undefined;
 }
 
 /** What zephyr leaves for the job or of it: files whose names say it all. `stop` and `kill` are read by the supervisors. */
@@ -53,6 +56,7 @@ export async function readAttempt(folder: string, labels: JobLabels): Promise<At
   const control = controlFolder(folder, labels);
   const names = await readdir(control).catch(() => undefined);
   const [claim, exit] = await Promise.all(['claim.json', 'exit.json'].map((name) => readIfThere(join(control, name))));
+  const silent = names?.includes('silent.json') ? await readIfThere(join(control, 'silent.json')) : undefined;
   return {
     isThere: names !== undefined,
     claim: claim === undefined ? undefined : parseClaim(claim),
@@ -61,8 +65,11 @@ export async function readAttempt(folder: string, labels: JobLabels): Promise<At
     takenBack: names?.includes('taken-back') ?? false,
     requeued: names?.includes('requeued') ?? false,
     cancelled: names?.includes('cancelled') ?? false,
+    silentSeconds: silent === undefined ? undefined : silentMark.parse(JSON.parse(silent)).seconds,
   };
 }
+
+const silentMark = z.object({ seconds: z.number() });
 
 function parseClaim(text: string): JobHandle | 'fenced' {
   const value: unknown = JSON.parse(text);

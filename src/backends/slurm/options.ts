@@ -89,6 +89,11 @@ export const slurmOptions = z.strictObject({
     .max(65_535)
     .default(600)
     .describe('Seconds before the time limit at which a job is told to save and leave'),
+  silenceSeconds: z
+    .int()
+    .min(30, 'A supervisor gives a sign of life every few seconds, and a disk may hold it up: expected at least 30')
+    .default(600)
+    .describe('Seconds without a sign of life from any node of a job, after which its attempt is given up'),
   requeue: z
     .boolean()
     .default(false)

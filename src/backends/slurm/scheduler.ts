@@ -15,11 +15,12 @@ import { environmentDigest } from '../environments.ts';
 import { attemptName, controlFolder, layControl } from '../job-folder.ts';
 import type { Capabilities, DriverRequest, NodeHardware, Scheduler, SubmitRequest } from '../scheduler.ts';
 import { outOfSight } from '../this-node.ts';
-import { fence, leaveMark, readAttempt } from './attempt-files.ts';
+import { type AttemptFiles, fence, leaveMark, readAttempt } from './attempt-files.ts';
 import { batchScript, sbatchOptions } from './batch-script.ts';
 import { type Cluster, UNSEEN } from './cluster.ts';
 import { type DriverJob, driverOptions, driverScript } from './driver-script.ts';
-import { askForJob, jobsNamed } from './queue.ts';
+import { askForJob, jobsNamed, type QueuedJob } from './queue.ts';
+import { SilentJobs } from './silent-jobs.ts';
 import { driverStateOf, endedState, isFinal, isLive, jobOf, liveState } from './states.ts';
 
 /** Milliseconds: between two looks at files, between two questions to Slurm, and for what must follow an order at once. */
@@ -45,6 +46,7 @@ export class SlurmScheduler implements Scheduler {
   leavesWithinMs = 60_000;
   /** by number of a job, when it was first seen to have ended and yet to run */
   readonly #overdueSince = new Map<string, number>();
+  readonly silentJobs: SilentJobs;
   readonly cluster: Cluster;
   readonly cache: string;
 
@@ -52,6 +54,7 @@ export class SlurmScheduler implements Scheduler {
     this.cluster = cluster;
     this.cache = cluster.cache;
     this.host = cluster.name;
+    this.silentJobs = new SilentJobs(cluster);
   }
 
   capabilities(environment: string, gpus: boolean): Promise<Capabilities | undefined> {
@@ -185,14 +188,20 @@ export class SlurmScheduler implements Scheduler {
       return driverStateOf(asked.answer === 'found' ? asked.job : undefined, await readAttempt(folder, handle.labels));
     if (asked.answer === 'found' && isLive(asked.job)) {
       const live = liveState(asked.job, before);
-      if (live.state !== 'running' || before.exit === undefined || !this.#isOverdue(asked.job.id)) return live;
+      if (live.state !== 'running') return live;
+      if (!(await this.#isOverdue(handle, asked.job, before))) return live;
     }
     const after = await readAttempt(folder, handle.labels);
     return endedState(asked.answer === 'found' ? asked.job : undefined, after, this.cluster.there(folder));
   }
 
   /** Slurm goes on calling a job running whose step daemon was killed, for as long as its time limit lets it. */
-  #isOverdue(id: string): boolean {
+  async #isOverdue({ labels }: JobHandle, job: QueuedJob, files: AttemptFiles): Promise<boolean> {
+    const { id } = job;
+    if (files.exit === undefined) {
+      await this.silentJobs.end(labels, job, { files, everyMs: this.askEveryMs });
+      return false;
+    }
     const since = this.#overdueSince.get(id) ?? performance.now();
     this.#overdueSince.set(id, since);
     return performance.now() - since >= this.leavesWithinMs;
@@ -219,17 +228,22 @@ export class SlurmScheduler implements Scheduler {
 
   /** By the disk, which reaches the supervisors of all nodes; by Slurm where none of them says how the job ended. */
   async #stop(handle: JobHandle, folder: string, graceSeconds: number): Promise<JobState> {
-    for (const [order, milliseconds] of [
+    const { silentSeconds } = await readAttempt(folder, handle.labels);
+    const orders = [
       ['stop', graceSeconds * 1000],
       ['kill', SOON_MS],
-    ] as const) {
+    ] as const;
+    // nobody is left to obey a job that was given up
+    for (const [order, milliseconds] of silentSeconds === undefined ? orders : []) {
       await leaveMark(folder, handle.labels, order);
       if (await this.#saidWithin(folder, handle.labels, milliseconds)) return await this.state(handle);
     }
     const { exitCode, why } = await this.cluster.run(['scancel', handle.id]);
     if (exitCode !== 0) return { state: 'unknown', why };
-    await this.#endsWithin(handle, SOON_MS);
-    return await this.state(handle);
+    const deadline = performance.now() + SOON_MS;
+    let state = await this.state(handle);
+    for (; isAlive(state) && performance.now() < deadline; state = await this.state(handle)) await sleep(ASK_MS);
+    return state;
   }
 
   /** Whether the supervisors wrote how the job ended. */

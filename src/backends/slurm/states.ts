@@ -70,6 +70,8 @@ function byState(job: QueuedJob, files: AttemptFiles, folder: string): Exited {
     case 'OUT_OF_MEMORY':
       return { ...ended, outOfMemory: true };
     case 'CANCELLED':
+      // zephyr itself has taken back a job that it gave up
+      if (files.silentSeconds !== undefined) return byFiles(files);
       return { ...ended, cut: 'cancelled', why: `job ${job.id} was cancelled in Slurm, and not by zephyr` };
     default:
       if (claim === undefined) return { ...ended, code: 1, why: neverBegan(job, folder) };
@@ -79,9 +81,14 @@ function byState(job: QueuedJob, files: AttemptFiles, folder: string): Exited {
 
 /** Of a job that ended by itself, or of which Slurm knows nothing any more. */
 function byFiles(files: AttemptFiles): Exited {
-  const { exit = KILLED, timeIsUp, takenBack } = files;
+  const { exit = KILLED, timeIsUp, takenBack, silentSeconds } = files;
   if (timeIsUp) return { state: 'exited', ...exit, cut: 'time-limit', why: TIME_LIMIT };
-  return takenBack && exit.code === JOB_EXIT.interrupted ? lost(files, PLACE_LOST) : { state: 'exited', ...exit };
+  if (takenBack && exit.code === JOB_EXIT.interrupted) return lost(files, PLACE_LOST);
+  return { state: 'exited', ...exit, ...(silentSeconds === undefined || files.exit?.why ? {} : { why: noSign(silentSeconds) }) };
+}
+
+function noSign(seconds: number): string {
+  return `its supervisor gave no sign of life for ${seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`}`;
 }
 
 const TIME_LIMIT = 'the time limit of the job was over';

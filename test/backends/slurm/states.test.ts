@@ -11,7 +11,16 @@ import type { JobHandle } from '../../../src/model/job.ts';
 const labels = { run: 'run-1', stage: 'dsft', step: 'train', epoch: 1 };
 const claim: JobHandle = { backend: 'slurm', host: 'hpc', id: '7', place: 'p', labels, startedAt: '2026-01-01T00:00:00Z' };
 const nothing: AttemptFiles = {
-  ...{ isThere: true, claim: undefined, exit: undefined, requeued: false, timeIsUp: false, takenBack: false, cancelled: false },
+  ...{
+    isThere: true,
+    claim: undefined,
+    exit: undefined,
+    requeued: false,
+    timeIsUp: false,
+    takenBack: false,
+    cancelled: false,
+    silentSeconds: undefined,
+  },
 };
 const begun = { ...nothing, claim };
 const saved = { ...begun, exit: { code: 75, outOfMemory: false } };
@@ -128,6 +137,22 @@ test('what took a job away is told: preemption, a node, its time, memory, somebo
   assert.deepEqual(said('CANCELLED', begun)[0], { ...KILLED, cut: 'cancelled' });
   assert.deepEqual(said('CANCELLED', { ...saved, cancelled: true }), [{ ...KILLED, code: 75 }, undefined]);
   assert.match(said('FAILED', nothing)[1] ?? '', /^job 7 ended on n1 before it could write in "\/shared\/job"/);
+});
+
+test('a job that zephyr gave up for its silence is no job that somebody cancelled', () => {
+  const silent = { ...begun, silentSeconds: 600 };
+  const why = 'its supervisor gave no sign of life for 10 min';
+  for (const state of ['CANCELLED', 'FAILED', 'COMPLETED']) assert.deepEqual(ended(state, silent), { ...KILLED, why });
+  assert.deepEqual(endedState(undefined, silent, '/'), { ...KILLED, why });
+  // what it says of its end after all counts
+  assert.deepEqual(ended('CANCELLED', { ...saved, silentSeconds: 45 }), {
+    ...KILLED,
+    code: 75,
+    why: 'its supervisor gave no sign of life for 45 s',
+  });
+  assert.deepEqual(ended('CANCELLED', { ...silent, cancelled: true }), KILLED);
+  assert.deepEqual(ended('NODE_FAIL', silent), { ...KILLED, preempted: true, why: 'a node of the job failed (n1)' });
+  for (const state of ['RUNNING', 'COMPLETING']) assert.deepEqual(liveState(job(state), silent), { state: 'running' });
 });
 
 test('a job that never began is absent: given up, taken back by zephyr, or forgotten', () => {
