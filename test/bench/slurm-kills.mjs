@@ -20,7 +20,7 @@ try {
   while (kills < wanted) {
     const nodes = draw() < 0.5 ? 1 : 2;
     const place = await runs.place(cluster.conf);
-    const args = ['dsft', runs.recipe, '--on', await runs.on(nodes)];
+    const args = ['dsft', runs.recipe, '--on', await runs.on(nodes, { silenceSeconds: 60 })];
     const count = Math.min(wanted - kills, 1 + Math.floor(draw() * 5));
     const victims = Array.from({ length: count }, () => VICTIMS[Math.floor(draw() * VICTIMS.length)]);
     const started = performance.now();
