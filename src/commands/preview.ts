@@ -55,6 +55,5 @@ function printRepos(plan: Plan, { outputs, replacesTemplateOf: base }: Preview):
 }
 
 function readsOf({ pins, stageInputs }: Plan): string[] {
-  const inputs = [...pins.values(), ...Object.values(stageInputs)];
-  return [...new Set(inputs.map(({ ref }) => formatRef(ref)))];
+  return [...new Set([...pins.values(), ...Object.values(stageInputs)].map(({ ref }) => formatRef(ref)))];
 }
