@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import DDPO, DSFT, GENERATE, LORA, SCRIPTS, JobFolder, Lay, finish, in_fork
+from interrupting import interrupt
 
 sys.path.insert(0, str(SCRIPTS))
 
@@ -179,11 +180,8 @@ def test_a_stopped_generation_goes_on_to_the_same_answers(lay: Lay, dsft: JobFol
 def test_a_killed_generation_goes_on_from_its_last_checkpoint(lay: Lay, dsft: JobFolder, world: Path, answers: JobFolder) -> None:
     inputs = {"model": dsft.out, "prompts": world}
     job = lay("generate", GENERATE, inputs, save_steps=1)
-    process = job.start(hold=("save", 3))
-    job.wait_for(lambda event: event["type"] == "save" and event["step"] >= 3, process)
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    again = finish(lay("generate", GENERATE, inputs, checkpoint=job.folder / job.events("save")[-1]["path"]))
+    checkpoint, _ = interrupt(job, signal.SIGKILL, 3)
+    again = finish(lay("generate", GENERATE, inputs, checkpoint=checkpoint))
     assert again.digests() == answers.digests()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import DDPO, LORA, SCRIPTS, JobFolder, Json, Lay, finish, in_fork
+from interrupting import interrupt, stop_one_of_two
 from ranks import codes, start_ranks
 
 sys.path.insert(0, str(SCRIPTS))
@@ -91,11 +91,8 @@ def test_a_job_saves_every_so_many_batches_or_after_some_minutes(monkeypatch: py
 def test_a_killed_reference_goes_on_from_what_is_done(lay: Lay, dsft: JobFolder, prefs_data: Path, reference: JobFolder) -> None:
     inputs = {"model": dsft.out, "data": prefs_data}
     job = lay("reference", REFERENCE, inputs, save_steps=3)
-    process = job.start(hold=("save", 6))
-    job.wait_for(lambda event: event["type"] == "save" and event["step"] >= 6, process)
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    again = finish(lay("reference", REFERENCE, inputs, checkpoint=job.folder / job.events("save")[-1]["path"]))
+    checkpoint, _ = interrupt(job, signal.SIGKILL, 6)
+    again = finish(lay("reference", REFERENCE, inputs, checkpoint=checkpoint))
     assert again.events("progress")[0]["step"] == 7
     assert again.digests() == reference.digests()
     assert again.result()["metrics"] == reference.result()["metrics"]
@@ -106,13 +103,7 @@ def test_two_ranks_of_which_one_is_stopped_stop_and_go_on_to_the_same_bytes_shar
 ) -> None:
     inputs, two = {"model": dsft.out, "data": prefs_data}, {"processes": 2, "micro_batch": 1}
     job = lay("reference", REFERENCE, inputs, save_steps=1000, **two)
-    ranks = start_ranks(job, 2, hold=("progress", 4))
-    job.wait_for(lambda event: event["type"] == "progress" and event["step"] >= 4, ranks[0])
-    os.kill(ranks[1].pid, signal.SIGTERM)
-    job.go()
-    assert codes(ranks) == [75, 75], job.log()[-3000:]
-    [save] = job.events("save")
-    checkpoint = job.folder / save["path"]
+    checkpoint = stop_one_of_two(job)
     sharded = lay("reference", REFERENCE, inputs, checkpoint=checkpoint, sharding="fsdp2", **two)
     assert codes(start_ranks(sharded, 2)) == [0, 0], sharded.log()[-3000:]
     alone = finish(lay("reference", REFERENCE, inputs, checkpoint=checkpoint))

@@ -12,21 +12,12 @@ from typing import Any
 
 import pytest
 from conftest import DDPO, DSFT, LORA, JobFolder, Json, Lay, in_fork
+from interrupting import interrupt, stop_one_of_two
 from ranks import codes, notes_of_resuming, start_ranks
 
 SHARD = "shards/__0_0.distcp"
 # would be harmless; one that is not would have run before anybody saw it
 OTHER_PICKLE = pickle.dumps({"state_dict_metadata": {}})
-
-
-def interrupt(job: JobFolder, number: int, step: int) -> tuple[Path, int]:
-    """Sends a signal when a checkpoint of `step` or later is announced; the last one announced, and the exit code."""
-    process = job.start(hold=("save", step))
-    job.wait_for(lambda event: event["type"] == "save" and event["step"] >= step, process)
-    os.kill(process.pid, number)
-    process.join()
-    assert not (job.folder / "result.json").exists(), "the job was done before the signal"
-    return job.folder / job.events("save")[-1]["path"], process.exitcode
 
 
 def resumed(lay: Lay, program: str, config: Json, inputs: dict[str, Path], checkpoint: Path) -> JobFolder:
@@ -102,13 +93,7 @@ def test_one_of_two_ranks_stopped_stops_both_and_any_number_goes_on(lay: Lay, ba
         return lay("dsft", DSFT, {"base": base, "data": sft_data}, save_steps=1000, checkpoint=checkpoint, processes=2, micro_batch=2)
 
     job = two_ranks(None)
-    ranks = start_ranks(job, 2, hold=("progress", 4))
-    job.wait_for(lambda event: event["type"] == "progress" and event["step"] >= 4, ranks[0])
-    os.kill(ranks[1].pid, signal.SIGTERM)
-    job.go()
-    assert codes(ranks) == [75, 75], job.log()[-3000:]
-    [save] = job.events("save")
-    checkpoint = job.folder / save["path"]
+    checkpoint = stop_one_of_two(job)
     manifest = json.loads((checkpoint / "manifest.json").read_text())
     assert (manifest["world_size"], manifest["sharding"]) == (2, "none")
     assert {"rng_state_0.pth", "rng_state_1.pth"} <= {entry["path"] for entry in manifest["files"]}
@@ -118,7 +103,7 @@ def test_one_of_two_ranks_stopped_stops_both_and_any_number_goes_on(lay: Lay, ba
     assert not notes_of_resuming(again)
     alone = resumed(lay, "dsft", DSFT, {"base": base, "data": sft_data}, checkpoint)
     [note] = notes_of_resuming(alone)
-    assert note.startswith(f"resumed at step {save['step']} with 1 (sharding none) what 2 processes (sharding none) had saved")
+    assert note.startswith(f"resumed at step {manifest['step']} with 1 (sharding none) what 2 processes (sharding none) had saved")
     for other in (again, alone):
         assert other.result()["global_step"] == dsft.result()["max_steps"]
         # the same rows in the same steps; only sums are taken in another order

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import JobFolder, Json, Lay, finish, in_fork
+from interrupting import interrupt
 
 REWARD: Json = {"batch_size": 4, "max_length": 120}
 
@@ -117,11 +118,8 @@ def test_a_stopped_job_goes_on_to_the_same_rewards(lay: Lay, model: Path, comple
 def test_a_killed_job_goes_on_from_its_last_checkpoint(lay: Lay, model: Path, completions: Path, rewards: JobFolder) -> None:
     inputs = {"model": model, "completions": completions}
     job = lay("reward", REWARD, inputs, save_steps=1)
-    process = job.start(hold=("save", 3))
-    job.wait_for(lambda event: event["type"] == "save" and event["step"] >= 3, process)
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    again = finish(lay("reward", REWARD, inputs, checkpoint=job.folder / job.events("save")[-1]["path"]))
+    checkpoint, _ = interrupt(job, signal.SIGKILL, 3)
+    again = finish(lay("reward", REWARD, inputs, checkpoint=checkpoint))
     assert again.digests() == rewards.digests()
 
 
