@@ -1,6 +1,7 @@
 import { environmentDigest } from '../backends/environments.ts';
 import { BACKENDS, type BackendModule } from '../backends/registry.ts';
 import type { Scheduler } from '../backends/scheduler.ts';
+import { ZephyrError } from '../errors.ts';
 import type { Decision } from '../plan/explain.ts';
 import type { EnvironmentDigests } from '../plan/fingerprint.ts';
 import type { Target } from '../recipe/target.ts';
@@ -11,11 +12,32 @@ interface EnvironmentSource {
   environment(name: string): Promise<string>;
 }
 
-/** What a plan pins: the packages of an environment without a backend, or the image as its engine names it. */
-export async function environmentSource(context: Context, target: Target): Promise<EnvironmentSource> {
-  const modules: Readonly<Record<string, BackendModule>> = BACKENDS;
-  if (modules[target.backend]?.pinned === true) return { environment: (name) => environmentDigest(context, name) };
-  return await openScheduler(context, target);
+/**
+ * What a plan pins: the packages of an environment without a backend, or the image as its engine names it. An image that cannot
+ * be asked is planned as one that was built from the pins; `fault` then says what is wrong with it.
+ */
+export class PlannedEnvironments implements EnvironmentSource {
+  readonly #context: Context;
+  readonly #target: Target;
+  fault: ZephyrError | undefined;
+
+  constructor(context: Context, target: Target) {
+    this.#context = context;
+    this.#target = target;
+  }
+
+  async environment(name: string): Promise<string> {
+    const modules: Readonly<Record<string, BackendModule>> = BACKENDS;
+    const pinned = async () => await environmentDigest(this.#context, name);
+    if (modules[this.#target.backend]?.pinned === true) return await pinned();
+    try {
+      return await (await openScheduler(this.#context, this.#target)).environment(name);
+    } catch (error) {
+      if (!(error instanceof ZephyrError)) throw error;
+      this.fault ??= error;
+      return await pinned();
+    }
+  }
 }
 
 export async function openScheduler(context: Context, target: Target): Promise<Scheduler> {
@@ -24,12 +46,8 @@ export async function openScheduler(context: Context, target: Target): Promise<S
 }
 
 /** What the jobs' Pythons hold, by the names of their environments. */
-export async function environmentDigests(
-  names: readonly string[],
-  source: EnvironmentSource | Promise<EnvironmentSource>,
-): Promise<EnvironmentDigests> {
-  const from = await source;
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await from.environment(name)] as const)));
+export async function environmentDigests(names: readonly string[], source: EnvironmentSource): Promise<EnvironmentDigests> {
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await source.environment(name)] as const)));
 }
 
 /** The Python environments of the steps that will run; what is used again needs none. */

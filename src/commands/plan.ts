@@ -11,7 +11,7 @@ import { toRehearsal } from '../recipe/rehearse.ts';
 import { loadStages, type StageModule } from '../stages/module.ts';
 import { askedRecipe, givenInputs } from './asked-recipe.ts';
 import { codeFolder, type Options, openQuietContext } from './context.ts';
-import { environmentDigests, environmentSource, openScheduler } from './environment.ts';
+import { environmentDigests, openScheduler, PlannedEnvironments } from './environment.ts';
 import { keysOf } from './keys.ts';
 import { plainPreview, printPreview } from './preview.ts';
 import { refuseToSave, savePlan } from './save-plan.ts';
@@ -34,8 +34,9 @@ export async function plan([file]: string[], options: PlanOptions, modules: read
   const rehearsal = options.rehearsal === true ? toRehearsal(loaded, registry) : undefined;
   const recipe = rehearsal?.recipe ?? loaded;
   const stages = options.stage === undefined ? stagesIn(recipe, registry) : [options.stage];
+  const source = new PlannedEnvironments(context, target);
   const [environments, fileDigests, { pins, missing }, stageInputs] = await Promise.all([
-    environmentDigests(environmentNames(recipe, registry, stages), environmentSource(context, target)),
+    environmentDigests(environmentNames(recipe, registry, stages), source),
     readStepFiles(codeFolder(context)),
     tryPins(hubRefs(recipe, registry, stages), context.hub),
     givenInputs(context, options),
@@ -53,6 +54,7 @@ export async function plan([file]: string[], options: PlanOptions, modules: read
   else await printPreview(planned, preview, { differences, keys, why: options.why === true });
   if (missing !== undefined) throw missing;
   await refuseToRun(planned, preview, context.hub);
+  if (source.fault !== undefined) throw source.fault;
   if (rehearsal === undefined) await checkAttention(() => openScheduler(context, target), target, preview.decisions);
   await savePlan(context, options, { recipe: file as string, plan: planned, preview, target });
   return exit;

@@ -48,7 +48,7 @@ function failureError(stage: string, step: string, run: string, failure: Failure
     exit: EXIT_OF[failure.reason],
     hint:
       failure.reason === 'bad-data'
-        ? `mend the data or the recipe and run the stage again; log: zephyr logs ${run}`
+        ? `mend what it names and run the stage again; log: zephyr logs ${run}`
         : `go on with: zephyr resume ${run}; log: zephyr logs ${run}`,
   });
 }

@@ -91,6 +91,15 @@ describe('whether a 7B fits', { skip }, () => {
     }
   });
 
+  test('is told although the image is missing that jobs would run in', async () => {
+    const options = 'options: {image: zephyr-no-such-image}';
+    const hardware = `hardware: {device: cuda, sharding: fsdp2, ${EIGHT}}`;
+    const on = await file('image.yaml', `backend: docker\n${options}\n${hardware}\n`);
+    const planned = await zephyr(place, 'plan', recipe, '--on', on);
+    assertMistake(planned, 3, /zephyr-no-such-image|docker/);
+    assert.match(planned.stdout, /^of H100 +79\.2 +79\.2 +79\.2$/m);
+  });
+
   test('is refused by plan, run and a stage alike, with what would fit, before any job', async () => {
     const on = await target(EIGHT);
     const why = /^error: Cannot fit dsft\/train: it needs about 17\d\.\d GiB on each of 8 GPUs, expected at most 79\.2\n/m;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { Cluster, missingSlurm, sharedConf } from '../rig/slurm.ts';
 import { type Ended, missing, type Place, type Started, start, zephyr } from '../rig/zephyr.ts';
 import { keepFromEnding, unfinished } from './kill-at.ts';
@@ -8,6 +9,7 @@ import { drawsFrom, killAtRandom, killSilently } from './slurm-kills.ts';
 import { Runs } from './slurm-runs.ts';
 
 const skip = missing() ?? missingSlurm() ?? false;
+const AWAY_MS = 120_000;
 const JOB = /dsft\/train {2}runs as slurm (\d+)/;
 
 describe('a run on a cluster', { skip, concurrency: 2 }, () => {
@@ -73,13 +75,16 @@ describe('a run on a cluster', { skip, concurrency: 2 }, () => {
       cluster.mend();
     });
 
-    test('starts nothing a second time while the controller is away', async () => {
+    test('starts nothing a second time while the controller is away for two minutes', async () => {
       const place = await runs.place(cluster.conf);
       const running = await start(place, ['dsft', runs.recipe, '--on', await runs.on(2)]);
       await running.says(/checkpoint at step/);
       const run = await unfinished(place);
       await cluster.signal('slurmctld', 'SIGKILL');
+      const back = setTimeout(AWAY_MS);
       const status = await zephyr(place, 'status', run);
+      // the training ends meanwhile, and nobody is there to say so
+      await back;
       cluster.mend();
       assert.equal(status.code, 7, status.stderr);
       assert.match(status.stdout, /train +unknown +.*Unable to contact slurm controller/);

@@ -36,6 +36,9 @@ const KEPT = [
 const SECRET = 'SLURM_JWT|SLURM_SPANK_*';
 export const DROP_SECRETS = `for name in $(compgen -e); do case $name in ${SECRET}) unset "$name" ;; ${KEPT}) ;; *) unset "$name" ;; esac; done`;
 
+/** The first line of a script: lines of the site's own, such as `module load`, need what a login shell has. */
+export const loginShell = ({ preamble }: SlurmOptions): string => (preamble.length === 0 ? '#!/bin/bash' : '#!/bin/bash -l');
+
 /** What a script does when it is told to stop: it leaves a file for whoever does the work, and another when its time is up. */
 export function stopOnTerm(signalSeconds: number): string[] {
   return [
@@ -97,7 +100,7 @@ export function batchScript(batch: SbatchJob): string {
   const { options, request, folder } = batch;
   const control = `${folder}/control/${attemptName(request.labels)}`;
   return [
-    options.preamble.length === 0 ? '#!/bin/bash' : '#!/bin/bash -l',
+    loginShell(options),
     ...sbatchOptions(batch).map(headerLine),
     '',
     `control=${shellWord(control)}`,

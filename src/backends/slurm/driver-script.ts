@@ -1,7 +1,7 @@
 import { shellWord } from '../../errors.ts';
 import type { JobLabels } from '../../model/job.ts';
 import { attemptName } from '../job-folder.ts';
-import { claiming, DROP_SECRETS, headerLine, stopOnTerm } from './batch-script.ts';
+import { claiming, DROP_SECRETS, headerLine, loginShell, stopOnTerm } from './batch-script.ts';
 import type { SlurmOptions } from './options.ts';
 
 /** A job that runs zephyr itself. Paths are the cluster's. */
@@ -39,7 +39,7 @@ export function driverOptions({ options, labels, folder }: DriverJob): string[] 
 export function driverScript(job: DriverJob): string {
   const control = `${job.folder}/control/${attemptName(job.labels)}`;
   return [
-    '#!/bin/bash',
+    loginShell(job.options),
     ...driverOptions(job).map(headerLine),
     '',
     `control=${shellWord(control)}`,
@@ -50,6 +50,7 @@ export function driverScript(job: DriverJob): string {
     'if [ ! -e "$control/cancelled" ]; then rm -f "$control/stop"; fi',
     ...stopOnTerm(SIGNAL_SECONDS),
     DROP_SECRETS,
+    ...job.options.preamble,
     ...Object.entries(job.env).map(([name, value]) => `export ${name}=${shellWord(value)}`),
     `${job.argv.map(shellWord).join(' ')} < /dev/null &`,
     'zephyr=$!',

@@ -76,7 +76,10 @@ export const slurmOptions = z.strictObject({
   time: time.optional().describe("Time limit of one attempt, which goes on in another one; unset: the partition's"),
   gres: word.optional().describe('GPUs of a node in the words of the site, gpu:h100:8; unset: --gpus-per-node by processes'),
   sbatch: z.array(line).default([]).describe('Further options of sbatch, --exclusive or --mem=0'),
-  preamble: z.array(z.string()).default([]).describe('Lines of shell before a job, such as module load cuda/12'),
+  preamble: z
+    .array(z.string())
+    .default([])
+    .describe('Lines of shell before a job and before a driver, such as module load cuda/12'),
   runtime: runtime.prefault({ kind: 'python' }).describe('What the Python of a job is in'),
   environment: z
     .record(z.string(), z.string())

@@ -73,7 +73,11 @@ for (const [name, asked] of Object.entries(SCRIPTS))
 test('the script of a driver is the one that was looked at, and bash can read it', () => {
   const file = join(ROOT, 'test', 'fixtures', 'slurm', 'driver.sh');
   const script = driverScript({
-    options: slurmOptions.parse({ ...site, driver: { partition: 'cpu', sbatch: ['--mem=2G'] } }),
+    options: slurmOptions.parse({
+      ...site,
+      preamble: ['module load node/24'],
+      driver: { partition: 'cpu', sbatch: ['--mem=2G'] },
+    }),
     labels: { ...request.labels, step: 'zephyr' },
     place: 'run-1/zephyr-e2',
     folder: '/shared/jobs/run-1/zephyr-e2',
