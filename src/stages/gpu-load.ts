@@ -11,6 +11,12 @@ export interface GpuLoad {
   readonly rows: 'texts' | 'pairs';
   /** tokens of a text, or of a prompt and one of its answers, at most */
   readonly maxLength: number;
+  /** texts of `maxLength` that a row is, where that is not one */
+  readonly textsEach?: number;
+  /** tokens of a text whose logits are made, where that is not all of them */
+  readonly logitTokens?: number;
+  /** of a model that learns from its own answers */
+  readonly answers?: OwnAnswers;
   /** tokens that go through the model at once, where that does not follow from the micro batch */
   readonly batchTokens?: number;
   readonly dtype: 'bfloat16' | 'float32';
@@ -28,6 +34,14 @@ export interface GpuLoad {
   readonly maxSteps: number | undefined;
   /** what one epoch has while nothing is prepared, as far as the recipe tells */
   readonly guess: RowGuess | undefined;
+}
+
+/** A policy draws answers to all rows of a step at once, and a reward model, whole on each rank, scores them. */
+export interface OwnAnswers {
+  /** models as large as the policy that are held beside it and its reference, without gradients */
+  readonly scorers: number;
+  /** passes over each token without gradients: drawing it, its log-probability before the step, its rewards */
+  readonly passes: number;
 }
 
 /** How much there is to train on. */

@@ -29,6 +29,9 @@ export const SIZES = {
   dpoLearningRate: 3e-4,
   beta: 0.3,
 
+  /** A reward model and what learns from it: enough to see both work. */
+  rl: { learningRate: 3e-4, rewardSteps: 60, rlLearningRate: 1e-4, rlSteps: 24, batch: 16, generations: 4 },
+
   /** A random base knows no words yet: without an adapter on them as well, none is learned in the time. */
   lora: { r: 64, alpha: 128, moreTargets: ['embed_tokens', 'lm_head'], sftLearningRate: 2e-3, dpoLearningRate: 3e-4 },
   /** optimizer steps between checkpoints */

@@ -89,7 +89,9 @@ function checkpointing(job: GpuCase, { stage }: Names): Option[] {
 }
 
 function cachedReference(job: GpuCase, { stage }: Names): Option[] {
-  if (job.load.work === 'score' || job.load.reference !== 'online' || job.load.adapter !== undefined) return [];
+  const { work, reference, adapter, answers } = job.load;
+  // what a model says itself is not known before
+  if (work === 'score' || reference !== 'online' || adapter !== undefined || answers !== undefined) return [];
   return [{ job: withLoad(job, { reference: 'cached' }), words: `${stage}.train.reference: cached` }];
 }
 

@@ -42,7 +42,8 @@ export function flopsPerToken(job: GpuCase, context: number): number {
   if (load.work === 'score') return 2 * whole + attention;
   const reference = load.reference === 'online' ? 2 * whole + attention : 0;
   const weights = load.adapter === undefined ? 6 * whole : 4 * whole + 6 * trainedParameters(job);
-  return weights + 3 * attention + reference;
+  const answering = (load.answers?.passes ?? 0) * (2 * whole + attention);
+  return weights + 3 * attention + reference + answering;
 }
 
 export function effortOf(job: GpuCase, globalBatch: number | undefined, { rows, tokens }: Amount, gpu: Gpu): Effort {

@@ -44,6 +44,6 @@ export function trainedParameters({ shape, load }: GpuCase): number {
 export function microBatchTokens({ load, hardware }: GpuCase): number {
   const { maxLength } = load;
   if (load.batchTokens !== undefined) return Math.max(load.batchTokens, 2 * maxLength);
-  if (load.rows === 'texts') return hardware.microBatch * maxLength;
+  if (load.rows === 'texts') return hardware.microBatch * (load.textsEach ?? 1) * maxLength;
   return Math.max((hardware.microBatch * maxLength) / 2, 2 * maxLength);
 }

@@ -1,23 +1,11 @@
+import { scorerBytes, whileAnswering } from './answering.ts';
 import { type GpuCase, isSharded, microBatchTokens, precisionOf, ranksOf, trainedParameters } from './gpu-case.ts';
+import { type MemoryUse, plus, sumOf } from './memory-use.ts';
 import { blockParameters, embeddingParameters, linearParameters, parameters, projections } from './shape.ts';
-
-/** Bytes on one rank, by what they hold. They belong to one moment: the one at which there are most. */
-export interface MemoryUse {
-  readonly weights: number;
-  readonly gradients: number;
-  readonly optimizer: number;
-  readonly reference: number;
-  readonly activations: number;
-  readonly logits: number;
-  /** layers gathered or cast for their use, gradients on their way between ranks */
-  readonly buckets: number;
-  /** context, communication and fragmentation of a GPU */
-  readonly overhead: number;
-}
 
 /** When a rank holds most, and how much. */
 export interface PeakMemory {
-  readonly moment: 'forward' | 'loss' | 'backward' | 'backward end' | 'embedding' | 'step';
+  readonly moment: 'answering' | 'forward' | 'loss' | 'backward' | 'backward end' | 'embedding' | 'step';
   readonly use: MemoryUse;
   /** sum of `use` */
   readonly bytes: number;
@@ -63,6 +51,7 @@ function momentsOf(job: GpuCase, held: MemoryUse) {
     { moment: 'backward end', use: atEndOfBackward(job, held) },
     { moment: 'embedding', use: atEmbedding(job, held) },
     { moment: 'step', use: atStep(job, held) },
+    ...(job.load.answers === undefined ? [] : [{ moment: 'answering', use: whileAnswering(job, held) } as const]),
   ] as const;
 }
 
@@ -72,10 +61,6 @@ export function hostMemory(job: GpuCase): number {
   const { state } = optimizerOf(job);
   const own = (8 + state) * trainedParameters(job) + referenceBytes(job);
   return (own * job.hardware.ranks) / ranksOf(job);
-}
-
-function sumOf(use: MemoryUse): number {
-  return Object.values(use).reduce((sum, bytes) => sum + bytes, 0);
 }
 
 const isOffloaded = (job: GpuCase) => job.hardware.offload && isSharded(job);
@@ -91,7 +76,7 @@ function heldAlways(job: GpuCase): MemoryUse {
     // those of the micro batches before stay until the step
     gradients: job.hardware.accumulation > 1 || job.load.rows === 'pairs' ? share * 4 * trained : 0,
     optimizer: share * optimizerOf(job).state * trained,
-    reference: share * referenceBytes(job),
+    reference: share * referenceBytes(job) + scorerBytes(job),
     activations: 0,
     logits: 0,
     // DistributedDataParallel copies all gradients into buckets, which it keeps
@@ -224,7 +209,7 @@ function atLoss(job: GpuCase, held: MemoryUse): MemoryUse {
 /** Bytes of logits, their softmax and their gradient. */
 function logitsBytes(job: GpuCase): number {
   const { load, shape } = job;
-  const tokens = microBatchTokens(job);
+  const tokens = (microBatchTokens(job) * (load.logitTokens ?? load.maxLength)) / load.maxLength;
   if (load.rows === 'pairs') {
     // `label_logps` holds them and their gradient, and works on a GPU on all of them at once in float32
     const each = 2 * (load.dtype === 'float32' ? 4 : 2) + (job.hardware.device === 'cpu' ? 0 : 8);
@@ -279,9 +264,4 @@ function atStep(job: GpuCase, held: MemoryUse): MemoryUse {
 function allGradients(job: GpuCase): number {
   if (isOffloaded(job)) return 0;
   return (4 * trainedParameters(job)) / (isSharded(job) ? ranksOf(job) : 1);
-}
-
-function plus(held: MemoryUse, more: Partial<MemoryUse>): MemoryUse {
-  const names = Object.keys(held) as (keyof MemoryUse)[];
-  return Object.fromEntries(names.map((name) => [name, held[name] + (more[name] ?? 0)])) as unknown as MemoryUse;
 }

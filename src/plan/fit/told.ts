@@ -1,7 +1,7 @@
 import { formatCount, formatDollars, formatDuration } from '../../render/format.ts';
 import { type Effort, UTILISATION } from './effort.ts';
 import type { KnownFit, PlanFit } from './fit.ts';
-import type { MemoryUse } from './memory.ts';
+import type { MemoryUse } from './memory-use.ts';
 
 const PARTS: readonly (keyof MemoryUse)[] = [
   'weights',

@@ -3,6 +3,7 @@ import type { AifSpec } from '../aif/spec.ts';
 import { decontaminate, maxDropped } from '../data-spec.ts';
 import type { RecipeContext } from '../recipe-context.ts';
 import { loraSpec, trainingFields } from '../training-spec.ts';
+import { rewardSpec, rlSpec } from './rl-spec.ts';
 
 const LOSSES = [
   'sigmoid',
@@ -24,8 +25,17 @@ const LOSSES = [
 /** Fields of TRL's DPOConfig that preference_trainer.py refuses. */
 const WITHOUT_PADDING = ['use_liger_kernel', 'pad_to_multiple_of'];
 
+/** How the model learns from the pairs, and what a run that began before there was a choice took. */
+export const METHODS = ['dpo', 'rloo', 'ppo'] as const;
+
 export const ddpoSpec = z
   .strictObject({
+    method: z
+      .enum(METHODS)
+      .default('dpo')
+      .describe(
+        'How the dSFT model learns from the pairs; dpo: directly, as Zephyr did. rloo, ppo: from a reward model of the pairs by reinforcement learning, what the article compares with; `train` then says what both methods have in common. PPO is the last one that TRL had, 1.12.0, frozen',
+      ),
     prepare: z
       .strictObject({
         maxLength: z.int().positive().default(1024).describe('Tokens of prompt and answer together; v0.3: 1024'),
@@ -75,6 +85,8 @@ export const ddpoSpec = z
       })
       .describe('Direct preference optimization; the reference is the dSFT model'),
     lora: loraSpec.optional(),
+    reward: rewardSpec.optional(),
+    rl: rlSpec.optional(),
   })
   .describe('Distilled direct preference optimization');
 

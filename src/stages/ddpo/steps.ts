@@ -5,6 +5,7 @@ import { datasetRepo, modelRepo, type RecipeContext, renderingOf } from '../reci
 import type { Step } from '../stage.ts';
 import { TOKENS } from '../token-guesses.ts';
 import { trainingConfig, trainingSummary } from '../training-spec.ts';
+import { rlSteps } from './rl-steps.ts';
 import type { DdpoSpec } from './spec.ts';
 
 /** Of `maxLength` tokens each; a pair has two answers, so the longest one fills a fourth of such a batch at most. */
@@ -21,15 +22,24 @@ export interface KnownPairs {
   readonly count: number | undefined;
 }
 
-/** prepare -> reference (only where it is cached) -> train -> merge (only with LoRA) */
+/**
+ * prepare -> reference (only where it is cached) -> train -> merge (only with LoRA). By reinforcement learning:
+ * prepare -> reward -> train -> merge (only with LoRA)
+ */
 export function ddpoSteps(recipe: RecipeContext, spec: DdpoSpec, { test, count }: KnownPairs): Step[] {
+  // a run that began before there was a choice has no such field
+  const { method = 'dpo' } = spec as Partial<DdpoSpec>;
+  if (method !== 'dpo') {
+    const trained = rlSteps(recipe, { ...spec, method }, pairsTaken(spec, count));
+    return [prepareStep(recipe, spec, test), ...trained, ...(spec.lora === undefined ? [] : [mergeStep(recipe, spec, method)])];
+  }
   // a run that began before there was a choice has no such field: its reference was a second model
   const isCached = spec.train.reference === 'cached';
   return [
     prepareStep(recipe, spec, test),
     ...(isCached ? [referenceStep(recipe, spec, count)] : []),
     trainStep(recipe, spec, count),
-    ...(spec.lora === undefined ? [] : [mergeStep(recipe, spec)]),
+    ...(spec.lora === undefined ? [] : [mergeStep(recipe, spec, 'ddpo')]),
   ];
 }
 
@@ -117,9 +127,14 @@ function trainStep(recipe: RecipeContext, spec: DdpoSpec, pairs: number | undefi
   });
 }
 
-function loadOf({ prepare, train, lora }: DdpoSpec, count: number | undefined): GpuLoad {
+function pairsTaken({ prepare }: DdpoSpec, count: number | undefined): number | undefined {
   const { fraction = 1 } = prepare as Partial<DdpoSpec['prepare']>;
-  const pairs = count === undefined ? undefined : Math.round(count * fraction);
+  return count === undefined ? undefined : Math.round(count * fraction);
+}
+
+function loadOf(spec: DdpoSpec, count: number | undefined): GpuLoad {
+  const { prepare, train, lora } = spec;
+  const pairs = pairsTaken(spec, count);
   const tokens = TOKENS.instruction + 2 * TOKENS.answer;
   return {
     ...trainingLoad(train, lora),
@@ -134,13 +149,14 @@ function loadOf({ prepare, train, lora }: DdpoSpec, count: number | undefined): 
   };
 }
 
-function mergeStep(recipe: RecipeContext, { train }: DdpoSpec): Step {
+/** `name`: what the model is called, and its repo. */
+function mergeStep(recipe: RecipeContext, { train }: DdpoSpec, name: string): Step {
   return jobStep('merge', {
     stage: 'ddpo',
     name: 'merge',
     summary: 'adapter into the dSFT model, full weights',
     inputs: { base: { from: 'stage', stage: 'dsft' }, adapter: { from: 'step', step: 'train' } },
     config: { dtype: train.dtype },
-    output: modelRepo(recipe, 'ddpo'),
+    output: modelRepo(recipe, name),
   });
 }

@@ -27,6 +27,9 @@ export type ProgramConfigs = {
   readonly reference: { readonly dtype: 'bfloat16' | 'float32'; readonly attention: string; readonly adapter: boolean;
     readonly quantization: 'nf4' | null; readonly batch_tokens: number; };
   readonly reward: { readonly batch_size: number; readonly max_length: number; };
+  readonly reward_model: TrainConfig & {  };
+  readonly rloo: TrainConfig & { readonly beta: number; readonly generations: number; readonly max_new_tokens: number;
+    readonly temperature: number; };
   readonly tiny_base: { readonly architecture: { readonly model_type: 'mistral'; readonly hidden_size: number;
     readonly num_hidden_layers: number; readonly num_attention_heads: number; readonly num_key_value_heads: number;
     readonly intermediate_size: number; readonly max_position_embeddings: number; }; readonly vocab_size: number;
@@ -57,6 +60,14 @@ export const PROGRAM_FILES = {
     'training_rows.py', 'typed_json.py'],
   reward: ['all_ranks.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py', 'exits.py', 'job.py',
     'json_lines.py', 'records.py', 'reward.py', 'run_job.py', 'typed_json.py'],
+  reward_model: ['attention.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py', 'exits.py',
+    'job.py', 'load_model.py', 'one_head.py', 'reward_head.py', 'reward_model.py', 'run_job.py', 'saving.py',
+    'sharded_state.py', 'throughput.py', 'train_config.py', 'training.py', 'training_rows.py', 'typed_json.py',
+    'templates/zephyr.jinja'],
+  rloo: ['attention.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py', 'exits.py', 'job.py',
+    'load_model.py', 'one_head.py', 'reward_head.py', 'reward_trainer.py', 'rl_prompts.py', 'rloo.py', 'run_job.py',
+    'saving.py', 'sharded_state.py', 'throughput.py', 'train_config.py', 'training.py', 'training_rows.py', 'typed_json.py',
+    'templates/zephyr.jinja'],
   tiny_base: ['canonical_json.py', 'chat_tokenizer.py', 'durable_files.py', 'exits.py', 'job.py', 'json_lines.py',
     'messages.py', 'row_shapes.py', 'run_job.py', 'tiny_base.py', 'typed_json.py', 'templates/zephyr.jinja'],
 } satisfies Readonly<Record<keyof ProgramConfigs, readonly string[]>>;
@@ -70,6 +81,8 @@ export const PROGRAM_ENVIRONMENTS = {
   prepare: 'train',
   reference: 'train',
   reward: 'train',
+  reward_model: 'train',
+  rloo: 'train',
   tiny_base: 'train',
 } satisfies Readonly<Record<keyof ProgramConfigs, string>>;
 
