@@ -16,6 +16,8 @@ export const evaluationItem = z.looseObject({
   /** in the scale of the benchmark; null where it could not be scored, with `dropped` saying why */
   score: z.number().nullable(),
   dropped: z.string().optional(),
+  /** where judges scored it, what each of them said each time that it was asked; null where its reply could not be read */
+  judged: z.array(z.strictObject({ judge: z.string(), pass: z.int().positive(), score: z.number().nullable() })).optional(),
 });
 export type EvaluationItem = z.infer<typeof evaluationItem>;
 
