@@ -14,7 +14,7 @@ import { type Context, type Options, openEngine } from './context.ts';
 import { detach, expectDriver } from './detach.ts';
 import { environmentDigests, environmentsToRun, readyEnvironments } from './environment.ts';
 import { pinsOrPull } from './missing-inputs.ts';
-import { report } from './report.ts';
+import { tellOutcomes } from './tell-outcomes.ts';
 
 export interface Work extends Terms, Pick<Engine, 'driver'> {
   readonly recipe: Recipe;
@@ -49,5 +49,5 @@ export async function work(context: Context, options: Options, asked: Work): Pro
   const handed = options.detach === true ? await detach(context, engine, { ...asked, plan, decisions }, options) : undefined;
   if (handed !== undefined) return handed;
   const outcomes = await executePlan(engine, plan, asked.resume);
-  return await report(context, outcomes, registry, options);
+  return await tellOutcomes(context, outcomes, registry, options);
 }

@@ -23,7 +23,7 @@ const EXIT_OF: Record<Failure['reason'], ExitName> = {
  * One artifact ID a line on stdout, so that `ID=$(zephyr STAGE ...)` works, and on stderr what stages show of themselves; a
  * rehearsal ends in that instead. A failed stage becomes the error of the command.
  */
-export async function report(
+export async function tellOutcomes(
   { hub, renderer }: Context,
   outcomes: readonly StageOutcome[],
   registry: readonly Stage[],
