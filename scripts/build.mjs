@@ -67,9 +67,25 @@ const bundle = (plugins) => build({ ...options, plugins }).catch(() => process.e
 const { metafile } = await bundle([leanNode]);
 const result = await bundle([leanNode, commonChunk(metafile.outputs)]);
 
+// what a report's page runs in a browser, its plot library included
+const page = await build({
+  absWorkingDir: root,
+  entryPoints: { 'report-page': 'src/report/model-report/browser/page.mjs' },
+  outdir: out,
+  bundle: true,
+  format: 'iife',
+  platform: 'browser',
+  target: 'es2022',
+  minify: true,
+  charset: 'ascii',
+  legalComments: 'inline',
+  write: false,
+  logLevel: 'warning',
+}).catch(() => process.exit(1));
+
 // The entry goes last and a file appears whole, so that a CLI started meanwhile finds the old bundle or the new one.
 const entry = join(out, 'cli.js');
-const files = result.outputFiles.sort((a, b) => Number(a.path === entry) - Number(b.path === entry));
+const files = [...page.outputFiles, ...result.outputFiles].sort((a, b) => Number(a.path === entry) - Number(b.path === entry));
 for (const file of files) {
   const needsRequire = file.text.includes('Dynamic require of');
   replace(file.path, needsRequire ? REQUIRE + file.text : file.text);

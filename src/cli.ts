@@ -161,6 +161,17 @@ const ARTIFACT_VERBS: readonly Verb[] = [
     options: [HUB, JSON_OUT],
   },
   {
+    usage: 'report <id>',
+    about: 'how an artifact was made and how good it is, as one page',
+    load: async () => (await import('./commands/model-report.ts')).modelReport,
+    options: [
+      HUB,
+      JSON_OUT,
+      new Option('--out <file>', 'where to write the page, NAME-report.html here without it'),
+      new Option('--markdown <file>', 'add the same in Markdown to this file, such as $GITHUB_STEP_SUMMARY'),
+    ],
+  },
+  {
     usage: 'review <id>',
     about: 'pairs of feedback as one page to read in a browser',
     load: async () => (await import('./commands/review.ts')).review,

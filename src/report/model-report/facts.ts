@@ -1,0 +1,73 @@
+import type { ArtifactRef } from '../../model/artifact.ts';
+import type { Evaluation, EvaluationItem } from '../../model/evaluation.ts';
+import type { RunEvent } from '../../model/event.ts';
+import type { Manifest } from '../../model/manifest.ts';
+import type { FeedbackTables } from './feedback-tables.ts';
+
+/** An artifact that the subject of a report was made of, or the subject itself. */
+export interface ReportArtifact {
+  readonly ref: ArtifactRef;
+  /** `hf://models/ORG/NAME@COMMIT` */
+  readonly id: string;
+  /** none where zephyr did not make it, or where its repo is not on this Hub */
+  readonly manifest: Manifest | undefined;
+  /** IDs of what it was made of, by the name that its step has for them */
+  readonly inputs: Readonly<Record<string, string>>;
+  /** what a dataset of pairs counts of its ratings and margins */
+  readonly feedback: FeedbackTables | undefined;
+}
+
+/** A line of a run's log; `at` is seconds since 1970. */
+export interface ReportLine {
+  readonly at: number;
+  readonly event: RunEvent;
+}
+
+/** A run that made one of the artifacts. */
+export interface ReportRun {
+  /** `run-...` */
+  readonly run: string;
+  /** oldest first; none where the log is not on this Hub any more */
+  readonly lines: readonly ReportLine[];
+  /** the recipe that it was asked to follow, defaults included */
+  readonly recipe: unknown;
+}
+
+/** An evaluation of one of the models. */
+export interface ReportEvaluation {
+  /** `hf://datasets/ORG/NAME@COMMIT` */
+  readonly id: string;
+  readonly evaluation: Evaluation;
+  /** by the name of the benchmark */
+  readonly items: Readonly<Record<string, readonly EvaluationItem[]>>;
+}
+
+/** What is checked of a finished training against what such trainings are known to show. */
+export interface ReportCheck {
+  /** ID of the artifact */
+  readonly of: string;
+  readonly name: string;
+  readonly value: string;
+  readonly expected: string;
+  readonly ok: boolean;
+  /** what a miss likely means */
+  readonly meaning: string;
+}
+
+/** All that a report is made of: nothing below asks a Hub or a clock. */
+export interface ReportFacts {
+  /** the artifact that the report is about */
+  readonly subject: ReportArtifact;
+  /** what it was made of and itself, each after its inputs */
+  readonly artifacts: readonly ReportArtifact[];
+  readonly runs: readonly ReportRun[];
+  readonly evaluations: readonly ReportEvaluation[];
+  readonly checks: readonly ReportCheck[];
+  /** version of zephyr that writes the report */
+  readonly zephyr: string;
+  /** ISO 8601, when it is written */
+  readonly at: string;
+}
+
+/** The name of a repo without its namespace. */
+export const nameOf = ({ ref }: Pick<ReportArtifact, 'ref'>): string => ref.name.split('/').at(-1) as string;
