@@ -172,6 +172,12 @@ const ARTIFACT_VERBS: readonly Verb[] = [
     ],
   },
   {
+    usage: 'compare <ids...>',
+    about: 'models that were evaluated, or evaluations, item by item',
+    load: async () => (await import('./commands/compare.ts')).compare,
+    options: [HUB, JSON_OUT],
+  },
+  {
     usage: 'review <id>',
     about: 'pairs of feedback as one page to read in a browser',
     load: async () => (await import('./commands/review.ts')).review,

@@ -14,7 +14,7 @@ const RANKS: Readonly<Record<string, number>> = Object.fromEntries(
     ['datasets', 'judging'],
     ['stages'],
     ['recipe'],
-    ['plan'],
+    ['plan', 'evaluations'],
     ['engine', 'report'],
     ['commands'],
     ['cli.ts'],
