@@ -20,6 +20,9 @@ export type ProgramConfigs = {
   readonly generate: { readonly template: string; readonly max_new_tokens: number; readonly temperature: number; readonly top_p:
     number; readonly samples: number; readonly batch_size: number; readonly seed: number; readonly engine: 'transformers' |
     'vllm'; readonly system: 'empty' | 'none'; readonly bos?: 'keep' | 'none'; readonly prompts_file?: string | null; };
+  readonly harness: { readonly template: string; readonly system: 'empty' | 'none'; readonly benchmarks: readonly ({
+    readonly name: string; readonly data?: string | null; readonly source?: string | null; readonly limit?: number | null;
+    readonly subjects?: readonly (string)[] | null; })[]; readonly batch_size: number; readonly bos?: 'keep' | 'none'; };
   readonly merge: { readonly dtype: 'bfloat16' | 'float32'; };
   readonly prepare: PrepareConfig & { readonly kind: 'sft'; readonly packing: boolean; readonly loss_tokens: 'all' |
     'assistant'; readonly filters: { readonly truecase: boolean; readonly drop_refusals: boolean; }; } | PrepareConfig & {
@@ -48,6 +51,9 @@ export const PROGRAM_FILES = {
     'training.py', 'training_rows.py', 'typed_json.py', 'templates/zephyr.jinja'],
   generate: ['all_ranks.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py', 'exits.py',
     'generate.py', 'job.py', 'json_lines.py', 'records.py', 'run_job.py', 'typed_json.py', 'templates/zephyr.jinja'],
+  harness: ['all_ranks.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'dataset_files.py', 'dataset_reader.py',
+    'durable_files.py', 'exits.py', 'harness.py', 'harness_requests.py', 'harness_scores.py', 'harness_tasks.py', 'job.py',
+    'json_lines.py', 'records.py', 'run_job.py', 'typed_json.py', 'templates/zephyr.jinja'],
   merge: ['canonical_json.py', 'chat_tokenizer.py', 'durable_files.py', 'exits.py', 'job.py', 'merge.py', 'one_head.py',
     'run_job.py', 'typed_json.py'],
   prepare: ['canonical_json.py', 'chat_tokenizer.py', 'dataset_files.py', 'dataset_reader.py', 'dialogue_rows.py',
@@ -77,6 +83,7 @@ export const PROGRAM_ENVIRONMENTS = {
   ddpo: 'train',
   dsft: 'train',
   generate: 'train',
+  harness: 'lm-eval',
   merge: 'train',
   prepare: 'train',
   reference: 'train',
