@@ -1,26 +1,32 @@
-// Makes the Python environment of the training programs in this checkout, by the code of the CLI:
-// `node scripts/make-environment.mjs [--test] [--check]`. `--test` adds what the tests need, `--check` only looks.
+// Makes Python environments of this checkout, by the code of the CLI: `node scripts/make-environment.mjs [--test] [--check]
+// [NAME...]`, folders of scripts/train/environments, that of the training programs without a word. `--test` adds what the
+// tests need to `train`, `--check` only looks.
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { TRAIN, withBases } from '../src/backends/environments.ts';
 import { isMade, makeEnvironment } from '../src/backends/make-environment.ts';
 import { EXIT, ZephyrError } from '../src/errors.ts';
 import { root } from './stamp.mjs';
 
 const { XDG_CACHE_HOME: cache = '' } = process.env;
-const request = {
-  root,
-  cache: join(isAbsolute(cache) ? cache : join(homedir(), '.cache'), 'zephyr'),
-  name: 'train',
-  files: ['requirements.txt', ...(process.argv.includes('--test') ? ['requirements-test.txt'] : [])],
+const installation = { root, cache: join(isAbsolute(cache) ? cache : join(homedir(), '.cache'), 'zephyr') };
+const options = process.argv.slice(2).filter((word) => word.startsWith('--'));
+const named = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const requestOf = (name) => ({
+  ...installation,
+  name,
+  files: ['requirements.txt', ...(name === TRAIN && options.includes('--test') ? ['requirements-test.txt'] : [])],
   env: process.env,
-};
+});
 try {
-  if (process.argv.includes('--check')) process.exitCode = (await isMade(request)) ? 0 : 1;
-  else
-    await makeEnvironment({
-      ...request,
-      say: (message) => process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}  ${message}\n`),
-    });
+  for (const name of await withBases(installation, named.length > 0 ? named : [TRAIN], () => false)) {
+    if (!options.includes('--check'))
+      await makeEnvironment({
+        ...requestOf(name),
+        say: (message) => process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}  ${name}: ${message}\n`),
+      });
+    else if (!(await isMade(requestOf(name)))) process.exitCode = 1;
+  }
 } catch (error) {
   if (!(error instanceof ZephyrError)) throw error;
   process.stderr.write(`error: ${error.message}\nhint: ${error.hint}\n`);

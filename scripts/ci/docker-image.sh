@@ -4,7 +4,8 @@
 #
 # The base is a Debian that debootstrap makes (or $BASE_IMAGE, if that is set), the packages are those that pip on this
 # machine finds under its own settings, handed over as files: the build itself has no network and knows no address.
-# Does nothing where the image was built from these very files, on this base.
+# An environment that extends another is built on the image of that one, ${BASE_TAG:-zephyr-OTHER:test}, which is built
+# first where need be. Does nothing where the image was built from these very files, on this base.
 set -euo pipefail
 
 TAG=${1:-zephyr-train:test}
@@ -16,10 +17,19 @@ CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/zephyr
 LABEL=org.zephyr.build
 say() { echo "docker-image: $*"; }
 
-base=${BASE_IMAGE:-zephyr-base:bookworm}
-requirements=$(sha256sum "$ENVIRONMENT/requirements.txt" | cut -d' ' -f1)
+if [ -e "$ENVIRONMENT/base" ]; then
+  extended=$(cat "$ENVIRONMENT/base")
+  base=${BASE_TAG:-zephyr-$extended:test}
+  bash "${BASH_SOURCE[0]}" "$base" "$extended"
+  pins=("$ENVIRONMENTS/$extended/requirements.txt" "$ENVIRONMENT/requirements.txt")
+else
+  extended=
+  base=${BASE_IMAGE:-zephyr-base:bookworm}
+  pins=("$ENVIRONMENT/requirements.txt")
+fi
+requirements=$(cat "${pins[@]}" | sha256sum | cut -d' ' -f1)
 # all that goes into the image: the folder, the Dockerfile, and wheels and settings, which follow from the folder and from this script
-build=$( (echo "$base" && cat "${BASH_SOURCE[0]}" "$ENVIRONMENTS/Dockerfile" && cd "$ENVIRONMENT" && find . -type f | LC_ALL=C sort | xargs sha256sum) |
+build=$( (echo "$base $requirements" && cat "${BASH_SOURCE[0]}" "$ENVIRONMENTS/Dockerfile" "$ENVIRONMENTS/make.py" && cd "$ENVIRONMENT" && find . -type f | LC_ALL=C sort | xargs sha256sum) |
   sha256sum | cut -d' ' -f1)
 if [ "$(docker image inspect --format "{{index .Config.Labels \"$LABEL\"}}" "$TAG" 2>/dev/null)" = "$build" ]; then
   say "$TAG is up to date"
@@ -67,17 +77,24 @@ wheels=$CACHE/wheels-$wanted-${requirements:0:16}
 if [ ! -e "$wheels/complete" ]; then
   say "collecting wheels with $python"
   mkdir -p "$wheels"
-  "$python" -m pip download -qq --only-binary :all: --dest "$wheels" --requirement "$ENVIRONMENT/requirements.txt"
+  if [ -z "$extended" ]; then
+    "$python" -m pip download -qq --only-binary :all: --dest "$wheels" --requirement "$ENVIRONMENT/requirements.txt"
+  else
+    # what is pinned and nothing that it needs, which is pinned too or in the base; some packages are there as sources alone
+    "$python" -m pip wheel -qq --no-deps --wheel-dir "$wheels" --requirement "$ENVIRONMENT/requirements.txt"
+  fi
+  # what a bake.py reads, of which no dependency is wanted
+  [ ! -e "$ENVIRONMENT/wheels.txt" ] || "$python" -m pip wheel -qq --no-deps --wheel-dir "$wheels" --requirement "$ENVIRONMENT/wheels.txt"
   touch "$wheels/complete"
 fi
 
 # hard links where the disk is the same: torch alone is hundreds of megabytes
 cp -l "$wheels"/*.whl "$work/" 2>/dev/null || cp "$wheels"/*.whl "$work/"
-cp -r "$ENVIRONMENTS/Dockerfile" "$ENVIRONMENT/." "$work/"
+cp -r "$ENVIRONMENTS/Dockerfile" "$ENVIRONMENTS/make.py" "$ENVIRONMENT" "$work/"
 printf '[global]\nno-index = true\n' >"$work/pip.conf"
 
 say "building $TAG from $base"
 docker buildx version >/dev/null 2>&1 || export DOCKER_BUILDKIT=0
 docker build --quiet --network none --tag "$TAG" \
-  --label "$LABEL=$build" --build-arg BASE_IMAGE="$base" --build-arg REQUIREMENTS_SHA256="$requirements" "$work" >/dev/null
+  --label "$LABEL=$build" --build-arg BASE_IMAGE="$base" --build-arg ENVIRONMENT="$NAME" --build-arg REQUIREMENTS_SHA256="$requirements" "$work" >/dev/null
 say "$TAG is built"

@@ -6,7 +6,7 @@ import { isAlive, isOwnExit, type JobHandle, type JobLabels, type JobSite, type 
 import { keptAnswer, noAnswer, PROBE, PROBE_MS } from './capabilities.ts';
 import { type ContainerSchedulerOptions, probeArgv, runArgv } from './container-argv.ts';
 import { type ContainerEngine, inspect, isMissing, openContainerEngine, said } from './container-engine.ts';
-import { environmentDigest, TRAIN } from './environments.ts';
+import { environmentBase, environmentDigest, TRAIN } from './environments.ts';
 import { attemptName, layControl, readAttemptExit } from './job-folder.ts';
 import type { Capabilities, NodeHardware, Scheduler, SubmitRequest } from './scheduler.ts';
 import { outOfSight, seenFrom, thisNode } from './this-node.ts';
@@ -20,7 +20,7 @@ const imageInspected = z.looseObject({
 const NAME_LOOKS = 20;
 const NAME_PAUSE_MS = 250;
 
-/** Label of the image: sha256 of the requirements.txt that it was built from. */
+/** Label of the image: sha256 of the pins that it was built from, see `environmentDigest`. */
 const REQUIREMENTS_LABEL = 'org.zephyr.requirements';
 
 /**
@@ -89,7 +89,8 @@ export class ContainerScheduler implements Scheduler {
     };
     const key = [id, wanted, ...mounts, JSON.stringify(variables)];
     const answer = await keptAnswer({ cache, root, key, gpus, isHere: false, run });
-    const remedy = `build the image on a base with CUDA, which brings it: ${await buildLine(this.options, environment)}`;
+    const bringing = (await environmentBase(this.options, environment)) ?? environment;
+    const remedy = `build the image on a base with CUDA, which brings it: ${await buildLine(this.options, bringing)}`;
     return { ...answer, who, remedy };
   }
 
@@ -204,12 +205,14 @@ function imageFor({ image, images }: ContainerSchedulerOptions, environment: str
 
 async function wrongImage(options: ContainerSchedulerOptions, environment: string, message: string): Promise<ZephyrError> {
   const build = await buildLine(options, environment);
-  return new ZephyrError(message, { exit: 'preflight', hint: `Build it, on an IMAGE with Python 3.11 or later: ${build}` });
+  const on = build.includes('BASE_IMAGE=IMAGE') ? ', on an IMAGE with Python 3.11 or later' : '';
+  return new ZephyrError(message, { exit: 'preflight', hint: `Build it${on}: ${build}` });
 }
 
 /** The command that builds the image of an environment, on an IMAGE that is for the user to choose. */
 async function buildLine(options: ContainerSchedulerOptions, environment: string): Promise<string> {
-  const folder = join(options.root, 'scripts', 'train', 'environments');
   const digest = await environmentDigest(options, environment);
-  return `${options.binary} build ${join(folder, environment)} --file ${join(folder, 'Dockerfile')} --tag ${imageFor(options, environment)} --build-arg BASE_IMAGE=IMAGE --build-arg REQUIREMENTS_SHA256=${digest}`;
+  const base = await environmentBase(options, environment);
+  const from = base === undefined ? 'IMAGE' : imageFor(options, base);
+  return `${options.binary} build ${join(options.root, 'scripts', 'train', 'environments')} --tag ${imageFor(options, environment)} --build-arg ENVIRONMENT=${environment} --build-arg BASE_IMAGE=${from} --build-arg REQUIREMENTS_SHA256=${digest}`;
 }

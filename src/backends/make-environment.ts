@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import * as z from 'zod';
 import { sha256 } from '../base/sha256.ts';
 import { type ExitName, ZephyrError } from '../errors.ts';
-import { type Environments, environmentFolder, environmentPins } from './environments.ts';
+import { type Environments, environmentBase, environmentFolder, environmentPins, environmentPython } from './environments.ts';
 
 export interface EnvironmentRequest extends Environments {
   /** name of a folder of scripts/train/environments */
@@ -32,6 +32,7 @@ const progress = z.union([
   z.object({ doing: z.literal('download'), what: z.string(), size: z.string(), done: z.int(), total: z.int() }),
   z.object({ doing: z.literal('install'), total: z.int() }),
   z.object({ doing: z.literal('retry') }),
+  z.object({ doing: z.literal('bake') }),
 ]);
 type Progress = z.infer<typeof progress>;
 type Failed = Extract<Progress, { failed: string }>;
@@ -43,29 +44,34 @@ const PYTHONS = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python'];
 
 const program = ({ root }: Environments): string => join(root, 'scripts', 'train', 'environments', 'make.py');
 
-function requirements({ root, name, files = ['requirements.txt'] }: EnvironmentRequest): string[] {
-  return files.map((file) => join(environmentPins({ root }, name), '..', file));
+/** What make.py installs from, and the interpreter of the environment that this one extends, if it does. */
+async function installArgv(request: EnvironmentRequest, base: string | undefined): Promise<string[]> {
+  const files = (request.files ?? ['requirements.txt']).map((file) => join(environmentPins(request, request.name), '..', file));
+  return base === undefined ? files : ['--on', await environmentPython(request, base), ...files];
 }
 
 /** Whether an environment is whole, by the stamp that its making leaves last. */
 export async function isMade(request: EnvironmentRequest): Promise<boolean> {
+  const base = await environmentBase(request, request.name);
   const folder = await environmentFolder(request, request.name);
-  const argv = [program(request), folder, 'check', ...requirements(request)];
+  const argv = [program(request), folder, 'check', ...(await installArgv(request, base))];
   return (await execa(join(folder, 'bin', 'python'), argv, quiet(request.env))).exitCode === 0;
 }
 
 /**
  * Makes a Python environment, or what is missing of it; one that is whole is left alone. One process makes it at a time, the
- * others wait for it. What was cut short goes on from what pip kept. Throws a `ZephyrError`: `temporary` where the packages
+ * others wait for it. What was cut short goes on from what pip kept. An environment that it extends must be there. Throws a `ZephyrError`: `temporary` where the packages
  * cannot be fetched now, `preflight` where they or Python are not to be had, `detached` when the signal stopped it.
  */
 export async function makeEnvironment(making: Making): Promise<void> {
   const { name, say, signal, now = () => performance.now() } = making;
   const folder = await environmentFolder(making, name);
   const scratch = join(making.cache, 'environments', `${name}-${sha256(folder).slice(0, 16)}`);
-  const python = await findPython(making.env);
+  const base = await environmentBase(making, name);
+  // what is compiled for one version of Python is seen by that one alone
+  const python = base === undefined ? await findPython(making.env) : await environmentPython(making, base);
   const started = now();
-  const argv = [program(making), folder, scratch, ...requirements(making)];
+  const argv = [program(making), folder, scratch, ...(await installArgv(making, base))];
   const working = execa(python, argv, { ...quiet(making.env), ...(signal !== undefined && { cancelSignal: signal }) });
   const { failed, told } = await tell(working.stdout, folder, { say, now });
   const { exitCode, isCanceled, stderr } = await working;
@@ -126,6 +132,8 @@ function sentence(step: Doing): string {
       return `installing ${step.total} packages`;
     case 'retry':
       return 'the package index does not answer; trying again';
+    case 'bake':
+      return 'laying down files that its programs would else fetch';
   }
 }
 

@@ -6,7 +6,14 @@ import { isEarlierBoot } from '../base/host-id.ts';
 import { ZephyrError } from '../errors.ts';
 import { type JobHandle, type JobLabels, type JobSite, type JobState, jobHandle } from '../model/job.ts';
 import { keptAnswer, noAnswer, PROBE, PROBE_MS, remedyOf } from './capabilities.ts';
-import { environmentDigest, environmentPins } from './environments.ts';
+import {
+  environmentBase,
+  environmentDigest,
+  environmentFiles,
+  environmentPins,
+  type GivenPythons,
+  withBases,
+} from './environments.ts';
 import type { FolderWorkspace } from './folder-workspace.ts';
 import {
   attemptName,
@@ -28,8 +35,8 @@ export interface ProcessOptions {
   readonly host: string;
   /** absolute path of the interpreter that holds what a Python environment pins, by the name of that */
   readonly python: (environment: string) => Promise<string>;
-  /** whether a target names the interpreter of an environment; zephyr makes the others */
-  readonly isGiven: (environment: string) => boolean;
+  /** interpreters that the target names; zephyr makes the others */
+  readonly given: GivenPythons;
   /** its job folders are one or two levels below its root: where `find` looks */
   readonly workspace: FolderWorkspace;
   /** folder of this installation: holds scripts/train */
@@ -55,28 +62,38 @@ export class ProcessScheduler implements Scheduler {
   readonly neverStartsMs = 0;
   readonly options: ProcessOptions;
   readonly workspace: FolderWorkspace;
+  readonly given: GivenPythons;
 
   constructor(options: ProcessOptions) {
+    this.given = options.given;
     this.host = options.host;
     this.options = options;
     this.workspace = options.workspace;
   }
 
   async check(environments: readonly string[]): Promise<void> {
-    for (const name of environments) {
+    for (const name of await this.withBases(environments)) {
       const python = await this.options.python(name);
-      const requirements = environmentPins(this.options, name);
-      const hint = this.options.isGiven(name)
-        ? `install what is pinned there: ${python} -m pip install -r ${requirements}`
+      const requirements = await environmentFiles(this.options, name);
+      const hint = this.isGiven(name)
+        ? `install what is pinned there: ${python} -m pip install -r ${requirements.at(-1)}`
         : `delete ${dirname(dirname(python))}, and it is made again`;
       await checkPython({ python, requirements, jobs: this.workspace.root, hint });
     }
   }
 
   async unmade(environments: readonly string[]): Promise<string[]> {
-    const made = environments.filter((name) => !this.options.isGiven(name));
+    const made = (await this.withBases(environments)).filter((name) => !this.isGiven(name));
     const lacking = await Promise.all(made.map(async (name) => ({ name, isWhole: await this.isWhole(name) })));
     return lacking.flatMap(({ name, isWhole }) => (isWhole ? [] : [name]));
+  }
+
+  isGiven(environment: string): boolean {
+    return this.given[environment] !== undefined;
+  }
+
+  withBases(environments: readonly string[]): Promise<string[]> {
+    return withBases(this.options, environments, (name) => this.isGiven(name));
   }
 
   /** The stamp is there, which the making of an environment leaves last, and so are its packages. */
@@ -106,7 +123,12 @@ export class ProcessScheduler implements Scheduler {
     };
     const key = [python, JSON.stringify(variables)];
     const answer = await keptAnswer({ cache, root, key, gpus, isHere: true, run });
-    return { ...answer, who, remedy: remedyOf(python, environmentPins(this.options, environment)) };
+    return { ...answer, who, remedy: remedyOf(python, await this.pinsOfTorch(environment)) };
+  }
+
+  /** The pins of the environment that brings PyTorch: beside them is what brings it flash attention. */
+  async pinsOfTorch(environment: string): Promise<string> {
+    return environmentPins(this.options, (await environmentBase(this.options, environment)) ?? environment);
   }
 
   environment(name: string): Promise<string> {

@@ -10,7 +10,8 @@ import { readIfThere } from './job-folder.ts';
 
 export interface PythonCheck {
   readonly python: string;
-  readonly requirements: string;
+  /** files of pins; where two pin a package, the later one holds */
+  readonly requirements: readonly string[];
   /** where the stamp of the last good check lies */
   readonly jobs: string;
   /** what to do about an interpreter that does not do */
@@ -27,11 +28,11 @@ print(json.dumps({"site": sysconfig.get_path("purelib"), "versions": {n: version
 const answer = z.object({ site: z.string(), versions: z.record(z.string(), z.string().nullable()) });
 
 /**
- * Throws unless the interpreter exists and holds what requirements.txt pins with `==`. Asking Python takes a third of a
+ * Throws unless the interpreter exists and holds what the requirements pin with `==`. Asking Python takes a third of a
  * second, so a good answer is kept until site-packages or the requirements change.
  */
 export async function checkPython({ python, requirements, jobs, hint }: PythonCheck): Promise<void> {
-  const wanted = await readRequirements(requirements);
+  const wanted = (await Promise.all(requirements.map(readRequirements))).join('\n');
   const stamp = join(jobs, '.python-check', `${sha256(python).slice(0, 16)}.json`);
   if (await holds(stamp, python, wanted)) return;
 
@@ -76,13 +77,15 @@ async function seal(python: string, wanted: string, site: string): Promise<strin
   return sha256(JSON.stringify([python, wanted, ...times]));
 }
 
-/** `name==version` lines; lines with an environment marker are for another machine, or may be. */
+/** `name==version` lines, the last of a name; lines with an environment marker are for another machine, or may be. */
 function pinned(requirements: string): Map<string, string> {
   const pins = requirements.split('\n').flatMap((line) => {
     const match = /^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;#]+)\s*(?:#.*)?$/.exec(line.trim());
     return match?.[1] !== undefined && match[2] !== undefined ? [[match[1], match[2]] as const] : [];
   });
-  return new Map(pins);
+  // one name has many spellings to pip
+  const last = new Map(pins.map((pin) => [pin[0].toLowerCase().replace(/[-_.]+/g, '-'), pin] as const));
+  return new Map(last.values());
 }
 
 /** A build of a version, such as `2.13.0+cpu`, is that version. */

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import * as z from 'zod';
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -43,14 +42,15 @@ export const BACKENDS = {
     pinned: true,
     open: async (options, place) => {
       const { ProcessScheduler } = await import('./process.ts');
-      const { environmentFolder, givenPython } = await import('./environments.ts');
+      const { environmentPython, givenPythons } = await import('./environments.ts');
+      const given = givenPythons(options);
       const workspace = await localWorkspace(place);
       const scheduler = new ProcessScheduler({
         ...place,
         workspace,
         environment: options.environment,
-        isGiven: (name) => givenPython(options, name) !== undefined,
-        python: async (name) => givenPython(options, name) ?? join(await environmentFolder(place, name), 'bin', 'python'),
+        given,
+        python: async (name) => await environmentPython({ ...place, given }, name),
       });
       return { scheduler, workspace };
     },

@@ -65,6 +65,8 @@ export interface Scheduler {
   check(environments: readonly string[]): Promise<void>;
   /** Where zephyr makes Python environments for its jobs, who do not see the user's folder for what can be made again. */
   readonly cache?: string;
+  /** Interpreters that the target names, by environment: zephyr makes those that extend them on top of them. */
+  readonly given?: Readonly<Record<string, string>>;
   /** The Python environments among these that zephyr has yet to make, or to make again, on this machine. */
   unmade?(environments: readonly string[]): Promise<string[]>;
   /** Digest of what this Python environment holds: see `Ingredients.environment`. */

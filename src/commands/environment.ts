@@ -1,4 +1,4 @@
-import { environmentDigest } from '../backends/environments.ts';
+import { type Environments, environmentDigest } from '../backends/environments.ts';
 import { BACKENDS, type BackendModule } from '../backends/registry.ts';
 import type { Scheduler } from '../backends/scheduler.ts';
 import { ZephyrError } from '../errors.ts';
@@ -61,15 +61,15 @@ export function environmentsToRun(decisions: readonly Decision[]): string[] {
 /** Makes the Python environments that are not there yet, where zephyr makes them, and throws for what jobs would miss still. */
 export async function readyEnvironments(context: Context, target: Target, names: readonly string[]): Promise<void> {
   const scheduler = await openScheduler(context, target);
-  const { cache } = scheduler;
-  for (const name of (await scheduler.unmade?.(names)) ?? []) await make({ ...context, ...(cache && { cache }) }, name);
+  const { cache = context.cache, given = {} } = scheduler;
+  for (const name of (await scheduler.unmade?.(names)) ?? []) await make({ ...context, cache, given }, name);
   await scheduler.check(names);
 }
 
-async function make({ root, cache, env, signal, emit }: Context, name: string): Promise<void> {
+async function make({ root, cache, given, env, signal, emit }: Context & Environments, name: string): Promise<void> {
   const { makeEnvironment } = await import('../backends/make-environment.ts');
   await makeEnvironment({
-    ...{ root, cache, env, signal, name },
+    ...{ root, cache, ...(given && { given }), env, signal, name },
     say: (message) => emit({ type: 'environment', environment: name, message }),
   });
 }

@@ -61,7 +61,7 @@ async function withBackend(
         new ProcessScheduler({
           host,
           python: async () => interpreter,
-          isGiven: () => true,
+          given: { train: interpreter },
           workspace,
           root: home,
           cache: join(home, 'cache'),

@@ -55,7 +55,7 @@ export class FakeQueue implements Scheduler {
     this.node = new ProcessScheduler({
       host: `${cluster}-node/boot`,
       python: async () => python,
-      isGiven: () => true,
+      given: { train: python },
       workspace,
       root,
       cache: join(workspace.root, 'cache'),

@@ -4,7 +4,16 @@ import { atomicWrite } from '../../base/atomic-write.ts';
 import { ZephyrError } from '../../errors.ts';
 import type { JobLabels } from '../../model/job.ts';
 import { keptAnswer, noAnswer, PROBE, remedyOf } from '../capabilities.ts';
-import { environmentFolder, environmentPins, givenPython, TRAIN } from '../environments.ts';
+import {
+  environmentBase,
+  environmentFiles,
+  environmentPins,
+  environmentPython,
+  type GivenPythons,
+  givenPythons,
+  TRAIN,
+  withBases,
+} from '../environments.ts';
 import type { FolderWorkspace } from '../folder-workspace.ts';
 import { readIfThere } from '../job-folder.ts';
 import { checkPython } from '../python-check.ts';
@@ -34,6 +43,8 @@ export class Cluster {
   readonly root: string;
   /** Python environments that zephyr makes, on the shared disk */
   readonly cache: string;
+  /** interpreters that the target names */
+  readonly given: GivenPythons;
   #hardware: NodeHardware | undefined;
 
   constructor({ name, options, run, workspace, root }: ClusterParts) {
@@ -43,6 +54,7 @@ export class Cluster {
     this.workspace = workspace;
     this.root = root;
     this.cache = workspace.root;
+    this.given = options.runtime.kind === 'python' ? givenPythons(options.runtime) : {};
   }
 
   /** The path that the cluster has for one of this machine: another below the shared folder, else the same. */
@@ -65,8 +77,7 @@ export class Cluster {
   /** Interpreter or image of a Python environment, as the cluster has it. */
   async software(environment: string): Promise<string> {
     const { runtime } = this.options;
-    if (runtime.kind === 'python')
-      return givenPython(runtime, environment) ?? this.there(join(await this.#made(environment), 'bin', 'python'));
+    if (runtime.kind === 'python') return this.given[environment] ?? this.there(await environmentPython(this, environment));
     const image = runtime.images[environment] ?? (environment === TRAIN ? runtime.image : undefined);
     if (image !== undefined) return image;
     throw new ZephyrError(`Cannot run programs of Python environment "${environment}": the target names no image for it`, {
@@ -75,22 +86,22 @@ export class Cluster {
     });
   }
 
-  #made(environment: string): Promise<string> {
-    return environmentFolder(this, environment);
+  #withBases(environments: readonly string[]): Promise<string[]> {
+    return withBases(this, environments, (name) => this.given[name] !== undefined);
   }
 
   async unmade(environments: readonly string[]): Promise<string[]> {
     const { login, runtime } = this.options;
     if (runtime.kind !== 'python') return [];
     const lacking: string[] = [];
-    for (const name of environments) {
-      if (givenPython(runtime, name) !== undefined) continue;
+    for (const name of await this.#withBases(environments)) {
+      if (this.given[name] !== undefined) continue;
       if (login !== undefined)
         throw new ZephyrError(`Cannot make Python environment "${name}" for ${login}: this machine may have another system`, {
           exit: 'preflight',
           hint: `name an interpreter or an image that is there: options.runtime ${name === TRAIN ? 'python' : `pythons.${name}`}`,
         });
-      const isWhole = (await readIfThere(join(await this.#made(name), 'zephyr.json'))) !== undefined;
+      const isWhole = (await readIfThere(join(await environmentPython(this, name), '..', '..', 'zephyr.json'))) !== undefined;
       if (!isWhole) lacking.push(name);
     }
     return lacking;
@@ -101,7 +112,7 @@ export class Cluster {
     await this.#checkSite();
     await this.#checkFolder();
     const { kind } = this.options.runtime;
-    for (const name of environments) {
+    for (const name of kind === 'python' ? await this.#withBases(environments) : environments) {
       if (kind === 'python') await this.#checkPython(name);
       else await this.#checkImage(await this.software(name));
     }
@@ -125,7 +136,11 @@ export class Cluster {
       return stdout;
     };
     const answer = await keptAnswer({ cache, root, key: [python], gpus, isHere: true, run });
-    return { ...answer, who, remedy: remedyOf(python, environmentPins(this, environment)) };
+    return {
+      ...answer,
+      who,
+      remedy: remedyOf(python, environmentPins(this, (await environmentBase(this, environment)) ?? environment)),
+    };
   }
 
   /** The partitions that Slurm lists; throws where it does not answer. */
@@ -182,8 +197,8 @@ export class Cluster {
 
   async #checkPython(name: string): Promise<void> {
     const python = await this.software(name);
-    const requirements = environmentPins(this, name);
-    const hint = `install what is pinned there: ${python} -m pip install -r ${requirements}`;
+    const requirements = await environmentFiles(this, name);
+    const hint = `install what is pinned there: ${python} -m pip install -r ${requirements.at(-1)}`;
     if (this.options.login === undefined) return await checkPython({ python, requirements, jobs: this.workspace.root, hint });
     const { exitCode, why } = await this.run([python, '-I', '-c', 'pass']);
     if (exitCode !== 0)

@@ -11,7 +11,7 @@ import {
   type JobSite,
   type JobState,
 } from '../../model/job.ts';
-import { environmentDigest } from '../environments.ts';
+import { environmentDigest, type GivenPythons } from '../environments.ts';
 import { attemptName, controlFolder, layControl } from '../job-folder.ts';
 import type { Capabilities, DriverRequest, NodeHardware, Scheduler, SubmitRequest } from '../scheduler.ts';
 import { outOfSight } from '../this-node.ts';
@@ -49,10 +49,12 @@ export class SlurmScheduler implements Scheduler {
   readonly silentJobs: SilentJobs;
   readonly cluster: Cluster;
   readonly cache: string;
+  readonly given: GivenPythons;
 
   constructor(cluster: Cluster) {
     this.cluster = cluster;
     this.cache = cluster.cache;
+    this.given = cluster.given;
     this.host = cluster.name;
     this.silentJobs = new SilentJobs(cluster);
   }
