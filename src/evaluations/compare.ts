@@ -4,7 +4,7 @@ import type { ClusterEstimate, Evaluation, EvaluationItem } from '../model/evalu
 import { measuredOtherwise, type Otherwise } from './protocol.ts';
 import { type KeptEvaluation, readItems } from './read.ts';
 
-type Benchmark = Evaluation['benchmarks'][number];
+type EvaluatedBenchmark = Evaluation['benchmarks'][number];
 
 /** One side of a comparison: a model with its evaluations, the newest first, or one evaluation that was named. */
 export interface Side {
@@ -14,20 +14,20 @@ export interface Side {
 
 /** What a benchmark says of one side. */
 export interface SideValue {
-  readonly benchmark: Benchmark;
+  readonly benchmark: EvaluatedBenchmark;
   readonly from: KeptEvaluation;
   /** of the mean of its items, which is the value of most metrics */
   readonly estimate: ClusterEstimate | null;
 }
 
-interface Pair {
+interface SidePair {
   /** numbers of sides */
   readonly earlier: number;
   readonly later: number;
 }
 
 /** What `later` has more than `earlier`. */
-export interface Found extends Pair {
+export interface PairedDifference extends SidePair {
   readonly found: PairedEstimate & {
     /** `p` raised after Holm for all differences that are shown together */
     readonly adjusted: number;
@@ -35,7 +35,10 @@ export interface Found extends Pair {
 }
 
 /** A difference, or why there is none: it was measured otherwise, or too few items (which share a cluster) are in common. */
-export type Difference = Found | (Pair & { readonly otherwise: Otherwise }) | (Pair & { readonly common: number });
+export type SideDifference =
+  | PairedDifference
+  | (SidePair & { readonly otherwise: Otherwise })
+  | (SidePair & { readonly common: number });
 
 export interface BenchmarkComparison {
   readonly name: string;
@@ -43,7 +46,7 @@ export interface BenchmarkComparison {
   readonly scale: readonly [number, number];
   /** by side; undefined where it has no such benchmark */
   readonly values: readonly (SideValue | undefined)[];
-  readonly differences: readonly Difference[];
+  readonly differences: readonly SideDifference[];
 }
 
 /** The p-value, adjusted, below which a difference is called one. */
@@ -67,7 +70,7 @@ async function compareOn(hub: Hub, sides: readonly Side[], name: string): Promis
   const items = await Promise.all(chosen.map(async (one) => (one === undefined ? [] : await readItems(hub, one.from, name))));
   const values = chosen.map((one, index) => one && { ...one, estimate: one.benchmark.estimate ?? estimate(items[index] ?? []) });
   const differences = values.flatMap((later, at) =>
-    values.slice(0, at).flatMap((earlier, before): Difference[] => {
+    values.slice(0, at).flatMap((earlier, before): SideDifference[] => {
       if (later === undefined || earlier === undefined) return [];
       const pair = { earlier: before, later: at };
       const otherwise = measuredOtherwise(earlier.benchmark, later.benchmark);

@@ -1,27 +1,27 @@
 import type { Column } from '../render/table.ts';
-import { type BenchmarkComparison, type Difference, type Found, LEVEL } from './compare.ts';
+import { type BenchmarkComparison, LEVEL, type PairedDifference, type SideDifference } from './compare.ts';
 
 interface Table {
   readonly columns: readonly Column[];
   readonly rows: readonly (readonly string[])[];
 }
 
-type Scale = readonly [number, number];
+type ScoreScale = readonly [number, number];
 
-const isShare = ([least, greatest]: Scale): boolean => least === 0 && greatest === 1;
+const isShare = ([least, greatest]: ScoreScale): boolean => least === 0 && greatest === 1;
 
 /** A value as people read it: a share in percent, any other in its own scale. */
-export function valueText(value: number, scale: Scale): string {
+export function valueText(value: number, scale: ScoreScale): string {
   return isShare(scale) ? `${(100 * value).toFixed(1)} %` : value.toFixed(2);
 }
 
 /** A difference of two values; of shares in points of percent. */
-export function differenceText(difference: number, scale: Scale): string {
+export function differenceText(difference: number, scale: ScoreScale): string {
   const text = isShare(scale) ? (100 * Math.abs(difference)).toFixed(1) : Math.abs(difference).toFixed(2);
   return /[1-9]/.test(text) ? `${difference < 0 ? '-' : '+'}${text}` : text;
 }
 
-export function pairText({ earlier, later }: Difference, labels: readonly string[]): string {
+export function pairText({ earlier, later }: SideDifference, labels: readonly string[]): string {
   return `${labels[later]} - ${labels[earlier]}`;
 }
 
@@ -57,22 +57,22 @@ export function differencesTable(comparisons: readonly BenchmarkComparison[], la
       right('p'),
       right('items'),
       right('detects'),
-      { title: 'which' },
+      { title: 'better' },
     ],
     rows,
   };
 }
 
-function foundCells({ found, earlier, later }: Found, scale: Scale, labels: readonly string[]): string[] {
+function foundCells({ found, earlier, later }: PairedDifference, scale: ScoreScale, labels: readonly string[]): string[] {
   const { mean, low, high, adjusted, n, clusters, detectable, ties } = found;
   const [middle, from, to] = [mean, low, high].map((value) => differenceText(value, scale));
-  const better = `${labels[mean > 0 ? later : earlier]} is better`;
+  const better = labels[mean > 0 ? later : earlier] as string;
   return [
     `${middle} [${from}, ${to}]`,
     adjusted < 0.001 ? '<0.001' : adjusted.toFixed(3),
     n === clusters ? String(n) : `${n} in ${clusters}`,
     ties === n ? '-' : differenceText(detectable, scale).replace('+', ''),
-    ties === n ? 'all alike' : adjusted < LEVEL ? better : 'not shown',
+    ties === n ? 'alike' : adjusted < LEVEL ? better : '-',
   ];
 }
 

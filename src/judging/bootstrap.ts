@@ -6,7 +6,7 @@ export interface BootstrapEstimate {
 }
 
 /** Values that belong together and are drawn together. */
-export interface Cluster {
+export interface ClusterSum {
   readonly sum: number;
   readonly size: number;
 }
@@ -27,7 +27,7 @@ export function uniforms(seed: number): () => number {
  * same number of clusters with replacement, their 2.5 % and 97.5 % quantiles (nearest rank). A plain value is a cluster of its own. Values
  * of pairs, such as the difference of two models on one prompt, make it the paired bootstrap. Throws on no value.
  */
-export function bootstrap(values: readonly (number | Cluster)[], resamples: number, seed: number): BootstrapEstimate {
+export function bootstrap(values: readonly (number | ClusterSum)[], resamples: number, seed: number): BootstrapEstimate {
   if (values.length === 0) throw new RangeError('Cannot estimate the mean of no values');
   const sums = Float64Array.from(values, (value) => (typeof value === 'number' ? value : value.sum));
   const sizes = Float64Array.from(values, (value) => (typeof value === 'number' ? 1 : value.size));

@@ -1,9 +1,9 @@
 import type { ClusterEstimate, EvaluationItem } from '../model/evaluation.ts';
-import { bootstrap, type Cluster } from './bootstrap.ts';
+import { bootstrap, type ClusterSum } from './bootstrap.ts';
 import { signFlip } from './sign-flip.ts';
 
 /** What an estimate needs of an item. */
-export type Scored = Pick<EvaluationItem, 'id' | 'cluster' | 'score'>;
+export type ScoredItem = Pick<EvaluationItem, 'id' | 'cluster' | 'score'>;
 
 /** Draws behind an interval and behind a p-value, and the seed of both: they are reckoned once more to the same digits anywhere. */
 export const RESAMPLES = 10_000;
@@ -35,7 +35,7 @@ export interface PairedEstimate extends ClusterEstimate {
  * The error is the clustered one of Miller 2024 (arXiv 2411.00640, section 2.2) with the factor G / (G - 1) for G clusters,
  * which makes it the usual s / sqrt(n) where each item is a cluster of its own.
  */
-export function estimate(items: readonly Scored[]): ClusterEstimate | null {
+export function estimate(items: readonly ScoredItem[]): ClusterEstimate | null {
   const clusters = clustersOf(items);
   if (clusters.length < 2) return null;
   return { ...bootstrap(clusters, RESAMPLES, SEED), standardError: clusterError(clusters), clusters: clusters.length };
@@ -45,7 +45,7 @@ export function estimate(items: readonly Scored[]): ClusterEstimate | null {
  * The mean of `first` less `second`, item by item (`id`), clustered as `first` says. `null` for fewer than two clusters in common.
  * Throws on an id that one of them has twice.
  */
-export function pairedEstimate(first: readonly Scored[], second: readonly Scored[]): PairedEstimate | null {
+export function pairedEstimate(first: readonly ScoredItem[], second: readonly ScoredItem[]): PairedEstimate | null {
   const [scores, others] = [scoresOf(first), scoresOf(second)];
   const differences = [...scores.values()].flatMap(({ id, cluster, score }) => {
     const other = others.get(id);
@@ -71,7 +71,7 @@ export function pairedEstimate(first: readonly Scored[], second: readonly Scored
   };
 }
 
-function clustersOf(items: readonly Scored[]): Cluster[] {
+function clustersOf(items: readonly ScoredItem[]): ClusterSum[] {
   const clusters = new Map<string, { sum: number; size: number }>();
   for (const { cluster, score } of items) {
     if (score === null) continue;
@@ -81,15 +81,15 @@ function clustersOf(items: readonly Scored[]): Cluster[] {
   return [...clusters.values()];
 }
 
-function clusterError(clusters: readonly Cluster[]): number {
+function clusterError(clusters: readonly ClusterSum[]): number {
   const size = clusters.reduce((sum, cluster) => sum + cluster.size, 0);
   const mean = clusters.reduce((sum, cluster) => sum + cluster.sum, 0) / size;
   const squares = clusters.reduce((sum, cluster) => sum + (cluster.sum - cluster.size * mean) ** 2, 0);
   return Math.sqrt((clusters.length / (clusters.length - 1)) * squares) / size;
 }
 
-function scoresOf(items: readonly Scored[]): Map<string, Scored & { readonly score: number }> {
-  const scores = new Map<string, Scored & { readonly score: number }>();
+function scoresOf(items: readonly ScoredItem[]): Map<string, ScoredItem & { readonly score: number }> {
+  const scores = new Map<string, ScoredItem & { readonly score: number }>();
   for (const { id, cluster, score } of items) {
     if (score === null) continue;
     if (scores.has(id)) throw new RangeError(`Cannot pair items: "${id}" is there twice`);

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { estimate, holm, pairedEstimate, type Scored } from '../../src/judging/estimate.ts';
+import { estimate, holm, pairedEstimate, type ScoredItem } from '../../src/judging/estimate.ts';
 import { signFlip } from '../../src/judging/sign-flip.ts';
 import { publishedPreferences, publishedTurns } from '../rig/published-items.ts';
 
 const near = (seen: number | undefined, expected: number, within: number) =>
   assert.ok(seen !== undefined && Math.abs(seen - expected) <= within, `${seen} is not ${expected} +- ${within}`);
-const apart = (items: readonly Scored[]) => items.map((item) => ({ ...item, cluster: item.id }));
+const apart = (items: readonly ScoredItem[]) => items.map((item) => ({ ...item, cluster: item.id }));
 
 test('AlpacaEval 1 of Zephyr beta and alpha are the published rows', () => {
   const beta = estimate(publishedPreferences('beta'));
@@ -66,7 +66,7 @@ const scores = fc.array(fc.record({ cluster: fc.integer({ min: 0, max: 6 }), sco
   minLength: 2,
   maxLength: 30,
 });
-const itemsOf = (rows: readonly { cluster: number; score: number }[]): Scored[] =>
+const itemsOf = (rows: readonly { cluster: number; score: number }[]): ScoredItem[] =>
   rows.map(({ cluster, score }, index) => ({ id: `${index}`, cluster: `${cluster}`, score }));
 const few = { numRuns: 25 };
 
