@@ -74,9 +74,9 @@ test('yaml is bundled from its ES modules, of which only what is used comes alon
   );
 });
 
-test('modules that verbs share are few chunks: plan reads 16 files in all, status at most 10', () => {
+test('modules that verbs share are few chunks: plan reads 17 files in all, status at most 10', () => {
   const read = filesOf(...PLAN);
-  assert.ok(read.length <= 16, read.join(' '));
+  assert.ok(read.length <= 17, read.join(' '));
   const status = filesOf('src/cli.ts', 'src/commands/status.ts', 'src/hub/local-hub.ts');
   assert.ok(status.length <= 10, status.join(' '));
 });

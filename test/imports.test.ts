@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { test } from 'node:test';
+import { PARTS } from '../src/stages/eval/parts.ts';
 import { STAGES } from '../src/stages/registry.ts';
 
 const RANKS: Readonly<Record<string, number>> = Object.fromEntries(
@@ -17,6 +18,7 @@ const RANKS: Readonly<Record<string, number>> = Object.fromEntries(
     ['plan', 'evaluations'],
     ['engine', 'report'],
     ['commands'],
+    ['verbs'],
     ['cli.ts'],
   ].flatMap((names, rank) => names.map((name) => [name, rank])),
 );
@@ -27,6 +29,7 @@ const RANKS: Readonly<Record<string, number>> = Object.fromEntries(
  */
 const SUBFOLDERS: Readonly<Record<string, readonly string[]>> = {
   stages: ['generated', ...STAGES.map(({ name }) => name)],
+  'stages/eval': PARTS.map(({ name }) => name),
   'stages/aif': ['prompts', 'judge', 'answers', 'pairs'],
 };
 
@@ -37,7 +40,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   openai: ['teachers/'],
   undici: ['teachers/'],
   '@huggingface/inference': ['teachers/'],
-  commander: ['cli.ts'],
+  commander: ['cli.ts', 'verbs/'],
   pino: ['render/'],
 };
 

@@ -33,8 +33,9 @@ export async function runTask(asked: StepTask): Promise<{ readonly folder: strin
   await rm(folder, { recursive: true, force: true });
   const out = join(folder, 'out');
   await mkdir(out, { recursive: true });
+  const read = Object.fromEntries(Object.entries(inputs).filter(([name]) => step.named?.includes(name) !== true));
   const staged = await moveFiles(engine, step, { direction: 'download', what: 'inputs' }, (transfer) =>
-    stageInputs(engine.hub, inputs, folder, transfer),
+    stageInputs(engine.hub, read, folder, transfer),
   );
   const note = (message: string) => engine.emit({ type: 'note', stage: step.stage, step: step.name, message, lasting: true });
   const callLog = await RunCalls.open(engine, run, step.calls === undefined ? undefined : note);
@@ -53,6 +54,7 @@ export async function runTask(asked: StepTask): Promise<{ readonly folder: strin
       step: `${step.stage}/${step.name}`,
       config: step.config,
       inputs: Object.fromEntries(Object.entries(staged).map(([name, path]) => [name, join(folder, path)])),
+      artifacts: inputs,
       out,
       files: engine.codeFolder,
       callLog: callLog.folder,

@@ -1,7 +1,7 @@
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import { readManifest } from '../hub/read-ref.ts';
-import { formatRef, type RepoType } from '../model/artifact.ts';
+import { type ArtifactRef, formatRef, type RepoType } from '../model/artifact.ts';
 import type { Artifact } from '../model/outcome.ts';
 import type { Stage } from '../stages/module.ts';
 
@@ -24,17 +24,23 @@ export async function checkStageInputs(
   }
 }
 
-async function mismatch(stage: string, type: RepoType | undefined, { ref }: Artifact, hub: Hub): Promise<string | undefined> {
-  if (type === undefined) return undefined;
-  if (ref.type !== type) return `it is a ${ref.type}, expected a ${type}`;
+/** Why an artifact is no whole model; `undefined` for one that is. */
+export async function modelFault(ref: ArtifactRef, hub: Hub): Promise<string | undefined> {
+  if (ref.type !== 'model') return `it is a ${ref.type}, expected a model`;
   const [manifest, tree] = await Promise.all([readManifest(hub, ref), hub.tree(ref)]);
   const made = manifest === undefined ? '' : `, made by ${manifest.stage}/${manifest.step}`;
-  if (type === 'dataset') {
-    return manifest === undefined || manifest.stage === stage ? undefined : `it is a dataset of stage "${manifest.stage}"${made}`;
-  }
   const files = new Set(tree.map(({ path }) => path));
   if (files.has('config.json')) return undefined;
   return files.has('adapter_config.json')
     ? `it is an adapter without its model${made}; expected whole weights`
     : `it holds no config.json, which every model has${made}`;
+}
+
+async function mismatch(stage: string, type: RepoType | undefined, { ref }: Artifact, hub: Hub): Promise<string | undefined> {
+  if (type === undefined) return undefined;
+  if (ref.type !== type) return `it is a ${ref.type}, expected a ${type}`;
+  if (type === 'model') return await modelFault(ref, hub);
+  const manifest = await readManifest(hub, ref);
+  if (manifest === undefined || manifest.stage === stage) return undefined;
+  return `it is a dataset of stage "${manifest.stage}", made by ${manifest.stage}/${manifest.step}`;
 }

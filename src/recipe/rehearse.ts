@@ -24,7 +24,7 @@ export function toRehearsal<Own extends Recipe>(
   provider: RehearsalProvider = 'openai',
 ): { readonly recipe: Own; readonly differences: readonly RehearsalDifference[] } {
   const rehearsed = stages.flatMap((stage) => {
-    const isThere = stage.rehearsalOnly === true || recipe[stage.name] !== undefined;
+    const isThere = stage.rehearsalOnly === true || stage.rehearsal?.always === true || recipe[stage.name] !== undefined;
     if (isThere && stage.rehearsal === undefined) refuseTeachers(stage, recipe);
     const toy = isThere ? stage.rehearsal?.rehearse(recipe, provider) : undefined;
     return toy === undefined ? [] : [{ name: stage.name, ...toy }];

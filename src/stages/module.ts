@@ -18,6 +18,11 @@ export interface StageModule {
   readonly artifact: RepoType;
   /** the stages whose artifacts it takes: its verb has an option for each */
   readonly inputs: readonly string[];
+  /**
+   * It measures a finished model: its verb takes the ID of one, and a recipe only where no run of zephyr made that. Its section
+   * has `model`, a source text, and `suite`.
+   */
+  readonly measures?: { readonly suites: readonly string[] };
   /** A rehearsal alone has it: it has no verb, and no key in a recipe that a user writes. */
   readonly rehearsalOnly?: true;
   /** The keys of `hardware.microBatch` in a target that its training steps name, each with the figure that its help ends in. */
@@ -55,6 +60,8 @@ export interface StageBody {
 export interface Rehearsal {
   /** Its section at toy size; asked only where the recipe has the section, or a rehearsal alone has it. */
   rehearse(recipe: RecipeContext, provider: RehearsalProvider): Rehearsed;
+  /** It is rehearsed whether or not the recipe has its section. */
+  readonly always?: true;
   /** Why something is changed, by the path below the section; the longest one that fits counts. */
   readonly reasons: Readonly<Record<string, string>>;
   /** Parts of the section that stand for one decision, by the path below it: told whole, in a few words. */

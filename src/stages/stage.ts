@@ -3,6 +3,7 @@ import type { FlushBound } from '../calls/flusher.ts';
 import type { Servers } from '../calls/servers.ts';
 import type { RepoId } from '../model/artifact.ts';
 import type { CallsProgress } from '../model/event.ts';
+import type { Artifact } from '../model/outcome.ts';
 import type { Teacher } from '../teachers/teacher.ts';
 import type { GpuLoad } from './gpu-load.ts';
 
@@ -43,6 +44,8 @@ export interface Step {
   /** one line for the plan: `train 7B, 1 epoch, global batch 128` */
   readonly summary: string;
   readonly inputs: Readonly<Record<string, StepInput>>;
+  /** Of a task: inputs that it names in its result and reads nothing of, which are not brought to this machine for it. */
+  readonly named?: readonly string[];
   /** Part of the fingerprint; becomes `config` of job.json. */
   readonly config: Json;
   /** The files that do the work, relative to scripts/train; their digests are part of the fingerprint. */
@@ -90,8 +93,10 @@ export interface TaskContext {
   /** `STAGE/STEP`, for messages */
   readonly step: string;
   readonly config: Json;
-  /** verified folders, by input name */
+  /** verified folders, by input name; without those of `Step.named` */
   readonly inputs: Readonly<Record<string, string>>;
+  /** what each input is, by its name */
+  readonly artifacts: Readonly<Record<string, Artifact>>;
   readonly out: string;
   /** folder that `Step.files` are relative to */
   readonly files: string;

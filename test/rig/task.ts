@@ -61,6 +61,7 @@ export async function openWorkshop(faults?: string): Promise<Workshop> {
         step: `test/${name}`,
         config,
         inputs,
+        artifacts: {},
         out,
         files: join(import.meta.dirname, '../../scripts/train'),
         callLog: join(folder, 'journal', name),

@@ -1,4 +1,6 @@
+import type * as z from 'zod';
 import type { RepoId } from '../../model/artifact.ts';
+import type { Mistake } from '../mistake.ts';
 import type { RecipeContext } from '../recipe-context.ts';
 import type { Step, StepInput, Task } from '../stage.ts';
 
@@ -20,12 +22,20 @@ export interface PartContext {
 }
 
 /**
- * One benchmark, or several that one program scores. `Settings`: its key in a recipe's `eval` section. The artifact of the
- * last step is a scored folder: `benchmarks.json` (`scoredBenchmarks`) and `items/BENCHMARK.jsonl` (`evaluationItem`).
+ * One benchmark, or several that one program scores. The artifact of the last step is a scored folder: `benchmarks.json`
+ * (`scoredBenchmarks`) and `items/BENCHMARK.jsonl` (`evaluationItem`).
  */
 export interface EvalPart<Settings> {
-  /** of a-z, 0-9 and "-"; every step of it begins its name with this */
+  /** Of a-z, 0-9 and "-": its key in a recipe's `eval` section, its folder, and what the name of every step of it begins with. */
   readonly name: string;
+  /** Its key in a recipe, without refinements and without defaults: each field may be left out there. */
+  readonly settings: z.ZodObject;
+  /** What holds where neither the suite nor the recipe says otherwise. */
+  readonly defaults: Settings;
+  /** It asks the judges: without one its suite is refused before anything runs. */
+  readonly isJudged?: true;
+  /** What the schema cannot see of settings that are complete; paths begin at `eval`. */
+  check?(context: PartContext, settings: Settings): readonly (Mistake | undefined)[];
   steps(context: PartContext, settings: Settings): Step[];
   /** its in-process steps, by the name that `Step.work.task` has, which begins with the part's name */
   readonly tasks: Readonly<Record<string, Task>>;

@@ -1,0 +1,5 @@
+import type { EvalPart } from './part.ts';
+import { refusals } from './refusals/part.ts';
+
+/** Every part, in the order in which its steps run; one imports from those before it alone. */
+export const PARTS: readonly EvalPart<unknown>[] = [refusals];

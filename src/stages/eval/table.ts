@@ -1,0 +1,37 @@
+import * as z from 'zod';
+import { clusterEstimate, scoredBenchmark } from '../../model/evaluation.ts';
+import type { StageTable } from '../module.ts';
+
+const row = scoredBenchmark
+  .pick({ name: true, title: true, metric: true, scale: true, value: true, n: true })
+  .extend({ estimate: clusterEstimate.nullable(), dropped: z.int().nonnegative() });
+
+/** What the manifest of an evaluation says of it, for the table. */
+export const resultsMetrics = z.object({ suite: z.string(), benchmarks: z.array(row) });
+export type ResultsMetrics = z.infer<typeof resultsMetrics>;
+
+/** A value as people read it: a share in percent, any other in its own scale. */
+export function formatValue(value: number | null, [least, greatest]: readonly [number, number]): string {
+  if (value === null) return '-';
+  return least === 0 && greatest === 1 ? `${(100 * value).toFixed(1)} %` : value.toFixed(2);
+}
+
+/** The benchmarks of an evaluation, each with what it is known to. */
+export function resultsTable(metrics: unknown): StageTable {
+  const { suite, benchmarks } = resultsMetrics.parse(metrics);
+  const right = (title: string) => ({ title, align: 'right' as const });
+  const rows = benchmarks.map(({ title, metric, scale, value, estimate, n, dropped }) => {
+    const interval = estimate === null ? '' : `[${formatValue(estimate.low, scale)}, ${formatValue(estimate.high, scale)}]`;
+    return [title, metric, formatValue(value, scale), interval, String(n), dropped === 0 ? '' : String(dropped)];
+  });
+  const isDropped = benchmarks.some(({ dropped }) => dropped > 0);
+  const shown = isDropped ? 6 : 5;
+  return {
+    above: `suite ${suite}`,
+    columns: [{ title: 'benchmark' }, { title: 'metric' }, ...['value', '95 %', 'items', 'dropped'].map(right)].slice(0, shown),
+    rows: rows.map((cells) => cells.slice(0, shown)),
+    below: isDropped
+      ? 'dropped: items without a score, in no value; evaluation.json says why'
+      : 'the protocol of each value is in evaluation.json of the artifact',
+  };
+}
