@@ -11,7 +11,7 @@ import { loadStages, type StageModule } from '../stages/module.ts';
 import { askedPlan, type PlanOptions } from './asked-plan.ts';
 import { givenInputs } from './asked-recipe.ts';
 import { codeFolder, openQuietContext } from './context.ts';
-import { environmentDigests, openScheduler, PlannedEnvironments } from './environment.ts';
+import { environmentDigests, openScheduler, PlannedEnvironments } from './environment-digests.ts';
 import { keysOf } from './keys.ts';
 import { plainPreview, printPreview } from './preview.ts';
 import { refuseToSave, savePlan } from './save-plan.ts';

@@ -12,7 +12,8 @@ import type { Stage } from '../stages/module.ts';
 import { beforeWork, type Terms } from './before-work.ts';
 import { type Context, type Options, openEngine } from './context.ts';
 import { detach, expectDriver } from './detach.ts';
-import { environmentDigests, environmentsToRun, readyEnvironments } from './environment.ts';
+import { environmentsToRun, readyEnvironments } from './environment.ts';
+import { environmentDigests } from './environment-digests.ts';
 import { pinsOrPull } from './missing-inputs.ts';
 import { tellOutcomes } from './tell-outcomes.ts';
 
