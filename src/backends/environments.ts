@@ -21,14 +21,14 @@ export interface Environments {
   readonly given?: GivenPythons;
 }
 
-type Installation = Pick<Environments, 'root'>;
+type PinsPlace = Pick<Environments, 'root'>;
 export type GivenPythons = Readonly<Record<string, string>>;
 
-export const environmentPins = ({ root }: Installation, name: string): string =>
+export const environmentPins = ({ root }: PinsPlace, name: string): string =>
   join(root, 'scripts', 'train', 'environments', name, 'requirements.txt');
 
 /** The environment that this one extends, if it does; that one extends none. */
-export async function environmentBase(installation: Installation, name: string): Promise<string | undefined> {
+export async function environmentBase(installation: PinsPlace, name: string): Promise<string | undefined> {
   const base = await namedBase(installation, name);
   if (base !== undefined && (await namedBase(installation, base)) !== undefined)
     throw new ZephyrError(`Cannot extend Python environment "${base}" by "${name}": it extends another one itself`, {
@@ -38,20 +38,20 @@ export async function environmentBase(installation: Installation, name: string):
   return base;
 }
 
-async function namedBase(installation: Installation, name: string): Promise<string | undefined> {
+async function namedBase(installation: PinsPlace, name: string): Promise<string | undefined> {
   const text = await readFile(join(environmentPins(installation, name), '..', 'base'), 'utf8').catch(() => undefined);
   return text?.trim();
 }
 
 /** The files of pins that make an environment: of the one that it extends first, its own last, which hold where both pin. */
-export async function environmentFiles(installation: Installation, name: string): Promise<string[]> {
+export async function environmentFiles(installation: PinsPlace, name: string): Promise<string[]> {
   const base = await environmentBase(installation, name);
   return [...(base === undefined ? [] : [base]), name].map((each) => environmentPins(installation, each));
 }
 
 /** These environments and those that they extend, which must be there first; what a target names stands on its own. */
 export async function withBases(
-  installation: Installation,
+  installation: PinsPlace,
   names: readonly string[],
   isGiven: (name: string) => boolean,
 ): Promise<string[]> {
@@ -82,7 +82,7 @@ export async function readRequirements(path: string): Promise<string> {
 /**
  * sha256 of the pins, one file after the other: it stands for the environment in a fingerprint, and is the label of an image.
  */
-export async function environmentDigest(installation: Installation, name: string): Promise<string> {
+export async function environmentDigest(installation: PinsPlace, name: string): Promise<string> {
   const texts = await Promise.all((await environmentFiles(installation, name)).map(readRequirements));
   return sha256(texts.join(''));
 }

@@ -4,7 +4,7 @@ import type { Evaluation, EvaluationItem } from '../../model/evaluation.ts';
 import { nameOf, type ReportEvaluation, type ReportFacts } from './facts.ts';
 import type { PlottedValue } from './plots.ts';
 
-type EvaluatedBenchmark = Evaluation['benchmarks'][number];
+type PublishedBenchmark = Evaluation['benchmarks'][number];
 
 /** A benchmark of one model. */
 export interface Measured {
@@ -13,7 +13,7 @@ export interface Measured {
   readonly isSubject: boolean;
   /** ID of the evaluation */
   readonly id: string;
-  readonly benchmark: EvaluatedBenchmark;
+  readonly benchmark: PublishedBenchmark;
   readonly items: readonly EvaluationItem[];
 }
 
@@ -68,13 +68,13 @@ export function gainsOf(benchmarks: readonly MeasuredBenchmark[]): Gain[] {
 }
 
 /** The first member by which two protocols differ: their values are not to be subtracted. */
-export function protocolDifference(a: EvaluatedBenchmark['protocol'], b: EvaluatedBenchmark['protocol']): string | undefined {
+export function protocolDifference(a: PublishedBenchmark['protocol'], b: PublishedBenchmark['protocol']): string | undefined {
   const text = (value: unknown) => (value === undefined ? '' : canonicalJson(value));
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].find((name) => text(a[name]) !== text(b[name]));
 }
 
 /** The value with its interval, in percent where it is a share. */
-export function intervalOf({ value, estimate: known, scale }: EvaluatedBenchmark): PlottedValue | null {
+export function intervalOf({ value, estimate: known, scale }: PublishedBenchmark): PlottedValue | null {
   if (value === null) return null;
   const factor = factorOf(scale);
   return [factor * value, known === null ? null : factor * known.low, known === null ? null : factor * known.high];
