@@ -3,7 +3,7 @@
     python track.py FOLDER TRACKER...        TRACKER: trackio, wandb, tensorboard or mlflow
 
 A line opens a step of a run (`open`: key, project, name, group, config), gives metrics of it (`log`: key, step, time, metrics) or
-ends it (`close`: key, ok). The same key goes on with the same run of a tracker, also from another process; what a tracker has
+ends it (`close`: key, ok). A step that is not ended when stdin is may still go on. The same key goes on with the same run of a tracker, also from another process; what a tracker has
 of it already it is not given again. Each package finds its server and its key in its own variables, as anywhere else; without
 them it writes below FOLDER. One that fails is told of once and left out: nothing here may harm a run.
 """
@@ -30,7 +30,7 @@ class Tracker(Protocol):
 
     def log(self, metrics: dict[str, float], step: int, seconds: float) -> None: ...
 
-    def close(self, ok: bool) -> None: ...
+    def close(self, ok: bool | None) -> None: ...
 
 
 class Trackio:
@@ -46,7 +46,7 @@ class Trackio:
     def log(self, metrics: dict[str, float], step: int, seconds: float) -> None:
         self.run.log(metrics, step=step)
 
-    def close(self, ok: bool) -> None:
+    def close(self, ok: bool | None) -> None:
         self.run.finish()
 
 
@@ -67,8 +67,8 @@ class Wandb:
     def log(self, metrics: dict[str, float], step: int, seconds: float) -> None:
         self.run.log(metrics, step=step)
 
-    def close(self, ok: bool) -> None:
-        self.run.finish(exit_code=0 if ok else 1)
+    def close(self, ok: bool | None) -> None:
+        self.run.finish(exit_code=1 if ok is False else 0)
 
 
 class TensorBoard:
@@ -84,7 +84,7 @@ class TensorBoard:
         values = [self.summary.Value(tag=name, simple_value=value) for name, value in metrics.items()]
         self.writer.add_event(self.event(wall_time=seconds, step=step, summary=self.summary(value=values)))
 
-    def close(self, ok: bool) -> None:
+    def close(self, ok: bool | None) -> None:
         self.writer.close()
 
 
@@ -114,8 +114,9 @@ class Mlflow:
         stamp = int(seconds * 1000)
         self.client.log_batch(self.id, metrics=[self.metric(name, value, stamp, step) for name, value in metrics.items()])
 
-    def close(self, ok: bool) -> None:
-        self.client.set_terminated(self.id, status="FINISHED" if ok else "FAILED")
+    def close(self, ok: bool | None) -> None:
+        if ok is not None:
+            self.client.set_terminated(self.id, status="FINISHED" if ok else "FAILED")
 
 
 TRACKERS: dict[str, Callable[[Path, Line], Tracker]] = {"trackio": Trackio, "wandb": Wandb, "tensorboard": TensorBoard, "mlflow": Mlflow}
@@ -143,24 +144,29 @@ class Fanout:
         if line["type"] == "open" and key not in self.open:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.open[key] = TRACKERS[self.name](self.folder, line)
-        elif line["type"] == "log" and line["step"] > self.last(key):
-            self.open[key].log(line["metrics"], line["step"], line["time"])
-            self.note(key).write_text(json.dumps({"step": line["step"]}))
+        elif line["type"] == "log":
+            self.log(key, line)
         elif line["type"] == "close" and key in self.open:
             self.open.pop(key).close(line["ok"])
 
-    def note(self, key: str) -> Path:
-        """Says how far a tracker has been given the metrics of a step of a run."""
-        return self.folder / f"{key}.json"
-
-    def last(self, key: str) -> int:
+    def log(self, key: str, line: Line) -> None:
+        """What is new: of a step that it had some metrics of already the others, such as those of an evaluation after it."""
+        note = self.folder / f"{key}.json"
+        step, names = -1, set[str]()
         with contextlib.suppress(OSError, ValueError, KeyError):
-            return int(json.loads(self.note(key).read_text())["step"])
-        return -1
+            known = json.loads(note.read_text())
+            step, names = int(known["step"]), set(known["names"])
+        if line["step"] > step:
+            names = set()
+        metrics = {name: value for name, value in line["metrics"].items() if name not in names}
+        if line["step"] < step or not metrics:
+            return
+        self.open[key].log(metrics, line["step"], line["time"])
+        note.write_text(json.dumps({"step": line["step"], "names": sorted(names | set(metrics))}))
 
     def close(self) -> None:
         for key in list(self.open):
-            self.take({"type": "close", "key": key, "ok": False})
+            self.take({"type": "close", "key": key, "ok": None})
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:

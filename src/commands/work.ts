@@ -16,6 +16,7 @@ import { environmentsToRun, readyEnvironments } from './environment.ts';
 import { environmentDigests } from './environment-digests.ts';
 import { pinsOrPull } from './missing-inputs.ts';
 import { tellOutcomes } from './tell-outcomes.ts';
+import { trackRun } from './tracking.ts';
 
 export interface Work extends Terms, Pick<Engine, 'driver'> {
   readonly recipe: Recipe;
@@ -49,6 +50,7 @@ export async function work(context: Context, options: Options, asked: Work): Pro
   await checkDevices(scheduler, target, decisions);
   const handed = options.detach === true ? await detach(context, engine, { ...asked, plan, decisions }, options) : undefined;
   if (handed !== undefined) return handed;
+  await trackRun(context, target, { project: recipe.name, steps: plan.steps });
   const outcomes = await executePlan(engine, plan, asked.resume);
   return await tellOutcomes(context, outcomes, registry, options);
 }

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { BACKENDS, type BackendModule } from '../backends/registry.ts';
 import { FLUSH_BOUND } from '../calls/flusher.ts';
 import { SHARDINGS, worldSize } from '../model/hardware.ts';
+import { TRACKER_NAMES } from '../model/tracker.ts';
 import type { StageModule } from '../stages/module.ts';
 
 /** The stages as far as a target knows them. */
@@ -84,6 +85,12 @@ const common = {
         .describe('Seconds until an answer is taken to the Hub, at the latest'),
     })
     .prefault({}),
+  trackers: z
+    .array(z.enum(TRACKER_NAMES))
+    .default([])
+    .describe(
+      "Where this machine hands on the metrics of trainings and evaluations as they come, by each package's own variables (WANDB_API_KEY, MLFLOW_TRACKING_URI, TRACKIO_SPACE_ID); without these into files below ZEPHYR_HOME/trackers",
+    ),
 };
 
 function targetOf(name: string, { options, nodes }: BackendModule, hardware: ReturnType<typeof hardwareFor>) {
@@ -104,6 +111,7 @@ function targetOf(name: string, { options, nodes }: BackendModule, hardware: Ret
       })
       .prefault({}),
     cadence: common.cadence,
+    trackers: common.trackers,
   });
 }
 

@@ -21,7 +21,8 @@ READERS = {
 import os
 os.environ["TRACKIO_DIR"] = folder + "/trackio"
 from trackio.sqlite_storage import SQLiteStorage
-found = [[row["step"], row["loss"]] for row in SQLiteStorage.get_logs("tiny", key)]
+found = [[row["step"], row["loss"]] for row in SQLiteStorage.get_logs("tiny", key) if "loss" in row]
+assert [row["eval_loss"] for row in SQLiteStorage.get_logs("tiny", key) if "eval_loss" in row] == [0.5]
 """,
     # it has no reader of its own files but in Go: its records, as protobuf, lie in blocks of 32 kB, each behind seven bytes
     "wandb": """
@@ -93,7 +94,8 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose first follower was killed, and whose second is told of the last two steps again."""
     folder = tmp_path_factory.mktemp("trackers")
     assert track(folder, [OPEN, *logged(1, 10, 20)]) == []
-    assert track(folder, [OPEN, *logged(10, 20, 30), {"type": "close", "key": KEY, "ok": True}]) == []
+    evaluated = {"type": "log", "key": KEY, "step": 30, "metrics": {"eval_loss": 0.5}}
+    assert track(folder, [OPEN, *logged(10, 20, 30), evaluated, {"type": "close", "key": KEY, "ok": True}]) == []
     return folder
 
 
