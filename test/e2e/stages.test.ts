@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import type { LinesPlot } from '../../src/report/model-report/plots.ts';
 import { type Practice, startPractice } from '../rig/practice.ts';
-import { type Ended, missing, newPlace, type Place, zephyr } from '../rig/zephyr.ts';
+import { CANARY, type Ended, missing, newPlace, type Place, zephyr } from '../rig/zephyr.ts';
 import { importBase, type Tiny, writeTiny } from './tiny.ts';
 
 const skip = missing();
@@ -87,6 +91,34 @@ describe('stages one by one', { skip, concurrency: false }, () => {
     for (const { commit } of Object.values(manifest.inputs)) assert.match(commit, /^[0-9a-f]{40}$/);
     assert.equal(manifest.attempts.length, 1);
     assert.match(String(manifest.metrics.attention), /sdpa/, 'the recipe says auto; what was taken is on record');
+  });
+
+  test('are told by a report of the last model: its whole lineage, with a curve of each training, and no token', async () => {
+    const [, , ddpo] = ids(whole);
+    const folder = await mkdtemp(join(tmpdir(), 'zephyr-report-'));
+    const [out, markdown] = [join(folder, 'report.html'), join(folder, 'summary.md')];
+    await writeFile(markdown, '# before\n');
+    const ended = await zephyr(place, 'report', ddpo as string, '--out', out, '--markdown', markdown);
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.equal(ended.stdout, `${out}\n`);
+    const page = await readFile(out, 'utf8');
+    for (const id of ids(whole)) assert.ok(page.includes(`data-copy="${id}"`), id);
+    assert.match(page, /data-copy="hf:\/\/models\/test\/base@[0-9a-f]{40}"/);
+    const plots = JSON.parse(/id="plots">(.*?)<\/script>/s.exec(page)?.[1] ?? '') as LinesPlot[];
+    const losses = plots.filter(({ kind, label }) => kind === 'lines' && label.startsWith('Loss of '));
+    assert.deepEqual(
+      losses.map(({ series, maxX }) => [series[0]?.name, series[0]?.points.at(-1)?.[0], maxX]),
+      [
+        ['loss', 24, 24],
+        ['loss', 16, 16],
+      ],
+    );
+    assert.match(page, /<pre tabindex="0">name: tiny\n/);
+    assert.ok(!page.includes(CANARY));
+    assert.match(await readFile(markdown, 'utf8'), /^# before\n## /);
+    const missed = await zephyr(place, 'report', ddpo as string, '--out', join(folder, 'nowhere', 'report.html'));
+    assert.equal(missed.code, 2);
+    assert.match(missed.stderr, /Cannot write ".*report\.html": expected a folder that is there/);
   });
 });
 

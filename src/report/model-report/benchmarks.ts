@@ -102,9 +102,11 @@ export function measuredText(value: number, scale: readonly [number, number]): s
   return isShare(scale) ? `${(100 * value).toFixed(1)} %` : value.toFixed(2);
 }
 
-/** A difference, with its sign. */
-export const signedText = (value: number, scale: readonly [number, number]): string =>
-  `${value > 0 ? '+' : ''}${measuredText(value, scale)}`;
+/** A difference with its sign; that of two shares is in percentage points. */
+export function signedText(value: number, scale: readonly [number, number]): string {
+  const text = isShare(scale) ? `${(100 * value).toFixed(1)} points` : value.toFixed(2);
+  return value > 0 ? `+${text}` : text.replace('-', '\u2212');
+}
 
 /** The benchmarks that stand at the top of a report, the subject's alone. */
 const HEADLINES = 3;

@@ -32,11 +32,11 @@ export function leftOutOf({ artifacts, runs, evaluations }: Pick<ReportFacts, 'a
     if (logged.length > 0) return logged;
     return Object.entries(COUNTERS).flatMap(([member, of]) => counted(metrics[member], { stage, step, of, read: null }));
   });
-  const ofItems = evaluations.flatMap(({ evaluation: { suite, benchmarks } }) =>
+  const ofItems = evaluations.flatMap(({ evaluation: { suite, model, benchmarks } }) =>
     benchmarks.flatMap(({ title, n, dropped }) =>
       Object.entries(dropped).map(([reason, count]) => {
         const all = n + Object.values(dropped).reduce((sum, each) => sum + each, 0);
-        return { stage: suite, step: title, of: 'items', reason, count, read: all };
+        return { stage: suite, step: title, of: `items of ${model.name}`, reason, count, read: all };
       }),
     ),
   );

@@ -27,7 +27,7 @@ export function plain(text: string): string {
   return text
     .toWellFormed()
     .replaceAll(/\s+/g, ' ')
-    .replaceAll(/[\\`*_{}[\]<>()#+!|~&$@]/g, (sign) => `&#${sign.codePointAt(0)};`);
+    .replaceAll(/[\\`*_[\]<>#|~&$@]/g, (sign) => `&#${sign.codePointAt(0)};`);
 }
 
 function table(title: string, headings: readonly string[], rows: readonly (readonly string[])[]): string {

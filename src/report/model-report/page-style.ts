@@ -33,14 +33,16 @@ h1 { font-size: clamp(26px, 4.4vw, 42px); line-height: 1.15; letter-spacing: -0.
 h2 { font-size: 22px; letter-spacing: -0.01em; margin: 0 0 18px; font-weight: 620; }
 h3 { font-size: 16px; margin: 26px 0 10px; font-weight: 620; }
 h3 small { font-weight: 400; color: var(--soft); font-size: 14px; margin-left: 6px; }
-section > h3:first-of-type { margin-top: 0; }
+h2 + h3 { margin-top: 0; }
+.plots + h3 { margin-top: 34px; }
+.plots + .plots:not(:empty) { margin-top: 20px; }
 .lead { font-size: 17px; max-width: 68ch; margin: 14px 0 0; }
 code, pre { font: 12.5px/1.5 ui-monospace, 'SFMono-Regular', Menlo, Consolas, monospace; }
 .soft { color: var(--soft); font-size: 13.5px; margin: 12px 0 0; }
 .good { color: var(--good); } .bad { color: var(--bad); } .warn { color: var(--warn); }
 .mark { color: var(--warn); font-size: 13.5px; margin: 0 0 10px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 1px; background: var(--line); border: 1px solid var(--line); border-radius: 14px; overflow: hidden; margin: 26px 0 0; }
-.tile { background: var(--card); padding: 16px 18px; }
+.tiles { display: flex; flex-wrap: wrap; gap: 1px; background: var(--line); border: 1px solid var(--line); border-radius: 14px; overflow: hidden; margin: 26px 0 0; }
+.tile { flex: 1 1 142px; background: var(--card); padding: 16px 18px; }
 .tile dt { font-size: 13px; color: var(--soft); }
 .tile dd { margin: 2px 0 0; font-size: 25px; line-height: 1.2; letter-spacing: -0.01em; font-variant-numeric: tabular-nums; font-weight: 600; }
 .tile small { display: block; font-size: 12.5px; font-weight: 400; color: var(--soft); letter-spacing: 0; margin-top: 3px; }
@@ -62,7 +64,7 @@ button.copy.copied::before { content: none; }
 button.copy.copied::after { width: 5px; height: 10px; left: 10px; top: 4px; border-width: 0 2px 2px 0; border-color: var(--good); border-radius: 0; background: none; transform: rotate(40deg); }
 .picture { position: relative; display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 30px 64px; }
 .picture .ways { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; overflow: visible; }
-.ways path { fill: none; stroke: var(--line); stroke-width: 1.75; transition: stroke 0.15s; }
+.ways path { fill: none; stroke: color-mix(in srgb, var(--soft) 42%, var(--card)); stroke-width: 1.75; transition: stroke 0.15s; }
 .ways path.hot { stroke: var(--accent); stroke-width: 2.25; }
 .stage { display: flex; flex-direction: column; gap: 18px; min-width: 0; position: relative; }
 .stage h3 { margin: 0; font-size: 13px; font-weight: 600; letter-spacing: 0.03em; color: var(--soft); }
@@ -83,6 +85,7 @@ button.copy.copied::after { width: 5px; height: 10px; left: 10px; top: 4px; bord
 .facts dt { font-size: 12.5px; color: var(--soft); }
 .facts dd { margin: 0; font-size: 17px; font-variant-numeric: tabular-nums; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 20px; }
+.plots > figure:last-child:nth-child(odd) { grid-column: 1 / -1; }
 .plots.wide { grid-template-columns: minmax(0, 1fr); }
 figure { margin: 0; min-width: 0; border: 1px solid var(--line); border-radius: 12px; padding: 14px 16px 10px; }
 figcaption { font-weight: 600; font-size: 14px; margin-bottom: 8px; }
@@ -116,7 +119,6 @@ footer { color: var(--soft); font-size: 13px; padding-top: 6px; padding-bottom: 
   header.top { padding-top: 28px; }
   header.top, main, footer, nav > div { padding-left: 14px; padding-right: 14px; }
   section { padding: 20px 16px 20px; border-radius: 14px; }
-  .tiles { grid-template-columns: 1fr 1fr; }
   .tile { padding: 12px 14px; }
   .tile dd { font-size: 21px; }
   .picture { grid-template-columns: minmax(0, 1fr); padding-left: 22px; gap: 26px; }

@@ -67,7 +67,14 @@ export function metricName(metric: string): string {
 
 function finals(metrics: Readonly<Record<string, unknown>>): Html {
   const values = Object.entries(metrics).flatMap(([name, value]) => (typeof value === 'number' ? [[name, value] as const] : []));
-  return html`<dl class="facts">${values.map(([name, value]) => html`<div><dt>${metricName(name)}</dt><dd>${formatNumber(value)}</dd></div>`)}</dl>`;
+  return html`<dl class="facts">${values.map(([name, value]) => html`<div><dt>${wholeName(name)}</dt><dd>${formatNumber(value)}</dd></div>`)}</dl>`;
+}
+
+/** As `metricName`, where no title says of what: `held out: reward of chosen`. */
+function wholeName(metric: string): string {
+  const of = /(?:^|_)(reward|logp)s\/(chosen|rejected)$/.exec(metric);
+  if (of === null) return metricName(metric);
+  return `${metric.startsWith('eval_') ? 'held out: ' : ''}${of[1] === 'reward' ? 'reward' : 'log-probability'} of ${of[2]}`;
 }
 
 function withoutCurves({ manifest }: ReportArtifact): Html {

@@ -11,8 +11,8 @@ interface Tile {
   readonly note?: string;
 }
 
-/** Tiles that fit on a line of a wide screen. */
-const FIT = 6;
+/** Results that fit on a line of a wide screen beside time and cost. */
+const FIT = 4;
 
 /** What a reader wants to know first: how good it is, what it took, how it ended. */
 export function tilesOf(facts: ReportFacts): Tile[] {
@@ -23,14 +23,21 @@ export function tilesOf(facts: ReportFacts): Tile[] {
     const value = metrics[member];
     return typeof value === 'number' ? [{ name, value: formatNumber(value), note: 'held out' }] : [];
   };
-  return [
+  const results = [
     ...headlines(facts),
-    ...named('eval_loss', 'loss'),
     ...named('eval_rewards/accuracies', 'pairs told apart'),
-    ...named('eval_rewards/margins', 'margin'),
-    { name: 'time', value: formatDuration(sum(({ seconds }) => seconds)), note: `${stages.length} stages` },
+    ...named('eval_rewards/margins', 'reward margin'),
+    ...named('eval_loss', 'loss'),
+  ];
+  return [
+    ...results.slice(0, FIT),
+    {
+      name: 'time of all steps',
+      value: formatDuration(sum(({ seconds }) => seconds)),
+      note: stages.length === 1 ? 'one stage' : `${stages.length} stages`,
+    },
     { name: 'calls to teachers', value: formatDollars(sum(({ costUsd }) => costUsd)) },
-  ].slice(-FIT);
+  ];
 }
 
 /** One sentence on what it was made of. */

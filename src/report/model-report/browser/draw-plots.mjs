@@ -63,6 +63,13 @@ function washed(color, opacity) {
 const shown = (value) =>
   value === null ? 'none' : Number(value.toPrecision(4)).toLocaleString('en-US', { maximumFractionDigits: 9 });
 
+/** A value on an axis: 2e-5 where decimals would be mostly zeros. */
+function tick(value) {
+  return value !== 0 && Math.abs(value) < 0.001
+    ? String(Number(value.toPrecision(2)).toExponential()).replace('e-', 'e\u2212')
+    : value.toLocaleString('en-US', { maximumFractionDigits: 4 });
+}
+
 /** A legend only where there is something to tell apart. */
 function legend(series, colors, reverse = false) {
   const labels = { boxWidth: 10, boxHeight: 10, color: colors.text, padding: 12, useBorderRadius: true, borderRadius: 3 };
@@ -93,11 +100,12 @@ function lines({ series, marks, maxX }, colors) {
       whole: data,
       borderColor: colors.of(at),
       backgroundColor: colors.of(at),
-      borderWidth: 1.75,
+      borderWidth: data.length > 2000 ? 1 : 1.75,
       pointRadius: data.length === 1 ? 4 : isFew ? 2 : 0,
       pointHitRadius: 8,
       pointHoverRadius: 4,
       tension: 0,
+      clip: 6,
     };
   });
   const label = ({ dataset, parsed }) => `${dataset.label}  ${shown(parsed.y)}`;
@@ -119,7 +127,7 @@ function lines({ series, marks, maxX }, colors) {
           grid: { display: false },
           ticks: { maxTicksLimit: 7, maxRotation: 0 },
         },
-        y: { grid: { color: colors.line }, border: { display: false }, ticks: { maxTicksLimit: 6 } },
+        y: { grid: { color: colors.line }, border: { display: false }, ticks: { maxTicksLimit: 6, callback: tick } },
       },
       plugins: {
         legend: legend(series, colors),
@@ -160,7 +168,7 @@ function bars({ series, names, lying, stacked, unit }, colors, canvas) {
     stacked,
     grid: { color: colors.line },
     border: { display: false },
-    ticks: { maxTicksLimit: 6, callback: (tick) => `${tick.toLocaleString('en-US')}${unit === '' ? '' : ` ${unit}`}` },
+    ticks: { maxTicksLimit: 6, callback: (value) => `${tick(value)}${unit === '' ? '' : ` ${unit}`}` },
   };
   const name = { stacked, grid: { display: false }, ticks: { color: colors.text, autoSkip: !lying, maxRotation: 0 } };
   const label = ({ dataset, dataIndex, raw }) =>
@@ -203,11 +211,10 @@ function intervals({ series, names, scale, unit, reference }, colors, canvas) {
       interaction: { mode: 'index', axis: 'y', intersect: false },
       scales: {
         x: {
-          min: scale[0],
-          max: scale[1],
+          ...(reference === undefined ? { min: scale[0], max: scale[1] } : { suggestedMin: scale[0], suggestedMax: scale[1] }),
           grid: { color: colors.line },
           border: { display: false },
-          ticks: { maxTicksLimit: 6, callback: (tick) => `${shown(tick)}${unit}` },
+          ticks: { maxTicksLimit: 6, callback: (value) => `${tick(value)}${unit}` },
         },
         y: { grid: { display: false }, ticks: { color: colors.text, autoSkip: false } },
       },
