@@ -1,3 +1,4 @@
+import { EXIT } from '../errors.ts';
 import { stagesIn, stepsOf } from '../plan/plan.ts';
 import { toRehearsal, toRehearsalTarget } from '../recipe/rehearse.ts';
 import { loadStages, type StageModule } from '../stages/module.ts';
@@ -5,6 +6,7 @@ import type { RehearsalProvider } from '../stages/rehearsal.ts';
 import { askedRecipe } from './asked-recipe.ts';
 import { type Options, openContext } from './context.ts';
 import { detached } from './detached.ts';
+import { tellNext } from './tell-next.ts';
 import { work } from './work.ts';
 
 /** `zephyr rehearse RECIPE`: the same recipe, the same code, tiny weights, the practice teacher, the embedded Hub. */
@@ -19,5 +21,10 @@ export async function rehearse(
   const { recipe } = toRehearsal(asked.recipe, registry, options.provider);
   const stages = stagesIn(recipe, registry);
   const target = toRehearsalTarget(asked.target, stepsOf(recipe, registry, stages));
-  return await detached(context, async () => await work(context, options, { recipe, target, registry, stages, stageInputs: {} }));
+  const done = await detached(
+    context,
+    async () => await work(context, options, { recipe, target, registry, stages, stageInputs: {} }),
+  );
+  if (done === EXIT.done && options.json !== true) tellNext(file as string, stepsOf(recipe, registry, stages), registry);
+  return done;
 }

@@ -12,7 +12,8 @@ export function hubOption(): string {
   return given === undefined ? '' : ` --hub ${shellWord(given)}`;
 }
 
-const ABOUT_ID = /\bzephyr (?:resume|status|logs|cancel|wait|inspect|review|export|hub rm) hf:[^\s;,()]+/g;
+const ABOUT_ID =
+  /\bzephyr (?:resume|status|logs|cancel|wait|inspect|review|export|eval|report|compare|chat|hub rm) hf:[^\s;,()]+/g;
 
 /** A text whose commands about a reference name the Hub that it is on: they are to be copied as they are printed. */
 export function onSameHub(text: string): string {

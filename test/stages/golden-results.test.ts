@@ -6,6 +6,7 @@ import { after, describe, it } from 'node:test';
 import { canonicalJson } from '../../src/base/canonical-json.ts';
 import { sha256 } from '../../src/base/sha256.ts';
 import { readRows } from '../../src/datasets/rows.ts';
+import type { Artifact } from '../../src/model/outcome.ts';
 import { stepsOf } from '../../src/plan/plan.ts';
 import { answer, drawFor, PERSONAS } from '../../src/practice/personas.ts';
 import { makeQuestionBank, recognise } from '../../src/practice/question-bank.ts';
@@ -107,6 +108,10 @@ const SCENARIOS: Readonly<Record<string, { readonly recipe: StagedRecipe; readon
     stages: ['aif'],
   },
   'published pairs, rehearsed': { recipe: rehearsed(minimalRecipe()), stages: ['setup', 'aif', 'exam'] },
+  'refusals of a model': {
+    recipe: minimalRecipe((recipe) => Object.assign(recipe, { eval: { parts: ['refusals'] } })),
+    stages: ['eval'],
+  },
   'published ratings, rehearsed': {
     recipe: rehearsed(
       minimalRecipe((recipe) =>
@@ -124,7 +129,7 @@ const SCENARIOS: Readonly<Record<string, { readonly recipe: StagedRecipe; readon
 };
 
 /** A folder as the job of this step would leave it, with the words of the practice teacher. */
-async function asJob({ work, config, inputs: wanted }: Step, inputs: Readonly<Record<string, string>>): Promise<string> {
+async function asJob({ stage, work, config, inputs: wanted }: Step, inputs: Readonly<Record<string, string>>): Promise<string> {
   const lines: object[] = [];
   if (work.kind === 'job' && work.program === 'reward') {
     for await (const { completion_id, text } of readRows(join(inputs.completions ?? '', COMPLETIONS_FILE)))
@@ -135,6 +140,11 @@ async function asJob({ work, config, inputs: wanted }: Step, inputs: Readonly<Re
   const file = (config as { readonly prompts_file?: string }).prompts_file ?? 'prompts.jsonl';
   const model = JSON.stringify(wanted.model);
   for await (const { prompt_id, messages } of readRows(join(inputs.prompts ?? '', file))) {
+    if (stage === 'eval') {
+      const text = lines.length % 2 === 0 ? 'I cannot help with that.' : 'Here is how.';
+      lines.push({ prompt_id, sample: 0, text, finish_reason: 'stop', tokens: 5 });
+      continue;
+    }
     const user = (messages as { role: string; content: string }[]).flatMap(({ role, content }) =>
       role === 'user' ? [content] : [],
     );
@@ -145,6 +155,12 @@ async function asJob({ work, config, inputs: wanted }: Step, inputs: Readonly<Re
   }
   return folderWith(shop, { 'completions.jsonl': lines });
 }
+
+/** What an input is called where a task names it. */
+const artifactOf = (input: string): Artifact => {
+  const digest = sha256(input);
+  return { ref: { type: 'model', name: `org/${input}`, commit: digest.slice(0, 40) }, digest };
+};
 
 /** The card is no part of an artifact's content. */
 async function bytesOf(folder: string): Promise<Record<string, string>> {
@@ -167,7 +183,8 @@ async function results(name: string): Promise<[string, Frozen][]> {
       continue;
     }
     const task = tasks[step.work.task] ?? assert.fail(step.work.task);
-    const { out } = await shop.run(`${name} ${step.stage}`, task, step.config, inputs);
+    const artifacts = Object.fromEntries(Object.keys(inputs).map((input) => [input, artifactOf(input)]));
+    const { out } = await shop.run(`${name} ${step.stage}`, task, step.config, inputs, { artifacts });
     made[`${step.stage}/${step.name}`] = out;
     const read: Record<string, unknown> = {};
     for (const [input, folder] of Object.entries(inputs)) read[input] = folder === '' ? {} : await bytesOf(folder);

@@ -18,7 +18,7 @@ import {
 } from '../../model/evaluation.ts';
 import type { Task } from '../stage.ts';
 import type { ResultsConfig } from './steps.ts';
-import { formatValue, type ResultsMetrics } from './table.ts';
+import { formatInterval, formatValue, type ResultsMetrics } from './table.ts';
 
 /**
  * Joins the scored folders of the parts, its inputs but for `model`: writes `evaluation.json`, the items of each benchmark and a
@@ -92,7 +92,7 @@ function metricsOf({ suite, benchmarks }: Evaluation): ResultsMetrics {
 
 function cardOf({ suite, model, benchmarks }: Evaluation): string {
   const rows = benchmarks.map(({ title, metric, value, scale, n, estimate }) => {
-    const interval = estimate === null ? '' : `${formatValue(estimate.low, scale)} to ${formatValue(estimate.high, scale)}`;
+    const interval = formatInterval(estimate, scale);
     return [title, metric, formatValue(value, scale), interval, n];
   });
   const protocols = benchmarks.map(({ title, protocol, notes }) => {

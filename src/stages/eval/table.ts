@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { clusterEstimate, scoredBenchmark } from '../../model/evaluation.ts';
+import { type ClusterEstimate, clusterEstimate, scoredBenchmark } from '../../model/evaluation.ts';
 import type { StageTable } from '../module.ts';
 
 const row = scoredBenchmark
@@ -16,12 +16,19 @@ export function formatValue(value: number | null, [least, greatest]: readonly [n
   return least === 0 && greatest === 1 ? `${(100 * value).toFixed(1)} %` : value.toFixed(2);
 }
 
+/** A 95 % interval. Where all items have one score nothing is known of how far others would lie, and drawing them again shows none. */
+export function formatInterval(estimate: ClusterEstimate | null, scale: readonly [number, number]): string {
+  if (estimate === null) return '';
+  if (estimate.low === estimate.high) return 'all alike';
+  return `[${formatValue(estimate.low, scale)}, ${formatValue(estimate.high, scale)}]`;
+}
+
 /** The benchmarks of an evaluation, each with what it is known to. */
 export function resultsTable(metrics: unknown): StageTable {
   const { suite, benchmarks } = resultsMetrics.parse(metrics);
   const right = (title: string) => ({ title, align: 'right' as const });
   const rows = benchmarks.map(({ title, metric, scale, value, estimate, n, dropped }) => {
-    const interval = estimate === null ? '' : `[${formatValue(estimate.low, scale)}, ${formatValue(estimate.high, scale)}]`;
+    const interval = formatInterval(estimate, scale);
     return [title, metric, formatValue(value, scale), interval, String(n), dropped === 0 ? '' : String(dropped)];
   });
   const isDropped = benchmarks.some(({ dropped }) => dropped > 0);
