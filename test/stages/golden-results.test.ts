@@ -184,6 +184,7 @@ async function results(name: string): Promise<[string, Frozen][]> {
     }
     const task = tasks[step.work.task] ?? assert.fail(step.work.task);
     const artifacts = Object.fromEntries(Object.keys(inputs).map((input) => [input, artifactOf(input)]));
+    for (const input of step.named ?? []) delete inputs[input];
     const { out } = await shop.run(`${name} ${step.stage}`, task, step.config, inputs, { artifacts });
     made[`${step.stage}/${step.name}`] = out;
     const read: Record<string, unknown> = {};
