@@ -52,3 +52,7 @@ export function sameWeights(sides: readonly NamedSide[]): string[] {
     .filter((same) => same.length > 1)
     .map((same) => `${same.map(({ label }) => label).join(' and ')} are one model: what differs comes of the measuring`);
 }
+
+export function sideDocument({ label, ref, evaluations }: NamedSide) {
+  return { label, id: formatRef(ref), evaluations: evaluations.map((one) => formatRef(one.ref)) };
+}

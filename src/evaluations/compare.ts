@@ -4,7 +4,7 @@ import type { ClusterEstimate, Evaluation, EvaluationItem } from '../model/evalu
 import { measuredOtherwise, type Otherwise } from './protocol.ts';
 import { type KeptEvaluation, readItems } from './read.ts';
 
-type EvaluatedBenchmark = Evaluation['benchmarks'][number];
+type SideBenchmark = Evaluation['benchmarks'][number];
 
 /** One side of a comparison: a model with its evaluations, the newest first, or one evaluation that was named. */
 export interface Side {
@@ -14,7 +14,7 @@ export interface Side {
 
 /** What a benchmark says of one side. */
 export interface SideValue {
-  readonly benchmark: EvaluatedBenchmark;
+  readonly benchmark: SideBenchmark;
   readonly from: KeptEvaluation;
   /** of the mean of its items, which is the value of most metrics */
   readonly estimate: ClusterEstimate | null;
@@ -54,14 +54,23 @@ export const LEVEL = 0.05;
 
 /**
  * All benchmarks that any of the sides has, and of those that two have the difference of each later to each earlier one, over
- * the items that both were scored on. What was measured in different ways is shown and not subtracted.
+ * the items that both were scored on. What was measured in different ways is shown and not subtracted. `pairs`: `last` for
+ * the differences of the last side alone.
  */
-export async function compareSides(hub: Hub, sides: readonly Side[]): Promise<BenchmarkComparison[]> {
+export async function compareSides(
+  hub: Hub,
+  sides: readonly Side[],
+  pairs: 'all' | 'last' = 'all',
+): Promise<BenchmarkComparison[]> {
   const names = new Set(
     sides.flatMap((side) => side.evaluations.flatMap(({ evaluation }) => evaluation.benchmarks.map(({ name }) => name))),
   );
   const measured: BenchmarkComparison[] = [];
-  for (const name of names) measured.push(await compareOn(hub, sides, name));
+  for (const name of names) {
+    const comparison = await compareOn(hub, sides, name);
+    const isAsked = ({ later }: SideDifference) => pairs === 'all' || later === sides.length - 1;
+    measured.push({ ...comparison, differences: comparison.differences.filter(isAsked) });
+  }
   return adjusted(measured);
 }
 

@@ -24,7 +24,7 @@ export const ARTIFACT_VERBS: readonly Verb[] = [
     usage: 'compare <ids...>',
     about: 'models that were evaluated, or evaluations, item by item',
     load: async () => (await import('../commands/compare.ts')).compare,
-    options: [HUB, JSON_OUT],
+    options: [HUB, JSON_OUT, new Option('--published', 'show what others published on these benchmarks as well')],
   },
   {
     usage: 'review <id>',

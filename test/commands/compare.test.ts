@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { gainsOf } from '../../src/evaluations/lineage.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { openLocalHub } from '../../src/hub/local-hub.ts';
 import { formatRef } from '../../src/model/artifact.ts';
 import type { EvaluationItem } from '../../src/model/evaluation.ts';
-import { type Measured, publishEvaluation, publishModel } from '../rig/evaluations.ts';
+import { type Measured, publishEvaluation, publishFiles, publishModel } from '../rig/evaluations.ts';
 import { assertMistake } from '../rig/mistake.ts';
 import { publishedPreferences, publishedTurns } from '../rig/published-items.ts';
 import { missing, newPlace, type Place, zephyr } from '../rig/zephyr.ts';
@@ -149,6 +150,69 @@ test('models without a benchmark in common are shown side by side', skip, async 
   assert.equal(code, 0);
   assert.match(stdout, /smoke-words +acc +50\.0 % ±\d+\.\d +-\n/);
   assert.match(stdout, /nothing can be subtracted/);
+});
+
+test('what a model may have seen of a benchmark is said as far as its artifacts tell', skip, async () => {
+  const source = (name: string) => ({ ref: { type: 'dataset', name, commit: 'a'.repeat(40) } as const, digest: 'b'.repeat(64) });
+  const data = await publishFiles(
+    hub,
+    { type: 'dataset', name: 'test/pairs' },
+    ['ddpo', 'prepare'],
+    { 'rows.jsonl': '{}\n' },
+    {
+      inputs: { data0: source('HuggingFaceH4/ultrafeedback_binarized'), decontaminate: source('openai/gsm8k') },
+      metrics: { dropped: { contaminated: 3, too_long: 9 } },
+    },
+  );
+  const told = { inputs: { data } };
+  const measured = ['truthfulqa', 'gsm8k', 'arc-challenge'].map((name) => answered([1, 0, 1], name));
+  const model = await publishModel(hub, 'test/seen', told, ['ddpo', 'train']);
+  const evaluation = formatRef(await publishEvaluation(hub, model, measured));
+  const other = await evaluated(measured);
+  const { code, stdout } = await compare(evaluation, other.id);
+  assert.equal(code, 0);
+  const text = stdout.replaceAll('\n', ' ');
+  assert.match(
+    text,
+    /truthfulqa, A: it learned from hf:\/\/datasets\/HuggingFaceH4\/ultrafeedback_binarized@a{40}: UltraFeedback held/,
+  );
+  assert.match(text, /gsm8k, A: its items were looked for in ddpo\/prepare, which left out 3 rows/);
+  assert.match(text, /not looked for in what A learned from: arc-challenge /);
+  assert.match(text, /not looked for in what B learned from: truthfulqa, gsm8k, arc-challenge /);
+});
+
+test('what a model gained over the one that it was trained from is found by its lineage', async () => {
+  const base = await publishModel(hub, 'test/lineage-base', {}, ['setup', 'base']);
+  const tuned = await publishModel(hub, 'test/lineage-dsft', { inputs: { base } });
+  const aligned = await publishModel(hub, 'test/lineage-ddpo', { inputs: { model: tuned } }, ['ddpo', 'train']);
+  const [first, last] = [
+    await publishEvaluation(hub, tuned, [alpaca('alpha')]),
+    await publishEvaluation(hub, aligned, [alpaca('beta')]),
+  ];
+  assert.equal(await gainsOf(hub, first), undefined);
+  await publishEvaluation(hub, base, [answered([0, 0])]);
+  const gains = await gainsOf(hub, last);
+  assert.deepEqual(
+    gains?.sides.map(({ label }) => label),
+    ['setup', 'dsft', 'ddpo'],
+  );
+  const differences = gains?.comparisons.flatMap(({ differences: own }) => own) ?? [];
+  assert.equal(differences.length, 1);
+  assert.ok(differences[0] !== undefined && 'found' in differences[0]);
+  assert.ok(Math.abs(differences[0].found.mean - 0.048628) < 1e-6);
+});
+
+test('published values stand in a table of their own, each with who measured it', skip, async () => {
+  const [alpha, beta] = [await evaluated([alpaca('alpha')]), await evaluated([alpaca('beta')])];
+  const { stdout } = await compare(alpha.id, beta.id, '--published');
+  const [ours = '', theirs = ''] = stdout.split('published by others');
+  assert.doesNotMatch(ours, /Llama/);
+  assert.match(theirs, /AlpacaEval 1 +Zephyr 7B beta +90\.6 % +GPT-4 of 2023; arXiv 2310\.16944, table 1\n/);
+  assert.match(theirs, /AlpacaEval 1 +Llama 2 Chat 70B +92\.7 % /);
+  assert.doesNotMatch(theirs, /\d ±/);
+  const { published } = JSON.parse((await compare(alpha.id, beta.id, '--published', '--json')).stdout);
+  const row = published.find(({ model }: { model: string }) => model === 'Zephyr 7B beta');
+  assert.deepEqual([row.value, row.standardError, row.measuredBy], [0.9059999999999999, 0.0103, 'GPT-4 of 2023']);
 });
 
 test('what cannot be compared is refused with a reason', skip, async () => {

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Json } from '../../src/base/canonical-json.ts';
 import { sha256 } from '../../src/base/sha256.ts';
 import { publish } from '../../src/engine/publish.ts';
 import type { Hub } from '../../src/hub/hub.ts';
@@ -16,12 +17,20 @@ export type Measured = Partial<Benchmark> & { readonly name: string; readonly it
 
 let published = 0;
 
+/** What a manifest says beside its files. */
+export interface Told {
+  readonly inputs?: Readonly<Record<string, Artifact>>;
+  readonly config?: Json;
+  readonly metrics?: Readonly<Record<string, unknown>>;
+}
+
 /** Publishes files as the step of a stage does. */
-async function publishFiles(
+export async function publishFiles(
   hub: Hub,
   repo: Pick<ArtifactRef, 'type' | 'name'>,
   [stage, step]: readonly [string, string],
   files: Readonly<Record<string, string>>,
+  { inputs = {}, config = {}, metrics = {} }: Told = {},
 ): Promise<Artifact> {
   const folder = await mkdtemp(join(tmpdir(), 'zephyr-made-'));
   for (const [path, text] of Object.entries(files)) {
@@ -51,10 +60,10 @@ async function publishFiles(
     },
     run: `run-${String(at).padStart(26, '0')}`,
     fingerprint: sha256(`${repo.name} ${at}`),
-    ingredients: { version: 'zephyr-fingerprint/1', stage, step, inputs: {}, config: {}, files: {} },
-    inputs: {},
+    ingredients: { version: 'zephyr-fingerprint/1', stage, step, inputs: {}, config, files: {} },
+    inputs,
     folder,
-    metrics: {},
+    metrics,
     versions: {},
     costUsd: 0,
     attempts: [],
@@ -63,8 +72,13 @@ async function publishFiles(
 }
 
 /** A model of a few bytes, which are its own. */
-export async function publishModel(hub: Hub, name: string): Promise<Artifact> {
-  return await publishFiles(hub, { type: 'model', name }, ['dsft', 'train'], { 'config.json': `{"name": "${name}"}\n` });
+export async function publishModel(
+  hub: Hub,
+  name: string,
+  told: Told = {},
+  step: readonly [string, string] = ['dsft', 'train'],
+): Promise<Artifact> {
+  return await publishFiles(hub, { type: 'model', name }, step, { 'config.json': `{"name": "${name}"}\n` }, told);
 }
 
 /** What `zephyr eval` leaves of a model. */

@@ -1,0 +1,58 @@
+import type { Hub } from '../hub/hub.ts';
+import { readManifest } from '../hub/read-ref.ts';
+import { type ArtifactRef, formatRef } from '../model/artifact.ts';
+import type { Manifest } from '../model/manifest.ts';
+import { type BenchmarkComparison, compareSides, type Side } from './compare.ts';
+import { evaluationsOf, readEvaluation } from './read.ts';
+
+/** An artifact that something was made of; without a manifest where zephyr did not make it, or it is not on the Hub. */
+export interface Ancestor {
+  readonly ref: ArtifactRef;
+  readonly manifest: Manifest | undefined;
+}
+
+/** An artifact and all that it was made of, at any remove, nearest first. `follows`: whether to go on to an input. */
+export async function ancestry(
+  hub: Hub,
+  subject: ArtifactRef,
+  follows: (input: ArtifactRef) => boolean = () => true,
+): Promise<Ancestor[]> {
+  const found = new Map<string, Ancestor>();
+  for (let wanted: readonly ArtifactRef[] = [subject]; wanted.length > 0; ) {
+    for (const { type, name, commit } of wanted) {
+      const ref = { type, name, commit };
+      // a base model may lie on another Hub
+      const isHere = (await hub.resolve({ type, name, revision: commit })) !== undefined;
+      found.set(formatRef(ref), { ref, manifest: isHere ? await readManifest(hub, ref) : undefined });
+    }
+    const inputs = wanted.flatMap((ref) => Object.values(found.get(formatRef(ref))?.manifest?.inputs ?? {}));
+    const fresh = new Map(inputs.filter(follows).map((ref) => [formatRef(ref), ref]));
+    wanted = [...fresh].flatMap(([id, ref]) => (found.has(id) ? [] : [ref]));
+  }
+  return [...found.values()];
+}
+
+/** A model beside those that it was trained from. */
+export interface Gains {
+  /** the first model first, the evaluated one last; labelled by the stage that made it */
+  readonly sides: readonly Side[];
+  /** with the differences of the last side alone */
+  readonly comparisons: readonly BenchmarkComparison[];
+}
+
+/** What an evaluated model gained over the models that it was trained from, as far as these were evaluated; `undefined` for none. */
+export async function gainsOf(hub: Hub, ref: ArtifactRef): Promise<Gains | undefined> {
+  const own = await readEvaluation(hub, ref);
+  if (own === undefined) return undefined;
+  const [itself, ...parents] = await ancestry(hub, own.evaluation.model, ({ type }) => type === 'model');
+  const sides: Side[] = [{ label: labelOf(itself as Ancestor), evaluations: [own] }];
+  for (const parent of parents) {
+    const evaluations = await evaluationsOf(hub, { ref: parent.ref, digest: parent.manifest?.digest });
+    if (evaluations.length > 0) sides.unshift({ label: labelOf(parent), evaluations });
+  }
+  return sides.length === 1 ? undefined : { sides, comparisons: await compareSides(hub, sides, 'last') };
+}
+
+function labelOf({ ref, manifest }: Ancestor): string {
+  return manifest?.stage ?? ref.name.slice(ref.name.indexOf('/') + 1);
+}
