@@ -16,8 +16,8 @@ export interface ContaminationNote {
 /** How the repos of a benchmark are called. Those that are not here are told by their own name. */
 const REPOS: Readonly<Record<string, RegExp>> = {
   'mt-bench': /mt[-_]?bench/i,
-  'alpaca-eval-1': /alpaca.?eval/i,
-  'alpaca-eval-2': /alpaca.?eval/i,
+  'alpaca-eval-1': /alpaca.?eval\b/i,
+  'alpaca-eval-2': /alpaca.?eval\b/i,
   'arc-challenge': /(^|[/_-])arc([_-]|$)/i,
   truthfulqa: /truthful[-_]?qa/i,
   mmlu: /mmlu(?!-?pro)/i,
