@@ -1,15 +1,22 @@
-"""A model answers prompts: completions for judging, and the answers of an exam."""
+"""A model answers prompts: completions for judging, the answers of an exam and of benchmarks.
+
+A prompt is a row with `prompt_id` and `prompt` or `messages`. It may bring a `temperature` of its own, and `followups`: what
+the user says next, turn by turn, to the model's own answers.
+"""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import hashlib
 import json
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from chat_tokenizer import Bos, load_tokenizer, tell_replaced_template, use_template
 from checkpoint import checkpoint_to_resume
+from decode import GREEDY, Row, decode
 from exits import BAD_DATA, JobError
 from job import Job
 from json_lines import read_json_lines, write_json_lines
@@ -17,16 +24,18 @@ from records import Records, work_through
 from run_job import run
 
 if TYPE_CHECKING:
-    from transformers import LogitsProcessor, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 COMPLETIONS = "completions.jsonl"
+TOO_LONG = "too_long"
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     template: str
+    # of one answer, and never more than the model's context has room for
     max_new_tokens: int
-    # 0: the likeliest token each time
+    # of prompts that bring none; below 0.0001 the likeliest token each time
     temperature: float
     top_p: float
     samples: int
@@ -38,18 +47,25 @@ class Config:
     bos: Bos = "keep"
     # in the input `prompts`; without one prompts.jsonl or prompts.parquet
     prompts_file: str | None = None
+    # a prompt that leaves no room in the context for an answer: an error, or a record that says so in place of an answer
+    too_long: Literal["refuse", "mark"] = "refuse"
 
 
 @dataclasses.dataclass(frozen=True)
 class Prompt:
     prompt_id: str
+    # what is said up to the first answer
+    turns: list[dict[str, Any]]
+    followups: list[str]
+    temperature: float | None
+    # the turns, rendered up to the assistant's marker
     ids: list[int]
 
 
 class Answer(Protocol):
-    """Answers the prompts of one batch, `samples` times each: token ids without the end token, and why they end."""
+    """Continues the rows of one batch: token ids without the end token, and why they end."""
 
-    def __call__(self, prompts: list[Prompt]) -> list[list[tuple[list[int], str]]]: ...
+    def __call__(self, rows: list[Row]) -> list[tuple[list[int], str]]: ...
 
 
 def main(job: Job, config: Config) -> None:
@@ -59,33 +75,62 @@ def main(job: Job, config: Config) -> None:
     tell_replaced_template(job, "model", tokenizer, config.template, config.bos)
     use_template(tokenizer, config.template, config.bos)
     prompts = read_prompts(job.input("prompts"), config.prompts_file, tokenizer, config.system)
+    context = context_of(job.input("model"))
+    check_prompts(config, prompts, context)
     # like lengths together, so that little is padded; the same batches whenever and wherever it runs
     prompts.sort(key=lambda prompt: (len(prompt.ids), prompt.prompt_id))
     batches = [prompts[start : start + config.batch_size] for start in range(0, len(prompts), config.batch_size)]
     job.emit("data", rows=len(prompts), batches=len(batches))
     answer = load_vllm(job, config) if config.engine == "vllm" else load_transformers(job, config, tokenizer)
-
-    def records_of(batch: list[Prompt]) -> Records:
-        return [
-            {"prompt_id": prompt.prompt_id, "sample": number, "text": tokenizer.decode(ids, skip_special_tokens=True),
-             "finish_reason": reason, "tokens": len(ids)}
-            for prompt, samples in zip(batch, answer(batch), strict=True)
-            for number, (ids, reason) in enumerate(samples)
-        ]  # fmt: skip
-
-    records = work_through(job, batches, resume, records_of, "completions")
-    records.sort(key=lambda record: (record["prompt_id"], record["sample"]))
+    asking = Asking(config, tokenizer, context, answer)
+    records = work_through(job, batches, resume, asking.records_of, "completions")
+    records.sort(key=lambda record: (record["prompt_id"], record["sample"], record.get("turn", 1)))
     write_json_lines(job.out / COMPLETIONS, records)
-    finished = sum(record["finish_reason"] == "stop" for record in records)
-    metrics = {"completions": len(records), "tokens": sum(record["tokens"] for record in records), "finished": finished}
-    job.finish(len(batches), len(batches), metrics)
+    job.finish(len(batches), len(batches), metrics_of(records))
+
+
+def metrics_of(records: Records) -> dict[str, Any]:
+    ends = collections.Counter(record["finish_reason"] for record in records)
+    metrics = {"completions": len(records), "tokens": sum(record["tokens"] for record in records), "finished": ends["stop"]}
+    return metrics | ({TOO_LONG: ends[TOO_LONG]} if ends[TOO_LONG] else {})
 
 
 def check(config: Config) -> None:
     if config.samples < 1 or config.batch_size < 1 or config.max_new_tokens < 1:
         raise JobError("Cannot generate nothing, expected samples, batch_size and max_new_tokens above 0")
-    if config.temperature == 0 and config.samples > 1:
-        raise JobError(f"Cannot draw {config.samples} samples at temperature 0, expected 1 or a higher temperature")
+    if not (config.temperature >= 0 and 0 < config.top_p <= 1):
+        raise JobError(f"Cannot sample at temperature {config.temperature} and top_p {config.top_p}, expected 0 or more, and above 0 to 1")
+
+
+def check_prompts(config: Config, prompts: list[Prompt], context: int | None) -> None:
+    greedy = [prompt.prompt_id for prompt in prompts if temperature_of(config, prompt) < GREEDY]
+    if greedy and config.samples > 1:
+        raise JobError(f"Cannot draw {config.samples} samples at temperature 0, expected 1 or a higher temperature: {some(greedy)}")
+    if config.too_long == "refuse" and context is not None:
+        refuse([(prompt.prompt_id, len(prompt.ids)) for prompt in prompts if len(prompt.ids) >= context], context)
+
+
+def refuse(long: list[tuple[str, int]], context: int) -> None:
+    """Throws where there are prompts of so many tokens, by their ids, that no answer has room behind them."""
+    if long:
+        named = some([f"{prompt_id} ({length} tokens)" for prompt_id, length in long])
+        raise JobError(f"Cannot answer prompts in a context of {context} tokens, expected shorter ones: {named}", BAD_DATA)
+
+
+def some(names: list[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def temperature_of(config: Config, prompt: Prompt) -> float:
+    return config.temperature if prompt.temperature is None else prompt.temperature
+
+
+def context_of(model: Path) -> int | None:
+    """Tokens that the model has positions for, prompt and answer together; None where its config names no such bound."""
+    from transformers import AutoConfig
+
+    most = getattr(AutoConfig.from_pretrained(model).get_text_config(), "max_position_embeddings", None)
+    return most if isinstance(most, int) and most > 0 else None
 
 
 def read_prompts(folder: Path, name: str | None, tokenizer: PreTrainedTokenizerBase, system: str) -> list[Prompt]:
@@ -100,91 +145,116 @@ def read_prompts(folder: Path, name: str | None, tokenizer: PreTrainedTokenizerB
         rows = parquet.read_table(path).to_pylist()
     else:
         rows = [row for _, row in read_json_lines(path)]
-    prompts = []
-    for row in rows:
-        messages = row["messages"] if row.get("messages") else [{"role": "user", "content": row.get("prompt")}]
-        if not isinstance(row.get("prompt_id"), str) or not isinstance(messages[-1].get("content"), str):
-            raise JobError(f'Cannot use a prompt with the columns {", ".join(row)}, expected prompt_id and prompt or messages', BAD_DATA)
-        # an answer that is given already is not part of the question
-        asked = messages[:-1] if messages[-1]["role"] == "assistant" else messages
-        turns = [{"role": message["role"], "content": message["content"]} for message in asked]
-        if system == "empty" and turns[0]["role"] != "system":
-            turns = [{"role": "system", "content": ""}, *turns]
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        prompts.append(Prompt(row["prompt_id"], list(tokenizer(text, add_special_tokens=False)["input_ids"])))
+    prompts = [read_prompt(row, tokenizer, system) for row in rows]
     if len({prompt.prompt_id for prompt in prompts}) != len(prompts):
         raise JobError("Cannot tell prompts apart, expected every prompt_id once", BAD_DATA)
     return prompts
 
 
-def answer_seed(seed: int, prompt_id: str, sample: int) -> int:
+def read_prompt(row: dict[str, Any], tokenizer: PreTrainedTokenizerBase, system: str) -> Prompt:
+    messages = row["messages"] if row.get("messages") else [{"role": "user", "content": row.get("prompt")}]
+    prompt_id = row.get("prompt_id")
+    if not isinstance(prompt_id, str) or not isinstance(messages[-1].get("content"), str):
+        raise JobError(f"Cannot use a prompt with the columns {', '.join(row)}, expected prompt_id and prompt or messages", BAD_DATA)
+    # an answer that is given already is not part of the question
+    asked = messages[:-1] if messages[-1]["role"] == "assistant" else messages
+    turns: list[dict[str, Any]] = [{"role": message["role"], "content": message["content"]} for message in asked]
+    if system == "empty" and turns[0]["role"] != "system":
+        turns = [{"role": "system", "content": ""}, *turns]
+    temperature, followups = row.get("temperature"), row.get("followups") or []
+    if temperature is not None and (isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 <= temperature < math.inf):
+        raise JobError(f'Cannot answer prompt "{prompt_id}" at temperature {json.dumps(temperature)}, expected 0 or more', BAD_DATA)
+    if not isinstance(followups, list) or not all(isinstance(each, str) for each in followups):
+        raise JobError(f'Cannot use the followups of prompt "{prompt_id}", expected a list of what the user says next', BAD_DATA)
+    return Prompt(prompt_id, turns, followups, temperature, render(tokenizer, turns))
+
+
+def render(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, Any]]) -> list[int]:
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def answer_seed(seed: int, prompt_id: str, sample: int, turn: int = 1) -> int:
     """Of one answer: the same draws whichever prompts are answered beside it, so that more prompts change no other answer."""
-    return int.from_bytes(hashlib.sha256(f"{seed}\0{prompt_id}\0{sample}".encode()).digest()[:6], "big")
+    named = f"{seed}\0{prompt_id}\0{sample}" + (f"\0{turn}" if turn > 1 else "")
+    return int.from_bytes(hashlib.sha256(named.encode()).digest()[:6], "big")
+
+
+@dataclasses.dataclass
+class Talk:
+    """One sample of the answers to a prompt and what the user says next."""
+
+    prompt: Prompt
+    sample: int
+    turns: list[dict[str, Any]]
+    ids: list[int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Asking:
+    """Asks the prompts of a batch, then what follows each, turn by turn."""
+
+    config: Config
+    tokenizer: PreTrainedTokenizerBase
+    context: int | None
+    answer: Answer
+
+    def records_of(self, batch: list[Prompt]) -> Records:
+        talks = [Talk(prompt, sample, prompt.turns, prompt.ids) for prompt in batch for sample in range(self.config.samples)]
+        records: Records = []
+        turn = 1
+        while talks:
+            records += (answered := self.turn_of(talks, turn))
+            talks = [
+                self.go_on(talk, record["text"], talk.prompt.followups[turn - 1])
+                for talk, record in zip(talks, answered, strict=True)
+                if len(talk.prompt.followups) >= turn
+            ]
+            turn += 1
+        return records
+
+    def turn_of(self, talks: list[Talk], turn: int) -> Records:
+        """A record for each; `turn` is in it where the prompt has several."""
+        limits = [self.room(talk) for talk in talks]
+        if self.context is not None and self.config.too_long == "refuse":
+            named = [(f"{talk.prompt.prompt_id}, turn {turn}", len(talk.ids)) for talk in talks]
+            refuse([name for name, limit in zip(named, limits, strict=True) if limit == 0], self.context)
+        rows = [
+            Row(talk.ids, temperature_of(self.config, talk.prompt), limit, answer_seed(self.config.seed, talk.prompt.prompt_id, talk.sample, turn))
+            for talk, limit in zip(talks, limits, strict=True)
+            if limit > 0
+        ]  # fmt: skip
+        found = iter(self.answer(rows) if rows else [])
+        answers = [next(found) if limit > 0 else ([], TOO_LONG) for limit in limits]
+        return [
+            {"prompt_id": talk.prompt.prompt_id, "sample": talk.sample, **({"turn": turn} if talk.prompt.followups else {}),
+             "text": self.tokenizer.decode(ids, skip_special_tokens=True), "finish_reason": reason, "tokens": len(ids)}
+            for talk, (ids, reason) in zip(talks, answers, strict=True)
+        ]  # fmt: skip
+
+    def room(self, talk: Talk) -> int:
+        """Tokens that an answer may have; 0 where the prompt fills the context."""
+        most = self.config.max_new_tokens
+        return most if self.context is None else max(0, min(most, self.context - len(talk.ids)))
+
+    def go_on(self, talk: Talk, text: str, followup: str) -> Talk:
+        turns = [*talk.turns, {"role": "assistant", "content": text}, {"role": "user", "content": followup}]
+        return dataclasses.replace(talk, turns=turns, ids=render(self.tokenizer, turns))
 
 
 # --- engines ------------------------------------------------------------------------------------------------------
 
 
 def load_transformers(job: Job, config: Config, tokenizer: PreTrainedTokenizerBase) -> Answer:
+    """The model's own generation defaults are none of the recipe's, so its `generate` is not asked."""
     import torch
-    from transformers import AutoModelForCausalLM, GenerationConfig, LogitsProcessorList
+    from transformers import AutoModelForCausalLM
 
     torch.set_num_threads(job.hardware.threads)
     # "auto": what the model was saved in
     model: Any = AutoModelForCausalLM.from_pretrained(job.input("model"), dtype="auto", attn_implementation="sdpa", use_safetensors=True)
     model = model.to(job.hardware.device).eval()
-    eos = tokenizer.eos_token_id
-    # the model's own generation defaults are none of the recipe's
-    model.generation_config = GenerationConfig(
-        max_new_tokens=config.max_new_tokens, eos_token_id=eos, pad_token_id=eos, bos_token_id=tokenizer.bos_token_id
-    )
-
-    def answer(prompts: list[Prompt]) -> list[list[tuple[list[int], str]]]:
-        width = max(len(prompt.ids) for prompt in prompts)
-        ids = torch.tensor([[eos] * (width - len(prompt.ids)) + prompt.ids for prompt in prompts], device=job.hardware.device)
-        mask = torch.tensor([[0] * (width - len(prompt.ids)) + [1] * len(prompt.ids) for prompt in prompts], device=job.hardware.device)
-        own = [own_draws(config, prompts, width)] if config.temperature > 0 else []
-        with torch.inference_mode():
-            rows = model.generate(
-                input_ids=ids.repeat_interleave(config.samples, 0),
-                attention_mask=mask.repeat_interleave(config.samples, 0),
-                logits_processor=LogitsProcessorList(own),
-            )
-        answers = [up_to_end(row[width:], eos) for row in rows.tolist()]
-        return [answers[start : start + config.samples] for start in range(0, len(answers), config.samples)]
-
-    return answer
-
-
-def own_draws(config: Config, prompts: list[Prompt], width: int) -> LogitsProcessor:
-    """Samples each row by draws of its own, where `generate` would take all rows' from one generator.
-
-    Greedy search takes the token that is left: the one in whose share of the probability the row's draw of this step falls.
-    """
-    import torch
-    from transformers import LogitsProcessor, TopPLogitsWarper
-
-    seeds = [answer_seed(config.seed, prompt.prompt_id, sample) for prompt in prompts for sample in range(config.samples)]
-    draws = torch.stack(
-        [torch.rand(config.max_new_tokens, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) for seed in seeds]
-    )
-    keep_likely = TopPLogitsWarper(config.top_p) if config.top_p < 1 else None
-
-    class OwnDraws(LogitsProcessor):
-        def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-            scaled = scores.float() / config.temperature
-            if keep_likely is not None:
-                scaled = keep_likely(input_ids, scaled)
-            upto = scaled.double().softmax(-1).cumsum(-1)
-            draw = draws[:, input_ids.shape[1] - width, None].to(upto.device) * upto[:, -1:]
-            token = torch.searchsorted(upto, draw, right=True)
-            return cast(torch.FloatTensor, torch.full_like(scores, float("-inf")).scatter(1, token, 0.0))
-
-    return OwnDraws()
-
-
-def up_to_end(ids: list[int], eos: int) -> tuple[list[int], str]:
-    return (ids[: ids.index(eos)], "stop") if eos in ids else (ids, "length")
+    return lambda rows: decode(model, rows, config.top_p, tokenizer.eos_token_id)
 
 
 def load_vllm(job: Job, config: Config) -> Answer:
@@ -192,14 +262,23 @@ def load_vllm(job: Job, config: Config) -> Answer:
         from vllm import LLM, SamplingParams
     except ImportError as error:
         raise JobError(f'Cannot use the engine "vllm": {error}; expected it in the image, or the engine "transformers"') from error
-    engine = LLM(model=str(job.input("model")), seed=config.seed, dtype="auto")
+    # "vllm": no defaults from the model's generation_config.json
+    engine = LLM(model=str(job.input("model")), seed=config.seed, dtype="auto", generation_config="vllm")
 
-    def answer(prompts: list[Prompt]) -> list[list[tuple[list[int], str]]]:
-        fields = {"n": config.samples, "temperature": config.temperature, "top_p": config.top_p, "max_tokens": config.max_new_tokens}
-        sampling = [SamplingParams(**fields, seed=answer_seed(config.seed, prompt.prompt_id, 0) % 2**31) for prompt in prompts]
-        outputs: list[Any] = engine.generate([{"prompt_token_ids": prompt.ids} for prompt in prompts], sampling, use_tqdm=False)
+    def answer(rows: list[Row]) -> list[tuple[list[int], str]]:
+        sampling = [
+            SamplingParams(
+                temperature=row.temperature if row.temperature >= GREEDY else 0,
+                top_p=config.top_p,
+                max_tokens=row.limit,
+                seed=row.seed % 2**31,
+            )
+            for row in rows
+        ]
+        outputs: list[Any] = engine.generate([{"prompt_token_ids": row.ids} for row in rows], sampling, use_tqdm=False)
+        ended = [output.outputs[0] for output in outputs]
         # vllm keeps the end token among the ids when that is what ended the answer
-        return [[(list(sample.token_ids)[: -1 if sample.finish_reason == "stop" else None], sample.finish_reason) for sample in output.outputs] for output in outputs]  # fmt: skip
+        return [(list(each.token_ids)[: -1 if each.finish_reason == "stop" else None], each.finish_reason) for each in ended]
 
     return answer
 

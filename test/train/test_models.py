@@ -1,17 +1,14 @@
-"""What comes out: packed like unpacked, merged like adapted, the same answers however often a job is stopped."""
+"""What comes out: packed like unpacked, merged like adapted."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DDPO, DSFT, GENERATE, LORA, SCRIPTS, JobFolder, Lay, finish, in_fork
-from interrupting import interrupt
+from conftest import DDPO, DSFT, LORA, SCRIPTS, JobFolder, Lay, finish, in_fork
 
 sys.path.insert(0, str(SCRIPTS))
 
@@ -141,87 +138,6 @@ def test_lora_ddpo_takes_the_model_without_its_adapter_for_reference(lay: Lay, d
     # the adapter begins at zero, so the policy is the reference
     assert first["rewards/margins"] == 0 and first["loss"] == pytest.approx(0.6931, abs=1e-4)
     assert (job.out / "adapter_model.safetensors").exists()
-
-
-# --- answers ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def answers(lay: Lay, dsft: JobFolder, world: Path) -> JobFolder:
-    return finish(lay("generate", GENERATE, {"model": dsft.out, "prompts": world}))
-
-
-def test_every_prompt_is_answered_as_often_as_asked(answers: JobFolder) -> None:
-    records = [json.loads(line) for line in (answers.out / "completions.jsonl").read_text().splitlines()]
-    assert [(record["prompt_id"], record["sample"]) for record in records] == [(f"p{i:02}", sample) for i in range(26) for sample in (0, 1)]
-    assert {record["finish_reason"] for record in records} <= {"stop", "length"}
-    assert all(record["tokens"] == 12 for record in records if record["finish_reason"] == "length")
-    assert "</s>" not in (answers.out / "completions.jsonl").read_text()
-    drawn = {(record["prompt_id"], record["text"]) for record in records}
-    assert len(drawn) > 40, "two samples of a prompt are two draws"
-
-
-def test_a_stopped_generation_goes_on_to_the_same_answers(lay: Lay, dsft: JobFolder, world: Path, answers: JobFolder) -> None:
-    inputs = {"model": dsft.out, "prompts": world}
-    job = lay("generate", GENERATE, inputs, save_steps=1000)
-    process = job.start(hold=("progress", 2))
-    job.wait_for(lambda event: event["type"] == "progress" and event["step"] == 2, process)
-    os.kill(process.pid, signal.SIGTERM)
-    job.go()
-    process.join()
-    assert process.exitcode == 75
-    [save] = job.events("save")
-    assert 2 <= save["step"] < 7
-    again = finish(lay("generate", GENERATE, inputs, checkpoint=job.folder / save["path"]))
-    assert [event["step"] for event in again.events("progress")] == list(range(save["step"] + 1, 8))
-    assert again.digests() == answers.digests()
-
-
-def test_a_killed_generation_goes_on_from_its_last_checkpoint(lay: Lay, dsft: JobFolder, world: Path, answers: JobFolder) -> None:
-    inputs = {"model": dsft.out, "prompts": world}
-    job = lay("generate", GENERATE, inputs, save_steps=1)
-    checkpoint, _ = interrupt(job, signal.SIGKILL, 3)
-    again = finish(lay("generate", GENERATE, inputs, checkpoint=checkpoint))
-    assert again.digests() == answers.digests()
-
-
-def test_greedy_answers_are_those_of_each_prompt_alone(lay: Lay, dsft: JobFolder, world: Path) -> None:
-    greedy = {**GENERATE, "temperature": 0, "samples": 1}
-    together = finish(lay("generate", {**greedy, "batch_size": 13}, {"model": dsft.out, "prompts": world}))
-    alone = finish(lay("generate", {**greedy, "batch_size": 1}, {"model": dsft.out, "prompts": world}))
-    # padding on the left moves no position and hides behind the mask
-    assert together.digests() == alone.digests()
-
-
-def test_sampled_answers_are_those_of_each_prompt_alone_too(lay: Lay, dsft: JobFolder, world: Path, tmp_path: Path) -> None:
-    lines = (world / "prompts.jsonl").read_text().splitlines()
-    (tmp_path / "some.jsonl").write_text("".join(f"{line}\n" for line in lines[::2]))
-    inputs = {"model": dsft.out, "prompts": tmp_path}
-    some = finish(lay("generate", {**GENERATE, "batch_size": 3, "prompts_file": "some.jsonl"}, inputs))
-    both = finish(lay("generate", {**GENERATE, "batch_size": 13}, {"model": dsft.out, "prompts": world}))
-    few, many = ((job.out / "completions.jsonl").read_text().splitlines() for job in (some, both))
-    # so that more prompts change no answer that somebody has paid to have judged
-    assert len(few) == 26 and set(few) <= set(many)
-
-
-def test_messages_are_asked_as_they_are_and_a_file_that_is_not_there_is_named(lay: Lay, dsft: JobFolder, tmp_path: Path) -> None:
-    greedy = {**GENERATE, "temperature": 0, "samples": 1, "prompts_file": "answers-1.jsonl"}
-    inputs = {"model": dsft.out, "prompts": tmp_path}
-    job = lay("generate", greedy, inputs)
-    assert job.run() == 65
-    assert 'expected "answers-1.jsonl" in the input "prompts"' in job.error()
-    turns = [{"role": "system", "content": "Be honest and say so plainly."}, {"role": "user", "content": "sort these numbers"}]
-    rows = [{"prompt_id": "with", "messages": turns}, {"prompt_id": "without", "messages": turns[1:]}]
-    (tmp_path / "answers-1.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    answers = finish(lay("generate", greedy, inputs)).out / "completions.jsonl"
-    texts = [json.loads(line)["text"] for line in answers.read_text().splitlines()]
-    assert texts[0] != texts[1]
-
-
-def test_an_engine_that_is_not_there_is_named(lay: Lay, dsft: JobFolder, world: Path) -> None:
-    job = lay("generate", {**GENERATE, "engine": "vllm"}, {"model": dsft.out, "prompts": world})
-    assert job.run() == 64
-    assert 'Cannot use the engine "vllm"' in job.error()
 
 
 # --- what the programs use of others beyond their documented interface ----------------------------------------------

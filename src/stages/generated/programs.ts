@@ -19,7 +19,8 @@ export type ProgramConfigs = {
   readonly dsft: TrainConfig & { readonly packing: boolean; readonly loss_tokens: 'all' | 'assistant'; };
   readonly generate: { readonly template: string; readonly max_new_tokens: number; readonly temperature: number; readonly top_p:
     number; readonly samples: number; readonly batch_size: number; readonly seed: number; readonly engine: 'transformers' |
-    'vllm'; readonly system: 'empty' | 'none'; readonly bos?: 'keep' | 'none'; readonly prompts_file?: string | null; };
+    'vllm'; readonly system: 'empty' | 'none'; readonly bos?: 'keep' | 'none'; readonly prompts_file?: string | null;
+    readonly too_long?: 'refuse' | 'mark'; };
   readonly harness: { readonly template: string; readonly system: 'empty' | 'none'; readonly benchmarks: readonly ({
     readonly name: string; readonly data?: string | null; readonly source?: string | null; readonly limit?: number | null;
     readonly subjects?: readonly (string)[] | null; })[]; readonly batch_size: number; readonly bos?: 'keep' | 'none'; };
@@ -49,8 +50,9 @@ export const PROGRAM_FILES = {
   dsft: ['attention.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'dsft.py', 'durable_files.py', 'exits.py',
     'job.py', 'load_model.py', 'one_head.py', 'run_job.py', 'saving.py', 'sharded_state.py', 'throughput.py', 'train_config.py',
     'training.py', 'training_rows.py', 'typed_json.py', 'templates/zephyr.jinja'],
-  generate: ['all_ranks.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py', 'exits.py',
-    'generate.py', 'job.py', 'json_lines.py', 'records.py', 'run_job.py', 'typed_json.py', 'templates/zephyr.jinja'],
+  generate: ['all_ranks.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'decode.py', 'durable_files.py',
+    'exits.py', 'generate.py', 'job.py', 'json_lines.py', 'records.py', 'run_job.py', 'typed_json.py',
+    'templates/zephyr.jinja'],
   harness: ['all_ranks.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'dataset_files.py', 'dataset_reader.py',
     'durable_files.py', 'exits.py', 'harness.py', 'harness_requests.py', 'harness_scores.py', 'harness_tasks.py', 'job.py',
     'json_lines.py', 'records.py', 'run_job.py', 'typed_json.py', 'templates/zephyr.jinja'],
