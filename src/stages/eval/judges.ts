@@ -1,0 +1,41 @@
+import { type CallFields, callFields } from '../../calls/call-config.ts';
+import * as z from 'zod';
+import type { TeacherSpec } from '../../teachers/spec.ts';
+import { callConfig, type RecipeContext } from '../recipe-context.ts';
+
+/**
+ * A judge in the config of a step. `at`: who answers under the model's name, its provider and the address, which is all that
+ * is known of a judge beside its name: another one is asked anew, though an answer's key leaves the server out.
+ */
+export const judgeFields = callFields.extend({ at: z.string() });
+export type JudgeFields = z.infer<typeof judgeFields>;
+
+/** How much a judge may write, and how it is sampled: as a benchmark's protocol says. */
+export type JudgeSampling = Parameters<typeof callConfig>[2];
+
+export function judgeConfigs(recipe: RecipeContext, judges: readonly string[], sampling: JudgeSampling): JudgeFields[] {
+  return judges.map((id) => {
+    const fields: CallFields = callConfig(recipe, id, sampling);
+    return { ...fields, at: addressOf(recipe.teachers[id] as TeacherSpec) };
+  });
+}
+
+function addressOf({ provider, baseUrl, inferenceProvider }: TeacherSpec): string {
+  return [provider, inferenceProvider, baseUrl].filter((part) => part !== undefined).join(' ');
+}
+
+/** A judge as a protocol names it. */
+export function judgeIdentity({ model, at, temperature, top_p, max_tokens }: JudgeFields): Record<string, string | number> {
+  return {
+    model,
+    at,
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(top_p === undefined ? {} : { top_p }),
+    max_tokens,
+  };
+}
+
+/** What a call to a judge is for. The first pass of each judge and later ones are calls of their own. */
+export function judgePurpose(benchmark: string, { at }: JudgeFields, pass: number): string {
+  return `judge ${benchmark}, ${at}${pass === 1 ? '' : `, pass ${pass}`}`;
+}

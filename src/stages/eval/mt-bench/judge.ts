@@ -1,0 +1,144 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sha256 } from '../../../base/sha256.ts';
+import { type Call, callKey } from '../../../calls/call.ts';
+import { callOf } from '../../../calls/call-config.ts';
+import { runCalls, withSession } from '../../../calls/run-calls.ts';
+import type { CallSession } from '../../../calls/session.ts';
+import { Unanswered } from '../../../calls/unanswered.ts';
+import { type Grade, readGrade } from '../../../judging/grade.ts';
+import type { EvaluationItem } from '../../../model/evaluation.ts';
+import type { Task, TaskContext } from '../../stage.ts';
+import { inputFolder, sessionOf } from '../../step-config.ts';
+import { judgeFields, judgeIdentity, judgePurpose } from '../judges.ts';
+import { type ScoredItems, writeScored } from '../scored.ts';
+import { type JudgeConfig, SCALE } from './config.ts';
+import { JUDGE_PROMPTS, QUESTIONS, REFERENCES } from './data.ts';
+import { readTurns, type Turn } from './turns.ts';
+
+/** One question to a judge. */
+interface Asked {
+  readonly turn: Turn;
+  readonly judge: string;
+  readonly pass: number;
+  readonly call: Call;
+}
+
+/**
+ * Every judge grades each turn by itself, as often as it is to be asked: the protocol of MT-Bench (Zheng et al. 2023, FastChat's
+ * `llm_judge`, mode `single`). A turn's score is the mean of what the first judge said; a reply without a rating is dropped
+ * and counted. Writes a scored folder whose items are the turns, clustered by question.
+ */
+export const judge: Task = async (context) => {
+  const { judges, repeats } = context.config as JudgeConfig;
+  const turns = await readTurns(context);
+  const calls = turns.flatMap((turn) => {
+    const { messages } = turn;
+    if (messages === undefined) return [];
+    return judges.flatMap((fields) =>
+      Array.from({ length: repeats }, (_, index): Asked => {
+        const parsed = judgeFields.parse(fields);
+        const call = callOf(callPart(parsed), judgePurpose('mt-bench', parsed, index + 1), messages);
+        return { turn, judge: parsed.teacher, pass: index + 1, call };
+      }),
+    );
+  });
+  return await withSession(sessionOf(context), async (session) => {
+    const verdicts = await ask(context, session, calls);
+    const main = judges[0]?.teacher ?? '';
+    const items = turns.map((turn) => itemOf(turn, verdicts.get(turn) ?? [], main));
+    const scored: ScoredItems = { benchmark: await benchmarkOf(context, items), items };
+    const [written] = await writeScored(context.out, [scored]);
+    return { metrics: { score: written?.value ?? null, graded: written?.n ?? 0 }, costUsd: session.summary().costUsd };
+  });
+};
+
+const callPart = ({ at: _, ...fields }: ReturnType<typeof judgeFields.parse>) => fields;
+
+type Verdict = Grade & { readonly judge: string; readonly pass: number; readonly text: string };
+
+async function ask(
+  context: TaskContext,
+  session: CallSession,
+  asked: readonly Asked[],
+): Promise<ReadonlyMap<Turn, readonly Verdict[]>> {
+  session.expect(asked.length);
+  const unanswered = new Unanswered(context);
+  const replied = new Set<string>();
+  await runCalls(
+    session,
+    asked.map(({ call }) => call),
+    (call, outcome) => {
+      if (unanswered.replyIn(call, outcome) !== undefined) replied.add(outcome.key);
+    },
+  );
+  unanswered.check(session);
+  const verdicts = new Map<Turn, Verdict[]>();
+  for (const { turn, judge: name, pass, call } of asked) {
+    const key = callKey(call);
+    const text = replied.has(key) ? ((await session.read(key))?.text ?? '') : '';
+    const grade: Grade = replied.has(key) ? readGrade(text, SCALE) : { score: null, why: 'no reply of the judge' };
+    verdicts.set(turn, [...(verdicts.get(turn) ?? []), { ...grade, judge: name, pass, text }]);
+  }
+  return verdicts;
+}
+
+function itemOf({ question, turn, answer }: Turn, verdicts: readonly Verdict[], main: string): EvaluationItem {
+  const own = verdicts.filter(({ judge: name }) => name === main);
+  const scores = own.flatMap(({ score }) => score ?? []);
+  const first = own[0];
+  const item = {
+    id: `${question.question_id}-${turn}`,
+    cluster: String(question.question_id),
+    group: question.category,
+    turn,
+    prompt: question.turns[turn - 1],
+    answer: answer.text,
+    tokens: answer.tokens,
+    ended: answer.finish_reason === 'stop',
+    judged: verdicts.map(({ judge: name, pass, score }) => ({ judge: name, pass, score })),
+    verdict: first?.text ?? '',
+  };
+  if (scores.length > 0) return { ...item, score: scores.reduce((sum, score) => sum + score, 0) / scores.length };
+  const why = first === undefined ? 'prompt too long for the model' : 'why' in first ? first.why : 'no rating in the reply';
+  return { ...item, score: null, dropped: why };
+}
+
+async function benchmarkOf(context: TaskContext, items: readonly EvaluationItem[]): Promise<ScoredItems['benchmark']> {
+  const { judges, repeats, protocol } = context.config as JudgeConfig;
+  const data = inputFolder(context, 'data');
+  const digest = async (name: string) => sha256(await readFile(join(data, name)));
+  const [main] = judges;
+  return {
+    name: 'mt-bench',
+    title: 'MT-Bench',
+    metric: 'score',
+    scale: [...SCALE],
+    figures: figuresOf(items),
+    protocol: {
+      ...protocol,
+      judge: main === undefined ? null : judgeIdentity(main),
+      judge_repeats: repeats,
+      questions_sha256: await digest(QUESTIONS),
+      judge_prompts_sha256: await digest(JUDGE_PROMPTS),
+      references_sha256: await digest(REFERENCES),
+    },
+    notes: ['The standard error is reckoned over questions: the two turns of one are not independent.'],
+  };
+}
+
+/** Means of each turn, the mean of the categories' means, and what answers are like. */
+export function figuresOf(items: readonly EvaluationItem[]): Record<string, number | null> {
+  const scored = items.filter(({ score }) => score !== null);
+  const mean = (values: readonly number[]) =>
+    values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+  const scoresOf = (some: readonly EvaluationItem[]) => some.flatMap(({ score }) => score ?? []);
+  const groups = [...Map.groupBy(scored, ({ group }) => group).values()].flatMap((some) => mean(scoresOf(some)) ?? []);
+  return {
+    turn_1: mean(scoresOf(scored.filter(({ turn }) => turn === 1))),
+    turn_2: mean(scoresOf(scored.filter(({ turn }) => turn === 2))),
+    mean_of_categories: mean(groups),
+    tokens_per_answer: mean(items.map(({ tokens }) => tokens as number)),
+    answers_cut_off: items.filter(({ ended }) => ended !== true).length,
+  };
+}

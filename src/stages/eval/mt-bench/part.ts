@@ -1,0 +1,99 @@
+import * as z from 'zod';
+import { taskStep } from '../../programs.ts';
+import { inputOf, type RecipeContext } from '../../recipe-context.ts';
+import type { CallForecast, StepInput } from '../../stage.ts';
+import { answersStep } from '../answers.ts';
+import { judgeConfigs } from '../judges.ts';
+import type { EvalPart, PartContext } from '../part.ts';
+import { type DataConfig, type JudgeConfig, SOURCE } from './config.ts';
+
+const settings = z.strictObject({
+  references: z
+    .enum(['original', 'corrected'])
+    .describe(
+      "Reference answers for math, reasoning and coding: GPT-4's of 2023, of which 13 are known to be wrong, as every published score of the time had them; or those by which others replaced them",
+    ),
+  source: z
+    .string()
+    .min(1)
+    .describe(
+      'Where questions, judge prompts and references come from: an address with the layout of llm_judge/data in FastChat, a dataset hf://datasets/ORG/NAME, or a folder. Whatever it is, the files must be the known ones, by their sha256',
+    ),
+  maxTokens: z.int().positive().describe('Tokens of one answer at most; FastChat: 1,024'),
+});
+type Settings = z.infer<typeof settings>;
+
+const TURNS = 160;
+const SAMPLING = { temperature: 0, topP: 1, maxTokens: 2048 };
+
+/** mt-bench-data -> mt-bench-answers -> mt-bench-judge */
+export const mtBench = {
+  name: 'mt-bench',
+  settings,
+  defaults: { references: 'original', source: SOURCE, maxTokens: 1024 },
+  isJudged: true,
+  steps(context, { references, source, maxTokens }) {
+    const { recipe, repo } = context;
+    const isOnHub = source.startsWith('hf://');
+    const inputs: Record<string, StepInput> = isOnHub ? { source: inputOf(source) } : {};
+    const data: DataConfig = { version: 1, source: isOnHub ? '' : source, references };
+    return [
+      taskStep('mt-bench-data', {
+        stage: 'eval',
+        name: 'mt-bench-data',
+        summary: `80 questions of two turns, ${references} references`,
+        inputs,
+        config: data,
+        output: repo('mt-bench-data'),
+      }),
+      answersStep(context, {
+        name: 'mt-bench-answers',
+        summary: `answers of at most ${maxTokens} tokens, temperature by category`,
+        prompts: { from: 'step', step: 'mt-bench-data' },
+        maxTokens,
+        temperature: 0,
+        tooLong: 'mark',
+      }),
+      taskStep('mt-bench-judge', {
+        stage: 'eval',
+        name: 'mt-bench-judge',
+        summary: `each turn graded from 1 to 10 by ${context.judges.join(', ')}`,
+        inputs: { data: { from: 'step', step: 'mt-bench-data' }, answers: { from: 'step', step: 'mt-bench-answers' } },
+        config: judgeConfig(context, recipe, { references, maxTokens }),
+        calls: forecast(context),
+        output: repo('mt-bench'),
+      }),
+    ];
+  },
+  tasks: {
+    'mt-bench-data': async (context) => (await import('./data.ts')).getData(context),
+    'mt-bench-judge': async (context) => (await import('./judge.ts')).judge(context),
+  },
+} satisfies EvalPart<Settings>;
+
+function judgeConfig(
+  { judges, judgeRepeats }: PartContext,
+  recipe: RecipeContext,
+  { references, maxTokens }: Pick<Settings, 'references' | 'maxTokens'>,
+): JudgeConfig {
+  const { template, system, bos } = recipe;
+  return {
+    version: 1,
+    judges: judgeConfigs(recipe, judges, SAMPLING),
+    repeats: judgeRepeats,
+    protocol: { template, system, bos, temperature: 'by category', max_tokens: maxTokens, references },
+  };
+}
+
+/** Texts of a turn and its answers are about 900 tokens, a verdict 200: measured on GPT-4's of 2023. */
+function forecast({ judges, judgeRepeats }: PartContext): CallForecast[] {
+  return judges.map((teacher) => ({
+    teacher,
+    purpose: 'grade the turns of MT-Bench',
+    items: TURNS,
+    callsPerItem: judgeRepeats,
+    inputTokens: 1100,
+    outputTokens: 220,
+    maxTokens: SAMPLING.maxTokens,
+  }));
+}
