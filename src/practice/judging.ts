@@ -1,4 +1,5 @@
 import { ASPECTS, rate, rateAspect } from './checking.ts';
+import { asksForGrade, gradedTurn } from './grading.ts';
 import { type QuestionBank, questionLines, recognise, type WorldQuestion } from './question-bank.ts';
 import type { ChatBody } from './requests.ts';
 import { fill, type JsonSchema } from './schema-fill.ts';
@@ -20,6 +21,11 @@ export function judgement(bank: QuestionBank, body: ChatBody): string {
   if (form === undefined && asksForDigit(body)) {
     const { question, texts } = readAnswers(onlyLabel(prompt));
     return String(rateAspect(rate(bank.world, question, texts[0] ?? ''), aspect));
+  }
+  if (form === undefined && asksForGrade(prompt)) {
+    const { before, answer } = gradedTurn(prompt);
+    const question = recognise(bank, { system: '', user: questionLines(bank, before) });
+    return `${remark(question, answer)} Rating: [[${onTen(rateAspect(rate(bank.world, question, answer), undefined))}]]`;
   }
   const schema = (form?.schema ?? DEFAULT_SCHEMA) as JsonSchema;
   const list = labelledList(schema);
@@ -127,9 +133,12 @@ function aspectOf(schemaName: string, said: string): string | undefined {
 /** A rating of 1 to 5 as the schema wants it: on a scale to 10 where that is its maximum. */
 function fit(rating: number, member: JsonSchema): unknown {
   const top = member.maximum ?? Math.max(0, ...(member.enum ?? []).map(Number).filter(Number.isFinite));
-  const value = top === 10 ? (rating === 1 ? 1 : rating * 2) : rating;
+  const value = top === 10 ? onTen(rating) : rating;
   return member.type === 'string' || typeof member.enum?.[0] === 'string' ? String(value) : value;
 }
+
+/** A rating of 1 to 5 on a scale from 1 to 10. */
+const onTen = (rating: number) => (rating === 1 ? 1 : rating * 2);
 
 function remark(question: WorldQuestion | undefined, text: string): string {
   if (question === undefined) return 'The question is not about the world that I know.';

@@ -1,5 +1,5 @@
-import { type CallFields, callFields } from '../../calls/call-config.ts';
 import * as z from 'zod';
+import { type CallFields, callFields } from '../../calls/call-config.ts';
 import type { TeacherSpec } from '../../teachers/spec.ts';
 import { callConfig, type RecipeContext } from '../recipe-context.ts';
 

@@ -1,3 +1,4 @@
+import { mtBench } from './mt-bench/part.ts';
 import type { EvalPart } from './part.ts';
 import { refusals } from './refusals/part.ts';
 
@@ -16,7 +17,7 @@ export interface SuitePart {
  */
 export const SUITES: Readonly<Record<SuiteName, readonly SuitePart[]>> = {
   smoke: [suitePart(refusals, { prompts: 'few', maxTokens: 48 })],
-  paper: [],
+  paper: [suitePart(mtBench)],
   modern: [suitePart(refusals)],
 };
 

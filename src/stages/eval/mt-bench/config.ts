@@ -42,7 +42,7 @@ export const WITH_REFERENCE: ReadonlySet<string> = new Set(['math', 'reasoning',
 
 export type DataConfig = { readonly version: 1; readonly source: string; readonly references: References };
 
-export type JudgeConfig = {
+export type GradeConfig = {
   readonly version: 1;
   readonly judges: readonly JudgeFields[];
   readonly repeats: number;

@@ -14,7 +14,7 @@ export const question = z.looseObject({
   category: z.string(),
   turns: z.tuple([z.string(), z.string()]),
 });
-export type Question = z.infer<typeof question>;
+export type MtBenchQuestion = z.infer<typeof question>;
 
 export const QUESTIONS = 'questions.jsonl';
 export const JUDGE_PROMPTS = 'judge_prompts.jsonl';
@@ -36,9 +36,10 @@ export const getData: Task = async (context) => {
   return { metrics: { questions: prompts.length }, costUsd: 0 };
 };
 
-function promptOf({ question_id, category, turns: [first, second] }: Question) {
+function promptOf({ question_id, category, turns: [first, second] }: MtBenchQuestion) {
   const temperature = TEMPERATURES[category];
-  if (temperature === undefined) throw new Error(`Cannot ask question ${question_id}: its category "${category}" has no temperature`);
+  if (temperature === undefined)
+    throw new Error(`Cannot ask question ${question_id}: its category "${category}" has no temperature`);
   return { prompt_id: String(question_id), prompt: first, followups: [second], temperature };
 }
 

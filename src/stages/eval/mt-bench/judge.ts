@@ -12,13 +12,13 @@ import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder, sessionOf } from '../../step-config.ts';
 import { judgeFields, judgeIdentity, judgePurpose } from '../judges.ts';
 import { type ScoredItems, writeScored } from '../scored.ts';
-import { type JudgeConfig, SCALE } from './config.ts';
+import { type GradeConfig, SCALE } from './config.ts';
 import { JUDGE_PROMPTS, QUESTIONS, REFERENCES } from './data.ts';
-import { readTurns, type Turn } from './turns.ts';
+import { readTurns, type TurnToGrade } from './turns.ts';
 
 /** One question to a judge. */
-interface Asked {
-  readonly turn: Turn;
+interface AskedGrade {
+  readonly turn: TurnToGrade;
   readonly judge: string;
   readonly pass: number;
   readonly call: Call;
@@ -30,13 +30,13 @@ interface Asked {
  * and counted. Writes a scored folder whose items are the turns, clustered by question.
  */
 export const judge: Task = async (context) => {
-  const { judges, repeats } = context.config as JudgeConfig;
+  const { judges, repeats } = context.config as GradeConfig;
   const turns = await readTurns(context);
   const calls = turns.flatMap((turn) => {
     const { messages } = turn;
     if (messages === undefined) return [];
     return judges.flatMap((fields) =>
-      Array.from({ length: repeats }, (_, index): Asked => {
+      Array.from({ length: repeats }, (_, index): AskedGrade => {
         const parsed = judgeFields.parse(fields);
         const call = callOf(callPart(parsed), judgePurpose('mt-bench', parsed, index + 1), messages);
         return { turn, judge: parsed.teacher, pass: index + 1, call };
@@ -55,13 +55,13 @@ export const judge: Task = async (context) => {
 
 const callPart = ({ at: _, ...fields }: ReturnType<typeof judgeFields.parse>) => fields;
 
-type Verdict = Grade & { readonly judge: string; readonly pass: number; readonly text: string };
+type TurnVerdict = Grade & { readonly judge: string; readonly pass: number; readonly text: string };
 
 async function ask(
   context: TaskContext,
   session: CallSession,
-  asked: readonly Asked[],
-): Promise<ReadonlyMap<Turn, readonly Verdict[]>> {
+  asked: readonly AskedGrade[],
+): Promise<ReadonlyMap<TurnToGrade, readonly TurnVerdict[]>> {
   session.expect(asked.length);
   const unanswered = new Unanswered(context);
   const replied = new Set<string>();
@@ -73,7 +73,7 @@ async function ask(
     },
   );
   unanswered.check(session);
-  const verdicts = new Map<Turn, Verdict[]>();
+  const verdicts = new Map<TurnToGrade, TurnVerdict[]>();
   for (const { turn, judge: name, pass, call } of asked) {
     const key = callKey(call);
     const text = replied.has(key) ? ((await session.read(key))?.text ?? '') : '';
@@ -83,7 +83,7 @@ async function ask(
   return verdicts;
 }
 
-function itemOf({ question, turn, answer }: Turn, verdicts: readonly Verdict[], main: string): EvaluationItem {
+function itemOf({ question, turn, answer }: TurnToGrade, verdicts: readonly TurnVerdict[], main: string): EvaluationItem {
   const own = verdicts.filter(({ judge: name }) => name === main);
   const scores = own.flatMap(({ score }) => score ?? []);
   const first = own[0];
@@ -105,7 +105,7 @@ function itemOf({ question, turn, answer }: Turn, verdicts: readonly Verdict[], 
 }
 
 async function benchmarkOf(context: TaskContext, items: readonly EvaluationItem[]): Promise<ScoredItems['benchmark']> {
-  const { judges, repeats, protocol } = context.config as JudgeConfig;
+  const { judges, repeats, protocol } = context.config as GradeConfig;
   const data = inputFolder(context, 'data');
   const digest = async (name: string) => sha256(await readFile(join(data, name)));
   const [main] = judges;

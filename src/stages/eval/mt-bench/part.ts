@@ -5,7 +5,7 @@ import type { CallForecast, StepInput } from '../../stage.ts';
 import { answersStep } from '../answers.ts';
 import { judgeConfigs } from '../judges.ts';
 import type { EvalPart, PartContext } from '../part.ts';
-import { type DataConfig, type JudgeConfig, SOURCE } from './config.ts';
+import { type DataConfig, type GradeConfig, SOURCE } from './config.ts';
 
 const settings = z.strictObject({
   references: z
@@ -21,7 +21,7 @@ const settings = z.strictObject({
     ),
   maxTokens: z.int().positive().describe('Tokens of one answer at most; FastChat: 1,024'),
 });
-type Settings = z.infer<typeof settings>;
+type MtBenchSettings = z.infer<typeof settings>;
 
 const TURNS = 160;
 const SAMPLING = { temperature: 0, topP: 1, maxTokens: 2048 };
@@ -52,7 +52,6 @@ export const mtBench = {
         prompts: { from: 'step', step: 'mt-bench-data' },
         maxTokens,
         temperature: 0,
-        tooLong: 'mark',
       }),
       taskStep('mt-bench-judge', {
         stage: 'eval',
@@ -69,13 +68,13 @@ export const mtBench = {
     'mt-bench-data': async (context) => (await import('./data.ts')).getData(context),
     'mt-bench-judge': async (context) => (await import('./judge.ts')).judge(context),
   },
-} satisfies EvalPart<Settings>;
+} satisfies EvalPart<MtBenchSettings>;
 
 function judgeConfig(
   { judges, judgeRepeats }: PartContext,
   recipe: RecipeContext,
-  { references, maxTokens }: Pick<Settings, 'references' | 'maxTokens'>,
-): JudgeConfig {
+  { references, maxTokens }: Pick<MtBenchSettings, 'references' | 'maxTokens'>,
+): GradeConfig {
   const { template, system, bos } = recipe;
   return {
     version: 1,

@@ -6,7 +6,7 @@ import { fillPlaces } from '../../../judging/fill-places.ts';
 import type { TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
 import { WITH_REFERENCE } from './config.ts';
-import { JUDGE_PROMPTS, type Question, QUESTIONS, question, REFERENCES } from './data.ts';
+import { JUDGE_PROMPTS, type MtBenchQuestion, QUESTIONS, question, REFERENCES } from './data.ts';
 
 const judgePrompt = z.looseObject({ name: z.string(), system_prompt: z.string(), prompt_template: z.string() });
 const reference = z.looseObject({ question_id: z.int(), choices: z.array(z.looseObject({ turns: z.array(z.string()) })).min(1) });
@@ -18,52 +18,63 @@ const answerLine = z.looseObject({
   finish_reason: z.string(),
   tokens: z.int(),
 });
-type AnswerLine = z.infer<typeof answerLine>;
+type TurnAnswer = z.infer<typeof answerLine>;
 
 /** An answer that is to be graded, and the judge's messages about it. */
-export interface Turn {
-  readonly question: Question;
+export interface TurnToGrade {
+  readonly question: MtBenchQuestion;
   readonly turn: 1 | 2;
-  readonly answer: AnswerLine;
+  readonly answer: TurnAnswer;
   /** undefined where the prompt was too long for the model: there is nothing to grade */
   readonly messages: readonly { readonly role: 'system' | 'user'; readonly content: string }[] | undefined;
   readonly prompt: string;
 }
 
 /** All turns in the order of the questions. Throws (jobFailed) where an answer is missing. */
-export async function readTurns(context: TaskContext): Promise<Turn[]> {
+export async function readTurns(context: TaskContext): Promise<TurnToGrade[]> {
   const data = inputFolder(context, 'data');
   const questions = await rowsOf(join(data, QUESTIONS), question);
   const prompts = new Map((await rowsOf(join(data, JUDGE_PROMPTS), judgePrompt)).map((prompt) => [prompt.name, prompt]));
-  const references = new Map((await rowsOf(join(data, REFERENCES), reference)).map((each) => [each.question_id, each.choices[0]?.turns]));
+  const references = new Map(
+    (await rowsOf(join(data, REFERENCES), reference)).map((each) => [each.question_id, each.choices[0]?.turns]),
+  );
   const lines = await rowsOf(join(inputFolder(context, 'answers'), 'completions.jsonl'), answerLine);
   const answers = new Map(lines.filter(({ sample }) => sample === 0).map((line) => [`${line.prompt_id} ${line.turn}`, line]));
-  const answerTo = (id: number, turn: 1 | 2): AnswerLine => {
+  const answerTo = (id: number, turn: 1 | 2): TurnAnswer => {
     const found = answers.get(`${id} ${turn}`);
     if (found !== undefined) return found;
-    throw new ZephyrError(`Cannot grade turn ${turn} of question ${id}: the model's answers have none to it`, { exit: 'jobFailed' });
+    throw new ZephyrError(`Cannot grade turn ${turn} of question ${id}: the model's answers have none to it`, {
+      exit: 'jobFailed',
+    });
   };
   return questions.flatMap((asked) => {
     const given = [answerTo(asked.question_id, 1), answerTo(asked.question_id, 2)] as const;
     const values = placesOf(asked, given, references.get(asked.question_id));
-    return ([1, 2] as const).map((turn): Turn => {
+    return ([1, 2] as const).map((turn): TurnToGrade => {
       const name = `single-${WITH_REFERENCE.has(asked.category) ? 'math-' : ''}v1${turn === 2 ? '-multi-turn' : ''}`;
       const prompt = prompts.get(name);
-      if (prompt === undefined) throw new Error(`Cannot grade turn ${turn} of question ${asked.question_id}: no prompt "${name}"`);
+      if (prompt === undefined)
+        throw new Error(`Cannot grade turn ${turn} of question ${asked.question_id}: no prompt "${name}"`);
       const isAnswered = given.slice(0, turn).every(({ finish_reason }) => finish_reason !== 'too_long');
       const messages = [
         { role: 'system' as const, content: prompt.system_prompt },
         { role: 'user' as const, content: fillPlaces(prompt.prompt_template, values) },
       ];
-      return { question: asked, turn, answer: given[turn - 1] as AnswerLine, messages: isAnswered ? messages : undefined, prompt: name };
+      return {
+        question: asked,
+        turn,
+        answer: given[turn - 1] as TurnAnswer,
+        messages: isAnswered ? messages : undefined,
+        prompt: name,
+      };
     });
   });
 }
 
 /** What the places of FastChat's templates stand for. */
 function placesOf(
-  { question_id, category, turns }: Question,
-  [first, second]: readonly [AnswerLine, AnswerLine],
+  { question_id, category, turns }: MtBenchQuestion,
+  [first, second]: readonly [TurnAnswer, TurnAnswer],
   given: readonly string[] | undefined,
 ): Record<string, string> {
   const own = { question: turns[0], answer: first.text };
