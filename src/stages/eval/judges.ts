@@ -35,7 +35,7 @@ export function judgeIdentity({ model, at, temperature, top_p, max_tokens }: Jud
   };
 }
 
-/** What a call to a judge is for. The first pass of each judge and later ones are calls of their own. */
+/** What a call to a judge is for: of the same kind in each pass, and a call of its own. */
 export function judgePurpose(benchmark: string, { at }: JudgeFields, pass: number): string {
-  return `judge ${benchmark}, ${at}${pass === 1 ? '' : `, pass ${pass}`}`;
+  return `judge ${benchmark}, ${at}${pass === 1 ? '' : `, round ${pass}`}`;
 }
