@@ -1,5 +1,5 @@
-/** Whether a prompt wants the grade of one answer in double brackets, as MT-Bench's judge prompts do. */
-export const asksForGrade = (prompt: string): boolean => /\[\[rating\]\]/i.test(prompt);
+/** Whether a judge is told to give the grade of one answer in double brackets, as by MT-Bench's prompts. */
+export const asksForGrade = (told: string): boolean => /\[\[rating\]\]/i.test(told);
 
 /** The line above an answer, and the one that ends it: `[The Start of Assistant's Answer]`, `### Assistant A:`. */
 const OPENING = /^(?:\[The Start of .*Answer\]|###\s*Assistant\b.*:)\s*$/i;

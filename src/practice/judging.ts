@@ -22,7 +22,7 @@ export function judgement(bank: QuestionBank, body: ChatBody): string {
     const { question, texts } = readAnswers(onlyLabel(prompt));
     return String(rateAspect(rate(bank.world, question, texts[0] ?? ''), aspect));
   }
-  if (form === undefined && asksForGrade(prompt)) {
+  if (form === undefined && asksForGrade(said)) {
     const { before, answer } = gradedTurn(prompt);
     const question = recognise(bank, { system: '', user: questionLines(bank, before) });
     return `${remark(question, answer)} Rating: [[${onTen(rateAspect(rate(bank.world, question, answer), undefined))}]]`;

@@ -13,13 +13,15 @@ export interface AnswersAsked {
   readonly file?: string;
   /** tokens of one answer at most */
   readonly maxTokens: number;
-  /** 0: the likeliest token each time */
+  /** of prompts that bring none of their own; 0: the likeliest token each time */
   readonly temperature: number;
+  /** A prompt that leaves no room for an answer: an error unless it is to be marked. */
+  readonly tooLong?: 'mark';
 }
 
 /** A step in which the model answers prompts: `completions.jsonl`, rendered as the model was trained. */
 export function answersStep({ recipe, model, engine, batchSize, repo }: PartContext, asked: AnswersAsked): Step {
-  const { name, summary, prompts, file, maxTokens, temperature } = asked;
+  const { name, summary, prompts, file, maxTokens, temperature, tooLong } = asked;
   return jobStep('generate', {
     stage: 'eval',
     name,
@@ -35,6 +37,7 @@ export function answersStep({ recipe, model, engine, batchSize, repo }: PartCont
       batch_size: batchSize,
       seed: recipe.seed,
       engine,
+      ...(tooLong === undefined ? {} : { too_long: tooLong }),
     },
     output: repo(name),
     saveSteps: 50,

@@ -52,6 +52,7 @@ export const mtBench = {
         prompts: { from: 'step', step: 'mt-bench-data' },
         maxTokens,
         temperature: 0,
+        tooLong: 'mark',
       }),
       taskStep('mt-bench-judge', {
         stage: 'eval',
