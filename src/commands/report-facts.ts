@@ -1,10 +1,13 @@
 import { join } from 'node:path';
 import { EventLogReader } from '../engine/event-log.ts';
 import { readRunIfReadable } from '../engine/read-run.ts';
+import { acceptanceOf } from '../evaluations/acceptance.ts';
 import { type ArtifactRef, type RepoId, sameRepo } from '../model/artifact.ts';
 import { evaluationsOf } from '../report/model-report/evaluations.ts';
-import type { ReportFacts, ReportRun } from '../report/model-report/facts.ts';
+import type { ReportCheck, ReportFacts, ReportRun } from '../report/model-report/facts.ts';
 import { lineageOf } from '../report/model-report/lineage.ts';
+import { loadStages } from '../stages/module.ts';
+import { STAGES } from '../stages/registry.ts';
 import type { Context } from './context.ts';
 
 /** What a report is made of, and the recipe as YAML that the subject's run followed. */
@@ -28,10 +31,15 @@ export async function reportFacts(
   const at = new Date().toISOString();
   const own = runs.find(({ run }) => run === subject.manifest?.run)?.recipe;
   return {
-    facts: { subject, artifacts, runs, evaluations, checks: [], zephyr: version, at },
+    facts: { subject, artifacts, runs, evaluations, checks: await checksOf(context, ref), zephyr: version, at },
     recipe:
       own === undefined ? undefined : (await import('yaml')).stringify(own, { lineWidth: 100, aliasDuplicateObjects: false }),
   };
+}
+
+async function checksOf({ hub }: Context, ref: ArtifactRef): Promise<ReportCheck[]> {
+  const trainings = await acceptanceOf(hub, ref, await loadStages(STAGES));
+  return trainings.flatMap(({ of, checks }) => checks.map((check) => ({ of, ...check })));
 }
 
 async function readLog({ hub, home }: Context, repos: readonly RepoId[], run: string): Promise<ReportRun | undefined> {

@@ -4,6 +4,7 @@ import { readManifest } from '../hub/read-ref.ts';
 import { formatRef } from '../model/artifact.ts';
 import { type Stage, userStages } from '../stages/module.ts';
 import { printTable } from './output.ts';
+import { printChecks } from './print-checks.ts';
 
 /** What stages show of themselves; a rehearsal ends with it, and with the artifacts that it made, so there it is data. */
 export async function printTables(
@@ -16,6 +17,7 @@ export async function printTables(
   const stream: NodeJS.WriteStream = isRehearsal ? process.stdout : process.stderr;
   for (const { name, table } of registry) {
     const ref = made.get(name);
+    if (ref !== undefined && !isRehearsal) await printChecks(hub, { stage: name, ref }, registry);
     if (table === undefined || ref === undefined) continue;
     const { above, columns, rows, below } = table((await readManifest(hub, ref))?.metrics);
     stream.write(`\n${above}\n`);

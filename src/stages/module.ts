@@ -7,6 +7,7 @@ import type { Mistake, Path } from './mistake.ts';
 import type { RecipeContext } from './recipe-context.ts';
 import type { RehearsalProvider, Rehearsed } from './rehearsal.ts';
 import type { Step, Task } from './stage.ts';
+import type { FinishedTraining, TrainingCheck } from './training-checks.ts';
 
 /** The object that `stages/NAME/stage.ts` exports: what the command line needs to know before anything of the stage is loaded. */
 export interface StageModule {
@@ -55,6 +56,8 @@ export interface StageBody {
   readonly rehearsal?: Rehearsal;
   /** What is shown when it is done, of the metrics in the manifest of its artifact. */
   table?(metrics: unknown): StageTable;
+  /** Holds a finished training, of each of its steps that trains, to what such trainings are known to show. */
+  accept?(training: FinishedTraining): readonly TrainingCheck[];
 }
 
 export interface Rehearsal {

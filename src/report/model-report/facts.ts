@@ -49,8 +49,9 @@ export interface ReportCheck {
   readonly name: string;
   readonly value: string;
   readonly expected: string;
-  readonly ok: boolean;
-  /** what a miss likely means */
+  /** null: the value stands beside another that it cannot be held to */
+  readonly ok: boolean | null;
+  /** what a miss likely means, or why it cannot be held to */
   readonly meaning: string;
 }
 

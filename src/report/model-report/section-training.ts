@@ -85,12 +85,12 @@ function withoutCurves({ manifest }: ReportArtifact): Html {
 function checks({ checks: found, artifacts }: ReportFacts): Html | undefined {
   if (found.length === 0) return undefined;
   const rows = found.map(({ of, name, value, expected, ok, meaning }) => [
-    html`<span class="${ok ? 'good' : 'bad'}">${ok ? 'as expected' : 'look here'}</span>`,
+    ok === null ? 'beside it' : html`<span class="${ok ? 'good' : 'bad'}">${ok ? 'as expected' : 'look here'}</span>`,
     artifacts.find(({ id }) => id === of)?.manifest?.stage ?? '',
     name,
     value,
     expected,
-    ok ? '' : meaning,
+    ok === true ? '' : meaning,
   ]);
   const titles = ['', 'stage', 'check', 'value', 'expected', 'likely means'];
   return html`<h3>Is it what such a training shows?</h3>${dataTable(

@@ -1,6 +1,7 @@
 import type { AifSpec } from '../aif/spec.ts';
 import { type Mistake, mistakeAt } from '../mistake.ts';
 import type { StageBody } from '../module.ts';
+import { acceptDpo } from './acceptance.ts';
 import { ddpoRehearsal } from './rehearse.ts';
 import { rlSpec } from './rl-spec.ts';
 import { type DdpoRecipe, type DdpoSpec, ddpoSpec } from './spec.ts';
@@ -17,6 +18,7 @@ export const body = {
       Object.keys((await import('../../../configs/schema/trl-dpo.json', { with: { type: 'json' } })).default.fields),
   },
   rehearsal: ddpoRehearsal,
+  accept: acceptDpo,
 } satisfies StageBody;
 
 function check({ ddpo }: DdpoRecipe): readonly (Mistake | undefined)[] {

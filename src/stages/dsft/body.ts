@@ -1,5 +1,6 @@
 import { checkBudget, unknownTeacher } from '../check-teachers.ts';
 import type { StageBody, TextReader } from '../module.ts';
+import { acceptSft } from './acceptance.ts';
 import { dsftRehearsal } from './rehearse.ts';
 import { type DsftRecipe, type DsftSpec, dsftSpec } from './spec.ts';
 import { dsftSteps } from './steps.ts';
@@ -17,6 +18,7 @@ export const body = {
   },
   budget: ['data', 'budgetUsd'],
   rehearsal: dsftRehearsal,
+  accept: acceptSft,
 } satisfies StageBody;
 
 function check(recipe: DsftRecipe) {

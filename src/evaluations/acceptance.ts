@@ -1,0 +1,25 @@
+import type { Hub } from '../hub/hub.ts';
+import { type ArtifactRef, formatRef } from '../model/artifact.ts';
+import type { Stage } from '../stages/module.ts';
+import type { TrainingCheck } from '../stages/training-checks.ts';
+import { ancestry } from './lineage.ts';
+
+export interface CheckedTraining {
+  /** ID of the artifact that the training made */
+  readonly of: string;
+  readonly stage: string;
+  readonly checks: readonly TrainingCheck[];
+}
+
+/** The trainings that an artifact goes back to, nearest first, held to what such trainings are known to show. */
+export async function acceptanceOf(hub: Hub, ref: ArtifactRef, registry: readonly Stage[]): Promise<CheckedTraining[]> {
+  const ancestors = await ancestry(hub, ref);
+  const origins = ancestors.filter(({ manifest }) => manifest === undefined).map((one) => one.ref.name);
+  return ancestors.flatMap(({ ref: of, manifest }) => {
+    const stage = registry.find(({ name }) => name === manifest?.stage);
+    if (manifest === undefined || stage?.accept === undefined || !('train_loss' in manifest.metrics)) return [];
+    const { config } = manifest.ingredients as { readonly config?: unknown };
+    const checks = stage.accept({ config, metrics: manifest.metrics, origins });
+    return checks.length === 0 ? [] : [{ of: formatRef(of), stage: stage.name, checks }];
+  });
+}
