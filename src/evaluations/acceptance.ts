@@ -15,11 +15,13 @@ export interface CheckedTraining {
 export async function acceptanceOf(hub: Hub, ref: ArtifactRef, registry: readonly Stage[]): Promise<CheckedTraining[]> {
   const ancestors = await ancestry(hub, ref);
   const origins = ancestors.filter(({ manifest }) => manifest === undefined).map((one) => one.ref.name);
-  return ancestors.flatMap(({ ref: of, manifest }) => {
+  const checked: CheckedTraining[] = [];
+  for (const { ref: of, manifest } of ancestors) {
     const stage = registry.find(({ name }) => name === manifest?.stage);
-    if (manifest === undefined || stage?.accept === undefined || !('train_loss' in manifest.metrics)) return [];
+    if (manifest === undefined || stage?.accept === undefined || !('train_loss' in manifest.metrics)) continue;
     const { config } = manifest.ingredients as { readonly config?: unknown };
-    const checks = stage.accept({ config, metrics: manifest.metrics, origins });
-    return checks.length === 0 ? [] : [{ of: formatRef(of), stage: stage.name, checks }];
-  });
+    const checks = await stage.accept({ config, metrics: manifest.metrics, origins });
+    if (checks.length > 0) checked.push({ of: formatRef(of), stage: stage.name, checks });
+  }
+  return checked;
 }

@@ -57,7 +57,7 @@ export interface StageBody {
   /** What is shown when it is done, of the metrics in the manifest of its artifact. */
   table?(metrics: unknown): StageTable;
   /** Holds a finished training, of each of its steps that trains, to what such trainings are known to show. */
-  accept?(training: FinishedTraining): readonly TrainingCheck[];
+  accept?(training: FinishedTraining): Promise<readonly TrainingCheck[]>;
 }
 
 export interface Rehearsal {

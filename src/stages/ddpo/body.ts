@@ -1,7 +1,7 @@
 import type { AifSpec } from '../aif/spec.ts';
 import { type Mistake, mistakeAt } from '../mistake.ts';
 import type { StageBody } from '../module.ts';
-import { acceptDpo } from './acceptance.ts';
+import type { FinishedTraining } from '../training-checks.ts';
 import { ddpoRehearsal } from './rehearse.ts';
 import { rlSpec } from './rl-spec.ts';
 import { type DdpoRecipe, type DdpoSpec, ddpoSpec } from './spec.ts';
@@ -18,7 +18,7 @@ export const body = {
       Object.keys((await import('../../../configs/schema/trl-dpo.json', { with: { type: 'json' } })).default.fields),
   },
   rehearsal: ddpoRehearsal,
-  accept: acceptDpo,
+  accept: async (training: FinishedTraining) => (await import('./acceptance.ts')).acceptDpo(training),
 } satisfies StageBody;
 
 function check({ ddpo }: DdpoRecipe): readonly (Mistake | undefined)[] {

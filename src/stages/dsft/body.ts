@@ -1,6 +1,6 @@
 import { checkBudget, unknownTeacher } from '../check-teachers.ts';
 import type { StageBody, TextReader } from '../module.ts';
-import { acceptSft } from './acceptance.ts';
+import type { FinishedTraining } from '../training-checks.ts';
 import { dsftRehearsal } from './rehearse.ts';
 import { type DsftRecipe, type DsftSpec, dsftSpec } from './spec.ts';
 import { dsftSteps } from './steps.ts';
@@ -18,7 +18,7 @@ export const body = {
   },
   budget: ['data', 'budgetUsd'],
   rehearsal: dsftRehearsal,
-  accept: acceptSft,
+  accept: async (training: FinishedTraining) => (await import('./acceptance.ts')).acceptSft(training),
 } satisfies StageBody;
 
 function check(recipe: DsftRecipe) {
