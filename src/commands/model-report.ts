@@ -3,6 +3,7 @@ import { EXIT } from '../errors.ts';
 import { formatRef } from '../model/artifact.ts';
 import { redactDeep, redactor } from '../render/redact.ts';
 import { writeReport } from '../report/model-report/write-report.ts';
+import type { StageModule } from '../stages/module.ts';
 import { type Options, openQuietContext } from './context.ts';
 import { findArtifact } from './read-id.ts';
 import { reportFacts } from './report-facts.ts';
@@ -12,10 +13,10 @@ import { setDocument } from './verdict.ts';
 type ReportOptions = Options & { readonly out?: string; readonly markdown?: string };
 
 /** `zephyr report ID`: how an artifact was made and how good it is, as one page to share and, for a CI, in Markdown. */
-export async function modelReport([id]: string[], options: ReportOptions): Promise<number> {
+export async function modelReport([id]: string[], options: ReportOptions, stages: readonly StageModule[]): Promise<number> {
   await using context = await openQuietContext(options);
   const ref = await findArtifact(context.hub, id as string);
-  const { facts, recipe } = await reportFacts(context, ref);
+  const { facts, recipe } = await reportFacts(context, ref, stages);
   const page = resolve(options.out ?? `${ref.name.split('/').at(-1)}-report.html`);
   const markdown = options.markdown === undefined ? undefined : resolve(options.markdown);
   const redact = redactor(knownSecrets);

@@ -10,7 +10,9 @@ export async function printChecks(
   { stage, ref }: { readonly stage: string; readonly ref: ArtifactRef },
   registry: readonly Stage[],
 ): Promise<void> {
-  const trained = (await acceptanceOf(hub, ref, registry)).filter((one) => one.stage === stage);
+  const trained = (await acceptanceOf(hub, ref, async (name) => registry.find((one) => one.name === name))).filter(
+    (one) => one.stage === stage,
+  );
   const checks = trained.flatMap((one) => one.checks);
   if (checks.length === 0) return;
   const odd = checks.filter(({ ok }) => ok !== true);

@@ -6,14 +6,14 @@ import { type ArtifactRef, type RepoId, sameRepo } from '../model/artifact.ts';
 import { evaluationsOf } from '../report/model-report/evaluations.ts';
 import type { ReportCheck, ReportFacts, ReportRun } from '../report/model-report/facts.ts';
 import { lineageOf } from '../report/model-report/lineage.ts';
-import { loadStages } from '../stages/module.ts';
-import { STAGES } from '../stages/registry.ts';
+import type { StageModule } from '../stages/module.ts';
 import type { Context } from './context.ts';
 
 /** What a report is made of, and the recipe as YAML that the subject's run followed. */
 export async function reportFacts(
   context: Context,
   ref: ArtifactRef,
+  stages: readonly StageModule[],
 ): Promise<{ facts: ReportFacts; recipe: string | undefined }> {
   const { hub, version } = context;
   const artifacts = await lineageOf(hub, ref);
@@ -31,14 +31,14 @@ export async function reportFacts(
   const at = new Date().toISOString();
   const own = runs.find(({ run }) => run === subject.manifest?.run)?.recipe;
   return {
-    facts: { subject, artifacts, runs, evaluations, checks: await checksOf(context, ref), zephyr: version, at },
+    facts: { subject, artifacts, runs, evaluations, checks: await checksOf(context, ref, stages), zephyr: version, at },
     recipe:
       own === undefined ? undefined : (await import('yaml')).stringify(own, { lineWidth: 100, aliasDuplicateObjects: false }),
   };
 }
 
-async function checksOf({ hub }: Context, ref: ArtifactRef): Promise<ReportCheck[]> {
-  const trainings = await acceptanceOf(hub, ref, await loadStages(STAGES));
+async function checksOf({ hub }: Context, ref: ArtifactRef, stages: readonly StageModule[]): Promise<ReportCheck[]> {
+  const trainings = await acceptanceOf(hub, ref, async (name) => await stages.find((one) => one.name === name)?.load());
   return trainings.flatMap(({ of, checks }) => checks.map((check) => ({ of, ...check })));
 }
 
