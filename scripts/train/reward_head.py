@@ -128,10 +128,8 @@ def lora_config(config: TrainConfig) -> LoraConfig | None:
     return made
 
 
-def load_to_score(folder: Path, device: str, dtype: str, batch_rows: int) -> Scorer:
-    """What gives the rewards of texts of token ids, each read at its last token, `batch_rows` at once."""
-    import torch
-
+def load_trained(folder: Path, dtype: str) -> tuple[PreTrainedModel, int]:
+    """A reward model, and the token that it takes for padding."""
     model, loading = loaded(folder, dtype, attn_implementation="sdpa")
     if loading["missing_keys"]:
         names = ", ".join(sorted(loading["missing_keys"])[:3])
@@ -141,6 +139,14 @@ def load_to_score(folder: Path, device: str, dtype: str, batch_rows: int) -> Sco
     pad = model.config.pad_token_id
     if pad is None or pad == model.config.eos_token_id:
         raise JobError(f'Cannot score with "{folder}", expected a token for padding that ends no text, got {pad}', BAD_DATA)
+    return model, pad
+
+
+def load_to_score(folder: Path, device: str, dtype: str, batch_rows: int) -> Scorer:
+    """What gives the rewards of texts of token ids, each read at its last token, `batch_rows` at once."""
+    import torch
+
+    model, pad = load_trained(folder, dtype)
     # transformers wraps `to` in a way that has lost its types
     scoring: Any = cast(Any, model).to(device).eval().requires_grad_(False)
 

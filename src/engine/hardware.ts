@@ -1,4 +1,5 @@
 import type { NodeHardware } from '../backends/scheduler.ts';
+import { ZephyrError } from '../errors.ts';
 import { type Hardware, worldSize } from '../model/hardware.ts';
 import type { Target } from '../recipe/target.ts';
 import { accumulation } from '../stages/accumulation.ts';
@@ -23,12 +24,19 @@ export function hardwareOf(step: Step, target: Target, node: NodeHardware): Hard
   const whole = { ...common, sharding: 'none', offload: false } as const;
   const divided = worldSize(common) === 1 ? whole : { ...common, sharding, offload };
   if (training === undefined) return { ...divided, microBatch: 1, accumulation: 1 };
+  if (training.processes === 'one' && worldSize(common) > 1) refuseRanks(step, worldSize(common));
   const micro = microBatch[training.microBatch];
   if (micro === undefined)
     throw new Error(`Cannot batch ${step.stage}/${step.name}: no stage has a micro batch "${training.microBatch}"`);
   const shares = { nodes, processes: ranks, microBatch: micro };
   const steps = accumulation(training.globalBatch, shares, `microBatch.${training.microBatch}`);
   return { ...divided, microBatch: micro, accumulation: steps };
+}
+
+function refuseRanks({ stage, name, summary }: Step, ranks: number): never {
+  throw new ZephyrError(`Cannot run ${stage}/${name} (${summary}) in ${ranks} processes: its program knows one alone`, {
+    hint: 'set hardware.processes and nodes to 1 in the target, or choose another method of the stage',
+  });
 }
 
 /** Cores that a job may use of a node: where it takes some of the GPUs, others need theirs. */

@@ -21,7 +21,7 @@ export function trackerOf({ project, steps }: TrackedWork, write: (line: TrackLi
     const run = runs.get(stage);
     const step = steps.find((each) => each.stage === stage && each.name === name);
     if (run === undefined || step === undefined) return undefined;
-    const key = `${run}-${name}`;
+    const key = keyOf(run, name);
     if (!reached.has(key)) write({ type: 'open', key, project, name: `${stage}/${name}`, group: run, config: step.config });
     if (!reached.has(key)) reached.set(key, 0);
     return key;
@@ -47,10 +47,13 @@ export function trackerOf({ project, steps }: TrackedWork, write: (line: TrackLi
     if (event.type === 'stage-started') runs.set(event.stage, event.run);
     if (event.type === 'job') progressed(event, event.event);
     if (event.type === 'step-done') done(event, event.metrics);
-    if (event.type === 'stage-failed' && reached.has(`${event.run}-${event.step}`))
-      write({ type: 'close', key: `${event.run}-${event.step}`, ok: false });
+    if (event.type === 'stage-failed' && reached.has(keyOf(event.run, event.step)))
+      write({ type: 'close', key: keyOf(event.run, event.step), ok: false });
   };
 }
+
+/** `run-<ulid>-STEP`: a run's ID without its repo, which packages would take for folders. */
+const keyOf = (run: string, step: string) => `${run.slice(run.lastIndexOf('@') + 1)}-${step}`;
 
 interface MeasuredStep {
   readonly stage: string;

@@ -40,6 +40,8 @@ export interface GpuLoad {
 export interface OwnAnswers {
   /** models as large as the policy that are held beside it and its reference, without gradients */
   readonly scorers: number;
+  /** models as large that are trained beside the policy, all their weights in float32 */
+  readonly values: number;
   /** passes over each token without gradients: drawing it, its log-probability before the step, its rewards */
   readonly passes: number;
 }

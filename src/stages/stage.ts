@@ -86,6 +86,8 @@ export interface Training {
   readonly globalBatch: number;
   /** The key of the target's `hardware.microBatch` that says how many rows a rank takes at once, see `StageModule.microBatches`. */
   readonly microBatch: string;
+  /** For a program that knows no other ranks. */
+  readonly processes?: 'one';
 }
 
 /** What an in-process step may use. It writes its files under `out` and nothing else. */

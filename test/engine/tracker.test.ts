@@ -8,8 +8,8 @@ import { minimalRecipe } from '../recipe/minimal.ts';
 import { STAGE_STEPS } from '../rig/stages.ts';
 
 const steps = STAGE_STEPS.ddpo(minimalRecipe());
-const run = 'run-01';
-const key = `${run}-train`;
+const run = 'hf://models/local/mini-ddpo@run-01';
+const key = 'run-01-train';
 const stage = 'ddpo';
 const started: RunEvent = { type: 'stage-started', stage, run, resumed: false };
 const progress = (step: string, at: number, metrics: Record<string, number>): RunEvent => {

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet as parquet
 import pytest
-from conftest import DSFT, LORA, PREFS_DATA, SFT_DATA, TRAINING, JobFolder, Json, Lay, assistant, finish, user, write_rows
+from conftest import DSFT, ENVIRONMENT, LORA, PREFS_DATA, SFT_DATA, TRAINING, JobFolder, Json, Lay, assistant, finish, user, write_rows
 from interrupting import interrupt
 from ranks import largest_difference, lay_ranks, run_ranks, steps_of
 
 REWARD: Json = {**TRAINING, "learning_rate": 3e-3, "epochs": 2, "global_batch": 8}
 # one pass is 12 steps: the second begins before the run is killed
 RLOO: Json = {**TRAINING, "learning_rate": 1.5e-3, "beta": 0.05, "generations": 4, "max_new_tokens": 16, "temperature": 1.0, "global_batch": 32, "epochs": 2}
+PPO: Json = {**{name: value for name, value in RLOO.items() if name != "generations"}, "max_steps": 9}
 WIDE = {"micro_batch": 8}
 WIDER = {"micro_batch": 16, "accumulation": 2}
 
@@ -184,3 +188,49 @@ def test_what_leaves_nothing_to_learn_is_refused(lay: Lay, speaker: Path, pairs:
     untested = lay("reward_model", REWARD, {"model": speaker, "data": tmp_path}, **WIDE)
     assert untested.run() == 65
     assert "ask it about 0 held-out ones" in untested.error()
+
+
+def ppo_python() -> str:
+    """The interpreter of environment `ppo`, where zephyr has made it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zephyr" / "environments"
+    made = [os.environ["ZEPHYR_TEST_PPO_PYTHON"]] if "ZEPHYR_TEST_PPO_PYTHON" in os.environ else sorted(map(str, cache.glob("ppo-*/bin/python")))
+    if not made:
+        assert "ppo" not in os.environ.get("ZEPHYR_TEST_REQUIRE", ""), f"there is no environment ppo below {cache}"
+        pytest.skip("there is no Python environment ppo: zephyr makes it for ddpo.method: ppo")
+    return made[-1]
+
+
+def start_ppo(job: JobFolder) -> subprocess.Popen[bytes]:
+    log = (job.folder / "log.txt").open("ab")
+    return subprocess.Popen([ppo_python(), "code/ppo.py", "job.json"], cwd=job.folder, env={**os.environ, **ENVIRONMENT}, stdout=log, stderr=log)
+
+
+@pytest.fixture(scope="module")
+def ppo(lay: Lay, speaker: Path, reward: JobFolder, pairs: Path) -> JobFolder:
+    job = lay("ppo", PPO, {"model": speaker, "reward": reward.out, "data": pairs}, **WIDER)
+    assert start_ppo(job).wait() == 0, job.log()[-3000:]
+    return job
+
+
+def test_ppo_of_the_frozen_trl_learns_from_rewards(ppo: JobFolder) -> None:
+    result = ppo.result()
+    assert result["versions"]["trl"] == "1.12.0"
+    scores = [event["metrics"]["objective/scores"] for event in ppo.events("progress") if "objective/scores" in event.get("metrics", {})]
+    assert result["metrics"]["eval_reward"] > scores[0]
+    assert not [path for path in ppo.out.iterdir() if "value" in path.name]
+
+
+def test_ppo_stopped_and_resumed_is_the_same_model(lay: Lay, ppo: JobFolder) -> None:
+    inputs = {path.name: path.resolve() for path in (ppo.folder / "in").iterdir()}
+    job = lay("ppo", PPO, inputs, **WIDER)
+    process = start_ppo(job)
+    while not [save for save in job.events("save") if save["step"] >= 5]:
+        assert process.poll() is None, job.log()[-3000:]
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 75
+    assert not (job.folder / "result.json").exists()
+    again = lay("ppo", PPO, inputs, checkpoint=job.folder / job.events("save")[-1]["path"], **WIDER)
+    assert start_ppo(again).wait() == 0, again.log()[-3000:]
+    assert again.digests() == ppo.digests()
+    assert again.result()["metrics"] == ppo.result()["metrics"]

@@ -71,11 +71,12 @@ function heldAlways(job: GpuCase): MemoryUse {
   const trained = trainedParameters(job);
   const share = isOffloaded(job) ? 0 : isSharded(job) ? 1 / ranksOf(job) : 1;
   const isReplicated = ranksOf(job) > 1 && !isSharded(job);
+  const values = valueParameters(job);
   return {
-    weights: share * 4 * trained + frozenBytes(job) + share * scoringBytes(job),
+    weights: share * 4 * trained + frozenBytes(job) + share * scoringBytes(job) + 4 * values,
     // those of the micro batches before stay until the step
-    gradients: job.hardware.accumulation > 1 || job.load.rows === 'pairs' ? share * 4 * trained : 0,
-    optimizer: share * optimizerOf(job).state * trained,
+    gradients: (job.hardware.accumulation > 1 || job.load.rows === 'pairs' ? share * 4 * trained : 0) + 4 * values,
+    optimizer: share * optimizerOf(job).state * trained + optimizerOf(job).state * values,
     reference: share * referenceBytes(job) + scorerBytes(job),
     activations: 0,
     logits: 0,
@@ -83,6 +84,11 @@ function heldAlways(job: GpuCase): MemoryUse {
     buckets: isReplicated ? 4 * trained : 0,
     overhead: 0,
   };
+}
+
+/** Of models that are trained beside the policy; none of them is sharded. */
+function valueParameters({ load, shape }: GpuCase): number {
+  return (load.answers?.values ?? 0) * parameters(shape);
 }
 
 /** The weights of a model that only scores, held as a reference is. */
@@ -263,5 +269,5 @@ function atStep(job: GpuCase, held: MemoryUse): MemoryUse {
 
 function allGradients(job: GpuCase): number {
   if (isOffloaded(job)) return 0;
-  return (4 * trainedParameters(job)) / (isSharded(job) ? ranksOf(job) : 1);
+  return (4 * trainedParameters(job)) / (isSharded(job) ? ranksOf(job) : 1) + 4 * valueParameters(job);
 }

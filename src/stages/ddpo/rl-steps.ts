@@ -73,10 +73,11 @@ function policyStep(recipe: RecipeContext, spec: RlDdpo, pairs: number | undefin
     summary: `${METHOD_IN_WORDS[method]}, ${trainingSummary(train, lora)}, beta ${beta}`,
     inputs: { model: dsft, reward: { from: 'step', step: 'reward' }, data: prepared },
     output: modelRepo(recipe, lora === undefined ? method : `${method}-adapter`),
-    training: { globalBatch: train.globalBatch, microBatch: 'rl' },
+    training: { globalBatch: train.globalBatch, microBatch: 'rl', ...(method === 'ppo' ? ({ processes: 'one' } as const) : {}) },
     load: policyLoad(spec, train, rl, pairs),
     saveSteps: train.saveSteps,
   } as const;
+  if (method === 'ppo') return jobStep('ppo', { ...step, config: common });
   return jobStep('rloo', { ...step, config: { ...common, generations: rl.generations } });
 }
 
@@ -91,7 +92,8 @@ function policyLoad({ method, prepare, lora }: RlDdpo, train: TrainingSpec, rl: 
     data: 'answers',
     logitTokens: rl.maxNewTokens,
     reference: rl.beta === 0 ? 'none' : 'online',
-    answers: { scorers: 1, passes: 3 },
+    // PPO trains the values of answers with the policy, by a model as large
+    answers: { scorers: 1, values: method === 'ppo' ? 1 : 0, passes: 3 },
     guess:
       answers === undefined
         ? undefined

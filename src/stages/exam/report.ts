@@ -24,10 +24,12 @@ export const evaluationReport = z.object({
       kinds: z.record(z.string(), z.number()),
     }),
   ),
+  /** what made the last model, where it was not DPO */
+  method: z.string().optional(),
   /** each model against the one before it, on the same prompts */
   steps: z.array(z.object({ model: z.enum(MODELS), over: z.enum(MODELS), gain: estimate, winRate: estimate })),
 });
-export type EvaluationReport = z.infer<typeof evaluationReport>;
+export type EvaluationReport = Omit<z.infer<typeof evaluationReport>, 'method'> & { readonly method?: string };
 
 /** A model's answer to one prompt, graded. */
 export interface Result {
@@ -83,7 +85,8 @@ export function evaluationTable(metrics: unknown): StageTable {
     const gain = step === undefined ? '' : `${signed(step.gain.mean)} [${signed(step.gain.low)}, ${signed(step.gain.high)}]`;
     const wins =
       step === undefined ? '' : `${percent(step.winRate.mean)} [${percent(step.winRate.low)}, ${percent(step.winRate.high)}]`;
-    return [NAMES[model], score.mean.toFixed(3), gain, wins, tokens.toFixed(0), percent(ended)];
+    const name = model === 'ddpo' && report.method !== undefined ? report.method.toUpperCase() : NAMES[model];
+    return [name, score.mean.toFixed(3), gain, wins, tokens.toFixed(0), percent(ended)];
   });
   return {
     above: `${report.prompts} held-out prompts, scores of the judge from 0 to 1`,

@@ -22,7 +22,12 @@ import { MODELS, type ModelName, makeReport, type Result } from './report.ts';
 
 /** The teacher that grades, unless the config names another. */
 const GRADER = { teacher: 'practice-judge', model: 'practice-judge', temperature: 0, top_p: 1, max_tokens: 1024 };
-const scoreConfig = z.object({ seed: z.int(), bootstrap: z.int().positive(), judge: callFields.default(GRADER) });
+const scoreConfig = z.object({
+  seed: z.int(),
+  bootstrap: z.int().positive(),
+  judge: callFields.default(GRADER),
+  method: z.string().optional(),
+});
 type ScoreSettings = z.infer<typeof scoreConfig>;
 
 const heldOutPrompt = z.looseObject({
@@ -76,7 +81,8 @@ export const score: Task = async (context) => {
         };
       });
     const results = { base: resultsOf('base'), dsft: resultsOf('dsft'), ddpo: resultsOf('ddpo') };
-    const report = makeReport(results, settings.bootstrap, settings.seed);
+    const { bootstrap, seed, method } = settings;
+    const report = { ...makeReport(results, bootstrap, seed), ...(method && { method }) };
     const lines = prompts.map(({ prompt_id, kind, messages }, index) => ({
       prompt_id,
       kind,

@@ -5,10 +5,10 @@ import { MODELS } from './report.ts';
 import type { ExamSpec } from './spec.ts';
 
 /** Task `score`: reads the inputs `world`, `base`, `dsft` and `ddpo` (answers), checks each answer against its solution. */
-export type ScoreConfig = { readonly version: 1; readonly seed: number; readonly bootstrap: number };
+export type ScoreConfig = { readonly version: 1; readonly seed: number; readonly bootstrap: number; readonly method?: string };
 
-/** answers-base, answers-dsft, answers-ddpo -> score */
-export function examSteps(recipe: RecipeContext, spec: ExamSpec): Step[] {
+/** answers-base, answers-dsft, answers-ddpo -> score. `method`: how the last model was made. */
+export function examSteps(recipe: RecipeContext, spec: ExamSpec, method = 'dpo'): Step[] {
   const world = inputOf('setup/world');
   const inputs = { base: inputOf(recipe.base), dsft: inputOf('dsft'), ddpo: inputOf('ddpo') };
   const answers = MODELS.map((model) =>
@@ -31,7 +31,12 @@ export function examSteps(recipe: RecipeContext, spec: ExamSpec): Step[] {
       saveSteps: 50,
     }),
   );
-  const config: ScoreConfig = { version: 1, seed: recipe.seed, bootstrap: spec.bootstrap };
+  const config: ScoreConfig = {
+    version: 1,
+    seed: recipe.seed,
+    bootstrap: spec.bootstrap,
+    ...(method === 'dpo' ? {} : { method }),
+  };
   const score = taskStep('score', {
     stage: 'exam',
     name: 'score',

@@ -25,6 +25,7 @@ export type ProgramConfigs = {
     readonly name: string; readonly data?: string | null; readonly source?: string | null; readonly limit?: number | null;
     readonly subjects?: readonly (string)[] | null; })[]; readonly batch_size: number; readonly bos?: 'keep' | 'none'; };
   readonly merge: { readonly dtype: 'bfloat16' | 'float32'; };
+  readonly ppo: TrainConfig & { readonly beta: number; readonly max_new_tokens: number; readonly temperature: number; };
   readonly prepare: PrepareConfig & { readonly kind: 'sft'; readonly packing: boolean; readonly loss_tokens: 'all' |
     'assistant'; readonly filters: { readonly truecase: boolean; readonly drop_refusals: boolean; }; } | PrepareConfig & {
     readonly kind: 'prefs'; readonly max_prompt_length: number; };
@@ -58,6 +59,10 @@ export const PROGRAM_FILES = {
     'json_lines.py', 'records.py', 'run_job.py', 'typed_json.py', 'templates/zephyr.jinja'],
   merge: ['canonical_json.py', 'chat_tokenizer.py', 'durable_files.py', 'exits.py', 'job.py', 'merge.py', 'one_head.py',
     'run_job.py', 'typed_json.py'],
+  ppo: ['attention.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py', 'exits.py', 'job.py',
+    'load_model.py', 'one_head.py', 'ppo.py', 'ppo_trainer.py', 'reward_head.py', 'rl_prompts.py', 'run_job.py', 'saving.py',
+    'sharded_state.py', 'throughput.py', 'train_config.py', 'training.py', 'training_rows.py', 'typed_json.py',
+    'templates/zephyr.jinja'],
   prepare: ['canonical_json.py', 'chat_tokenizer.py', 'dataset_files.py', 'dataset_reader.py', 'dialogue_rows.py',
     'durable_files.py', 'exits.py', 'filters.py', 'job.py', 'json_lines.py', 'left_out.py', 'messages.py', 'preference_rows.py',
     'prepare.py', 'prepare_config.py', 'row_shapes.py', 'run_job.py', 'source_rows.py', 'training_rows.py', 'typed_json.py',
@@ -87,6 +92,7 @@ export const PROGRAM_ENVIRONMENTS = {
   generate: 'train',
   harness: 'lm-eval',
   merge: 'train',
+  ppo: 'ppo',
   prepare: 'train',
   reference: 'train',
   reward: 'train',

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { hardwareOf } from '../../../src/engine/hardware.ts';
 import type { ZephyrError } from '../../../src/errors.ts';
 import { changeRecipe } from '../../../src/recipe/load.ts';
 import { toRehearsal } from '../../../src/recipe/rehearse.ts';
+import { targetSpec } from '../../../src/recipe/target.ts';
 import { minimalRecipe } from '../../recipe/minimal.ts';
 import { STAGE_STEPS, type StagedRecipe, stages } from '../../rig/stages.ts';
 
@@ -45,6 +47,20 @@ describe('The method of dDPO', () => {
       ['train', 'mini-rloo-adapter'],
       ['merge', 'mini-rloo'],
     ]);
+  });
+
+  it('ppo runs the frozen trainer in an environment of its own, and in one process alone', async () => {
+    const step = STAGE_STEPS.ddpo(await changed('ddpo.method=ppo')).at(-1) ?? assert.fail();
+    assert.equal(step.output.name, 'local/mini-ppo');
+    assert.ok(step.work.kind === 'job' && step.work.program === 'ppo' && step.work.environment === 'ppo');
+    assert.match(step.summary, /PPO of TRL 1\.12\.0, frozen/);
+    const on = (processes: number) => targetSpec(stages).parse({ backend: 'process', hardware: { processes, threads: 1 } });
+    assert.equal(hardwareOf(step, on(1), { device: 'cuda', cores: 8 }).ranks, 1);
+    assert.throws(
+      () => hardwareOf(step, on(2), { device: 'cuda', cores: 8 }),
+      (error: ZephyrError) =>
+        error.exit === 'usage' && /ddpo\/train .* in 2 processes: its program knows one alone/.test(error.message),
+    );
   });
 
   it('takes from `train` all that both trainings have in common, and nothing that is of DPO alone', async () => {
