@@ -16,7 +16,7 @@ const RANKS: Readonly<Record<string, number>> = Object.fromEntries(
     ['stages'],
     ['recipe'],
     ['plan', 'evaluations'],
-    ['engine', 'report'],
+    ['chat', 'engine', 'report'],
     ['commands'],
     ['verbs'],
     ['cli.ts'],

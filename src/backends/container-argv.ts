@@ -3,7 +3,7 @@ import { getegid, geteuid } from 'node:process';
 import { PLACE_LABEL } from './container-engine.ts';
 import type { FolderWorkspace } from './folder-workspace.ts';
 import { attemptName, jobEnvironment, programArgv, supervisorArgv } from './job-folder.ts';
-import type { SubmitRequest } from './scheduler.ts';
+import type { SubmitRequest, TalkRequest } from './scheduler.ts';
 import type { ContainerOptions } from './target-options.ts';
 
 export interface ContainerSchedulerOptions extends ContainerOptions {
@@ -43,7 +43,7 @@ export function runArgv(options: ContainerSchedulerOptions, request: SubmitReque
     ...(options.memory === undefined ? [] : ['--memory', options.memory, '--memory-swap', options.memory]),
     ...['--user', options.user ?? `${geteuid?.() ?? 0}:${getegid?.() ?? 0}`],
     ...(rootless ? ['--userns', 'keep-id'] : []),
-    ...['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--read-only', '--tmpfs', '/tmp:rw,exec,mode=1777'],
+    ...READ_ONLY,
     ...['--network', options.network],
     ...(options.network === 'host' ? [] : ['--hostname', HOST_NAME, '--add-host', `${HOST_NAME}:127.0.0.1`]),
     // NCCL pins memory; an engine that itself may not lift limits would refuse, so CPU jobs do not ask
@@ -55,7 +55,7 @@ export function runArgv(options: ContainerSchedulerOptions, request: SubmitReque
     ...mount(`${folder}/code`, `${JOB}/code`, 'readonly'),
     ...options.mounts.flatMap((path) => mount(path, path, 'readonly')),
     ...['--workdir', JOB],
-    ...Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
+    ...variables(environment),
     ...['--entrypoint', 'python3', options.image],
     ...supervisorArgv(`${JOB}/control/${name}`, request),
     ...programArgv('python3', program),
@@ -71,14 +71,47 @@ export function probeArgv(
   const environment = { HOME: '/tmp', USER: 'zephyr', PYTHONDONTWRITEBYTECODE: '1', ...options.environment };
   return [
     ...['run', '--rm', '--init', '--pull', 'never', '--network', 'none'],
-    ...['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--read-only', '--tmpfs', '/tmp:rw,exec,mode=1777'],
+    ...READ_ONLY,
     ...(devices === undefined ? [] : gpuArgv(options.gpus, devices.cdi)),
     ...mount(join(options.root, 'scripts', 'train'), '/zephyr', 'readonly'),
     ...options.mounts.flatMap((path) => mount(path, path, 'readonly')),
-    ...Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
+    ...variables(environment),
     ...['--entrypoint', 'python3', options.image, `/zephyr/${program}`],
   ];
 }
+
+/** `docker run` for a program to talk with: it reads the folder and writes nowhere, and goes when its stdin ends. */
+export function talkArgv(options: ContainerSchedulerOptions, request: TalkRequest, cdi: boolean): string[] {
+  const { folder, program, ...hardware } = request;
+  const rootless = options.binary === 'podman' && geteuid?.() !== 0;
+  return [
+    ...['run', '--rm', '--interactive', '--init', '--pull', 'never', '--network', 'none', '--shm-size', options.shmSize],
+    ...(options.memory === undefined ? [] : ['--memory', options.memory, '--memory-swap', options.memory]),
+    ...['--user', options.user ?? `${geteuid?.() ?? 0}:${getegid?.() ?? 0}`],
+    ...(rootless ? ['--userns', 'keep-id'] : []),
+    ...READ_ONLY,
+    ...(hardware.device === 'cuda' ? gpuArgv(options.gpus, cdi) : []),
+    ...mount(join(options.root, 'scripts', 'train'), '/zephyr', 'readonly'),
+    ...mount(folder, JOB, 'readonly'),
+    ...options.mounts.flatMap((path) => mount(path, path, 'readonly')),
+    ...['--workdir', JOB],
+    ...variables(jobEnvironment('/tmp', { hardware }, options.environment)),
+    ...['--entrypoint', 'python3', options.image, `/zephyr/${program}.py`],
+  ];
+}
+
+const READ_ONLY = [
+  '--cap-drop',
+  'ALL',
+  '--security-opt',
+  'no-new-privileges',
+  '--read-only',
+  '--tmpfs',
+  '/tmp:rw,exec,mode=1777',
+];
+
+const variables = (environment: Readonly<Record<string, string>>): string[] =>
+  Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]);
 
 function gpuArgv(gpus: string, cdi: boolean): string[] {
   if (cdi) return gpus.split(',').flatMap((gpu) => ['--device', `nvidia.com/gpu=${gpu}`]);

@@ -4,11 +4,12 @@ import * as z from 'zod';
 import { ZephyrError } from '../errors.ts';
 import { isAlive, isOwnExit, type JobHandle, type JobLabels, type JobSite, type JobState } from '../model/job.ts';
 import { keptAnswer, noAnswer, PROBE, PROBE_MS } from './capabilities.ts';
-import { type ContainerSchedulerOptions, probeArgv, runArgv } from './container-argv.ts';
+import { type ContainerSchedulerOptions, probeArgv, runArgv, talkArgv } from './container-argv.ts';
 import { type ContainerEngine, inspect, isMissing, openContainerEngine, said } from './container-engine.ts';
+import { converse } from './conversation.ts';
 import { environmentBase, environmentDigest, TRAIN } from './environments.ts';
 import { attemptName, layControl, readAttemptExit } from './job-folder.ts';
-import type { Capabilities, NodeHardware, Scheduler, SubmitRequest } from './scheduler.ts';
+import type { Capabilities, Conversation, NodeHardware, Scheduler, SubmitRequest, TalkRequest } from './scheduler.ts';
 import { outOfSight, seenFrom, thisNode } from './this-node.ts';
 
 const imageInspected = z.looseObject({
@@ -96,6 +97,11 @@ export class ContainerScheduler implements Scheduler {
 
   async hardware(): Promise<NodeHardware> {
     return (await this.engine.hardware()) ?? thisNode();
+  }
+
+  async talk(request: TalkRequest): Promise<Conversation> {
+    const image = imageFor(this.options, request.environment);
+    return converse(this.name, talkArgv({ ...this.options, image }, request, await this.engine.hasCdi()));
   }
 
   async find(labels: JobLabels): Promise<JobHandle | undefined> {

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { atomicWrite } from '../base/atomic-write.ts';
-import { worldSize } from '../model/hardware.ts';
+import { type Hardware, worldSize } from '../model/hardware.ts';
 import { type JobFile, type JobLabels, type JobResult, jobResult } from '../model/job.ts';
 import type { SubmitRequest } from './scheduler.ts';
 import type { ExitRecord, JobOrder } from './workspace.ts';
@@ -113,7 +113,7 @@ export function supervisorArgv(control: string, { hardware }: SubmitRequest, mor
  */
 export function jobEnvironment(
   home: string,
-  { hardware }: Pick<SubmitRequest, 'hardware'>,
+  { hardware }: { readonly hardware: Pick<Hardware, 'device' | 'threads'> },
   extra: Readonly<Record<string, string>>,
 ): Record<string, string> {
   return {

@@ -6,6 +6,7 @@ import { isEarlierBoot } from '../base/host-id.ts';
 import { ZephyrError } from '../errors.ts';
 import { type JobHandle, type JobLabels, type JobSite, type JobState, jobHandle } from '../model/job.ts';
 import { keptAnswer, noAnswer, PROBE, PROBE_MS, remedyOf } from './capabilities.ts';
+import { converse } from './conversation.ts';
 import {
   environmentBase,
   environmentDigest,
@@ -27,7 +28,7 @@ import {
 } from './job-folder.ts';
 import { isProcessAlive, killMarked, signalIfThere } from './processes.ts';
 import { checkPython } from './python-check.ts';
-import type { Capabilities, NodeHardware, Scheduler, SubmitRequest } from './scheduler.ts';
+import type { Capabilities, Conversation, NodeHardware, Scheduler, SubmitRequest, TalkRequest } from './scheduler.ts';
 import { outOfSight, seenFrom, thisNode } from './this-node.ts';
 
 export interface ProcessOptions {
@@ -137,6 +138,13 @@ export class ProcessScheduler implements Scheduler {
 
   async hardware(): Promise<NodeHardware> {
     return thisNode();
+  }
+
+  async talk({ folder, program, environment, ...hardware }: TalkRequest): Promise<Conversation> {
+    const { root, cache, environment: variables = {} } = this.options;
+    const python = await this.options.python(environment);
+    const env = { PATH: jobPath(python), ...jobEnvironment(cache, { hardware }, variables) };
+    return converse(python, [join(root, 'scripts', 'train', `${program}.py`)], { cwd: folder, env, extendEnv: false });
   }
 
   async find(labels: JobLabels): Promise<JobHandle | undefined> {

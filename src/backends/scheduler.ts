@@ -11,6 +11,29 @@ export interface SubmitRequest {
   readonly hardware: Hardware;
 }
 
+/** A program that talks with somebody who is there, and ends with them. */
+export interface TalkRequest {
+  /** absolute path on this machine; the program begins there and only reads in it */
+  readonly folder: string;
+  /** name of a file of scripts/train without its ending */
+  readonly program: string;
+  /** name of the Python environment that the program runs in */
+  readonly environment: string;
+  readonly device: Hardware['device'];
+  readonly threads: number;
+}
+
+/** A program that reads lines and prints lines. */
+export interface Conversation {
+  readonly send: (value: unknown) => void;
+  /** what it prints, a line each; over when it has ended */
+  readonly lines: AsyncIterable<string>;
+  /** Resolves when it has ended: the last line that it had to say beside the protocol, or how it ended. Never rejects. */
+  readonly lastWords: Promise<string>;
+  /** Ends it, whatever it is doing. */
+  readonly close: () => Promise<void>;
+}
+
 /** A run to be worked on by a job in place of a terminal. */
 export interface DriverRequest {
   readonly labels: JobLabels;
@@ -78,6 +101,8 @@ export interface Scheduler {
   capabilities?(environment: string, gpus: boolean): Promise<Capabilities | undefined>;
   /** What `auto` means where the jobs run. */
   hardware(): Promise<NodeHardware>;
+  /** Starts a program to talk with, which gets no network. Unset where programs wait in a queue, and nobody would be there any more. */
+  talk?(request: TalkRequest): Promise<Conversation>;
   /** Starts the job detached and returns at once. The same labels twice: the second call returns the first job's handle. */
   submit(request: SubmitRequest): Promise<JobHandle>;
   /**

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { HUB, JSON_OUT, type Verb } from './verb.ts';
+import { HUB, JSON_OUT, ON, type Verb } from './verb.ts';
 
 /** The verbs about what was made. */
 export const ARTIFACT_VERBS: readonly Verb[] = [
@@ -8,6 +8,23 @@ export const ARTIFACT_VERBS: readonly Verb[] = [
     about: 'an artifact and where it comes from',
     load: async () => (await import('../commands/inspect.ts')).inspect,
     options: [HUB, JSON_OUT],
+  },
+  {
+    usage: 'chat <id>',
+    about: 'talk with a model on this terminal, or have it answer one question',
+    load: async () => (await import('../commands/chat.ts')).chat,
+    options: [
+      ON,
+      HUB,
+      JSON_OUT,
+      new Option('--prompt <text>', 'answer this alone; so is what comes through a pipe'),
+      new Option('--system <text>', 'a system turn; without it the one that the model was trained with'),
+      new Option('--compare <id>', 'another model answers beside it'),
+      new Option('--temperature <number>', "0 takes the likeliest token; without it the model's own, or 0.7"),
+      new Option('--top-p <number>', "share of the likeliest tokens; without it the model's own, or 0.95"),
+      new Option('--max-tokens <number>', 'ends an answer that is longer; without it the context does'),
+      new Option('--seed <number>', 'the same answers again'),
+    ],
   },
   {
     usage: 'report <id>',
