@@ -66,17 +66,21 @@ async function typed(input: NodeJS.ReadStream, output: NodeJS.WriteStream, histo
   return await new Promise((resolve) => {
     const lines: string[] = [];
     let answer: string | undefined;
-    let looking: NodeJS.Immediate | undefined;
+    let isLooking = false;
+    const look = (): void => {
+      isLooking = false;
+      // the last line of a paste may have no line break, and is still edited
+      if (line.line !== '') return;
+      answer = lines.join('\n');
+      line.close();
+    };
     line.on('line', (text) => {
-      lines.push(text.endsWith('\\') ? `${text.slice(0, -1)}\n` : text);
-      if (text.endsWith('\\')) return (line.setPrompt('. '), line.prompt());
-      looking ??= setImmediate(() => {
-        looking = undefined;
-        // a paste that does not end with a line break: its last line may still be edited
-        if (line.line !== '' && lines.length > 0) return;
-        answer = lines.map((each) => each.replace(/\n$/, '')).join('\n');
-        line.close();
-      });
+      const goesOn = text.endsWith('\\');
+      lines.push(goesOn ? text.slice(0, -1) : text);
+      if (!goesOn && !isLooking) {
+        isLooking = true;
+        setImmediate(look);
+      } else if (goesOn) line.prompt();
     });
     line.on('SIGINT', () => {
       if (line.line === '' && lines.length === 0) return line.close();
