@@ -34,8 +34,8 @@ test('two answers stand beside each other at 80 columns, wide letters too', () =
 function screen(writes: readonly string[], height: number): string[] {
   const lines = [''];
   for (const write of writes)
-    for (const part of write.split(/(\u001B\[\d+A|\r\u001B\[J|\n)/)) {
-      const up = /^\u001B\[(\d+)A$/.exec(part)?.[1];
+    for (const part of write.replaceAll('\u001B', '␛').split(/(␛\[\d+A|\r␛\[J|\n)/)) {
+      const up = /^␛\[(\d+)A$/.exec(part)?.[1];
       if (up !== undefined) {
         assert.ok(Number(up) < height, 'nothing above the screen can be reached');
         lines.splice(lines.length - Number(up), Number(up));

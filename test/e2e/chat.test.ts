@@ -93,8 +93,11 @@ describe('talking with a model', { skip, concurrency: false }, () => {
     await terminal.shows(/\/help lists[\s\S]*> /);
     terminal.type('Who farms what?\r');
     await terminal.shows(/│[\s\S]*│[\s\S]*│/);
-    terminal.type(CTRL_C + CTRL_C);
-    assert.ok([0, 130].includes((await terminal.ended) ?? -1), terminal.printed());
+    // the first stops the answers, the next leaves: two at once would be one signal
+    const pressing = setInterval(() => terminal.type(CTRL_C), 300);
+    const code = await terminal.ended;
+    clearInterval(pressing);
+    assert.ok(code === 0 || code === 130, terminal.printed());
   });
 
   test('what is no chat model is refused before anything is loaded', async () => {
