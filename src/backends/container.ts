@@ -9,7 +9,7 @@ import { type ContainerEngine, inspect, isMissing, openContainerEngine, said } f
 import { converse } from './conversation.ts';
 import { environmentBase, environmentDigest, TRAIN } from './environments.ts';
 import { attemptName, layControl, readAttemptExit } from './job-folder.ts';
-import type { Capabilities, Conversation, NodeHardware, Scheduler, SubmitRequest, TalkRequest } from './scheduler.ts';
+import type { Capabilities, NodeHardware, Scheduler, SubmitRequest, TalkingProgram, TalkRequest } from './scheduler.ts';
 import { outOfSight, seenFrom, thisNode } from './this-node.ts';
 
 const imageInspected = z.looseObject({
@@ -99,7 +99,7 @@ export class ContainerScheduler implements Scheduler {
     return (await this.engine.hardware()) ?? thisNode();
   }
 
-  async talk(request: TalkRequest): Promise<Conversation> {
+  async talk(request: TalkRequest): Promise<TalkingProgram> {
     const image = imageFor(this.options, request.environment);
     return converse(this.name, talkArgv({ ...this.options, image }, request, await this.engine.hasCdi()));
   }

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 import { execa, type Options } from 'execa';
-import type { Conversation } from './scheduler.ts';
+import type { TalkingProgram } from './scheduler.ts';
 
 /** Milliseconds that a program has to go once its stdin has ended. */
 const LEAVE_MS = 10_000;
@@ -15,7 +15,7 @@ export function converse(
   binary: string,
   argv: readonly string[],
   options: Pick<Options, 'cwd' | 'env' | 'extendEnv'> = {},
-): Conversation {
+): TalkingProgram {
   const child = execa(binary, argv, {
     ...options,
     detached: true,

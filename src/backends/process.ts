@@ -28,7 +28,7 @@ import {
 } from './job-folder.ts';
 import { isProcessAlive, killMarked, signalIfThere } from './processes.ts';
 import { checkPython } from './python-check.ts';
-import type { Capabilities, Conversation, NodeHardware, Scheduler, SubmitRequest, TalkRequest } from './scheduler.ts';
+import type { Capabilities, NodeHardware, Scheduler, SubmitRequest, TalkingProgram, TalkRequest } from './scheduler.ts';
 import { outOfSight, seenFrom, thisNode } from './this-node.ts';
 
 export interface ProcessOptions {
@@ -140,7 +140,7 @@ export class ProcessScheduler implements Scheduler {
     return thisNode();
   }
 
-  async talk({ folder, program, environment, ...hardware }: TalkRequest): Promise<Conversation> {
+  async talk({ folder, program, environment, ...hardware }: TalkRequest): Promise<TalkingProgram> {
     const { root, cache, environment: variables = {} } = this.options;
     const python = await this.options.python(environment);
     const env = { PATH: jobPath(python), ...jobEnvironment(cache, { hardware }, variables) };

@@ -24,7 +24,7 @@ export interface TalkRequest {
 }
 
 /** A program that reads lines and prints lines. */
-export interface Conversation {
+export interface TalkingProgram {
   readonly send: (value: unknown) => void;
   /** what it prints, a line each; over when it has ended */
   readonly lines: AsyncIterable<string>;
@@ -102,7 +102,7 @@ export interface Scheduler {
   /** What `auto` means where the jobs run. */
   hardware(): Promise<NodeHardware>;
   /** Starts a program to talk with, which gets no network. Unset where programs wait in a queue, and nobody would be there any more. */
-  talk?(request: TalkRequest): Promise<Conversation>;
+  talk?(request: TalkRequest): Promise<TalkingProgram>;
   /** Starts the job detached and returns at once. The same labels twice: the second call returns the first job's handle. */
   submit(request: SubmitRequest): Promise<JobHandle>;
   /**

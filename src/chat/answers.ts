@@ -1,13 +1,13 @@
 import { loadWidths } from '../render/text-width.ts';
 import { Foot, fitted, LEAST_SIDE_BY_SIDE, printable, sideBySide } from './columns.ts';
-import type { Dialogue } from './dialogue.ts';
+import type { ChatDialogue } from './dialogue.ts';
 import { remark } from './dialogue.ts';
-import type { Outcome, Sampling, Talker } from './talker.ts';
+import type { Draws, Outcome, Talker } from './talker.ts';
 
 /** A model and what was said with it. */
 export interface Partner {
   readonly talker: Talker;
-  readonly dialogue: Dialogue;
+  readonly dialogue: ChatDialogue;
 }
 
 /** Where answers and what is said of them go. */
@@ -18,14 +18,14 @@ export interface Sheet {
   readonly size: { readonly columns: number; readonly rows: number } | undefined;
 }
 
-interface Question {
+interface ChatQuestion {
   readonly text: string;
-  readonly sampling: Sampling;
+  readonly sampling: Draws;
   readonly signal: AbortSignal;
 }
 
 /** Has every model answer, prints what they say as they say it, and keeps it in their dialogues. */
-export async function printAnswers(partners: readonly Partner[], question: Question, sheet: Sheet): Promise<Outcome[]> {
+export async function printAnswers(partners: readonly Partner[], question: ChatQuestion, sheet: Sheet): Promise<Outcome[]> {
   const [first, second] = partners;
   if (first === undefined) return [];
   if (second === undefined) return [await printOne(first, question, sheet)];
@@ -36,7 +36,7 @@ export async function printAnswers(partners: readonly Partner[], question: Quest
 
 async function ask(
   { talker, dialogue }: Partner,
-  { text, sampling, signal }: Question,
+  { text, sampling, signal }: ChatQuestion,
   onText: (piece: string) => void,
 ): Promise<Outcome> {
   const outcome = await talker.ask(dialogue.with(text), sampling, { signal, onText });
@@ -44,7 +44,7 @@ async function ask(
   return outcome;
 }
 
-async function printOne(partner: Partner, question: Question, sheet: Sheet): Promise<Outcome> {
+async function printOne(partner: Partner, question: ChatQuestion, sheet: Sheet): Promise<Outcome> {
   let last = '';
   const outcome = await ask(partner, question, (piece) => {
     const text = printable(piece);
@@ -58,7 +58,7 @@ async function printOne(partner: Partner, question: Question, sheet: Sheet): Pro
 }
 
 /** One under the other, each below its name. Only one computes at a time, so that each is as fast as it can be. */
-async function printInTurn(partners: readonly Partner[], question: Question, sheet: Sheet): Promise<Outcome[]> {
+async function printInTurn(partners: readonly Partner[], question: ChatQuestion, sheet: Sheet): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const [index, partner] of partners.entries()) {
     sheet.write(
@@ -71,7 +71,7 @@ async function printInTurn(partners: readonly Partner[], question: Question, she
 
 async function printBeside(
   partners: readonly [Partner, Partner],
-  question: Question,
+  question: ChatQuestion,
   sheet: Sheet,
   { columns, rows }: NonNullable<Sheet['size']>,
 ): Promise<Outcome[]> {

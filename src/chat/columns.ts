@@ -24,13 +24,17 @@ function broken(word: string, width: number): string[] {
   return lines;
 }
 
-interface Side {
+interface GrowingText {
   readonly text: string;
   readonly isOver: boolean;
 }
 
 /** Two texts beside each other; `final` rows at the top change no more, whatever is added to a text that is not over. */
-export function sideBySide(left: Side, right: Side, width: number): { readonly rows: string[]; readonly final: number } {
+export function sideBySide(
+  left: GrowingText,
+  right: GrowingText,
+  width: number,
+): { readonly rows: string[]; readonly final: number } {
   const column = Math.floor((width - BETWEEN.length) / 2);
   const [ours, theirs] = [left, right].map(({ text }) => fitted(text, column)) as [string[], string[]];
   const count = Math.max(ours.length, theirs.length);
@@ -38,7 +42,7 @@ export function sideBySide(left: Side, right: Side, width: number): { readonly r
     `${pad(ours[row] ?? '', column)}${BETWEEN}${theirs[row] ?? ''}`.trimEnd(),
   );
   // the last line of a text that goes on may grow
-  const settled = (side: Side, lines: readonly string[]): number => (side.isOver ? count : lines.length - 1);
+  const settled = (side: GrowingText, lines: readonly string[]): number => (side.isOver ? count : lines.length - 1);
   return { rows, final: Math.min(settled(left, ours), settled(right, theirs)) };
 }
 

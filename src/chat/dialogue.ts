@@ -1,9 +1,9 @@
-import type { Outcome, Turn } from './talker.ts';
+import type { ChatTurn, Outcome } from './talker.ts';
 
 /** What was said so far with one model. */
-export class Dialogue {
-  readonly #system: readonly Turn[];
-  #turns: Turn[] = [];
+export class ChatDialogue {
+  readonly #system: readonly ChatTurn[];
+  #turns: ChatTurn[] = [];
 
   /** Without a system text the turn that the model was trained with: an empty one, or none. */
   constructor(system: string | undefined, trained: 'empty' | 'none') {
@@ -11,7 +11,7 @@ export class Dialogue {
     this.#system = content === undefined ? [] : [{ role: 'system', content }];
   }
 
-  with(question: string): Turn[] {
+  with(question: string): ChatTurn[] {
     return [...this.#system, ...this.#turns, { role: 'user', content: question }];
   }
 

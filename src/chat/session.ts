@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { type Partner, printAnswers, type Sheet } from './answers.ts';
 import type { Interrupts } from './interrupts.ts';
-import type { Sampling } from './talker.ts';
+import type { Draws } from './talker.ts';
 
 const COMMANDS = {
   '/new': 'begin again: what was said is forgotten',
@@ -13,7 +13,7 @@ const COMMANDS = {
 export interface Session {
   readonly partners: readonly Partner[];
   /** of each question in turn */
-  readonly sampling: (question: number) => Sampling;
+  readonly sampling: (question: number) => Draws;
   readonly sheet: Sheet;
   readonly input: NodeJS.ReadStream;
   /** where the question is typed */

@@ -1,13 +1,13 @@
 import * as z from 'zod';
-import type { Conversation } from '../backends/scheduler.ts';
+import type { TalkingProgram } from '../backends/scheduler.ts';
 import { ZephyrError } from '../errors.ts';
 
-export interface Turn {
+export interface ChatTurn {
   readonly role: 'system' | 'user' | 'assistant';
   readonly content: string;
 }
 
-export interface Sampling {
+export interface Draws {
   /** null: as the model says */
   readonly temperature: number | null;
   readonly topP: number | null;
@@ -38,9 +38,9 @@ const line = z.union([
   z.strictObject({ id: z.int(), too_long: z.int() }),
   z.strictObject({ id: z.int(), refused: z.string() }),
 ]);
-type Line = z.infer<typeof line>;
+type ProgramLine = z.infer<typeof line>;
 
-export interface Asking {
+export interface Listener {
   /** Aborted, the answer ends where it is. */
   readonly signal: AbortSignal;
   readonly onText: (text: string) => void;
@@ -54,11 +54,11 @@ export interface Talker {
   readonly context: number | null;
   /** that it samples at unless it is asked for another; 0: the likeliest token */
   readonly temperature: number;
-  readonly ask: (turns: readonly Turn[], sampling: Sampling, asking: Asking) => Promise<Outcome>;
+  readonly ask: (turns: readonly ChatTurn[], sampling: Draws, asking: Listener) => Promise<Outcome>;
   readonly close: () => Promise<void>;
 }
 
-interface Opening {
+interface Loading {
   readonly name: string;
   /** of the model, relative to the program's folder */
   readonly model: string;
@@ -67,9 +67,9 @@ interface Opening {
 }
 
 /** Loads the model in a program that was started; throws a `ZephyrError` where it cannot be. */
-export async function openTalker(conversation: Conversation, { name, ...opening }: Opening): Promise<Talker> {
+export async function openTalker(conversation: TalkingProgram, { name, ...opening }: Loading): Promise<Talker> {
   const lines = conversation.lines[Symbol.asyncIterator]();
-  const next = async (): Promise<Line> => {
+  const next = async (): Promise<ProgramLine> => {
     const { value, done } = await lines.next();
     if (done === true) throw gone(name, await conversation.lastWords);
     return line.parse(JSON.parse(value));
@@ -103,7 +103,7 @@ export async function openTalker(conversation: Conversation, { name, ...opening 
   };
 }
 
-async function answer(next: () => Promise<Line>, context: number, onText: (text: string) => void): Promise<Outcome> {
+async function answer(next: () => Promise<ProgramLine>, context: number, onText: (text: string) => void): Promise<Outcome> {
   let text = '';
   let promptTokens = 0;
   for (;;) {

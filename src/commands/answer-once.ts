@@ -1,7 +1,7 @@
 import { type Partner, printAnswers, type Sheet } from '../chat/answers.ts';
 import { remark } from '../chat/dialogue.ts';
 import type { Interrupts } from '../chat/interrupts.ts';
-import type { Outcome, Sampling } from '../chat/talker.ts';
+import type { Draws, Outcome } from '../chat/talker.ts';
 import { EXIT, ZephyrError } from '../errors.ts';
 import { setDocument } from './verdict.ts';
 
@@ -11,7 +11,7 @@ interface Once {
   readonly sheet: Sheet;
   readonly interrupts: Interrupts;
   readonly question: string;
-  readonly sampling: Sampling;
+  readonly sampling: Draws;
   readonly json: boolean;
 }
 

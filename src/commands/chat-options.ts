@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { text as readAll } from 'node:stream/consumers';
-import type { Sampling } from '../chat/talker.ts';
+import type { Draws } from '../chat/talker.ts';
 import { ZephyrError } from '../errors.ts';
 import { hasTerminal } from './confirm.ts';
 import type { Options } from './context.ts';
@@ -29,7 +29,7 @@ export async function questionOf({ prompt, json }: ChatOptions): Promise<string 
 }
 
 /** How the answer to each question in turn is drawn: by a seed of its own, which follows from `--seed` where that is given. */
-export function samplingOf(options: ChatOptions): (question: number) => Sampling {
+export function samplingOf(options: ChatOptions): (question: number) => Draws {
   const maxTokens = number(
     options.maxTokens,
     '--max-tokens',

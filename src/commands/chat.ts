@@ -1,4 +1,4 @@
-import { Dialogue } from '../chat/dialogue.ts';
+import { ChatDialogue } from '../chat/dialogue.ts';
 import { Interrupts } from '../chat/interrupts.ts';
 import { talkOnTerminal } from '../chat/session.ts';
 import { EXIT } from '../errors.ts';
@@ -31,7 +31,7 @@ export async function chat([id]: string[], options: ChatOptions, modules: readon
     const talkers = await openTalkers(context, target, models);
     const partners = talkers.map((talker, index) => ({
       talker,
-      dialogue: new Dialogue(options.system, models[index]?.system ?? 'none'),
+      dialogue: new ChatDialogue(options.system, models[index]?.system ?? 'none'),
     }));
     const ids = models.map(({ ref }) => formatRef(ref));
     if (question !== undefined)

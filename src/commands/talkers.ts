@@ -7,7 +7,8 @@ import { ZephyrError } from '../errors.ts';
 import { type ArtifactRef, formatRef } from '../model/artifact.ts';
 import type { Target } from '../recipe/target.ts';
 import type { Context } from './context.ts';
-import { openScheduler, readyEnvironments } from './environment.ts';
+import { readyEnvironments } from './environment.ts';
+import { openScheduler } from './environment-digests.ts';
 import { findArtifact } from './read-id.ts';
 
 /** A model that a user names, and the system turn that it was trained with. */
