@@ -28,14 +28,14 @@ export async function finishedModel(
   registry: readonly Stage[],
 ): Promise<{ readonly recipe: Recipe; readonly target: Target }> {
   const { hub, env, root } = context;
-  const model = await modelOf(context, id, 'measure');
+  const model = await modelOf(context, id, 'evaluate');
   const ref = formatRef(model.ref);
   const run = await runThatMade(hub, model);
   const asked = [`${stage}.model=${ref}`, ...(suite === undefined ? [] : [`${stage}.suite=${suite}`])];
   const trained = run === undefined ? [] : renderingOf(run.recipe as Recipe);
   const over = { stages: registry, set: [...trained, ...asked, ...set] };
   if (file === undefined && run === undefined)
-    throw new ZephyrError(`Cannot measure "${id}": no run on ${hub.name} made it, so nothing says how it is asked`, {
+    throw new ZephyrError(`Cannot evaluate "${id}": no run on ${hub.name} made it, so nothing says how it is asked`, {
       hint: `name a recipe with its template, system turn and begin token: zephyr ${stage} ID RECIPE`,
     });
   const recipe =
