@@ -3,6 +3,9 @@ import { renderingOf } from '../recipe-context.ts';
 import type { Step, StepInput } from '../stage.ts';
 import type { PartContext } from './part.ts';
 
+/** Of a prompt that does not fit the model's context, see generate.py. */
+export const TOO_LONG = 'too_long';
+
 /** How the model is asked. */
 export interface AnswersAsked {
   /** the step, and the end of its repo's name */
@@ -19,7 +22,10 @@ export interface AnswersAsked {
   readonly tooLong?: 'mark';
 }
 
-/** A step in which the model answers prompts: `completions.jsonl`, rendered as the model was trained. */
+/**
+ * A step in which the model answers prompts: `completions.jsonl`, rendered as the model was trained. A prompt that is longer than
+ * the model's context is never cut: it ends the step, or gets an empty answer with the `finish_reason` `TOO_LONG`.
+ */
 export function answersStep({ recipe, model, engine, batchSize, repo }: PartContext, asked: AnswersAsked): Step {
   const { name, summary, prompts, file, maxTokens, temperature, tooLong } = asked;
   return jobStep('generate', {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { checkRecipe } from '../../../src/recipe/check.ts';
 import { chosenParts, type EvalSpec, evalSpec } from '../../../src/stages/eval/spec.ts';
 import { evaluation } from '../../../src/stages/eval/stage.ts';
 import { evalSteps, partContext } from '../../../src/stages/eval/steps.ts';
 import { SUITE_NAMES, SUITES } from '../../../src/stages/eval/suites.ts';
 import type { Step } from '../../../src/stages/stage.ts';
 import { minimalRecipe } from '../../recipe/minimal.ts';
+import { stages } from '../../rig/stages.ts';
 
 const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 const recipe = minimalRecipe();
@@ -22,7 +24,8 @@ const identity = ({ name, config, files, output, inputs }: Step) => ({
 });
 
 describe('The suites of an evaluation', () => {
-  it('are those that the verb offers', () => {
+  it('are those that the verb offers, and none is empty', () => {
+    for (const name of SUITE_NAMES) assert.ok(SUITES[name].length > 0, name);
     assert.deepEqual(evaluation.measures.suites, SUITE_NAMES);
   });
 
@@ -37,6 +40,21 @@ describe('The suites of an evaluation', () => {
       SUITES.smoke.filter(({ part }) => part.isJudged === true),
       [],
     );
+  });
+
+  it('that need a judge are refused without one before anything runs, with the way out', () => {
+    const judged = SUITES.paper.filter(({ part }) => part.isJudged === true);
+    assert.ok(judged.length > 0);
+    const told = (more: object) =>
+      checkRecipe({ ...recipe, eval: evalSpec.parse({ suite: 'paper', ...more }) }, stages).map(({ message }) => message);
+    const names = judged.map(({ part }) => part.name).join(', ');
+    assert.match(
+      told({})[0] ?? '',
+      new RegExp(`^eval\\.judges: expected a teacher who judges ${names}(, or the suite without it: eval\\.parts=\\[.+\\])?$`),
+    );
+    const [unknown = ''] = told({ judges: ['nobody'] });
+    assert.match(unknown, /^eval\.judges\.0: unknown teacher "nobody"/);
+    assert.deepEqual(told({ parts: ['refusals'] }), []);
   });
 });
 

@@ -36,6 +36,7 @@ export const refusals = {
         prompts: { from: 'step', step: 'refusals-prompts' },
         maxTokens,
         temperature: 0,
+        tooLong: 'mark',
       }),
       taskStep('refusals-score', {
         stage: 'eval',
