@@ -4,7 +4,6 @@ import type { RehearsalDifference } from '../recipe/rehearse.ts';
 import type { Target } from '../recipe/target.ts';
 import type { Stage } from '../stages/module.ts';
 import type { Context, Options } from './context.ts';
-import { finishedModel } from './finished-model.ts';
 
 export type PlanOptions = Options & {
   readonly stage?: string;
@@ -36,5 +35,7 @@ export async function planModel(
     throw new ZephyrError(`Cannot plan "${id}" with --suite and ${other}: only what a recipe makes is planned with that`, {
       hint: `carry it out with: zephyr ${stage} ID --suite ${options.suite}`,
     });
+  // the plan of a recipe reads nothing of runs
+  const { finishedModel } = await import('./finished-model.ts');
   return { ...(await finishedModel(context, { stage, id, file }, options, registry)), stages: [stage], differences: undefined };
 }
