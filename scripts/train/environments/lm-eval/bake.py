@@ -13,14 +13,14 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-WHEEL = "llama-index-core==0.14.25"
+WHEELS = Path(__file__).with_name("wheels.txt")
 SHA256 = "caa7d9c5ac9b13dc33400cf8d5e92e689b6d1e4497eb9bfa50d6f52ca2eb22a1"
 INSIDE = "llama_index/core/_static/nltk_cache/"
 WANTED = ("tokenizers/punkt_tab/english/", "corpora/stopwords/english")
 
 with tempfile.TemporaryDirectory() as folder:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--dest", folder, WHEEL]
-    subprocess.run(command, check=True)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([*command, "--dest", folder, "--requirement", str(WHEELS)], check=True)
     [wheel] = Path(folder).iterdir()
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
         sys.exit(f"{wheel.name} is not the one of sha256 {SHA256}")
