@@ -1,9 +1,9 @@
-// Makes Python environments of this checkout, by the code of the CLI: `node scripts/make-environment.mjs [--test] [--check]
+// Makes Python environments of this checkout, by the code of the CLI: `node scripts/make-environment.mjs [--test] [--check | --where]
 // [NAME...]`, folders of scripts/train/environments, that of the training programs without a word. `--test` adds what the
-// tests need to `train`, `--check` only looks.
+// tests need to `train`, `--check` only looks, `--where` prints the interpreter of one that is whole.
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { TRAIN, withBases } from '../src/backends/environments.ts';
+import { environmentPython, TRAIN, withBases } from '../src/backends/environments.ts';
 import { isMade, makeEnvironment } from '../src/backends/make-environment.ts';
 import { EXIT, ZephyrError } from '../src/errors.ts';
 import { root } from './stamp.mjs';
@@ -20,13 +20,15 @@ const requestOf = (name) => ({
 });
 try {
   for (const name of await withBases(installation, named.length > 0 ? named : [TRAIN], () => false)) {
-    if (!options.includes('--check'))
+    if (!options.some((option) => option === '--check' || option === '--where'))
       await makeEnvironment({
         ...requestOf(name),
         say: (message) => process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}  ${name}: ${message}\n`),
       });
     else if (!(await isMade(requestOf(name)))) process.exitCode = 1;
   }
+  if (options.includes('--where') && process.exitCode !== 1)
+    process.stdout.write(`${await environmentPython(installation, named[0] ?? TRAIN)}\n`);
 } catch (error) {
   if (!(error instanceof ZephyrError)) throw error;
   process.stderr.write(`error: ${error.message}\nhint: ${error.hint}\n`);
