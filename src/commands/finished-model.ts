@@ -31,7 +31,8 @@ export async function finishedModel(
   const model = await modelOf(context, id, 'evaluate');
   const ref = formatRef(model.ref);
   const run = await runThatMade(hub, model);
-  const asked = [`${stage}.model=${ref}`, ...(suite === undefined ? [] : [`${stage}.suite=${suite}`])];
+  // a suite that is asked for is meant as a whole, whatever parts of one the recipe names
+  const asked = [`${stage}.model=${ref}`, ...(suite === undefined ? [] : [`${stage}.suite=${suite}`, `${stage}.parts=null`])];
   const trained = run === undefined ? [] : renderingOf(run.recipe as Recipe);
   const over = { stages: registry, set: [...trained, ...asked, ...set] };
   if (file === undefined && run === undefined)

@@ -3,8 +3,11 @@ import type { RecipeContext } from '../recipe-context.ts';
 import { SIZES } from '../rehearsal-sizes.ts';
 import { type EvalSpec, evalSpec } from './spec.ts';
 
-/** The engine of the recipe may need a GPU; the practice judge is named for whoever evaluates the rehearsal's models later. */
-const section = evalSpec.parse({ suite: 'smoke', model: 'ddpo', batchSize: SIZES.batchSize });
+/**
+ * A rehearsal stays within the environment of its trainings: that of the harness takes a minute to make. The engine of the recipe
+ * may need a GPU.
+ */
+const section = evalSpec.parse({ suite: 'smoke', parts: ['refusals'], model: 'ddpo', batchSize: SIZES.batchSize });
 
 export const evalRehearsal = {
   always: true,

@@ -1,3 +1,4 @@
+import { harness } from './harness/part.ts';
 import { mtBench } from './mt-bench/part.ts';
 import type { EvalPart } from './part.ts';
 import { refusals } from './refusals/part.ts';
@@ -16,9 +17,12 @@ export interface SuitePart {
  * reported on; `modern`: what is asked of a chat model since.
  */
 export const SUITES: Readonly<Record<SuiteName, readonly SuitePart[]>> = {
-  smoke: [suitePart(refusals, { prompts: 'few', maxTokens: 48 })],
-  paper: [suitePart(mtBench)],
-  modern: [suitePart(refusals)],
+  smoke: [
+    suitePart(harness, { benchmarks: ['smoke-choice', 'smoke-repeat'] }),
+    suitePart(refusals, { prompts: 'few', maxTokens: 48 }),
+  ],
+  paper: [suitePart(harness), suitePart(mtBench)],
+  modern: [suitePart(harness, { benchmarks: ['ifeval', 'gsm8k', 'mmlu-pro'] }), suitePart(refusals)],
 };
 
 function suitePart<Settings>(part: EvalPart<Settings>, settings: Partial<Settings> = {}): SuitePart {
