@@ -21,9 +21,8 @@ export const evalSpec = z
     parts: z
       .array(z.enum(PARTS.map(({ name }) => name)))
       .min(1)
-      .nullable()
       .optional()
-      .describe('Parts to run, of whatever suite; without it, or null, those of the suite'),
+      .describe('Parts to run, of whatever suite; without it those of the suite'),
     judges: z
       .array(z.string())
       .default([])
