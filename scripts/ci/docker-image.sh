@@ -73,7 +73,8 @@ if [ -z "$python" ]; then
   exit 1
 fi
 
-wheels=$CACHE/wheels-$wanted-${requirements:0:16}
+# under a name of its own where they are no whole environment
+wheels=$CACHE/${extended:+more-}wheels-$wanted-${requirements:0:16}
 if [ ! -e "$wheels/complete" ]; then
   say "collecting wheels with $python"
   mkdir -p "$wheels"
