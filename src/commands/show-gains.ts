@@ -5,7 +5,7 @@ import type { ArtifactRef } from '../model/artifact.ts';
 import { printComparison } from './print-comparison.ts';
 
 /** An evaluation beside those of the models that the evaluated one was trained from; nothing where there are none. */
-export async function showGains(hub: Hub, evaluation: ArtifactRef, stream: NodeJS.WriteStream = process.stderr): Promise<void> {
+export async function showGains(hub: Hub, evaluation: ArtifactRef, stream: NodeJS.WriteStream): Promise<void> {
   const gains = await gainsOf(hub, evaluation);
   if (gains === undefined) return;
   const labels = gains.sides.map(({ label }) => label);

@@ -1,5 +1,6 @@
 import type { Hub } from '../hub/hub.ts';
 import { estimate, holm, type PairedEstimate, pairedEstimate } from '../judging/estimate.ts';
+import { type JudgesReport, judgesReport } from '../judging/repeatability.ts';
 import type { ClusterEstimate, Evaluation, EvaluationItem } from '../model/evaluation.ts';
 import { measuredOtherwise, type Otherwise } from './protocol.ts';
 import { type KeptEvaluation, readItems } from './read.ts';
@@ -18,6 +19,8 @@ export interface SideValue {
   readonly from: KeptEvaluation;
   /** of the mean of its items, which is the value of most metrics */
   readonly estimate: ClusterEstimate | null;
+  /** how far its judges agree, where judges scored it */
+  readonly judges: JudgesReport | undefined;
 }
 
 interface SidePair {
@@ -77,7 +80,14 @@ export async function compareSides(
 async function compareOn(hub: Hub, sides: readonly Side[], name: string): Promise<BenchmarkComparison> {
   const chosen = choose(sides, name);
   const items = await Promise.all(chosen.map(async (one) => (one === undefined ? [] : await readItems(hub, one.from, name))));
-  const values = chosen.map((one, index) => one && { ...one, estimate: one.benchmark.estimate ?? estimate(items[index] ?? []) });
+  const values = chosen.map(
+    (one, index) =>
+      one && {
+        ...one,
+        estimate: one.benchmark.estimate ?? estimate(items[index] ?? []),
+        judges: judgesReport(items[index] ?? []),
+      },
+  );
   const differences = values.flatMap((later, at) =>
     values.slice(0, at).flatMap((earlier, before): SideDifference[] => {
       if (later === undefined || earlier === undefined) return [];

@@ -1,3 +1,4 @@
+import type { JudgesReport } from '../judging/repeatability.ts';
 import type { Column } from '../render/table.ts';
 import { type BenchmarkComparison, LEVEL, type PairedDifference, type SideDifference } from './compare.ts';
 
@@ -95,7 +96,10 @@ const SAME = 1e-6;
 
 /** What a reader of the tables must know beside them, each a sentence without its full stop. */
 export function beside(comparisons: readonly BenchmarkComparison[], labels: readonly string[]): string[] {
-  return comparisons.flatMap(({ title, values, differences }) => [
+  return comparisons.flatMap(({ title, scale, values, differences }) => [
+    ...values.flatMap((one, side) =>
+      one?.judges === undefined ? [] : judgesText(one.judges, scale).map((text) => `${title}, ${labels[side]}: ${text}`),
+    ),
     ...differences.flatMap((one) => {
       if (!('found' in one)) return [];
       const { onlyFirst, onlySecond } = one.found;
@@ -113,4 +117,17 @@ export function beside(comparisons: readonly BenchmarkComparison[], labels: read
       ? [`${title}: the value is not the mean of its items; intervals and differences are those of the items`]
       : []),
   ]);
+}
+
+/** How far each judge agrees with itself and all of them with one another. */
+function judgesText({ judges, alpha }: JudgesReport, scale: ScoreScale): string[] {
+  const repeated = judges.flatMap(({ judge, passes, spread, same }) =>
+    spread === null || same === null
+      ? []
+      : [
+          `${judge}, asked ${passes.length} times, means ${differenceText(spread, scale).replace('+', '')} apart, ${(100 * same).toFixed(0)} % of the items the same each time`,
+        ],
+  );
+  const panel = `${judges.map(({ judge }) => judge).join(', ')} agree to a Krippendorff alpha of ${alpha?.toFixed(2)}`;
+  return alpha === null ? repeated : [...repeated, panel];
 }
