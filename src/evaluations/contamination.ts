@@ -13,6 +13,9 @@ export interface ContaminationNote {
   readonly text: string;
 }
 
+/** Benchmarks of zephyr's own wording, which no dataset holds. */
+const OWN = /^(smoke-|(over-)?refusals$)/;
+
 /** How the repos of a benchmark are called. Those that are not here are told by their own name. */
 const REPOS: Readonly<Record<string, RegExp>> = {
   'mt-bench': /mt[-_]?bench/i,
@@ -52,7 +55,7 @@ const counts = z.looseObject({ dropped: z.record(z.string(), z.number()).default
 /** The reasons under which steps count what they leave out for holding an item. */
 const REASONS = ['contaminated', 'in a benchmark'];
 
-/** One note for each benchmark, in their order. A model that zephyr did not make is `unchecked`: nothing says what it learned from. */
+/** One note for each benchmark that is not our own, in their order. A model that zephyr did not make is `unchecked`: nothing says what it learned from. */
 export async function contaminationOf(
   hub: Hub,
   model: ArtifactRef,
@@ -64,7 +67,8 @@ export async function contaminationOf(
   const sources = ancestors.filter(
     ({ ref, manifest }) => ref.type === 'dataset' && manifest === undefined && !listed.has(formatRef(ref)),
   );
-  return benchmarks.map(({ name, title }) => {
+  const others = benchmarks.filter(({ name }) => !OWN.test(name));
+  return others.map(({ name, title }) => {
     const isIt = REPOS[name] ?? new RegExp(name.replaceAll('-', '[-_]?'), 'i');
     const looked = checks.filter(({ ref }) => isIt.test(ref.name)).map(({ text }) => text);
     const known = KNOWN.flatMap((overlap) => {

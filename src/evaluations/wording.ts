@@ -33,7 +33,10 @@ export function valuesTable(comparisons: readonly BenchmarkComparison[], labels:
     const cells = values.map((one) => {
       if (one === undefined || one.benchmark.value === null) return '-';
       const { benchmark, estimate } = one;
-      const half = estimate === null ? '' : ` ±${differenceText((estimate.high - estimate.low) / 2, scale).replace('+', '')}`;
+      const half =
+        estimate === null || estimate.standardError === 0
+          ? ''
+          : ` ±${differenceText((estimate.high - estimate.low) / 2, scale).replace('+', '')}`;
       return `${valueText(benchmark.value as number, scale)}${half}`;
     });
     return [title, metrics.join(', '), ...cells];
