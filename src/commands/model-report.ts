@@ -24,7 +24,7 @@ export async function modelReport([id]: string[], options: ReportOptions, stages
     page,
     markdown,
     script: join(context.root, 'dist', 'report-page.js'),
-    recipe: recipe === undefined ? undefined : redact(recipe),
+    recipe: redactDeep(recipe, redact) as typeof recipe,
   });
   if (options.json === true) {
     const { artifacts, evaluations } = facts;

@@ -3,18 +3,18 @@ import { EventLogReader } from '../engine/event-log.ts';
 import { readRunIfReadable } from '../engine/read-run.ts';
 import { acceptanceOf } from '../evaluations/acceptance.ts';
 import { type ArtifactRef, type RepoId, sameRepo } from '../model/artifact.ts';
-import { evaluationsOf } from '../report/model-report/evaluations.ts';
-import type { ReportCheck, ReportFacts, ReportRun } from '../report/model-report/facts.ts';
+import { lineageEvaluations } from '../report/model-report/evaluations.ts';
+import type { ReportCheck, ReportFacts, ReportRecipe, ReportRun } from '../report/model-report/facts.ts';
 import { lineageOf } from '../report/model-report/lineage.ts';
 import type { StageModule } from '../stages/module.ts';
 import type { Context } from './context.ts';
 
-/** What a report is made of, and the recipe as YAML that the subject's run followed. */
+/** What a report is made of, and the recipe that the subject's run followed. */
 export async function reportFacts(
   context: Context,
   ref: ArtifactRef,
   stages: readonly StageModule[],
-): Promise<{ facts: ReportFacts; recipe: string | undefined }> {
+): Promise<{ facts: ReportFacts; recipe: ReportRecipe | undefined }> {
   const { hub, version } = context;
   const artifacts = await lineageOf(hub, ref);
   const subject = artifacts.at(-1) as (typeof artifacts)[number];
@@ -27,14 +27,20 @@ export async function reportFacts(
     const found = await readLog(context, [...near, ...others], run);
     if (found !== undefined) runs.push(found);
   }
-  const evaluations = await evaluationsOf(hub, artifacts);
+  const evaluations = await lineageEvaluations(hub, artifacts);
   const at = new Date().toISOString();
   const own = runs.find(({ run }) => run === subject.manifest?.run)?.recipe;
   return {
     facts: { subject, artifacts, runs, evaluations, checks: await checksOf(context, ref, stages), zephyr: version, at },
-    recipe:
-      own === undefined ? undefined : (await import('yaml')).stringify(own, { lineWidth: 100, aliasDuplicateObjects: false }),
+    recipe: own === undefined ? undefined : await recipeOf(own, stages),
   };
+}
+
+async function recipeOf(recipe: unknown, stages: readonly StageModule[]): Promise<ReportRecipe> {
+  const { stringify } = await import('yaml');
+  const yaml = stringify(recipe, { lineWidth: 100, aliasDuplicateObjects: false });
+  const isRehearsal = stages.some(({ name, rehearsalOnly }) => rehearsalOnly === true && Object.hasOwn(recipe as object, name));
+  return { yaml, isRehearsal };
 }
 
 async function checksOf({ hub }: Context, ref: ArtifactRef, stages: readonly StageModule[]): Promise<ReportCheck[]> {

@@ -113,7 +113,22 @@ describe('stages one by one', { skip, concurrency: false }, () => {
         ['loss', 16, 16],
       ],
     );
-    assert.match(page, /<pre tabindex="0">name: tiny\n/);
+    assert.match(page, /class="box model result subject"/);
+    const shown = /<pre tabindex="0">(name: tiny\n.*?)<\/pre>/s.exec(page)?.[1] ?? '';
+    const recipe = join(folder, 'recipe.yaml');
+    await writeFile(
+      recipe,
+      shown
+        .replaceAll('&quot;', '"')
+        .replaceAll('&#39;', "'")
+        .replaceAll('&lt;', '<')
+        .replaceAll('&gt;', '>')
+        .replaceAll('&amp;', '&'),
+    );
+    const planned = await zephyr(place, 'plan', recipe, '--on', tiny.on('process'), '--json');
+    assert.equal(planned.code, 0, planned.stderr);
+    const { steps } = JSON.parse(planned.stdout) as { steps: { fate: string }[] };
+    assert.deepEqual([...new Set(steps.map(({ fate }) => fate))], ['reuse']);
     assert.ok(!page.includes(CANARY));
     assert.match(await readFile(markdown, 'utf8'), /^# before\n## /);
     const missed = await zephyr(place, 'report', ddpo as string, '--out', join(folder, 'nowhere', 'report.html'));

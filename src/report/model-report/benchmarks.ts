@@ -1,7 +1,7 @@
-import { canonicalJson } from '../../base/canonical-json.ts';
+import { measuredOtherwise } from '../../evaluations/protocol.ts';
 import { estimate, type PairedEstimate, pairedEstimate } from '../../judging/estimate.ts';
-import type { Evaluation, EvaluationItem } from '../../model/evaluation.ts';
-import { nameOf, type ReportEvaluation, type ReportFacts } from './facts.ts';
+import type { ClusterEstimate, Evaluation, EvaluationItem } from '../../model/evaluation.ts';
+import { modelOf, nameOf, type ReportEvaluation, type ReportFacts } from './facts.ts';
 import type { PlottedValue } from './plots.ts';
 
 type PublishedBenchmark = Evaluation['benchmarks'][number];
@@ -10,7 +10,7 @@ type PublishedBenchmark = Evaluation['benchmarks'][number];
 export interface Measured {
   /** name of the model's repo */
   readonly model: string;
-  readonly isSubject: boolean;
+  readonly isMain: boolean;
   /** ID of the evaluation */
   readonly id: string;
   readonly benchmark: PublishedBenchmark;
@@ -26,21 +26,22 @@ export interface MeasuredBenchmark {
   readonly models: readonly Measured[];
 }
 
-/** What the subject gains over a model that it was made from, or why the two are not to be compared. */
+/** What the model gains over one that it was made from, or why the two are not to be compared. */
 export interface Gain {
   readonly title: string;
   readonly scale: readonly [number, number];
   readonly over: string;
   readonly paired: PairedEstimate | null;
-  /** the first member of the protocol that differs */
+  /** the first field in which they were measured otherwise */
   readonly differs: string | undefined;
 }
 
 /** Benchmarks of all evaluations; of two that measure the same of one model the first counts. */
-export function measuredBenchmarks(facts: Pick<ReportFacts, 'artifacts' | 'subject' | 'evaluations'>): MeasuredBenchmark[] {
+export function measuredBenchmarks(facts: Pick<ReportFacts, 'artifacts' | 'evaluations'>): MeasuredBenchmark[] {
+  const main = modelOf(facts);
   const all = facts.artifacts.flatMap((artifact) => {
-    const own = facts.evaluations.filter(({ evaluation }) => evaluation.model.digest === artifact.manifest?.digest);
-    const measured = own.flatMap((each) => measuredBy(each, nameOf(artifact), artifact === facts.subject));
+    const own = facts.evaluations.filter(({ of }) => of === artifact.id);
+    const measured = own.flatMap((each) => measuredBy(each, nameOf(artifact), artifact === main));
     return [...new Map(measured.toReversed().map((each) => [each.benchmark.name, each])).values()].reverse();
   });
   return [...Map.groupBy(all, ({ benchmark }) => benchmark.name)].map(([name, models]) => {
@@ -49,48 +50,52 @@ export function measuredBenchmarks(facts: Pick<ReportFacts, 'artifacts' | 'subje
   });
 }
 
-function measuredBy({ id, evaluation, items }: ReportEvaluation, model: string, isSubject: boolean): Measured[] {
-  return evaluation.benchmarks.map((benchmark) => ({ model, isSubject, id, benchmark, items: items[benchmark.name] ?? [] }));
+function measuredBy({ id, evaluation, items }: ReportEvaluation, model: string, isMain: boolean): Measured[] {
+  return evaluation.benchmarks.map((benchmark) => ({ model, isMain, id, benchmark, items: items[benchmark.name] ?? [] }));
 }
 
-/** What the subject gains over each other model of the lineage, item by item. */
+/** What the model gains over each other one of the lineage, item by item. */
 export function gainsOf(benchmarks: readonly MeasuredBenchmark[]): Gain[] {
   return benchmarks.flatMap(({ title, scale, models }) => {
-    const own = models.find(({ isSubject }) => isSubject);
+    const own = models.find(({ isMain }) => isMain);
     if (own === undefined) return [];
     return models.flatMap((other) => {
       if (other === own) return [];
-      const differs = protocolDifference(own.benchmark.protocol, other.benchmark.protocol);
+      const differs = measuredOtherwise(own.benchmark, other.benchmark)?.field;
       const paired = differs === undefined ? pairedEstimate(own.items, other.items) : null;
       return [{ title, scale, over: other.model, paired, differs }];
     });
   });
 }
 
-/** The first member by which two protocols differ: their values are not to be subtracted. */
-export function protocolDifference(a: PublishedBenchmark['protocol'], b: PublishedBenchmark['protocol']): string | undefined {
-  const text = (value: unknown) => (value === undefined ? '' : canonicalJson(value));
-  return [...new Set([...Object.keys(a), ...Object.keys(b)])].find((name) => text(a[name]) !== text(b[name]));
-}
-
 /** The value with its interval, in percent where it is a share. */
-export function intervalOf({ value, estimate: known, scale }: PublishedBenchmark): PlottedValue | null {
-  if (value === null) return null;
-  const factor = factorOf(scale);
-  return [factor * value, known === null ? null : factor * known.low, known === null ? null : factor * known.high];
+export function intervalOf({ value, estimate: known, scale }: Measured['benchmark']): PlottedValue | null {
+  return plotted(value, known, factorOf(scale));
 }
 
 /** The same by category, over the clusters of its items. */
 export function groupIntervals({ benchmark, items }: Measured): Record<string, PlottedValue | null> {
-  const factor = factorOf(benchmark.scale);
   const members = Map.groupBy(items, ({ group }) => group ?? '');
   return Object.fromEntries(
-    Object.entries(benchmark.groups).map(([name, { value }]) => {
-      if (value === null) return [name, null];
-      const known = estimate(members.get(name) ?? []);
-      return [name, [factor * value, known === null ? null : factor * known.low, known === null ? null : factor * known.high]];
-    }),
+    Object.entries(benchmark.groups).map(([name, { value }]) => [
+      name,
+      plotted(value, estimate(members.get(name) ?? []), factorOf(benchmark.scale)),
+    ]),
   );
+}
+
+/** Items that all scored alike say nothing of how far others would lie: such a value has no interval. */
+export function plotted(value: number | null, known: ClusterEstimate | null, factor: number): PlottedValue | null {
+  if (value === null) return null;
+  return isKnown(known) ? [factor * value, factor * known.low, factor * known.high] : [factor * value, null, null];
+}
+
+const isKnown = (known: ClusterEstimate | null): known is ClusterEstimate => known !== null && known.low < known.high;
+
+/** From where to where the value would lie in 95 of 100 repetitions, in words. */
+export function betweenText(known: ClusterEstimate | null, text: (value: number) => string): string {
+  if (known === null) return '';
+  return isKnown(known) ? `${text(known.low)} to ${text(known.high)}` : 'all alike';
 }
 
 const isShare = ([low, high]: readonly [number, number]): boolean => low >= -1 && high === 1;
@@ -108,14 +113,14 @@ export function signedText(value: number, scale: readonly [number, number]): str
   return value > 0 ? `+${text}` : text.replace('-', '\u2212');
 }
 
-/** The benchmarks that stand at the top of a report, the subject's alone. */
+/** The benchmarks of the model that stand at the top of a report. */
 const HEADLINES = 3;
 
 export function headlines(facts: ReportFacts): { name: string; value: string; note?: string }[] {
-  const own = measuredBenchmarks(facts).flatMap(({ models }) => models.filter(({ isSubject }) => isSubject));
+  const own = measuredBenchmarks(facts).flatMap(({ models }) => models.filter(({ isMain }) => isMain));
   return own.slice(0, HEADLINES).flatMap(({ benchmark: { title, value, scale, estimate: known } }) => {
     if (value === null) return [];
-    const between = known === null ? {} : { note: `${measuredText(known.low, scale)} to ${measuredText(known.high, scale)}` };
-    return [{ name: title, value: measuredText(value, scale), ...between }];
+    const note = betweenText(known, (each) => measuredText(each, scale));
+    return [{ name: title, value: measuredText(value, scale), ...(note === '' ? {} : { note }) }];
   });
 }

@@ -1,4 +1,4 @@
-import type { ReportArtifact, ReportFacts, ReportRun } from './facts.ts';
+import { byEnd, type ReportArtifact, type ReportFacts, type ReportRun } from './facts.ts';
 
 /** Time and money that a step took. */
 export interface StepEffort {
@@ -50,9 +50,9 @@ function loggedSeconds(run: ReportRun | undefined, stage: string, step: string):
   return null;
 }
 
-/** Sums by stage, in the order in which stages appear. */
+/** Sums by stage, in the order in which stages ended. */
 export function byStage(efforts: readonly StepEffort[]): { stage: string; seconds: number; costUsd: number; steps: number }[] {
-  return [...Map.groupBy(efforts, ({ stage }) => stage)].map(([stage, steps]) => ({
+  return byEnd(efforts, ({ stage }) => stage).map(([stage, steps]) => ({
     stage,
     seconds: steps.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0),
     costUsd: steps.reduce((sum, { costUsd }) => sum + costUsd, 0),

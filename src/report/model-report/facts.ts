@@ -35,6 +35,8 @@ export interface ReportRun {
 
 /** An evaluation of one of the models. */
 export interface ReportEvaluation {
+  /** ID of the model */
+  readonly of: string;
   /** `hf://datasets/ORG/NAME@COMMIT` */
   readonly id: string;
   readonly evaluation: Evaluation;
@@ -55,6 +57,14 @@ export interface ReportCheck {
   readonly meaning: string;
 }
 
+/** What the run of the subject was asked to follow. */
+export interface ReportRecipe {
+  /** the recipe with its defaults */
+  readonly yaml: string;
+  /** a recipe at toy size, which `rehearse` makes of another one and `run` does not take */
+  readonly isRehearsal: boolean;
+}
+
 /** All that a report is made of: nothing below asks a Hub or a clock. */
 export interface ReportFacts {
   /** the artifact that the report is about */
@@ -72,3 +82,13 @@ export interface ReportFacts {
 
 /** The name of a repo without its namespace. */
 export const nameOf = ({ ref }: Pick<ReportArtifact, 'ref'>): string => ref.name.split('/').at(-1) as string;
+
+/** The model that benchmarks are shown for: the subject, or of what is no model the last one that it was made of. */
+export const modelOf = ({ artifacts }: Pick<ReportFacts, 'artifacts'>): ReportArtifact | undefined =>
+  artifacts.findLast(({ ref }) => ref.type === 'model');
+
+/** Members by their stage, the stages in the order in which they ended. */
+export function byEnd<Member>(members: readonly Member[], stageOf: (member: Member) => string): [string, Member[]][] {
+  const last = new Map(members.map((member, at) => [stageOf(member), at]));
+  return [...Map.groupBy(members, stageOf)].sort(([a], [b]) => (last.get(a) as number) - (last.get(b) as number));
+}

@@ -5,7 +5,6 @@ export const TABLES_FILE = 'report.json';
 
 /** Values or the lower ends of bins, each with its count, ascending. */
 const histogram = z.array(z.tuple([z.number(), z.int().nonnegative()]));
-export type CountedValues = z.infer<typeof histogram>;
 
 const feedbackTables = z.looseObject({
   /** by aspect */

@@ -1,8 +1,8 @@
 import { formatDollars, formatDuration, formatNumber } from '../../render/format.ts';
-import { type Gain, gainsOf, measuredBenchmarks, measuredText, signedText } from './benchmarks.ts';
+import { betweenText, type Gain, gainsOf, measuredBenchmarks, measuredText, signedText } from './benchmarks.ts';
 import { trainingCurves } from './curves.ts';
 import { byStage, effortOf } from './effort.ts';
-import { nameOf, type ReportFacts } from './facts.ts';
+import { modelOf, nameOf, type ReportFacts } from './facts.ts';
 import { leftOutOf } from './left-out.ts';
 import { resumedText } from './section-training.ts';
 import { leadOf } from './summary.ts';
@@ -39,23 +39,27 @@ function table(title: string, headings: readonly string[], rows: readonly (reado
 function benchmarkTable(facts: ReportFacts): string {
   const benchmarks = measuredBenchmarks(facts);
   const gains = gainsOf(benchmarks);
+  const main = modelOf(facts);
   const rows = benchmarks.flatMap(({ title, scale, models }) =>
-    models.map(({ model, isSubject, benchmark: { value, estimate } }) => [
+    models.map(({ model, benchmark: { value, estimate } }) => [
       title,
-      isSubject ? `${model}, this one` : model,
+      model,
       value === null ? 'none' : measuredText(value, scale),
-      estimate === null ? '' : `${measuredText(estimate.low, scale)} to ${measuredText(estimate.high, scale)}`,
+      betweenText(estimate, (each) => measuredText(each, scale)),
       gainText(gains.find((gain) => gain.title === title && gain.over === model)),
     ]),
   );
-  return table('How good it is', ['benchmark', 'model', 'value', '95 % interval', 'this one gains, paired'], rows);
+  return table(
+    'How good it is',
+    ['benchmark', 'model', 'value', '95 % interval', `${main === undefined ? 'the model' : nameOf(main)} gains over it`],
+    rows,
+  );
 }
 
 function gainText(gain: Gain | undefined): string {
   if (gain === undefined) return '';
   const { paired, differs, scale } = gain;
-  if (paired !== null)
-    return `${signedText(paired.mean, scale)} (${signedText(paired.low, scale)} to ${signedText(paired.high, scale)})`;
+  if (paired !== null) return `${signedText(paired.mean, scale)} (${betweenText(paired, (each) => signedText(each, scale))})`;
   return differs === undefined ? 'not comparable' : `not comparable: ${differs} differs`;
 }
 

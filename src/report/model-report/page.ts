@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Html, html } from '../html.ts';
 import { trainingCurves } from './curves.ts';
 import { effortOf } from './effort.ts';
-import { nameOf, type ReportFacts } from './facts.ts';
+import { nameOf, type ReportFacts, type ReportRecipe } from './facts.ts';
 import { PAGE_STYLE } from './page-style.ts';
 import { copyable, PlotList, type Section } from './section.ts';
 import { benchmarkSections } from './section-benchmarks.ts';
@@ -18,8 +18,7 @@ import { leadOf, tilesOf } from './summary.ts';
 export interface PageParts {
   /** the script that draws the plots, its library included */
   readonly script: string;
-  /** the YAML that the newest run followed */
-  readonly recipe: string | undefined;
+  readonly recipe: ReportRecipe | undefined;
 }
 
 /**

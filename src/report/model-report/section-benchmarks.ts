@@ -1,6 +1,7 @@
 import { formatNumber } from '../../render/format.ts';
 import { type Html, html } from '../html.ts';
 import {
+  betweenText,
   factorOf,
   type Gain,
   gainsOf,
@@ -9,6 +10,7 @@ import {
   type MeasuredBenchmark,
   measuredBenchmarks,
   measuredText,
+  plotted,
   signedText,
   unitOf,
 } from './benchmarks.ts';
@@ -16,8 +18,8 @@ import type { ReportFacts } from './facts.ts';
 import type { IntervalsPlot, PlottedValue } from './plots.ts';
 import { copyable, dataTable, type PlotList, type Section } from './section.ts';
 
-/** Categories from which on, and up to which, they are spokes of a radar. */
-const SPOKES = { least: 3, most: 12 };
+/** Categories from which on, and up to which, they are spokes of a radar, and the items that each has at least. */
+const SPOKES = { least: 3, most: 12, items: 5 };
 
 export function benchmarkSections(facts: ReportFacts, plots: PlotList): Section[] {
   const benchmarks = measuredBenchmarks(facts);
@@ -62,7 +64,7 @@ function valueTable(benchmarks: readonly MeasuredBenchmark[]): Html {
       model,
       metric,
       value === null ? 'none' : measuredText(value, scale),
-      estimate === null ? '' : `${measuredText(estimate.low, scale)} to ${measuredText(estimate.high, scale)}`,
+      betweenText(estimate, (each) => measuredText(each, scale)),
       estimate === null ? '' : measuredText(estimate.standardError, scale),
       formatNumber(n),
       formatNumber(Object.values(dropped).reduce((sum, count) => sum + count, 0)),
@@ -94,7 +96,7 @@ function gainsPart(gains: readonly Gain[], plots: PlotList): Html | undefined {
           title,
           over,
           signedText(paired.mean, scale),
-          `${signedText(paired.low, scale)} to ${signedText(paired.high, scale)}`,
+          betweenText(paired, (each) => signedText(each, scale)),
           paired.p.toFixed(3),
           `${paired.wins}, ${paired.losses}, ${paired.ties}`,
           measuredText(paired.detectable, scale),
@@ -114,7 +116,7 @@ function gainFigures(gains: readonly Gain[], plots: PlotList, table: Html): Html
     const { scale } = members[0] as Gain;
     const factor = factorOf(scale);
     const values = members.map(({ paired }): PlottedValue | null =>
-      paired === null ? null : [factor * paired.mean, factor * paired.low, factor * paired.high],
+      paired === null ? null : plotted(paired.mean, paired, factor),
     );
     const reach = Math.max(
       ...values.flatMap((value) => (value === null ? [] : value.map((each) => Math.abs(each ?? 0)))),
@@ -135,7 +137,8 @@ function gainFigures(gains: readonly Gain[], plots: PlotList, table: Html): Html
 
 function radar({ title, scale, models }: MeasuredBenchmark, plots: PlotList): Html | undefined {
   const spokes = [...new Set(models.flatMap(({ benchmark }) => Object.keys(benchmark.groups)))];
-  if (spokes.length < SPOKES.least || spokes.length > SPOKES.most) return undefined;
+  const sizes = models.flatMap(({ benchmark }) => Object.values(benchmark.groups).map(({ n }) => n));
+  if (spokes.length < SPOKES.least || spokes.length > SPOKES.most || Math.min(...sizes) < SPOKES.items) return undefined;
   const series = models.map((measured) => {
     const values = groupIntervals(measured);
     return { name: measured.model, values: spokes.map((spoke) => values[spoke] ?? null) };

@@ -14,7 +14,7 @@ export function effortSection(efforts: readonly StepEffort[], plots: PlotList): 
     label: `Time by stage: ${stages.map(({ stage, seconds }) => `${stage} ${formatDuration(seconds)}`).join(', ')}`,
     lying: true,
     stacked: true,
-    names: stages.map(({ stage, seconds, costUsd }) => `${stage}  ${formatDuration(seconds)}  ${formatDollars(costUsd)}`),
+    names: stages.map(({ stage, seconds, costUsd }) => `${stage}\n${formatDuration(seconds)}, ${formatDollars(costUsd)}`),
     series: stackedSteps(efforts, stages, divisor),
     unit,
   };

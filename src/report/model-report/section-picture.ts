@@ -1,15 +1,15 @@
 import { formatNumber } from '../../render/format.ts';
 import { type Html, html } from '../html.ts';
-import { nameOf, type ReportArtifact, type ReportFacts } from './facts.ts';
+import { byEnd, nameOf, type ReportArtifact, type ReportFacts } from './facts.ts';
 import type { Section } from './section.ts';
 
 /** Artifacts as boxes, a column for each stage; the page's script draws what was made of what between them. */
 export function pictureSection({ artifacts, subject, runs }: ReportFacts): Section {
-  const stages = Map.groupBy(artifacts, ({ manifest }) => manifest?.stage ?? 'given');
+  const stages = byEnd(artifacts, ({ manifest }) => manifest?.stage ?? 'given');
   const number = new Map(artifacts.map(({ id }, at) => [id, at]));
-  const columns = [...stages].map(
+  const columns = stages.map(
     ([stage, members]) => html`
-<div class="stage"><h3>${stage}</h3>${members.map((artifact) => box(artifact, number, { isSubject: artifact === subject, isResult: artifact === members.at(-1) && artifact.manifest !== undefined }))}</div>`,
+<div class="stage"><h3>${stage}</h3>${members.map((artifact) => box(artifact, number, { isSubject: artifact.id === subject.id, isResult: artifact === members.at(-1) && artifact.manifest !== undefined }))}</div>`,
   );
   const resumed = runs.flatMap(({ lines }) =>
     lines.filter(({ event }) => event.type === 'stage-started' && event.resumed),

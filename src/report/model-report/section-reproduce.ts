@@ -1,25 +1,15 @@
-import { html } from '../html.ts';
-import type { ReportFacts } from './facts.ts';
+import { type Html, html } from '../html.ts';
+import type { ReportFacts, ReportRecipe } from './facts.ts';
 import { copyable, dataTable, type Section } from './section.ts';
 
-/** `recipe`: the YAML that the newest run followed, defaults included. */
-export function reproduceSection({ subject, artifacts, zephyr, runs }: ReportFacts, recipe: string | undefined): Section {
+export function reproduceSection(facts: ReportFacts, recipe: ReportRecipe | undefined): Section {
+  const { subject, artifacts, zephyr } = facts;
   const { manifest } = subject;
-  const commands = [
-    ['what it is, byte by byte', `zephyr inspect ${subject.id}`],
-    ...(runs.length > 0 && manifest ? [['what was done to make it', `zephyr logs ${subject.id} --events`]] : []),
-    ...(recipe === undefined
-      ? []
-      : [
-          ['make it again, as far as nothing is there yet', 'zephyr run recipe.yaml'],
-          ['what would be used again, and why', 'zephyr plan recipe.yaml --why'],
-        ]),
-  ];
   const versions = Object.entries(manifest?.versions ?? {});
-  const body = html`<dl class="commands">${commands.map(([about = '', command = '']) => html`<div><dt>${about}</dt><dd>${copyable(command)}</dd></div>`)}</dl>${
+  const body = html`<dl class="commands">${commandsFor(facts, recipe).map(([about, command]) => html`<div><dt>${about}</dt><dd>${copyable(command)}</dd></div>`)}</dl>${
     recipe === undefined
       ? html`<p class="soft">The run that made it is not on this Hub, and with it the recipe.</p>`
-      : html`<details class="recipe"><summary>recipe.yaml, as the run followed it</summary><div class="code"><button type="button" class="copy" data-copy="${recipe}" aria-label="copy the recipe" hidden></button><pre tabindex="0">${recipe}</pre></div></details>`
+      : recipePart(recipe)
   }<details><summary>every artifact by ID, with fingerprint and content digest</summary>${dataTable(
     ['made by', 'ID', 'fingerprint', 'content digest'].map((title) => ({ title })),
     artifacts.map((artifact) => [
@@ -40,4 +30,23 @@ export function reproduceSection({ subject, artifacts, zephyr, runs }: ReportFac
   }
 <p class="soft">zephyr ${manifest?.zephyr ?? zephyr} made it, zephyr ${zephyr} wrote this page.</p>`;
   return { id: 'reproduce', title: 'Make it again', body };
+}
+
+function commandsFor({ subject, runs }: ReportFacts, recipe: ReportRecipe | undefined): (readonly [string, string])[] {
+  const known: (readonly [string, string])[] = [['what it is, byte by byte', `zephyr inspect ${subject.id}`]];
+  if (runs.some(({ run }) => run === subject.manifest?.run))
+    known.push(['what was done to make it', `zephyr logs ${subject.id} --events`]);
+  if (recipe !== undefined && !recipe.isRehearsal)
+    known.push(
+      ['make it again, as far as nothing is there yet', 'zephyr run recipe.yaml'],
+      ['what would be used again, and why', 'zephyr plan recipe.yaml --why'],
+    );
+  return known;
+}
+
+function recipePart({ yaml, isRehearsal }: ReportRecipe): Html {
+  const title = isRehearsal
+    ? 'the recipe at toy size: a rehearsal of the whole one makes it again'
+    : 'recipe.yaml, as the run followed it';
+  return html`<details class="recipe"><summary>${title}</summary><div class="code"><button type="button" class="copy" data-copy="${yaml}" aria-label="copy the recipe" hidden></button><pre tabindex="0">${yaml}</pre></div></details>`;
 }

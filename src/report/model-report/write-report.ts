@@ -1,6 +1,6 @@
 import { appendFile, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { ZephyrError } from '../../errors.ts';
-import type { ReportFacts } from './facts.ts';
+import type { ReportFacts, ReportRecipe } from './facts.ts';
 import { modelReportMarkdown } from './markdown.ts';
 import { modelReportPage } from './page.ts';
 
@@ -11,7 +11,7 @@ export interface ReportPlaces {
   readonly markdown: string | undefined;
   /** the built script of the page */
   readonly script: string;
-  readonly recipe: string | undefined;
+  readonly recipe: ReportRecipe | undefined;
 }
 
 /** Writes the page, which is there whole or not at all, and adds the Markdown where one is wanted. */

@@ -26,7 +26,7 @@ describe('a report in a browser', { skip, concurrency: false }, () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'zephyr-page-'));
     file = join(folder, 'report.html');
-    await writeReport(facts, { page: file, markdown: undefined, script, recipe: 'name: sample\n' });
+    await writeReport(facts, { page: file, markdown: undefined, script, recipe: { yaml: 'name: sample\n', isRehearsal: false } });
     browser = await openBrowser();
   });
   after(async () => {

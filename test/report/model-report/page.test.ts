@@ -10,7 +10,7 @@ import { HOSTILE } from '../artifact.ts';
 import { artifactOf, sampleFacts } from './sample.ts';
 
 const SCRIPT = 'document.title;';
-const recipe = `name: ${HOSTILE[0]}\n`;
+const recipe = { yaml: `name: ${HOSTILE[0]}\n`, isRehearsal: false };
 const facts = sampleFacts(60);
 const page = modelReportPage(facts, { script: SCRIPT, recipe });
 
@@ -80,7 +80,7 @@ function judgedBy(judge: string, given: ReportFacts['evaluations'][number]): Rep
 
 test('the spokes of the radar are the published means of the categories, within their bands', () => {
   const [bench] = measuredBenchmarks(facts);
-  const published = bench?.models.find(({ isSubject }) => isSubject);
+  const published = bench?.models.find(({ isMain }) => isMain);
   assert.ok(published !== undefined);
   const groups = groupIntervals(published);
   const values = Object.fromEntries(Object.entries(groups).map(([name, value]) => [name, value?.[0]]));

@@ -152,6 +152,7 @@ function evaluationOf(model: ReportArtifact, published: string, skill: number, j
     benchmarks: [benchmark('mt-bench', 'MT-Bench', turns, [1, 10]), benchmark('arc-challenge', 'ARC challenge', choices, [0, 1])],
   };
   return {
+    of: model.id,
     id: `hf://datasets/org/${model.ref.name.split('/')[1]}-eval-paper@${hex(`e${model.ref.name}`, 40)}`,
     evaluation,
     items: { 'mt-bench': turns, 'arc-challenge': choices },
