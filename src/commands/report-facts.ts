@@ -3,7 +3,7 @@ import { EventLogReader } from '../engine/event-log.ts';
 import { readRunIfReadable } from '../engine/read-run.ts';
 import { acceptanceOf } from '../evaluations/acceptance.ts';
 import { type ArtifactRef, type RepoId, sameRepo } from '../model/artifact.ts';
-import { lineageEvaluations } from '../report/model-report/evaluations.ts';
+import { lineageEvaluations, seenBefore } from '../report/model-report/evaluations.ts';
 import type { ReportCheck, ReportFacts, ReportRecipe, ReportRun } from '../report/model-report/facts.ts';
 import { lineageOf } from '../report/model-report/lineage.ts';
 import type { StageModule } from '../stages/module.ts';
@@ -28,10 +28,12 @@ export async function reportFacts(
     if (found !== undefined) runs.push(found);
   }
   const evaluations = await lineageEvaluations(hub, artifacts);
+  const contamination = await seenBefore(hub, artifacts, evaluations);
+  const checks = await checksOf(context, ref, stages);
   const at = new Date().toISOString();
   const own = runs.find(({ run }) => run === subject.manifest?.run)?.recipe;
   return {
-    facts: { subject, artifacts, runs, evaluations, checks: await checksOf(context, ref, stages), zephyr: version, at },
+    facts: { subject, artifacts, runs, evaluations, checks, contamination, zephyr: version, at },
     recipe: own === undefined ? undefined : await recipeOf(own, stages),
   };
 }

@@ -1,7 +1,8 @@
+import { type ContaminationNote, contaminationOf } from '../../evaluations/contamination.ts';
 import { evaluationsOf, type KeptEvaluation, readItems } from '../../evaluations/read.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { formatRef } from '../../model/artifact.ts';
-import type { ReportArtifact, ReportEvaluation } from './facts.ts';
+import { modelOf, type ReportArtifact, type ReportEvaluation } from './facts.ts';
 
 /** The evaluations of all models of a lineage with their items, of each model the newest first. */
 export async function lineageEvaluations(hub: Hub, artifacts: readonly ReportArtifact[]): Promise<ReportEvaluation[]> {
@@ -19,4 +20,16 @@ async function withItems(hub: Hub, kept: KeptEvaluation, of: string): Promise<Re
     evaluation.benchmarks.map(async ({ name }) => [name, await readItems(hub, kept, name)] as const),
   );
   return { of, id: formatRef(ref), evaluation, items: Object.fromEntries(items) };
+}
+
+/** Whether the model that the benchmarks are shown for may have seen their items, as far as its artifacts tell. */
+export async function seenBefore(
+  hub: Hub,
+  artifacts: readonly ReportArtifact[],
+  evaluations: readonly ReportEvaluation[],
+): Promise<ContaminationNote[]> {
+  const model = modelOf({ artifacts });
+  const benchmarks = evaluations.filter(({ of }) => of === model?.id).flatMap(({ evaluation }) => evaluation.benchmarks);
+  const once = [...new Map(benchmarks.map((benchmark) => [benchmark.name, benchmark])).values()];
+  return model === undefined || once.length === 0 ? [] : await contaminationOf(hub, model.ref, once);
 }

@@ -1,3 +1,4 @@
+import type { ContaminationNote } from '../../evaluations/contamination.ts';
 import type { ArtifactRef } from '../../model/artifact.ts';
 import type { Evaluation, EvaluationItem } from '../../model/evaluation.ts';
 import type { RunEvent } from '../../model/event.ts';
@@ -74,6 +75,8 @@ export interface ReportFacts {
   readonly runs: readonly ReportRun[];
   readonly evaluations: readonly ReportEvaluation[];
   readonly checks: readonly ReportCheck[];
+  /** whether the model may have seen items of the benchmarks */
+  readonly contamination: readonly ContaminationNote[];
   /** version of zephyr that writes the report */
   readonly zephyr: string;
   /** ISO 8601, when it is written */

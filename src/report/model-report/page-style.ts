@@ -62,7 +62,7 @@ button.copy::after { left: 10px; top: 8px; background: var(--card); }
 button.copy:hover::before, button.copy:hover::after { border-color: var(--accent); }
 button.copy.copied::before { content: none; }
 button.copy.copied::after { width: 5px; height: 10px; left: 10px; top: 4px; border-width: 0 2px 2px 0; border-color: var(--good); border-radius: 0; background: none; transform: rotate(40deg); }
-.picture { position: relative; display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 30px 64px; }
+.picture { position: relative; display: grid; grid-template-columns: repeat(auto-fit, minmax(148px, 1fr)); gap: 30px 44px; }
 .picture .ways { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; overflow: visible; }
 .ways path { fill: none; stroke: color-mix(in srgb, var(--soft) 42%, var(--card)); stroke-width: 1.75; transition: stroke 0.15s; }
 .ways path.hot { stroke: var(--accent); stroke-width: 2.25; }

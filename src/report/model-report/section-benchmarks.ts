@@ -1,3 +1,5 @@
+import { contaminationLines } from '../../evaluations/contamination.ts';
+import { publishedValues } from '../../evaluations/published.ts';
 import { formatNumber } from '../../render/format.ts';
 import { type Html, html } from '../html.ts';
 import {
@@ -14,7 +16,7 @@ import {
   signedText,
   unitOf,
 } from './benchmarks.ts';
-import type { ReportFacts } from './facts.ts';
+import { modelOf, nameOf, type ReportFacts } from './facts.ts';
 import type { IntervalsPlot, PlottedValue } from './plots.ts';
 import { copyable, dataTable, type PlotList, type Section } from './section.ts';
 
@@ -29,7 +31,7 @@ export function benchmarkSections(facts: ReportFacts, plots: PlotList): Section[
 <div class="plots">${benchmarks.flatMap((benchmark) => radar(benchmark, plots) ?? [])}</div>`;
   return [
     { id: 'benchmarks', title: 'How good it is', body },
-    { id: 'protocols', title: 'How it was measured', body: protocols(benchmarks) },
+    { id: 'protocols', title: 'How it was measured', body: html`${protocols(benchmarks)}${seen(facts)}${published(benchmarks)}` },
   ];
 }
 
@@ -174,4 +176,26 @@ function protocols(benchmarks: readonly MeasuredBenchmark[]): Html {
 function plain(value: unknown): string {
   if (value === undefined) return '';
   return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function seen({ contamination, artifacts }: ReportFacts): Html | undefined {
+  const model = modelOf({ artifacts });
+  if (contamination.length === 0 || model === undefined) return undefined;
+  const lines = contaminationLines(nameOf(model), contamination);
+  return html`<h3>Had it seen the questions?</h3><ul>${lines.map((line) => html`<li>${line}</li>`)}</ul>`;
+}
+
+/** Values of others stand apart: another judge or harness gives another number. */
+function published(benchmarks: readonly MeasuredBenchmark[]): Html | undefined {
+  const rows = benchmarks.flatMap(({ name, title, scale }) =>
+    publishedValues([name]).map(({ model, value, measuredBy, source, note }) => [
+      title,
+      model,
+      measuredText(value, scale),
+      [measuredBy, source, ...(note === undefined ? [] : [note])].join('; '),
+    ]),
+  );
+  if (rows.length === 0) return undefined;
+  const headings = ['benchmark', 'model', 'value', 'measured by, source'].map((name, at) => ({ title: name, numeric: at === 2 }));
+  return html`<h3>What others published</h3><p class="soft">Other judges and harnesses measured these: they are not to be subtracted from the values above.</p><details><summary>${rows.length} values</summary>${dataTable(headings, rows, 'published by others')}</details>`;
 }

@@ -234,6 +234,7 @@ export function sampleFacts(points: number): ReportFacts {
       { of: ddpo.id, name: 'reward accuracy', value: '0.77', expected: '0.70 to 0.80', ok: true, meaning: '' },
       { of: ddpo.id, name: 'loss at the end', value: '0.1', expected: '0.3 to 0.6', ok: false, meaning: hostile },
     ],
+    contamination: [{ benchmark: 'mt-bench', title: 'MT-Bench', status: 'known', text: hostile }],
     zephyr: '0.1.0',
     at: '2026-12-01T03:00:00.000Z',
   };
