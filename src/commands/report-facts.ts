@@ -6,6 +6,7 @@ import { type ArtifactRef, type RepoId, sameRepo } from '../model/artifact.ts';
 import { lineageEvaluations, seenBefore } from '../report/model-report/evaluations.ts';
 import type { ReportCheck, ReportFacts, ReportRecipe, ReportRun } from '../report/model-report/facts.ts';
 import { lineageOf } from '../report/model-report/lineage.ts';
+import { recipeOf } from '../report/model-report/recipe.ts';
 import type { StageModule } from '../stages/module.ts';
 import type { Context } from './context.ts';
 
@@ -36,13 +37,6 @@ export async function reportFacts(
     facts: { subject, artifacts, runs, evaluations, checks, contamination, zephyr: version, at },
     recipe: own === undefined ? undefined : await recipeOf(own, stages),
   };
-}
-
-async function recipeOf(recipe: unknown, stages: readonly StageModule[]): Promise<ReportRecipe> {
-  const { stringify } = await import('yaml');
-  const yaml = stringify(recipe, { lineWidth: 100, aliasDuplicateObjects: false });
-  const isRehearsal = stages.some(({ name, rehearsalOnly }) => rehearsalOnly === true && Object.hasOwn(recipe as object, name));
-  return { yaml, isRehearsal };
 }
 
 async function checksOf({ hub }: Context, ref: ArtifactRef, stages: readonly StageModule[]): Promise<ReportCheck[]> {
