@@ -1,16 +1,20 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import type { Hub } from '../hub/hub.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { Step } from '../stages/stage.ts';
+import { lineageOf } from './lineage.ts';
+import { modelCard } from './model-card.ts';
 
 /**
  * The card of an artifact: what the step wrote itself (a dataset names its configs in the YAML header), then where it
  * comes from. It is not part of the content digest.
  */
-export async function cardOf(step: Step, manifest: Manifest, folder: string): Promise<string> {
-  const own = await readFile(join(folder, 'README.md'), 'utf8').catch(() => header(step));
+export async function cardOf(hub: Hub, step: Step, manifest: Manifest, folder: string): Promise<string> {
+  const written = await readFile(join(folder, 'README.md'), 'utf8').catch(() => undefined);
+  const own = written ?? (step.output.type === 'model' ? await cardOfModel(hub, step, manifest, folder) : header(step));
   const inputs = Object.entries(manifest.inputs).map(
     ([name, input]) => `| ${name} | \`${formatRef(input)}\` | \`${input.digest.slice(0, 16)}\` |`,
   );
@@ -30,7 +34,12 @@ export async function cardOf(step: Step, manifest: Manifest, folder: string): Pr
   ].join('\n');
 }
 
+async function cardOfModel(hub: Hub, step: Step, manifest: Manifest, folder: string): Promise<string> {
+  const config = await readFile(join(folder, 'config.json'), 'utf8').catch(() => '');
+  const isChat = /ForCausalLM"/.test(config) && manifest.files.some(({ path }) => path === 'chat_template.jinja');
+  return modelCard({ step, manifest, lineage: await lineageOf(hub, manifest), answers: isChat });
+}
+
 function header(step: Step): string {
-  const about = step.output.type === 'model' ? { library_name: 'transformers', pipeline_tag: 'text-generation' } : {};
-  return `---\n${stringify({ ...about, tags: ['zephyr', step.stage] })}---\n\n# ${step.output.name}\n\n${step.summary}\n`;
+  return `---\n${stringify({ tags: ['zephyr', step.stage] })}---\n\n# ${step.output.name}\n\n${step.summary}\n`;
 }

@@ -75,7 +75,7 @@ export async function publish(engine: Publisher, made: Made): Promise<{ artifact
     sha256: file.sha256,
   }));
   add.push({ path: MANIFEST_FILE, content: `${JSON.stringify(manifest, null, 2)}\n` });
-  add.push({ path: 'README.md', content: await cardOf(made.step, manifest, made.folder) });
+  add.push({ path: 'README.md', content: await cardOf(hub, made.step, manifest, made.folder) });
   const message = `zephyr: ${made.step.stage}/${made.step.name} ${made.fingerprint.slice(0, 16)}`;
   const ref = await moveFiles(engine, made.step, moving, (transfer) => commitOnMain(hub, made.step, { message, add }, transfer));
   const tag = fingerprintTag(made.fingerprint);
