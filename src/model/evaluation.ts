@@ -23,6 +23,29 @@ export type EvaluationItem = z.infer<typeof evaluationItem>;
 
 const groupValue = z.strictObject({ value: z.number().nullable(), n: z.int().nonnegative() });
 
+/** A mean with what it is known to: the standard error and the 95 % interval are reckoned over clusters. */
+export const clusterEstimate = z.strictObject({
+  mean: z.number(),
+  standardError: z.number().nonnegative(),
+  low: z.number(),
+  high: z.number(),
+  clusters: z.int().positive(),
+});
+export type ClusterEstimate = z.infer<typeof clusterEstimate>;
+
+/** Another model's public answers, judged by the same judge in the same run: its value may stand in one column with ours. */
+const rejudgedModel = z.strictObject({
+  model: z.string().min(1),
+  /** where its answers are from */
+  answers: z.string(),
+  n: z.int().nonnegative(),
+  value: z.number().nullable(),
+  estimate: clusterEstimate.nullable(),
+  /** ours less theirs, item by item */
+  difference: clusterEstimate.nullable(),
+});
+export type RejudgedModel = z.infer<typeof rejudgedModel>;
+
 /** One benchmark as the step that scores it leaves it in `benchmarks.json`, its items in `items/NAME.jsonl` beside that. */
 export const scoredBenchmark = z.strictObject({
   /** of a-z, 0-9 and "-": `mt-bench`, `arc-challenge` */
@@ -48,20 +71,11 @@ export const scoredBenchmark = z.strictObject({
   protocol,
   /** what a reader must know beside the value, each a sentence */
   notes: z.array(z.string()),
+  rejudged: z.array(rejudgedModel).optional(),
 });
 export type ScoredBenchmark = z.infer<typeof scoredBenchmark>;
 
 export const scoredBenchmarks = z.strictObject({ version: z.literal(1), benchmarks: z.array(scoredBenchmark) });
-
-/** A mean with what it is known to: the standard error and the 95 % interval are reckoned over clusters. */
-export const clusterEstimate = z.strictObject({
-  mean: z.number(),
-  standardError: z.number().nonnegative(),
-  low: z.number(),
-  high: z.number(),
-  clusters: z.int().positive(),
-});
-export type ClusterEstimate = z.infer<typeof clusterEstimate>;
 
 const evaluatedModel = z.strictObject({ type: repoType, name: repoName, commit: commitId, digest: sha256Hex });
 

@@ -7,7 +7,7 @@ import { BENCHMARKS_FILE, type EvaluationItem, itemsFile, type ScoredBenchmark }
 export interface ScoredItems {
   /** its value is the mean of its items' scores */
   readonly benchmark: Pick<ScoredBenchmark, 'name' | 'title' | 'metric' | 'scale' | 'protocol' | 'notes'> &
-    Partial<Pick<ScoredBenchmark, 'figures'>>;
+    Partial<Pick<ScoredBenchmark, 'figures' | 'rejudged'>>;
   readonly items: readonly EvaluationItem[];
 }
 

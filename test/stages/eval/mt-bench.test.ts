@@ -21,6 +21,57 @@ const rowsOf = async (path: string) =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
+const config = (...models: readonly string[]): GradeConfig => ({
+  version: 1,
+  judges: models.map((model) => ({ teacher: model, model, at: 'practice', temperature: 0, top_p: 1, max_tokens: 2048 })),
+  repeats: 1,
+  protocol: { references: 'original' },
+});
+
+function prompts(): object[] {
+  const told = 'Say a number of 1 to 10 as "[[rating]]", for example "[[5]]".';
+  const one = `[Question]\n{question}\n\n[The Start of the Answer]\n{answer}\n[The End of the Answer]`;
+  const both = `### User:\n{question_1}\n\n### Assistant A:\n{answer_1}\n\n### User:\n{question_2}\n\n### Assistant A:\n{answer_2}`;
+  const reference = '\n\nReference: {ref_answer_1}';
+  return [
+    { name: 'single-v1', text: one },
+    { name: 'single-math-v1', text: one + reference },
+    { name: 'single-v1-multi-turn', text: both },
+    { name: 'single-math-v1-multi-turn', text: `${both}${reference} {ref_answer_2}` },
+  ].map(({ name, text }) => ({ name, system_prompt: 'You judge.', prompt_template: `${told}\n\n${text}` }));
+}
+
+/** What the two steps before leave: questions of our own wording, and answers. */
+async function folders(workshop: Workshop): Promise<Record<string, string>> {
+  const inputs: Record<string, string> = { data: join(workshop.folder, 'data'), answers: join(workshop.folder, 'answers') };
+  for (const folder of Object.values(inputs)) await mkdir(folder);
+  const questions = Array.from({ length: 80 }, (_, index) => ({
+    question_id: 81 + index,
+    category: CATEGORIES[index % 8] as string,
+    turns: [`First of ${index}, {answer}?`, `Second of ${index}?`],
+  }));
+  await writeFile(join(inputs.data as string, 'questions.jsonl'), lines(questions));
+  await writeFile(join(inputs.data as string, 'judge_prompts.jsonl'), lines(prompts()));
+  const referred = questions.filter(({ category }) => WITH_REFERENCE.has(category));
+  const references = referred.map(({ question_id }) => ({
+    question_id,
+    choices: [{ turns: [`one of ${question_id}`, `two of ${question_id}`] }],
+  }));
+  await writeFile(join(inputs.data as string, 'references.jsonl'), lines(references));
+  const answers = questions.flatMap(({ question_id }) =>
+    [1, 2].map((turn) => ({
+      prompt_id: String(question_id),
+      sample: 0,
+      turn,
+      text: `Said ${turn} to ${question_id}. {question}`,
+      tokens: 5,
+      finish_reason: 'stop',
+    })),
+  );
+  await writeFile(join(inputs.answers as string, 'completions.jsonl'), lines(answers));
+  return inputs;
+}
+
 describe('verdicts of 2023', () => {
   const scores = async (model: string): Promise<EvaluationItem[]> => {
     const all = await rowsOf(join(import.meta.dirname, '../../fixtures/evaldata/mtbench_orpo_scores.jsonl'));
@@ -83,54 +134,9 @@ describe('grading 160 turns', () => {
 
   before(async () => {
     workshop = await openWorkshop();
-    inputs = { data: join(workshop.folder, 'data'), answers: join(workshop.folder, 'answers') };
-    for (const folder of Object.values(inputs)) await mkdir(folder);
-    const questions = Array.from({ length: 80 }, (_, index) => ({
-      question_id: 81 + index,
-      category: CATEGORIES[index % 8] as string,
-      turns: [`First of ${index}, {answer}?`, `Second of ${index}?`],
-    }));
-    await writeFile(join(inputs.data as string, 'questions.jsonl'), lines(questions));
-    await writeFile(join(inputs.data as string, 'judge_prompts.jsonl'), lines(prompts()));
-    const referred = questions.filter(({ category }) => WITH_REFERENCE.has(category));
-    const references = referred.map(({ question_id }) => ({
-      question_id,
-      choices: [{ turns: [`one of ${question_id}`, `two of ${question_id}`] }],
-    }));
-    await writeFile(join(inputs.data as string, 'references.jsonl'), lines(references));
-    const answers = questions.flatMap(({ question_id }) =>
-      [1, 2].map((turn) => ({
-        prompt_id: String(question_id),
-        sample: 0,
-        turn,
-        text: `Said ${turn} to ${question_id}. {question}`,
-        tokens: 5,
-        finish_reason: 'stop',
-      })),
-    );
-    await writeFile(join(inputs.answers as string, 'completions.jsonl'), lines(answers));
+    inputs = await folders(workshop);
   });
   after(() => workshop.close());
-
-  function prompts(): object[] {
-    const told = 'Say a number of 1 to 10 as "[[rating]]", for example "[[5]]".';
-    const one = `[Question]\n{question}\n\n[The Start of the Answer]\n{answer}\n[The End of the Answer]`;
-    const both = `### User:\n{question_1}\n\n### Assistant A:\n{answer_1}\n\n### User:\n{question_2}\n\n### Assistant A:\n{answer_2}`;
-    const reference = '\n\nReference: {ref_answer_1}';
-    return [
-      { name: 'single-v1', text: one },
-      { name: 'single-math-v1', text: one + reference },
-      { name: 'single-v1-multi-turn', text: both },
-      { name: 'single-math-v1-multi-turn', text: `${both}${reference} {ref_answer_2}` },
-    ].map(({ name, text }) => ({ name, system_prompt: 'You judge.', prompt_template: `${told}\n\n${text}` }));
-  }
-
-  const config = (...models: readonly string[]): GradeConfig => ({
-    version: 1,
-    judges: models.map((model) => ({ teacher: model, model, at: 'practice', temperature: 0, top_p: 1, max_tokens: 2048 })),
-    repeats: 1,
-    protocol: { references: 'original' },
-  });
 
   test('that was stopped at some call goes on with the others, and asks none twice', async () => {
     const stop = new AbortController();
@@ -189,6 +195,40 @@ describe('grading 160 turns', () => {
     ]);
     assert.equal(item.score, 1);
   });
+});
+
+describe('models whose answers are public', () => {
+  test('stand beside ours by the same judge, with the difference over the turns that both have', async () => {
+    const workshop = await openWorkshop();
+    try {
+      const inputs = await folders(workshop);
+      const file = join(workshop.folder, 'model_answer.jsonl');
+      const theirs = Array.from({ length: 80 }, (_, index) => ({
+        question_id: 81 + index,
+        // a grade that the judge, who repeats what it hears, repeats
+        choices: [{ index: 0, turns: [`[[9]] ${index}`, `[[7]] ${index}`] }],
+      }));
+      await writeFile(join(inputs.data as string, 'rejudge-1.jsonl'), lines(theirs));
+      await writeFile(join(inputs.data as string, 'judge_prompts.jsonl'), lines(echoed()));
+      const rejudge = [{ model: 'vicuna', answers: file }];
+      const { out } = await workshop.run('rejudged', judge, { ...config('practice-echo'), rejudge }, inputs);
+      assert.equal(workshop.answered(), 320);
+      const [benchmark] = JSON.parse(await readFile(join(out, 'benchmarks.json'), 'utf8')).benchmarks;
+      assert.equal(benchmark.value, 3);
+      const [{ model, n, value, difference }] = benchmark.rejudged;
+      assert.deepEqual([model, n, value, difference.mean, difference.clusters], ['vicuna', 160, 8, -5, 80]);
+    } finally {
+      await workshop.close();
+    }
+  });
+
+  /** The answer alone, and `[[3]]` for whoever gives no grade of its own. */
+  const echoed = () =>
+    ['single-v1', 'single-math-v1', 'single-v1-multi-turn', 'single-math-v1-multi-turn'].map((name) => ({
+      name,
+      system_prompt: 'You judge.',
+      prompt_template: `${name.includes('multi') ? '{answer_2}' : '{answer}'} ${name} [[3]]`,
+    }));
 });
 
 test('data that are not the known ones, or not there, are refused by their address', async () => {

@@ -40,11 +40,20 @@ export const TEMPERATURES: Readonly<Record<string, number>> = {
 /** Categories whose answers the judge compares with a reference. */
 export const WITH_REFERENCE: ReadonlySet<string> = new Set(['math', 'reasoning', 'coding']);
 
-export type DataConfig = { readonly version: 1; readonly source: string; readonly references: References };
+/** A model whose public answers are judged beside ours, and the file of them. */
+export type Rejudged = { readonly model: string; readonly answers: string };
+
+export type DataConfig = {
+  readonly version: 1;
+  readonly source: string;
+  readonly references: References;
+  readonly rejudge?: readonly Rejudged[];
+};
 
 export type GradeConfig = {
   readonly version: 1;
   readonly judges: readonly JudgeFields[];
   readonly repeats: number;
+  readonly rejudge?: readonly Rejudged[];
   readonly protocol: Readonly<Record<string, string | number>>;
 };

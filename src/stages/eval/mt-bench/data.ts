@@ -29,12 +29,22 @@ export const getData: Task = async (context) => {
   const { references } = context.config as DataConfig;
   const files = { [QUESTIONS]: 'questions', [JUDGE_PROMPTS]: 'prompts', [REFERENCES]: references } as const;
   for (const [name, file] of Object.entries(files)) await writeFile(join(context.out, name), await known(context, file));
+  await bringRejudged(context);
   const prompts: object[] = [];
   for await (const row of readRows(join(context.out, QUESTIONS))) prompts.push(promptOf(question.parse(row)));
   await writeLines(join(context.out, PROMPTS), prompts);
   await writeFile(join(context.out, 'README.md'), card(references));
   return { metrics: { questions: prompts.length }, costUsd: 0 };
 };
+
+/** Where the answers of the model at this place of `rejudge` lie. */
+export const rejudgedFile = (index: number): string => `rejudge-${index + 1}.jsonl`;
+
+async function bringRejudged(context: TaskContext): Promise<void> {
+  const { rejudge = [] } = context.config as DataConfig;
+  for (const [index, { answers }] of rejudge.entries())
+    await writeFile(join(context.out, rejudgedFile(index)), await contentOf(answers, context.signal));
+}
 
 function promptOf({ question_id, category, turns: [first, second] }: MtBenchQuestion) {
   const temperature = TEMPERATURES[category];
@@ -56,10 +66,13 @@ async function known(context: TaskContext, file: keyof typeof DATA_FILES): Promi
 
 async function read({ config, inputs, signal }: TaskContext, path: string): Promise<{ place: string; content: Buffer }> {
   const { source } = config as DataConfig;
-  const folder = inputs.source ?? source;
-  const place = `${folder.replace(/\/+$/, '')}/${path}`;
+  const place = `${(inputs.source ?? source).replace(/\/+$/, '')}/${path}`;
+  return { place, content: await contentOf(place, signal) };
+}
+
+async function contentOf(place: string, signal: AbortSignal): Promise<Buffer> {
   try {
-    return { place, content: /^https?:/.test(place) ? await get(place, signal) : await readFile(place) };
+    return /^https?:/.test(place) ? await get(place, signal) : await readFile(place);
   } catch (error) {
     if (signal.aborted || error instanceof ZephyrError) throw error;
     throw unread(place, (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : causeOf(error));

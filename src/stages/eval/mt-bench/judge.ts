@@ -6,15 +6,16 @@ import { callOf } from '../../../calls/call-config.ts';
 import { runCalls, withSession } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
 import { Unanswered } from '../../../calls/unanswered.ts';
+import { estimate, pairedEstimate } from '../../../judging/estimate.ts';
 import { type Grade, readGrade } from '../../../judging/grade.ts';
-import type { EvaluationItem } from '../../../model/evaluation.ts';
+import type { ClusterEstimate, EvaluationItem, RejudgedModel } from '../../../model/evaluation.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder, sessionOf } from '../../step-config.ts';
 import { judgeFields, judgeIdentity, judgePurpose } from '../judges.ts';
 import { type ScoredItems, writeScored } from '../scored.ts';
-import { type GradeConfig, SCALE } from './config.ts';
-import { JUDGE_PROMPTS, QUESTIONS, REFERENCES } from './data.ts';
-import { readTurns, type TurnToGrade } from './turns.ts';
+import { type GradeConfig, type Rejudged, SCALE } from './config.ts';
+import { JUDGE_PROMPTS, QUESTIONS, REFERENCES, rejudgedFile } from './data.ts';
+import { ownAnswers, publicAnswers, readTurns, type TurnToGrade } from './turns.ts';
 
 /** One question to a judge. */
 interface AskedGrade {
@@ -30,9 +31,39 @@ interface AskedGrade {
  * and counted. Writes a scored folder whose items are the turns, clustered by question.
  */
 export const judge: Task = async (context) => {
-  const { judges, repeats } = context.config as GradeConfig;
-  const turns = await readTurns(context);
-  const calls = turns.flatMap((turn) => {
+  const { judges, rejudge = [] } = context.config as GradeConfig;
+  const own = await readTurns(context, await ownAnswers(context), 'the model');
+  const others = await Promise.all(
+    rejudge.map(async (other, index) => ({
+      ...other,
+      turns: await readTurns(context, await publicAnswers(context, rejudgedFile(index)), other.model),
+    })),
+  );
+  const calls = [own, ...others.map(({ turns }) => turns)].flatMap((turns) => callsFor(context, turns));
+  return await withSession(sessionOf(context), async (session) => {
+    const verdicts = await ask(context, session, calls);
+    const main = judges[0]?.teacher ?? '';
+    const itemsOf = (turns: readonly TurnToGrade[]) => turns.map((turn) => itemOf(turn, verdicts.get(turn) ?? [], main));
+    const items = itemsOf(own);
+    const rejudged = others.map(({ turns, model, answers }) => rejudgedModel({ model, answers }, items, itemsOf(turns)));
+    const benchmark = { ...(await benchmarkOf(context, items)), ...(rejudged.length === 0 ? {} : { rejudged }) };
+    const [written] = await writeScored(context.out, [{ benchmark, items }]);
+    return { metrics: { score: written?.value ?? null, graded: written?.n ?? 0 }, costUsd: session.summary().costUsd };
+  });
+};
+
+/** Ours less theirs over the turns that both have a grade for, as far as an estimate goes. */
+function differenceOf(own: readonly EvaluationItem[], theirs: readonly EvaluationItem[]): ClusterEstimate | null {
+  const paired = pairedEstimate(own, theirs);
+  if (paired === null) return null;
+  const { mean, standardError, low, high, clusters } = paired;
+  return { mean, standardError, low, high, clusters };
+}
+
+/** To every judge, in every pass. */
+function callsFor({ config }: TaskContext, turns: readonly TurnToGrade[]): AskedGrade[] {
+  const { judges, repeats } = config as GradeConfig;
+  return turns.flatMap((turn) => {
     const { messages } = turn;
     if (messages === undefined) return [];
     return judges.flatMap((fields) =>
@@ -43,15 +74,18 @@ export const judge: Task = async (context) => {
       }),
     );
   });
-  return await withSession(sessionOf(context), async (session) => {
-    const verdicts = await ask(context, session, calls);
-    const main = judges[0]?.teacher ?? '';
-    const items = turns.map((turn) => itemOf(turn, verdicts.get(turn) ?? [], main));
-    const scored: ScoredItems = { benchmark: await benchmarkOf(context, items), items };
-    const [written] = await writeScored(context.out, [scored]);
-    return { metrics: { score: written?.value ?? null, graded: written?.n ?? 0 }, costUsd: session.summary().costUsd };
-  });
-};
+}
+
+function rejudgedModel(of: Rejudged, own: readonly EvaluationItem[], theirs: readonly EvaluationItem[]): RejudgedModel {
+  const scores = theirs.flatMap(({ score }) => score ?? []);
+  return {
+    ...of,
+    n: scores.length,
+    value: meanOf(scores),
+    estimate: estimate(theirs),
+    difference: differenceOf(own, theirs),
+  };
+}
 
 const callPart = ({ at: _, ...fields }: ReturnType<typeof judgeFields.parse>) => fields;
 
@@ -130,15 +164,16 @@ async function benchmarkOf(context: TaskContext, items: readonly EvaluationItem[
 /** Means of each turn, the mean of the categories' means, and what answers are like. */
 export function figuresOf(items: readonly EvaluationItem[]): Record<string, number | null> {
   const scored = items.filter(({ score }) => score !== null);
-  const mean = (values: readonly number[]) =>
-    values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
   const scoresOf = (some: readonly EvaluationItem[]) => some.flatMap(({ score }) => score ?? []);
-  const groups = [...Map.groupBy(scored, ({ group }) => group).values()].flatMap((some) => mean(scoresOf(some)) ?? []);
+  const groups = [...Map.groupBy(scored, ({ group }) => group).values()].flatMap((some) => meanOf(scoresOf(some)) ?? []);
   return {
-    turn_1: mean(scoresOf(scored.filter(({ turn }) => turn === 1))),
-    turn_2: mean(scoresOf(scored.filter(({ turn }) => turn === 2))),
-    mean_of_categories: mean(groups),
-    tokens_per_answer: mean(items.map(({ tokens }) => tokens as number)),
+    turn_1: meanOf(scoresOf(scored.filter(({ turn }) => turn === 1))),
+    turn_2: meanOf(scoresOf(scored.filter(({ turn }) => turn === 2))),
+    mean_of_categories: meanOf(groups),
+    tokens_per_answer: meanOf(items.map(({ tokens }) => tokens as number)),
     answers_cut_off: items.filter(({ ended }) => ended !== true).length,
   };
 }
+
+const meanOf = (values: readonly number[]): number | null =>
+  values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;

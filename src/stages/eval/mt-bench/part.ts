@@ -20,6 +20,16 @@ const settings = z.strictObject({
       'Where questions, judge prompts and references come from: an address with the layout of llm_judge/data in FastChat, a dataset hf://datasets/ORG/NAME, or a folder. Whatever it is, the files must be the known ones, by their sha256',
     ),
   maxTokens: z.int().positive().describe('Tokens of one answer at most; FastChat: 1,024'),
+  rejudge: z
+    .array(
+      z.strictObject({
+        model: z.string().min(1).describe('Its name in tables'),
+        answers: z.string().min(1).describe('Address or path of its answers, a file of model_answer as FastChat writes them'),
+      }),
+    )
+    .describe(
+      'Models whose public answers the same judge grades in the same run: what may be compared, as published grades of another judge may not',
+    ),
 });
 type MtBenchSettings = z.infer<typeof settings>;
 
@@ -30,13 +40,14 @@ const SAMPLING = { temperature: 0, topP: 1, maxTokens: 2048 };
 export const mtBench = {
   name: 'mt-bench',
   settings,
-  defaults: { references: 'original', source: SOURCE, maxTokens: 1024 },
+  defaults: { references: 'original', source: SOURCE, maxTokens: 1024, rejudge: [] },
   isJudged: true,
-  steps(context, { references, source, maxTokens }) {
+  steps(context, { references, source, maxTokens, rejudge }) {
     const { recipe, repo } = context;
     const isOnHub = source.startsWith('hf://');
     const inputs: Record<string, StepInput> = isOnHub ? { source: inputOf(source) } : {};
-    const data: DataConfig = { version: 1, source: isOnHub ? '' : source, references };
+    const others = rejudge.length === 0 ? {} : { rejudge };
+    const data: DataConfig = { version: 1, source: isOnHub ? '' : source, references, ...others };
     return [
       taskStep('mt-bench-data', {
         stage: 'eval',
@@ -59,8 +70,8 @@ export const mtBench = {
         name: 'mt-bench-judge',
         summary: `each turn graded from 1 to 10 by ${context.judges.join(', ')}`,
         inputs: { data: { from: 'step', step: 'mt-bench-data' }, answers: { from: 'step', step: 'mt-bench-answers' } },
-        config: judgeConfig(context, recipe, { references, maxTokens }),
-        calls: forecast(context),
+        config: { ...judgeConfig(context, recipe, { references, maxTokens }), ...others },
+        calls: forecast(context, 1 + rejudge.length),
         output: repo('mt-bench'),
       }),
     ];
@@ -86,11 +97,11 @@ function judgeConfig(
 }
 
 /** Texts of a turn and its answers are about 900 tokens, a verdict 200: measured on GPT-4's of 2023. */
-function forecast({ judges, judgeRepeats }: PartContext): CallForecast[] {
+function forecast({ judges, judgeRepeats }: PartContext, models: number): CallForecast[] {
   return judges.map((teacher) => ({
     teacher,
     purpose: 'grade the turns of MT-Bench',
-    items: TURNS,
+    items: TURNS * models,
     callsPerItem: judgeRepeats,
     inputTokens: 1100,
     outputTokens: 220,

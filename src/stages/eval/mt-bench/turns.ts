@@ -30,20 +30,39 @@ export interface TurnToGrade {
   readonly prompt: string;
 }
 
-/** All turns in the order of the questions. Throws (jobFailed) where an answer is missing. */
-export async function readTurns(context: TaskContext): Promise<TurnToGrade[]> {
+/** Of one turn, by `QUESTION TURN`. */
+export type TurnAnswers = ReadonlyMap<string, TurnAnswer>;
+
+/** The model's own answers. */
+export async function ownAnswers(context: TaskContext): Promise<TurnAnswers> {
+  const lines = await rowsOf(join(inputFolder(context, 'answers'), 'completions.jsonl'), answerLine);
+  return new Map(lines.filter(({ sample }) => sample === 0).map((line) => [`${line.prompt_id} ${line.turn}`, line]));
+}
+
+/** The first choice of each line of a file that FastChat calls model_answer. */
+export async function publicAnswers(context: TaskContext, file: string): Promise<TurnAnswers> {
+  const lines = await rowsOf(join(inputFolder(context, 'data'), file), reference);
+  const answers = lines.flatMap(({ question_id, choices }) =>
+    (choices[0]?.turns ?? []).map((text, index): [string, TurnAnswer] => {
+      const line = { prompt_id: String(question_id), sample: 0, turn: index + 1, text, finish_reason: 'stop', tokens: 0 };
+      return [`${question_id} ${index + 1}`, line];
+    }),
+  );
+  return new Map(answers);
+}
+
+/** All turns in the order of the questions, `whose`: a model, for messages. Throws (jobFailed) where an answer is missing. */
+export async function readTurns(context: TaskContext, answers: TurnAnswers, whose: string): Promise<TurnToGrade[]> {
   const data = inputFolder(context, 'data');
   const questions = await rowsOf(join(data, QUESTIONS), question);
   const prompts = new Map((await rowsOf(join(data, JUDGE_PROMPTS), judgePrompt)).map((prompt) => [prompt.name, prompt]));
   const references = new Map(
     (await rowsOf(join(data, REFERENCES), reference)).map((each) => [each.question_id, each.choices[0]?.turns]),
   );
-  const lines = await rowsOf(join(inputFolder(context, 'answers'), 'completions.jsonl'), answerLine);
-  const answers = new Map(lines.filter(({ sample }) => sample === 0).map((line) => [`${line.prompt_id} ${line.turn}`, line]));
   const answerTo = (id: number, turn: 1 | 2): TurnAnswer => {
     const found = answers.get(`${id} ${turn}`);
     if (found !== undefined) return found;
-    throw new ZephyrError(`Cannot grade turn ${turn} of question ${id}: the model's answers have none to it`, {
+    throw new ZephyrError(`Cannot grade turn ${turn} of question ${id}: the answers of ${whose} have none to it`, {
       exit: 'jobFailed',
     });
   };
