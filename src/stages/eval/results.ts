@@ -83,9 +83,10 @@ function checkItems(
 function metricsOf({ suite, benchmarks }: Evaluation): ResultsMetrics {
   return {
     suite,
-    benchmarks: benchmarks.map(({ name, title, metric, scale, value, n, estimate, dropped }) => {
+    benchmarks: benchmarks.map(({ name, title, metric, scale, value, n, estimate, dropped, rejudged }) => {
       const count = Object.values(dropped).reduce((sum, each) => sum + each, 0);
-      return { name, title, metric, scale, value, n, estimate, dropped: count };
+      const others = rejudged === undefined ? {} : { rejudged };
+      return { name, title, metric, scale, value, n, estimate, dropped: count, ...others };
     }),
   };
 }

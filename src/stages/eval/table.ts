@@ -3,7 +3,7 @@ import { type ClusterEstimate, clusterEstimate, scoredBenchmark } from '../../mo
 import type { StageTable } from '../module.ts';
 
 const row = scoredBenchmark
-  .pick({ name: true, title: true, metric: true, scale: true, value: true, n: true })
+  .pick({ name: true, title: true, metric: true, scale: true, value: true, n: true, rejudged: true })
   .extend({ estimate: clusterEstimate.nullable(), dropped: z.int().nonnegative() });
 
 /** What the manifest of an evaluation says of it, for the table. */
@@ -27,9 +27,16 @@ export function formatInterval(estimate: ClusterEstimate | null, scale: readonly
 export function resultsTable(metrics: unknown): StageTable {
   const { suite, benchmarks } = resultsMetrics.parse(metrics);
   const right = (title: string) => ({ title, align: 'right' as const });
-  const rows = benchmarks.map(({ title, metric, scale, value, estimate, n, dropped }) => {
-    const interval = formatInterval(estimate, scale);
-    return [title, metric, formatValue(value, scale), interval, String(n), dropped === 0 ? '' : String(dropped)];
+  const rows = benchmarks.flatMap(({ title, metric, scale, value, estimate, n, dropped, rejudged = [] }) => {
+    const measured = (of: Pick<z.infer<typeof row>, 'value' | 'estimate' | 'n'>) => [
+      formatValue(of.value, scale),
+      formatInterval(of.estimate, scale),
+      String(of.n),
+    ];
+    return [
+      [title, metric, ...measured({ value, estimate, n }), dropped === 0 ? '' : String(dropped)],
+      ...rejudged.map((other) => [`  ${other.model}`, 'same judge', ...measured(other), '']),
+    ];
   });
   const isDropped = benchmarks.some(({ dropped }) => dropped > 0);
   const shown = isDropped ? 6 : 5;
