@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as z from 'zod';
 import { datasetCard, markdownTable } from '../../datasets/card.ts';
 import { writeLines } from '../../datasets/line-file.ts';
 import { readRows } from '../../datasets/rows.ts';
@@ -43,7 +44,7 @@ export const results: Task = async (context) => {
   for (const { benchmark, items } of scored) await writeLines(join(context.out, itemsFile(benchmark.name)), items);
   await writeFile(join(context.out, EVALUATION_FILE), `${JSON.stringify(found, undefined, 2)}\n`);
   await writeFile(join(context.out, 'README.md'), cardOf(found));
-  return { metrics: { ...metricsOf(found) }, costUsd: 0 };
+  return { metrics: z.record(z.string(), z.json()).parse(metricsOf(found)), costUsd: 0 };
 };
 
 interface PartResult {
