@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { trainingCurves } from '../../../src/report/model-report/curves.ts';
 import { writeReport } from '../../../src/report/model-report/write-report.ts';
@@ -81,7 +82,13 @@ describe('a report in a browser', { skip, concurrency: false }, () => {
     const picture = () => page.$eval('.lines canvas', (canvas) => (canvas as unknown as { toDataURL(): string }).toDataURL());
     const light = await picture();
     await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]);
-    assert.notEqual(await picture(), light);
+    // the page hears of it in a task of its own
+    let dark = await picture();
+    for (let look = 0; look < 100 && dark === light; look += 1) {
+      await sleep(50);
+      dark = await picture();
+    }
+    assert.notEqual(dark, light);
     assert.deepEqual(complaints, []);
     await page.close();
   });
