@@ -15,6 +15,12 @@ type PrepareConfig = { readonly template: string; readonly system: 'empty' | 'no
 
 /** The config of each program's job, as the dataclass that the program reads it into. */
 export type ProgramConfigs = {
+  readonly alpaca_requests: { readonly versions: readonly (1 | 2)[]; readonly references: readonly ({ readonly name: string;
+    readonly input: string; readonly file: string; })[]; };
+  readonly alpaca_results: { readonly versions: readonly (1 | 2)[]; readonly references: { readonly [name: string]: string };
+    readonly judges: { readonly [name: string]: readonly ({ readonly teacher: string; readonly identity: { readonly [name:
+    string]: Json }; })[] }; readonly repeats: number; readonly protocol: { readonly [name: string]: Json }; readonly source:
+    string; };
   readonly ddpo: TrainConfig & { readonly beta: number; readonly loss_type: string; };
   readonly dsft: TrainConfig & { readonly packing: boolean; readonly loss_tokens: 'all' | 'assistant'; };
   readonly generate: { readonly template: string; readonly max_new_tokens: number; readonly temperature: number; readonly top_p:
@@ -43,6 +49,10 @@ export type ProgramConfigs = {
 
 /** The files of scripts/train that each program reads: itself, what it imports, the chat template. */
 export const PROGRAM_FILES = {
+  alpaca_requests: ['alpaca_pairs.py', 'alpaca_requests.py', 'canonical_json.py', 'durable_files.py', 'exits.py', 'job.py',
+    'json_lines.py', 'run_job.py', 'typed_json.py'],
+  alpaca_results: ['alpaca_pairs.py', 'alpaca_results.py', 'canonical_json.py', 'durable_files.py', 'exits.py', 'job.py',
+    'json_lines.py', 'run_job.py', 'typed_json.py'],
   ddpo: ['attention.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'ddpo.py', 'durable_files.py', 'exits.py',
     'job.py', 'label_logps.py', 'load_model.py', 'one_head.py', 'pair_attention.py', 'pair_batches.py', 'pair_logps.py',
     'pairs_apart.py', 'preference_losses.py', 'preference_trainer.py', 'reference_check.py', 'reference_rows.py', 'run_job.py',
@@ -87,6 +97,8 @@ export const PROGRAM_FILES = {
 
 /** The Python environment of each program, a folder of scripts/train/environments. */
 export const PROGRAM_ENVIRONMENTS = {
+  alpaca_requests: 'alpaca-eval',
+  alpaca_results: 'alpaca-eval',
   ddpo: 'train',
   dsft: 'train',
   generate: 'train',
