@@ -1,4 +1,5 @@
 import { ASPECTS, rate, rateAspect } from './checking.ts';
+import { answerPair, choiceInWords } from './choosing.ts';
 import { asksForGrade, gradedTurn } from './grading.ts';
 import { type QuestionBank, questionLines, recognise, type WorldQuestion } from './question-bank.ts';
 import type { ChatBody } from './requests.ts';
@@ -7,7 +8,8 @@ import { fill, type JsonSchema } from './schema-fill.ts';
 /**
  * The judge's reply: the question and the labelled texts are found in the request, every text is checked against the
  * world, and the ratings are put into the form that `response_format` asks for: one text or a list of them, in one aspect
- * or in several, or which of two is better. Without a form, where the system turn ends on asking for a digit, a digit.
+ * or in several, or which of two is better. Without a form, where the system turn ends on asking for a digit, a digit; where
+ * two answers are to be ranked, as by AlpacaEval, the choice in its words.
  */
 export function judgement(bank: QuestionBank, body: ChatBody): string {
   const said = body.messages.map(({ content }) => content).join('\n\n');
@@ -18,15 +20,8 @@ export function judgement(bank: QuestionBank, body: ChatBody): string {
     const { before, texts } = locate(prompt, labels);
     return { question: recognise(bank, { system: '', user: questionLines(bank, before) }), texts };
   };
-  if (form === undefined && asksForDigit(body)) {
-    const { question, texts } = readAnswers(onlyLabel(prompt));
-    return String(rateAspect(rate(bank.world, question, texts[0] ?? ''), aspect));
-  }
-  if (form === undefined && asksForGrade(said)) {
-    const { before, answer } = gradedTurn(prompt);
-    const question = recognise(bank, { system: '', user: questionLines(bank, before) });
-    return `${remark(question, answer)} Rating: [[${onTen(rateAspect(rate(bank.world, question, answer), undefined))}]]`;
-  }
+  const words = form === undefined ? freely(bank, body, said, prompt) : undefined;
+  if (words !== undefined) return words;
   const schema = (form?.schema ?? DEFAULT_SCHEMA) as JsonSchema;
   const list = labelledList(schema);
   const rivals = list === undefined ? rivalsOf(schema) : undefined;
@@ -58,6 +53,25 @@ export function judgement(bank: QuestionBank, body: ChatBody): string {
   return JSON.stringify(fill(schema, (_, member) => (member === list ? rows : undefined)));
 }
 
+/** The reply where no form is asked for but the words say in which: a digit, a grade in brackets, the choice of one of two. */
+function freely(bank: QuestionBank, body: ChatBody, said: string, prompt: string): string | undefined {
+  const asked = (text: string) => recognise(bank, { system: '', user: questionLines(bank, text) });
+  if (asksForDigit(body)) {
+    const { before, texts } = locate(prompt, onlyLabel(prompt));
+    return String(rateAspect(rate(bank.world, asked(before), texts[0] ?? ''), aspectOf('', said)));
+  }
+  if (asksForGrade(said)) {
+    const { before, answer } = gradedTurn(prompt);
+    const question = asked(before);
+    return `${remark(question, answer)} Rating: [[${onTen(rateAspect(rate(bank.world, question, answer), undefined))}]]`;
+  }
+  const pair = answerPair(prompt);
+  if (pair === undefined) return undefined;
+  const better = betterOf(bank, asked(pair.instruction), SIDES, pair.answers);
+  return choiceInWords(pair.wants, better === SIDES[1] ? 1 : 0);
+}
+
+const SIDES = ['first', 'second'];
 const REMARKS = /^(rationale|reason|critique|feedback|explanation)$/;
 
 function asksForDigit({ messages }: ChatBody): boolean {

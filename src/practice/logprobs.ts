@@ -47,6 +47,11 @@ function firstToken(body: ChatBody, token: string): Map<string, number> {
   const others = OTHERS.filter((other) => other !== token).map(
     (other, index) => [other, (aside * 3) / 4 ** (index + 1)] as const,
   );
+  if (/^[mM]$/.test(token)) {
+    // one of two names: the other one is what it could have been
+    const chance = (1 - aside) * (0.6 + 0.35 * draw('name'));
+    return new Map([[token, chance], [token === 'm' ? 'M' : 'm', 1 - aside - chance], ...others]);
+  }
   if (!/^[1-5]$/.test(token)) return new Map([[token, 1 - ASIDE], ...others]);
   const weights = [1, 2, 3, 4, 5].map(
     (digit) => [String(digit), (0.75 + draw(`digit ${digit}`) / 2) / FALL ** Math.abs(digit - Number(token))] as const,

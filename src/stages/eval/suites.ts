@@ -1,3 +1,4 @@
+import { alpacaEval } from './alpaca-eval/part.ts';
 import { harness } from './harness/part.ts';
 import { mtBench } from './mt-bench/part.ts';
 import type { EvalPart } from './part.ts';
@@ -21,8 +22,12 @@ export const SUITES: Readonly<Record<SuiteName, readonly SuitePart[]>> = {
     suitePart(harness, { benchmarks: ['smoke-choice', 'smoke-repeat'] }),
     suitePart(refusals, { prompts: 'few', maxTokens: 48 }),
   ],
-  paper: [suitePart(harness), suitePart(mtBench)],
-  modern: [suitePart(harness, { benchmarks: ['ifeval', 'gsm8k', 'mmlu-pro'] }), suitePart(refusals)],
+  paper: [suitePart(harness), suitePart(mtBench), suitePart(alpacaEval)],
+  modern: [
+    suitePart(harness, { benchmarks: ['ifeval', 'gsm8k', 'mmlu-pro'] }),
+    suitePart(alpacaEval, { versions: [2] }),
+    suitePart(refusals),
+  ],
 };
 
 function suitePart<Settings>(part: EvalPart<Settings>, settings: Partial<Settings> = {}): SuitePart {
