@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { canonicalJson } from '../../src/base/canonical-json.ts';
@@ -12,6 +12,8 @@ import { answer, drawFor, PERSONAS } from '../../src/practice/personas.ts';
 import { makeQuestionBank, recognise } from '../../src/practice/question-bank.ts';
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
 import { COMPLETIONS_FILE } from '../../src/stages/aif/tables.ts';
+import { DATA } from '../../src/stages/eval/alpaca-eval/config.ts';
+import { writeScored } from '../../src/stages/eval/scored.ts';
 import type { Step } from '../../src/stages/stage.ts';
 import { minimalRecipe } from '../recipe/minimal.ts';
 import { folderWith, questions } from '../rig/answering.ts';
@@ -43,6 +45,11 @@ after(async () => {
 const list = questions.filter((_, n) => n % 97 === 0).slice(0, 8);
 const bank = makeQuestionBank(7);
 const material = await folderWith(shop, { 'train.jsonl': list.map((text) => ({ text: `${text} It is asked often.` })) });
+const instructions = await folderWith(shop, {});
+await writeFile(
+  join(instructions, 'alpaca_eval.json'),
+  JSON.stringify(list.map((instruction) => ({ instruction, dataset: 'made' }))),
+);
 
 /** A recipe whose teachers are practice models of the same name. */
 const taught = (aif: object, more: object = {}) =>
@@ -112,6 +119,13 @@ const SCENARIOS: Readonly<Record<string, { readonly recipe: StagedRecipe; readon
     recipe: minimalRecipe((recipe) => Object.assign(recipe, { eval: { parts: ['refusals'] } })),
     stages: ['eval'],
   },
+  'a model by AlpacaEval': {
+    recipe: minimalRecipe((recipe) => {
+      const teachers = { judge: { provider: 'practice', model: 'practice-judge' } };
+      Object.assign(recipe, { teachers, eval: { parts: ['alpaca-eval'], judges: ['judge'] } });
+    }),
+    stages: ['eval'],
+  },
   'published ratings, rehearsed': {
     recipe: rehearsed(
       minimalRecipe((recipe) =>
@@ -136,6 +150,9 @@ async function asJob({ stage, work, config, inputs: wanted }: Step, inputs: Read
       lines.push({ completion_id, reward: String(text).length / 8, tokens: String(text).split(' ').length });
     return folderWith(shop, { 'rewards.jsonl': lines });
   }
+  if (work.kind === 'job' && work.program === 'alpaca_requests')
+    return folderWith(shop, { 'requests.jsonl': await pairsOf(inputs.prompts ?? '') });
+  if (work.kind === 'job' && work.program === 'alpaca_results') return scoredFolder();
   if (work.kind !== 'job' || work.program !== 'generate') return folderWith(shop, {});
   const file = (config as { readonly prompts_file?: string }).prompts_file ?? 'prompts.jsonl';
   const model = JSON.stringify(wanted.model);
@@ -154,6 +171,35 @@ async function asJob({ stage, work, config, inputs: wanted }: Step, inputs: Read
     lines.push({ prompt_id, sample: 0, text, finish_reason: 'stop', tokens: text.split(' ').length });
   }
   return folderWith(shop, { 'completions.jsonl': lines });
+}
+
+/** Two answers to each prompt as a judge of AlpacaEval is asked about them, in both versions. */
+async function pairsOf(prompts: string): Promise<object[]> {
+  const pairs: object[] = [];
+  for await (const { prompt_id: id, prompt } of readRows(join(prompts, 'prompts.jsonl')))
+    for (const [version, name] of [
+      [1, 'answer'],
+      [2, 'output'],
+    ] as const) {
+      const texts = ['Nobody knows.', `You ask "${prompt}".`].map((text) => `"${name}": """${text}"""`).join('\n');
+      const content = `"instruction": """${prompt}"""\n${texts}`;
+      pairs.push({ id, version, model: '', messages: [{ role: 'user', content }] });
+    }
+  return pairs;
+}
+
+async function scoredFolder(): Promise<string> {
+  const folder = await folderWith(shop, {});
+  const benchmark = {
+    name: 'made',
+    title: 'Made',
+    metric: 'win rate',
+    scale: [0, 1] as [number, number],
+    protocol: {},
+    notes: [],
+  };
+  await writeScored(folder, [{ benchmark, items: [{ id: 'a', cluster: 'a', score: 1 }] }]);
+  return folder;
 }
 
 /** What an input is called where a task names it. */
@@ -177,7 +223,11 @@ async function results(name: string): Promise<[string, Frozen][]> {
     const inputs: Record<string, string> = {};
     for (const [input, from] of Object.entries(step.inputs))
       inputs[input] =
-        from.from === 'hub' ? material : (made[`${from.from === 'stage' ? from.stage : step.stage}/${from.step ?? ''}`] ?? '');
+        from.from === 'hub'
+          ? from.ref === DATA
+            ? instructions
+            : material
+          : (made[`${from.from === 'stage' ? from.stage : step.stage}/${from.step ?? ''}`] ?? '');
     if (step.work.kind === 'job') {
       made[`${step.stage}/${step.name}`] = await asJob(step, inputs);
       continue;
