@@ -18,10 +18,10 @@ PLACE = re.compile(r"\{(instruction|output_1|output_2)\}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Reference:
+class Rejudged:
     """A model whose public answers are judged beside ours."""
 
-    name: str
+    model: str
     # the input and the file in it that hold them, a list of {instruction, output} as the package has it
     input: str
     file: str
@@ -30,12 +30,12 @@ class Reference:
 @dataclasses.dataclass(frozen=True)
 class Config:
     versions: list[Version]
-    references: list[Reference]
+    rejudge: list[Rejudged]
 
 
 def main(job: Job, config: Config) -> None:
     prompts = [row for _, row in read_json_lines(job.input("prompts") / "prompts.jsonl")]
-    answers = {"": own_answers(job)} | {each.name: public_answers(job, each) for each in config.references}
+    answers = {"": own_answers(job)} | {each.model: public_answers(job, each) for each in config.rejudge}
     rows = []
     for version in config.versions:
         file = PROTOCOLS[version].baseline
@@ -77,12 +77,12 @@ def own_answers(job: Job) -> dict[str, Json]:
     return found
 
 
-def public_answers(job: Job, reference: Reference) -> dict[str, Json]:
+def public_answers(job: Job, other: Rejudged) -> dict[str, Json]:
     """By instruction: what a model answered in public."""
-    called = f'the answers of "{reference.name}"'
-    rows = read_list(job.input(reference.input) / reference.file, called)
+    called = f'the answers of "{other.model}"'
+    rows = read_list(job.input(other.input) / other.file, called)
     if not all(isinstance(row.get("instruction"), str) and isinstance(row.get("output"), str) for row in rows):
-        raise JobError(f'Cannot read "{reference.file}" of {called}, expected an instruction and an output in each row', BAD_DATA)
+        raise JobError(f'Cannot read "{other.file}" of {called}, expected an instruction and an output in each row', BAD_DATA)
     return {row["instruction"]: {"output": row["output"]} for row in rows}
 
 

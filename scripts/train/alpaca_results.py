@@ -38,7 +38,7 @@ class Judge:
 class Config:
     versions: list[Version]
     # models with public answers, and where those are from
-    references: dict[str, str]
+    rejudge: dict[str, str]
     # of each version; the first one's verdicts are the value
     judges: dict[str, list[Judge]]
     repeats: int
@@ -53,13 +53,21 @@ def main(job: Job, config: Config) -> None:
     replies: dict[tuple[str, int, str], list[Json]] = {}
     for _, row in read_json_lines(job.input("judgments") / "judgments.jsonl"):
         replies.setdefault((row["id"], row["version"], row["model"]), []).append(row)
-    (job.out / "items").mkdir(exist_ok=True)
-    (job.out / "annotations").mkdir(exist_ok=True)
+    for folder in ("items", "annotations", "rejudged"):
+        (job.out / folder).mkdir(exist_ok=True)
     benchmarks = []
     for version in config.versions:
-        for model in ("", *config.references):
-            rows = [row for row in requests if row["version"] == version and row["model"] == model]
-            benchmarks.append(score(job, config, version, model, rows, replies))
+        asked = [row for row in requests if row["version"] == version]
+        own, *others = [
+            score(job, config, version, model, [row for row in asked if row["model"] == model], replies) for model in ("", *config.rejudge)
+        ]
+        # intervals are reckoned where all of them are, see src/stages/eval/results.ts
+        open_ended = {"estimate": None, "difference": None}
+        rejudged = [
+            {"model": model, "answers": answers, "n": other["n"], "value": other["value"], **open_ended}
+            for (model, answers), other in zip(config.rejudge.items(), others, strict=True)
+        ]
+        benchmarks.append({**own, **({"rejudged": rejudged} if rejudged else {})})
     write_json(job.out / "benchmarks.json", {"version": 1, "benchmarks": benchmarks})
     job.finish(1, 1, {each["name"]: each["value"] for each in benchmarks})
 
@@ -71,24 +79,24 @@ def score(job: Job, config: Config, version: Version, model: str, rows: list[Jso
     verdicts = preferences(version, rows, said)
     own = [[value for reply, value in each if reply["judge"] == main_judge.teacher and value is not None] for each in verdicts]
     found = [1.5 if is_draw(row) else sum(each) / len(each) if each else None for row, each in zip(rows, own, strict=True)]
-    name = f"alpaca-eval-{version}" + (f"-{slug(model)}" if model else "")
+    name = f"alpaca-eval-{version}" + (f"-{1 + list(config.rejudge).index(model)}" if model else "")
     annotations = annotate(config, version, model or "evaluated", rows, found)
     path = job.out / "annotations" / f"{name}.json"
     write_json(path, annotations)
     figures, error = reckon(path, version, main_judge, job.input("data"))
     items = [item_of(row, value, each) for row, value, each in zip(rows, found, verdicts, strict=True)]
-    write_json_lines(job.out / "items" / f"{name}.jsonl", items)
+    write_json_lines(job.out / ("rejudged" if model else "items") / f"{name}.jsonl", items)
     scores = [item["score"] for item in items if item["score"] is not None]
     value = sum(scores) / len(scores) if scores else None
     if value is not None and abs(figures.pop("win_rate") - value) > 1e-9:
         raise RuntimeError(f"{name} is {value} by its rows and another by the package")
     dropped = [item["dropped"] for item in items if item["score"] is None]
     return {
-        "name": name, "title": f"AlpacaEval {version}" + (f", {model}" if model else ""), "metric": "win rate", "scale": [0, 1],
+        "name": name, "title": f"AlpacaEval {version}", "metric": "win rate", "scale": [0, 1],
         "value": value, "standardError": error, "n": len(scores), "dropped": {why: dropped.count(why) for why in dropped},
         "groups": {each: group(items, each) for each in dict.fromkeys(item["group"] for item in items)},
         "figures": {key: each for key, each in figures.items() if key != "win_rate"} | lengths(rows),
-        "protocol": protocol(config, version, model, rows), "notes": notes(config, version, model, items),
+        "protocol": protocol(config, version, rows), "notes": notes(config, version, items),
     }  # fmt: skip
 
 
@@ -207,12 +215,12 @@ def lengths(rows: list[Json]) -> Json:
     }
 
 
-def protocol(config: Config, version: Version, model: str, rows: list[Json]) -> Json:
-    """What two values must share to be compared. How answers were sampled is known of our own alone."""
+def protocol(config: Config, version: Version, rows: list[Json]) -> Json:
+    """What two values must share to be compared."""
     annotator = annotator_of(version)
     baselines = sorted({row["generator_1"] for row in rows})
     return {
-        **({"answers": config.references[model]} if model else config.protocol),
+        **config.protocol,
         "package": f"alpaca_eval {metadata.version('alpaca_eval')}",
         "annotator": PROTOCOLS[version].annotator,
         "baseline": baselines[0] if len(baselines) == 1 else baselines,
@@ -229,11 +237,9 @@ def digest(texts: Iterable[str]) -> str:
     return hashlib.sha256(json.dumps(list(texts), ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def notes(config: Config, version: Version, model: str, items: list[Json]) -> list[str]:
+def notes(config: Config, version: Version, items: list[Json]) -> list[str]:
     judge, original = str(config.judges[str(version)][0].identity["model"]), PROTOCOLS[version].judge
     found = ["Instructions and baseline answers are of AlpacaEval, CC BY-NC 4.0: not for commercial use."]
-    if model:
-        found.append(f"Public answers of {model}, not of the evaluated model, judged by the same judge in the same run.")
     if judge != original:
         found.append(f"Judged by {judge}, published values by {original}: they are not comparable, and lengths are not controlled for.")
     answers = [item["answer"] for item in items if item.get("dropped") is None]

@@ -92,3 +92,5 @@ export const EVALUATION_FILE = 'evaluation.json';
 export const BENCHMARKS_FILE = 'benchmarks.json';
 /** The file of a benchmark's items, in the folder of the step that scored it and in the evaluation alike. */
 export const itemsFile = (benchmark: string): string => `items/${benchmark}.jsonl`;
+/** In the folder of a step that is a program: the items of the model at this place of a benchmark's `rejudged`. */
+export const rejudgedFile = (benchmark: string, index: number): string => `rejudged/${benchmark}-${index + 1}.jsonl`;

@@ -15,7 +15,18 @@ const run = promisify(execFile);
 const ROWS = 12;
 
 interface Inspected {
-  readonly manifest: { readonly metrics: { readonly benchmarks: readonly { name: string; value: number; n: number }[] } };
+  readonly manifest: {
+    readonly metrics: {
+      readonly benchmarks: readonly (Measured & {
+        readonly name: string;
+        readonly rejudged: readonly (Measured & { readonly model: string; readonly difference: { readonly mean: number } })[];
+      })[];
+    };
+  };
+}
+interface Measured {
+  readonly value: number | null;
+  readonly n: number;
 }
 
 async function noPackage(): Promise<string | undefined> {
@@ -71,7 +82,7 @@ it('A model is compared as alpaca_eval does, beside the public answers of anothe
     'parts=[alpaca-eval]',
     'alpaca-eval.data=hf://datasets/test/alpaca',
     'alpaca-eval.maxTokens=8',
-    'alpaca-eval.references=[{name: Other, answers: "hf://datasets/test/others"}]',
+    'alpaca-eval.rejudge=[{model: Other, answers: "hf://datasets/test/others"}]',
   ];
   const asked = (judge: string) => [
     ...['eval', 'hf://models/test/base', tiny.recipe, '--on', tiny.on('process'), '--suite', 'paper'],
@@ -82,12 +93,14 @@ it('A model is compared as alpaca_eval does, beside the public answers of anothe
   const { manifest } = JSON.parse((await zephyr(place, 'inspect', first.stdout.trim(), '--json')).stdout) as Inspected;
   const { benchmarks } = manifest.metrics;
   assert.deepEqual(
-    benchmarks.map(({ name, n }) => [name, n]),
-    ['alpaca-eval-1', 'alpaca-eval-1-other', 'alpaca-eval-2', 'alpaca-eval-2-other'].map((name) => [name, ROWS]),
+    benchmarks.map(({ name, n, rejudged }) => [name, n, ...rejudged.map((other) => [other.model, other.n])]),
+    ['alpaca-eval-1', 'alpaca-eval-2'].map((name) => [name, ROWS, ['Other', ROWS]]),
   );
-  const [, otherByRank, , otherByChance] = benchmarks;
-  assert.equal(otherByRank?.value, 1);
-  assert.ok((otherByChance?.value ?? 0) > 0.5 && (otherByChance?.value ?? 0) < 1);
+  const [byRank, byChance] = benchmarks.map(({ rejudged }) => rejudged[0]);
+  assert.equal(byRank?.value, 1);
+  assert.ok((byChance?.value ?? 0) > 0.5 && (byChance?.value ?? 0) < 1);
+  for (const { value, rejudged } of benchmarks)
+    assert.ok(Math.abs((value ?? 0) - (rejudged[0]?.value ?? 0) - (rejudged[0]?.difference.mean ?? 0)) < 1e-9);
   const calls = (await practice.answered()).length;
   assert.equal(calls, 4 * ROWS);
   const again = await zephyr(place, ...asked('judge'));

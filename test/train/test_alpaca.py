@@ -68,7 +68,7 @@ def inputs_of(folder: Path, rows: list[Json]) -> dict[str, Path]:
 
 def results_config(judge: Json, **more: object) -> Json:
     judges = {"1": [judge], "2": [judge]}
-    return {"versions": [1, 2], "references": {}, "judges": judges, "repeats": 1, "protocol": {"system": "empty"}, "source": "made", **more}
+    return {"versions": [1, 2], "rejudge": {}, "judges": judges, "repeats": 1, "protocol": {"system": "empty"}, "source": "made", **more}
 
 
 # --- what is asked ------------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ print(json.dumps(sent))
 @pytest.fixture(scope="module")
 def asked(lay: Lay, run: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Path], JobFolder]:
     inputs = inputs_of(tmp_path_factory.mktemp("made"), MADE)
-    return inputs, run(lay("alpaca_requests", {"versions": [1, 2], "references": []}, inputs))
+    return inputs, run(lay("alpaca_requests", {"versions": [1, 2], "rejudge": []}, inputs))
 
 
 def test_a_judge_is_asked_what_the_package_asks(asked: tuple[dict[str, Path], JobFolder], python: str, tmp_path: Path) -> None:
@@ -142,7 +142,9 @@ def test_version_2_reads_probabilities_and_turns_the_order_back(asked: tuple[dic
     ]  # fmt: skip
     judgments = write(job.folder / "judgments" / "judgments.jsonl", replies)
     gamed = [f"{m},{n},{(n + m) % 7 / 7 + 1},{0.1 * n - 1},{n / 30},False" for m in range(2) for n in range(len(MADE))]
-    (inputs["data"] / "df_gamed.csv").write_text("\n".join(["model,index,preference,std_delta_len,instruction_difficulty,not_gamed_baseline", *gamed]))
+    (inputs["data"] / "df_gamed.csv").write_text(
+        "\n".join(["model,index,preference,std_delta_len,instruction_difficulty,not_gamed_baseline", *gamed])
+    )
     given = {"requests": job.out, "judgments": judgments, "data": inputs["data"]}
     found = {judge["identity"]["model"]: run(lay("alpaca_results", results_config(judge, versions=[2]), given)) for judge in (JUDGE, OTHER)}
     for model, done in found.items():
@@ -165,15 +167,15 @@ def test_version_2_reads_probabilities_and_turns_the_order_back(asked: tuple[dic
 
 @pytest.fixture(scope="module")
 def published(lay: Lay, run: Run, tmp_path_factory: pytest.TempPathFactory) -> JobFolder:
-    """The verdicts on zephyr-7b-beta, with alpha as a reference: which answer GPT-4 preferred is known, texts are made up."""
+    """The verdicts on zephyr-7b-beta, with those on alpha beside it: which answer GPT-4 preferred is known, texts are made up."""
     folder, numbers = tmp_path_factory.mktemp("published"), lines(NUMBERS)
     text = lambda row, name: "=" if row[name] == 0 else f"{name}."  # noqa: E731
     rows = [{"id": row["id"], "set": row["set"], "instruction": row["id"], "base": "=", "ours": text(row, "beta")} for row in numbers]
     inputs = inputs_of(folder, rows)
     public = [{"instruction": row["id"], "output": text(row, "alpha")} for row in numbers]
-    inputs["reference0"] = write(folder / "alpha" / "model_outputs.json", public)
-    references = [{"name": "Zephyr Alpha", "input": "reference0", "file": "model_outputs.json"}]
-    job = run(lay("alpaca_requests", {"versions": [1], "references": references}, inputs))
+    inputs["rejudge0"] = write(folder / "alpha" / "model_outputs.json", public)
+    rejudge = [{"model": "Zephyr Alpha", "input": "rejudge0", "file": "model_outputs.json"}]
+    job = run(lay("alpaca_requests", {"versions": [1], "rejudge": rejudge}, inputs))
     preferred = {("", row["id"]): row["beta"] for row in numbers} | {("Zephyr Alpha", row["id"]): row["alpha"] for row in numbers}
     replies = []
     for row in lines(job.out / "requests.jsonl"):
@@ -185,19 +187,19 @@ def published(lay: Lay, run: Run, tmp_path_factory: pytest.TempPathFactory) -> J
         said = "I would rather not say." if verdict is None else RANKED.format(*((1, 2) if first_wins else (2, 1)))
         replies.append({"id": row["id"], "version": 1, "model": row["model"], "judge": "judge", "pass": 1, "text": said, "alternatives": None})
     judgments = write(folder / "judgments" / "judgments.jsonl", replies)
-    config = results_config({"teacher": "judge", "identity": {"model": "gpt-4"}}, versions=[1], references={"Zephyr Alpha": "hf://datasets/a/b"})
+    config = results_config({"teacher": "judge", "identity": {"model": "gpt-4"}}, versions=[1], rejudge={"Zephyr Alpha": "hf://datasets/a/b"})
     return run(lay("alpaca_results", config, {"requests": job.out, "judgments": judgments, "data": inputs["data"]}))
 
 
 def test_the_published_win_rates(published: JobFolder) -> None:
-    beta, alpha = json.loads((published.out / "benchmarks.json").read_text())["benchmarks"]
+    [beta] = json.loads((published.out / "benchmarks.json").read_text())["benchmarks"]
+    [alpha] = beta["rejudged"]
     assert [100 * beta["value"], 100 * beta["standardError"]] == [pytest.approx(90.59775840597759), pytest.approx(1.0287080531312012)]
     figures = beta["figures"]
     assert [beta["n"], figures["wins"], figures["losses"], figures["ties"], beta["dropped"]] == [803, 727, 75, 1, {"no choice in the reply": 2}]
-    assert [100 * alpha["value"], alpha["n"], alpha["name"]] == [pytest.approx(85.7587064676617), 804, "alpaca-eval-1-zephyr-alpha"]
-    assert alpha["protocol"]["judge"] == beta["protocol"]["judge"] and alpha["protocol"]["answers"] == "hf://datasets/a/b"
-    items = {name: lines(published.out / "items" / f"{name}.jsonl") for name in (beta["name"], alpha["name"])}
-    pairs = [(one["score"], other["score"]) for one, other in zip(*items.values(), strict=True)]
+    assert [100 * alpha["value"], alpha["n"], alpha["model"]] == [pytest.approx(85.7587064676617), 804, "Zephyr Alpha"]
+    items = [lines(published.out / name) for name in ("items/alpaca-eval-1.jsonl", "rejudged/alpaca-eval-1-1.jsonl")]
+    pairs = [(one["score"], other["score"]) for one, other in zip(*items, strict=True)]
     apart = [100 * (one - other) for one, other in pairs if one is not None and other is not None]
     error = statistics.stdev(apart) / len(apart) ** 0.5
     assert [round(statistics.mean(apart), 3), round(error, 3), len(apart)] == [4.863, 1.161, 802]

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { datasetCard, markdownTable } from '../../datasets/card.ts';
 import { writeLines } from '../../datasets/line-file.ts';
-import { readRows } from '../../datasets/rows.ts';
 import { estimate } from '../../judging/estimate.ts';
 import { formatRef } from '../../model/artifact.ts';
 import {
@@ -12,12 +11,13 @@ import {
   type Evaluation,
   type EvaluationItem,
   evaluation,
-  evaluationItem,
   itemsFile,
   type ScoredBenchmark,
   scoredBenchmarks,
 } from '../../model/evaluation.ts';
 import type { Task } from '../stage.ts';
+import { withIntervals } from './rejudged.ts';
+import { readItems } from './scored.ts';
 import type { ResultsConfig } from './steps.ts';
 import { formatInterval, formatValue, type ResultsMetrics } from './table.ts';
 
@@ -57,10 +57,9 @@ async function readPart(part: string, folder: string): Promise<PartResult[]> {
   const { benchmarks } = scoredBenchmarks.parse(JSON.parse(text));
   return await Promise.all(
     benchmarks.map(async (benchmark) => {
-      const items: EvaluationItem[] = [];
-      for await (const row of readRows(join(folder, itemsFile(benchmark.name)))) items.push(evaluationItem.parse(row));
+      const items = await readItems(join(folder, itemsFile(benchmark.name)));
       checkItems(part, benchmark, items);
-      return { benchmark, items };
+      return { benchmark: await withIntervals(folder, benchmark, items), items };
     }),
   );
 }

@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeLines } from '../../datasets/line-file.ts';
-import { BENCHMARKS_FILE, type EvaluationItem, itemsFile, type ScoredBenchmark } from '../../model/evaluation.ts';
+import { readRows } from '../../datasets/rows.ts';
+import { BENCHMARKS_FILE, type EvaluationItem, evaluationItem, itemsFile, type ScoredBenchmark } from '../../model/evaluation.ts';
 
 /** A benchmark before it is counted. */
 export interface ScoredItems {
@@ -40,4 +41,11 @@ export async function writeScored(out: string, scored: readonly ScoredItems[]): 
 function meanOf(items: readonly EvaluationItem[]): { value: number | null; n: number } {
   const scores = items.flatMap(({ score }) => score ?? []);
   return { value: scores.length === 0 ? null : scores.reduce((sum, score) => sum + score, 0) / scores.length, n: scores.length };
+}
+
+/** A file of items, as `writeScored` and programs write it. */
+export async function readItems(path: string): Promise<EvaluationItem[]> {
+  const items: EvaluationItem[] = [];
+  for await (const row of readRows(path)) items.push(evaluationItem.parse(row));
+  return items;
 }

@@ -15,9 +15,9 @@ type PrepareConfig = { readonly template: string; readonly system: 'empty' | 'no
 
 /** The config of each program's job, as the dataclass that the program reads it into. */
 export type ProgramConfigs = {
-  readonly alpaca_requests: { readonly versions: readonly (1 | 2)[]; readonly references: readonly ({ readonly name: string;
+  readonly alpaca_requests: { readonly versions: readonly (1 | 2)[]; readonly rejudge: readonly ({ readonly model: string;
     readonly input: string; readonly file: string; })[]; };
-  readonly alpaca_results: { readonly versions: readonly (1 | 2)[]; readonly references: { readonly [name: string]: string };
+  readonly alpaca_results: { readonly versions: readonly (1 | 2)[]; readonly rejudge: { readonly [name: string]: string };
     readonly judges: { readonly [name: string]: readonly ({ readonly teacher: string; readonly identity: { readonly [name:
     string]: Json }; })[] }; readonly repeats: number; readonly protocol: { readonly [name: string]: Json }; readonly source:
     string; };

@@ -8,8 +8,8 @@ import { judgeConfigs, judgeIdentity } from '../judges.ts';
 import type { EvalPart, PartContext } from '../part.ts';
 import { DATA, type JudgeConfig, type PromptsConfig, SAMPLING, type Version } from './config.ts';
 
-const reference = z.strictObject({
-  name: z.string().regex(/^[A-Za-z0-9][\w. -]*$/, 'expected letters, digits and _ . - or blanks'),
+const rejudged = z.strictObject({
+  model: z.string().regex(/^[A-Za-z0-9][\w. -]*$/, 'expected letters, digits and _ . - or blanks'),
   answers: datasetText.describe('Dataset with its public answers'),
   file: z
     .string()
@@ -26,8 +26,8 @@ const settings = z.strictObject({
   ),
   maxTokens: z.int().positive().describe('Tokens of one answer at most; ZEPHYR-7B: 2,048'),
   temperature: z.number().min(0).max(2).describe('At which answers are drawn; ZEPHYR-7B: 0.7'),
-  references: z
-    .array(reference)
+  rejudge: z
+    .array(rejudged)
     .describe('Models whose public answers are judged in the same run by the same judges, to compare with'),
 });
 type AlpacaEvalSettings = z.infer<typeof settings>;
@@ -38,9 +38,9 @@ const INSTRUCTIONS = 805;
 export const alpacaEval = {
   name: 'alpaca-eval',
   settings,
-  defaults: { versions: [1, 2], data: DATA, maxTokens: 2048, temperature: 0.7, references: [] },
+  defaults: { versions: [1, 2], data: DATA, maxTokens: 2048, temperature: 0.7, rejudge: [] },
   isJudged: true,
-  check: (_context, { references, versions }) => checkReferences(references, versions),
+  check: (_context, { rejudge, versions }) => checkRejudged(rejudge, versions),
   steps: (context, chosen) => [...answered(context, chosen), ...judged(context, chosen)],
   tasks: {
     'alpaca-eval-prompts': async (context) => (await import('./prompts.ts')).instructionPrompts(context),
@@ -74,9 +74,9 @@ function answered(context: PartContext, { data, maxTokens, temperature }: Alpaca
 
 function judged(context: PartContext, chosen: AlpacaEvalSettings): Step[] {
   const { recipe, judges, judgeRepeats: repeats, repo } = context;
-  const { versions, data, references, maxTokens, temperature } = chosen;
+  const { versions, data, rejudge, maxTokens, temperature } = chosen;
   const { template, system, bos } = recipe;
-  const named = references.map(({ name, answers, file }, index) => ({ name, answers, file, input: `reference${index}` }));
+  const named = rejudge.map((each, index) => ({ ...each, input: `rejudge${index}` }));
   const fields = (version: Version) => judgeConfigs(recipe, judges, SAMPLING[version]);
   const ofVersions = <T>(of: (version: Version) => T) => Object.fromEntries(versions.map((version) => [version, of(version)]));
   const config: JudgeConfig = { version: 1, repeats, judges: ofVersions(fields) };
@@ -93,7 +93,7 @@ function judged(context: PartContext, chosen: AlpacaEvalSettings): Step[] {
         answers: ofStep('alpaca-eval-answers'),
         ...Object.fromEntries(named.map(({ input, answers }) => [input, inputOf(answers)])),
       },
-      config: { versions, references: named.map(({ name, input, file }) => ({ name, input, file })) },
+      config: { versions, rejudge: named.map(({ model, input, file }) => ({ model, input, file })) },
       output: repo('alpaca-eval-requests'),
     }),
     taskStep('alpaca-eval-judge', {
@@ -112,7 +112,7 @@ function judged(context: PartContext, chosen: AlpacaEvalSettings): Step[] {
       inputs: { data: inputOf(data), requests: ofStep('alpaca-eval-requests'), judgments: ofStep('alpaca-eval-judge') },
       config: {
         versions,
-        references: Object.fromEntries(named.map(({ name, answers, file }) => [name, `${answers} ${file}`])),
+        rejudge: Object.fromEntries(named.map(({ model, answers, file }) => [model, `${answers} ${file}`])),
         judges: ofVersions(identities),
         repeats,
         protocol: { template, system, bos, temperature, max_tokens: maxTokens },
@@ -123,26 +123,25 @@ function judged(context: PartContext, chosen: AlpacaEvalSettings): Step[] {
   ];
 }
 
-function checkReferences(references: AlpacaEvalSettings['references'], versions: readonly Version[]): (Mistake | undefined)[] {
-  const slug = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
+function checkRejudged(rejudge: AlpacaEvalSettings['rejudge'], versions: readonly Version[]): (Mistake | undefined)[] {
   const path = ['eval', 'alpaca-eval'];
   return [
     new Set(versions).size < versions.length ? mistakeAt([...path, 'versions'], 'names one version twice') : undefined,
-    ...references.map(({ name }, index) =>
-      references.findIndex((other) => slug(other.name) === slug(name)) === index
+    ...rejudge.map(({ model }, index) =>
+      rejudge.findIndex((other) => other.model === model) === index
         ? undefined
-        : mistakeAt([...path, 'references', index, 'name'], `is "${name}", expected a name that no other reference has`),
+        : mistakeAt([...path, 'rejudge', index, 'model'], `is "${model}", expected a name that no other has`),
     ),
   ];
 }
 
 /** By the $17.95 that GPT-4's 805 verdicts on ZEPHYR-7B cost in 2023; version 2's baseline is some 1,700 characters longer. */
-function forecast({ judges, judgeRepeats }: PartContext, { versions, references }: AlpacaEvalSettings): CallForecast[] {
+function forecast({ judges, judgeRepeats }: PartContext, { versions, rejudge }: AlpacaEvalSettings): CallForecast[] {
   return judges.flatMap((teacher) =>
     versions.map((version) => ({
       teacher,
       purpose: `compare answers, AlpacaEval ${version}`,
-      items: INSTRUCTIONS * (1 + references.length),
+      items: INSTRUCTIONS * (1 + rejudge.length),
       callsPerItem: judgeRepeats,
       inputTokens: version === 1 ? 650 : 1150,
       outputTokens: version === 1 ? 30 : 1,

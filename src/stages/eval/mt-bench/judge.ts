@@ -6,12 +6,13 @@ import { callOf } from '../../../calls/call-config.ts';
 import { runCalls, withSession } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
 import { Unanswered } from '../../../calls/unanswered.ts';
-import { estimate, pairedEstimate } from '../../../judging/estimate.ts';
+import { estimate } from '../../../judging/estimate.ts';
 import { type Grade, readGrade } from '../../../judging/grade.ts';
-import type { ClusterEstimate, EvaluationItem, RejudgedModel } from '../../../model/evaluation.ts';
+import type { EvaluationItem, RejudgedModel } from '../../../model/evaluation.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder, sessionOf } from '../../step-config.ts';
 import { judgeFields, judgeIdentity, judgePurpose } from '../judges.ts';
+import { differenceOf } from '../rejudged.ts';
 import { type ScoredItems, writeScored } from '../scored.ts';
 import { type GradeConfig, type Rejudged, SCALE } from './config.ts';
 import { JUDGE_PROMPTS, QUESTIONS, REFERENCES, rejudgedFile } from './data.ts';
@@ -51,14 +52,6 @@ export const judge: Task = async (context) => {
     return { metrics: { score: written?.value ?? null, graded: written?.n ?? 0 }, costUsd: session.summary().costUsd };
   });
 };
-
-/** Ours less theirs over the turns that both have a grade for, as far as an estimate goes. */
-function differenceOf(own: readonly EvaluationItem[], theirs: readonly EvaluationItem[]): ClusterEstimate | null {
-  const paired = pairedEstimate(own, theirs);
-  if (paired === null) return null;
-  const { mean, standardError, low, high, clusters } = paired;
-  return { mean, standardError, low, high, clusters };
-}
 
 /** To every judge, in every pass. */
 function callsFor({ config }: TaskContext, turns: readonly TurnToGrade[]): AskedGrade[] {
