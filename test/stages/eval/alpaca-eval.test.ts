@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { JudgeConfig, Version } from '../../../src/stages/eval/alpaca-eval/config.ts';
+import type { ChoiceConfig, Version } from '../../../src/stages/eval/alpaca-eval/config.ts';
 import { judgePairs } from '../../../src/stages/eval/alpaca-eval/judge.ts';
 import { instructionPrompts } from '../../../src/stages/eval/alpaca-eval/prompts.ts';
 import { openWorkshop, type Workshop, withShop } from '../../rig/task.ts';
@@ -53,7 +53,7 @@ describe('judging pairs of AlpacaEval', () => {
       { role: 'user', content },
     ];
   }
-  const config = (models: readonly string[], more: Partial<JudgeConfig> & { at?: string } = {}): JudgeConfig => {
+  const config = (models: readonly string[], more: Partial<ChoiceConfig> & { at?: string } = {}): ChoiceConfig => {
     const { at = 'practice', ...rest } = more;
     const judges = (maxTokens: number, temperature: number) =>
       models.map((model) => ({ teacher: model, model, at, temperature, top_p: 1, max_tokens: maxTokens }));

@@ -16,9 +16,9 @@ export const SAMPLING = {
 } as const;
 export const TOP_LOGPROBS = 5;
 
-export type PromptsConfig = { readonly version: 1 };
+export type InstructionsConfig = { readonly version: 1 };
 
-export type JudgeConfig = {
+export type ChoiceConfig = {
   readonly version: 1;
   readonly repeats: number;
   readonly judges: { readonly [version: string]: readonly JudgeFields[] };

@@ -13,7 +13,7 @@ import { ZephyrError } from '../../../errors.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder, sessionOf } from '../../step-config.ts';
 import { judgeFields, judgePurpose } from '../judges.ts';
-import { type JudgeConfig, TOP_LOGPROBS } from './config.ts';
+import { type ChoiceConfig, TOP_LOGPROBS } from './config.ts';
 
 const message = z.strictObject({ role: z.enum(['system', 'user']), content: z.string() });
 const request = z.looseObject({
@@ -53,7 +53,7 @@ export const judgePairs: Task = async (context) => {
 };
 
 async function readAsked(context: TaskContext): Promise<AskedPair[]> {
-  const { judges, repeats } = context.config as JudgeConfig;
+  const { judges, repeats } = context.config as ChoiceConfig;
   const asked: AskedPair[] = [];
   for await (const row of readRows(join(inputFolder(context, 'requests'), 'requests.jsonl'))) {
     const { id, version, model, messages } = request.parse(row);

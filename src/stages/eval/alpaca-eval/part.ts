@@ -6,7 +6,7 @@ import type { CallForecast, Step, StepInput } from '../../stage.ts';
 import { answersStep } from '../answers.ts';
 import { judgeConfigs, judgeIdentity } from '../judges.ts';
 import type { EvalPart, PartContext } from '../part.ts';
-import { DATA, type JudgeConfig, type PromptsConfig, SAMPLING, type Version } from './config.ts';
+import { type ChoiceConfig, DATA, type InstructionsConfig, SAMPLING, type Version } from './config.ts';
 
 const rejudged = z.strictObject({
   model: z.string().regex(/^[A-Za-z0-9][\w. -]*$/, 'expected letters, digits and _ . - or blanks'),
@@ -51,7 +51,7 @@ export const alpacaEval = {
 const ofStep = (step: string): StepInput => ({ from: 'step', step });
 
 function answered(context: PartContext, { data, maxTokens, temperature }: AlpacaEvalSettings): Step[] {
-  const prompts: PromptsConfig = { version: 1 };
+  const prompts: InstructionsConfig = { version: 1 };
   return [
     taskStep('alpaca-eval-prompts', {
       stage: 'eval',
@@ -79,7 +79,7 @@ function judged(context: PartContext, chosen: AlpacaEvalSettings): Step[] {
   const named = rejudge.map((each, index) => ({ ...each, input: `rejudge${index}` }));
   const fields = (version: Version) => judgeConfigs(recipe, judges, SAMPLING[version]);
   const ofVersions = <T>(of: (version: Version) => T) => Object.fromEntries(versions.map((version) => [version, of(version)]));
-  const config: JudgeConfig = { version: 1, repeats, judges: ofVersions(fields) };
+  const config: ChoiceConfig = { version: 1, repeats, judges: ofVersions(fields) };
   const identities = (version: Version) =>
     fields(version).map((judge) => ({ teacher: judge.teacher, identity: judgeIdentity(judge) }));
   return [
