@@ -2,8 +2,8 @@ import * as z from 'zod';
 import { ZephyrError } from '../errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Backend } from './backend.ts';
-import { slurmOptions } from './slurm/options.ts';
-import { dockerOptions, podmanOptions, processOptions } from './target-options.ts';
+import { isSlurmEnvironment, slurmOptions } from './slurm/options.ts';
+import { dockerOptions, hasImage, podmanOptions, processOptions } from './target-options.ts';
 
 /** What a backend is opened with, beside a target's options for it. */
 export interface BackendPlace {
@@ -27,6 +27,8 @@ export interface BackendModule<Options extends z.ZodType = z.ZodType> {
   readonly nodes: number;
   /** Whether the pins of a Python environment stand for it in a fingerprint; else the scheduler is asked, who knows an image. */
   readonly pinned?: true;
+  /** Whether programs of a Python environment can be run: the target names what holds it, or zephyr makes it. Without it, of any. */
+  readonly canHave?: (options: z.output<Options>, environment: string) => boolean;
   readonly open: (options: z.output<Options>, place: BackendPlace) => Promise<Backend>;
 }
 
@@ -55,12 +57,23 @@ export const BACKENDS = {
       return { scheduler, workspace };
     },
   }),
-  docker: defineBackend({ options: dockerOptions, nodes: 1, open: (options, place) => openContainers('docker', options, place) }),
-  podman: defineBackend({ options: podmanOptions, nodes: 1, open: (options, place) => openContainers('podman', options, place) }),
+  docker: defineBackend({
+    options: dockerOptions,
+    nodes: 1,
+    canHave: hasImage,
+    open: (options, place) => openContainers('docker', options, place),
+  }),
+  podman: defineBackend({
+    options: podmanOptions,
+    nodes: 1,
+    canHave: hasImage,
+    open: (options, place) => openContainers('podman', options, place),
+  }),
   slurm: defineBackend({
     options: slurmOptions,
     nodes: 1024,
     pinned: true,
+    canHave: isSlurmEnvironment,
     open: async (options, place) => await (await import('./slurm/open.ts')).openSlurm(options, place),
   }),
 };
@@ -81,6 +94,15 @@ async function openContainers(
 async function localWorkspace({ jobs, hub }: BackendPlace) {
   const { FolderWorkspace } = await import('./folder-workspace.ts');
   return new FolderWorkspace('local', jobs, hub);
+}
+
+/** Whether a target can have a Python environment, by what it says of itself: nothing is asked or made. */
+export function canHave(target: { readonly backend: string; readonly options: unknown }, environment: string): boolean {
+  const modules: Readonly<Record<string, BackendModule>> = BACKENDS;
+  const module = modules[target.backend];
+  const read = module?.options.safeParse(target.options);
+  // options that cannot be read are refused where the backend is opened
+  return read?.success !== true || (module?.canHave?.(read.data, environment) ?? true);
 }
 
 /** The backend that a target names, with the target's options for it. */

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { TRAIN } from './environments.ts';
 
 /** Sizes as docker and podman take them: `512m`, `16g`. */
 const size = z.string().regex(/^[1-9]\d*[bkmg]?$/i, 'expected a size such as "16g"');
@@ -43,3 +44,6 @@ const container = z.strictObject({
 export const dockerOptions = container;
 export const podmanOptions = container;
 export type ContainerOptions = z.infer<typeof container>;
+
+export const hasImage = ({ images }: Pick<ContainerOptions, 'images'>, environment: string): boolean =>
+  environment === TRAIN || images[environment] !== undefined;

@@ -1,3 +1,4 @@
+import { canHave } from '../backends/registry.ts';
 import { ZephyrError } from '../errors.ts';
 import { parseRef } from '../model/artifact.ts';
 import { stagesIn } from '../plan/plan.ts';
@@ -17,7 +18,8 @@ export async function askedPlan(
   if (options.suite !== undefined) return await planModel(context, [given, file], options, registry);
   refuseIds(given, file);
   const { recipe: loaded, target } = await askedRecipe(context, given, { ...options, on: options.on ?? 'process' }, registry);
-  const rehearsal = options.rehearsal === true ? toRehearsal(loaded, registry) : undefined;
+  const rehearsal =
+    options.rehearsal === true ? toRehearsal(loaded, registry, { canHave: (name) => canHave(target, name) }) : undefined;
   const { recipe, differences } = rehearsal ?? { recipe: loaded, differences: undefined };
   return { recipe, target, stages: options.stage === undefined ? stagesIn(recipe, registry) : [options.stage], differences };
 }

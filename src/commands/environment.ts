@@ -16,11 +16,12 @@ export function environmentsToRun(decisions: readonly Decision[]): string[] {
 export async function readyEnvironments(context: Context, target: Target, names: readonly string[]): Promise<void> {
   const scheduler = await openScheduler(context, target);
   const { cache = context.cache, given = {} } = scheduler;
-  for (const name of (await scheduler.unmade?.(names)) ?? []) await make({ ...context, cache, given }, name);
+  for (const name of (await scheduler.unmade?.(names)) ?? []) await makeHere({ ...context, cache, given }, name);
   await scheduler.check(names);
 }
 
-async function make({ root, cache, given, env, signal, emit }: Context & Environments, name: string): Promise<void> {
+/** Makes one that is not there yet and tells how far that is. */
+export async function makeHere({ root, cache, given, env, signal, emit }: Context & Environments, name: string): Promise<void> {
   const { makeEnvironment } = await import('../backends/make-environment.ts');
   await makeEnvironment({
     ...{ root, cache, ...(given && { given }), env, signal, name },

@@ -1,11 +1,12 @@
 import { EXIT } from '../errors.ts';
 import { stagesIn, stepsOf } from '../plan/plan.ts';
-import { toRehearsal, toRehearsalTarget } from '../recipe/rehearse.ts';
+import { toRehearsalTarget } from '../recipe/rehearse.ts';
 import { loadStages, type StageModule } from '../stages/module.ts';
 import type { RehearsalProvider } from '../stages/rehearsal.ts';
 import { askedRecipe } from './asked-recipe.ts';
 import { type Options, openContext } from './context.ts';
 import { detached } from './detached.ts';
+import { rehearsable } from './rehearsable.ts';
 import { tellNext } from './tell-next.ts';
 import { work } from './work.ts';
 
@@ -18,13 +19,13 @@ export async function rehearse(
   const registry = await loadStages(modules);
   await using context = await openContext(options);
   const asked = await askedRecipe(context, file as string, options, registry);
-  const { recipe } = toRehearsal(asked.recipe, registry, options.provider);
-  const stages = stagesIn(recipe, registry);
-  const target = toRehearsalTarget(asked.target, stepsOf(recipe, registry, stages));
-  const done = await detached(
-    context,
-    async () => await work(context, options, { recipe, target, registry, stages, stageInputs: {} }),
-  );
-  if (done === EXIT.done && options.json !== true) tellNext(file as string, stepsOf(recipe, registry, stages), registry);
-  return done;
+  return await detached(context, async () => {
+    const recipe = await rehearsable(context, { ...asked, provider: options.provider }, registry);
+    const stages = stagesIn(recipe, registry);
+    const steps = stepsOf(recipe, registry, stages);
+    const target = toRehearsalTarget(asked.target, steps);
+    const done = await work(context, options, { recipe, target, registry, stages, stageInputs: {} });
+    if (done === EXIT.done && options.json !== true) tellNext(file as string, steps, registry);
+    return done;
+  });
 }

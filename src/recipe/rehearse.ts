@@ -1,6 +1,6 @@
 import { ZephyrError } from '../errors.ts';
 import type { Stage } from '../stages/module.ts';
-import type { RehearsalProvider } from '../stages/rehearsal.ts';
+import type { NotRehearsed, RehearsalPlace, RehearsalProvider } from '../stages/rehearsal.ts';
 import type { Step } from '../stages/stage.ts';
 import { teacherSpec } from '../teachers/spec.ts';
 import type { Recipe } from './recipe.ts';
@@ -14,19 +14,27 @@ export interface RehearsalDifference {
   readonly why: string;
 }
 
+export interface RehearsedRecipe<Own> {
+  readonly recipe: Own;
+  /** all that it changes */
+  readonly differences: readonly RehearsalDifference[];
+  /** what its stages go without where it runs */
+  readonly leftOut: readonly (NotRehearsed & { readonly stage: string })[];
+}
+
 /**
  * The same recipe at toy size: a tiny base model of the same architecture, practice data and practice teachers in place of the
- * Hub's and the paid ones, each section as its stage rehearses it; `differences` lists what that changes.
+ * Hub's and the paid ones, each section as its stage rehearses it. Without `canHave` any Python environment can be had.
  */
 export function toRehearsal<Own extends Recipe>(
   recipe: Own,
   stages: readonly Stage[],
-  provider: RehearsalProvider = 'openai',
-): { readonly recipe: Own; readonly differences: readonly RehearsalDifference[] } {
+  { provider = 'openai', canHave = () => true }: Partial<RehearsalPlace> = {},
+): RehearsedRecipe<Own> {
   const rehearsed = stages.flatMap((stage) => {
     const isThere = stage.rehearsalOnly === true || stage.rehearsal?.always === true || recipe[stage.name] !== undefined;
     if (isThere && stage.rehearsal === undefined) refuseTeachers(stage, recipe);
-    const toy = isThere ? stage.rehearsal?.rehearse(recipe, provider) : undefined;
+    const toy = isThere ? stage.rehearsal?.rehearse(recipe, { provider, canHave }) : undefined;
     return toy === undefined ? [] : [{ name: stage.name, ...toy }];
   });
   const rehearsal: Own = {
@@ -39,7 +47,8 @@ export function toRehearsal<Own extends Recipe>(
     ),
     ...Object.fromEntries(rehearsed.map(({ name, section }) => [name, section])),
   };
-  return { recipe: rehearsal, differences: differences(recipe, rehearsal, stages) };
+  const leftOut = rehearsed.flatMap(({ name, leftOut: own = [] }) => own.map((each) => ({ stage: name, ...each })));
+  return { recipe: rehearsal, differences: differences(recipe, rehearsal, stages), leftOut };
 }
 
 /** A rehearsal has none of the recipe's teachers: a stage that asks teachers must say which practice models stand for them. */

@@ -5,7 +5,7 @@ import type { Artifact } from '../model/outcome.ts';
 import type { Column } from '../render/table.ts';
 import type { Mistake, Path } from './mistake.ts';
 import type { RecipeContext } from './recipe-context.ts';
-import type { RehearsalProvider, Rehearsed } from './rehearsal.ts';
+import type { RehearsalPlace, Rehearsed } from './rehearsal.ts';
 import type { Step, Task } from './stage.ts';
 import type { FinishedTraining, TrainingCheck } from './training-checks.ts';
 
@@ -62,7 +62,7 @@ export interface StageBody {
 
 export interface Rehearsal {
   /** Its section at toy size; asked only where the recipe has the section, or a rehearsal alone has it. */
-  rehearse(recipe: RecipeContext, provider: RehearsalProvider): Rehearsed;
+  rehearse(recipe: RecipeContext, place: RehearsalPlace): Rehearsed;
   /** It is rehearsed whether or not the recipe has its section. */
   readonly always?: true;
   /** Why something is changed, by the path below the section; the longest one that fits counts. */

@@ -4,6 +4,19 @@ import type { LoraSpec, TrainingSpec } from './training-spec.ts';
 /** How a rehearsal asks its teachers; with `artifact` only models on this machine answer the prompts. */
 export type RehearsalProvider = 'openai' | 'huggingface' | 'self-hosted' | 'batch' | 'artifact';
 
+/** Where a rehearsal runs, as far as it decides what can be rehearsed. */
+export interface RehearsalPlace {
+  readonly provider: RehearsalProvider;
+  /** Whether programs of this Python environment can be run there. */
+  readonly canHave: (environment: string) => boolean;
+}
+
+/** Something that a stage does without, in words, since this Python environment cannot be had. */
+export interface NotRehearsed {
+  readonly what: string;
+  readonly environment: string;
+}
+
 /** What a stage gives to a rehearsal. */
 export interface Rehearsed {
   /** its section at toy size */
@@ -12,6 +25,7 @@ export interface Rehearsed {
   readonly teachers?: readonly string[];
   /** what stands for the base model of the recipe, a text as `inputOf` reads it */
   readonly base?: string;
+  readonly leftOut?: readonly NotRehearsed[];
 }
 
 /** The practice data, a text as `inputOf` reads it. */

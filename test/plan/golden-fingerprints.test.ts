@@ -36,7 +36,7 @@ async function now(): Promise<Record<string, unknown>> {
     const recipe = await loadRecipe(`configs/${name}.yaml`, { stages: registry, set: [], env: {} });
     found[name] = golden(recipe, ['dsft', 'aif', 'ddpo']);
     for (const provider of ['openai', 'self-hosted'] as const)
-      found[`${name}, rehearsed with ${provider}`] = golden(toRehearsal(recipe, registry, provider).recipe, STAGE_NAMES);
+      found[`${name}, rehearsed with ${provider}`] = golden(toRehearsal(recipe, registry, { provider }).recipe, STAGE_NAMES);
   }
   return JSON.parse(JSON.stringify(found)) as Record<string, unknown>;
 }

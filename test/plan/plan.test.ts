@@ -53,7 +53,7 @@ describe('A plan', () => {
 
   it('has no stage of a rehearsal for a recipe that is none', () => {
     assert.throws(() => plan(minimalRecipe(), STAGE_NAMES), { message: /it exists in a rehearsal only/ });
-    assert.equal(plan(toRehearsal(minimalRecipe(), stages).recipe, STAGE_NAMES).stages.length, 5);
+    assert.equal(plan(toRehearsal(minimalRecipe(), stages).recipe, STAGE_NAMES).stages.length, 6);
   });
 
   it('is a function of its request: the same data gives the same plan', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { hubRefs } from '../../src/plan/plan.ts';
+import { environmentNames, hubRefs } from '../../src/plan/plan.ts';
 import { checkRecipe } from '../../src/recipe/check.ts';
 import { fullRecipe } from '../../src/recipe/recipe.ts';
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
@@ -54,6 +54,15 @@ describe('A rehearsal', () => {
     assert.deepEqual([rate?.recipe, rate?.rehearsal], [1e-4, SIZES.lora.sftLearningRate]);
     assert.ok(!differences.some(({ path }) => path === 'seed' || path === 'dsft.train.schedule'));
     assert.equal(rehearsal.seed, recipes.teachers.seed);
+  });
+
+  it('goes without what needs a Python environment that cannot be had, and says so', () => {
+    const whole = toRehearsal(recipes.pairs, stages);
+    assert.deepEqual([whole.recipe.eval?.suite, whole.recipe.eval?.parts, whole.leftOut], ['smoke', undefined, []]);
+    const { recipe: rehearsal, leftOut } = toRehearsal(recipes.pairs, stages, { canHave: (name) => name === 'train' });
+    assert.deepEqual(rehearsal.eval?.parts, ['refusals']);
+    assert.deepEqual(leftOut, [{ stage: 'eval', what: 'harness', environment: 'lm-eval' }]);
+    assert.ok(!environmentNames(rehearsal, stages, STAGE_NAMES).includes('lm-eval'));
   });
 
   it('never writes over what it rehearses', () => {

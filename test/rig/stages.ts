@@ -2,6 +2,7 @@ import { stagesIn, stepsOf } from '../../src/plan/plan.ts';
 import type { AifSpec } from '../../src/stages/aif/spec.ts';
 import type { DdpoSpec } from '../../src/stages/ddpo/spec.ts';
 import type { DsftSpec } from '../../src/stages/dsft/spec.ts';
+import type { EvalSpec } from '../../src/stages/eval/spec.ts';
 import type { ExamSpec } from '../../src/stages/exam/spec.ts';
 import { loadStages } from '../../src/stages/module.ts';
 import type { RecipeContext } from '../../src/stages/recipe-context.ts';
@@ -16,11 +17,12 @@ export type StagedRecipe = RecipeContext & {
   readonly aif: AifSpec;
   readonly ddpo: DdpoSpec;
   readonly exam?: ExamSpec | undefined;
+  readonly eval?: EvalSpec | undefined;
 };
 
 export const stages = await loadStages(STAGES);
 /** Those of which a rehearsal of any shipped recipe, and of the least one of the tests, has a section. */
-export const STAGE_NAMES = ['setup', 'dsft', 'aif', 'ddpo', 'exam'];
+export const STAGE_NAMES = ['setup', 'dsft', 'aif', 'ddpo', 'exam', 'eval'];
 export const tasks: Readonly<Record<string, Task>> = Object.assign({}, ...stages.map((stage) => stage.tasks));
 
 const stepsIn = (name: string) => (recipe: RecipeContext) =>

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { givenPythons, TRAIN } from '../environments.ts';
 
 const absolute = z.string().regex(/^\/[^\r\n]*$/, 'expected an absolute path');
 const word = z.string().regex(/^[^\s'"\\]+$/, 'expected one word');
@@ -103,3 +104,9 @@ export const slurmOptions = z.strictObject({
     .describe('Whether Slurm may put a job back in its queue: it then leaves as preempted, and a new attempt goes on'),
 });
 export type SlurmOptions = z.infer<typeof slurmOptions>;
+
+/** An image that the target names, or an interpreter, or one that zephyr makes, which it does on the cluster itself alone. */
+export function isSlurmEnvironment({ login, runtime }: SlurmOptions, environment: string): boolean {
+  if (runtime.kind !== 'python') return environment === TRAIN || runtime.images[environment] !== undefined;
+  return login === undefined || givenPythons(runtime)[environment] !== undefined;
+}

@@ -1,5 +1,5 @@
 import type { Rehearsal } from '../module.ts';
-import { type RehearsalProvider, type Rehearsed, SYNTHETIC_DATA } from '../rehearsal.ts';
+import { type RehearsalPlace, type RehearsalProvider, type Rehearsed, SYNTHETIC_DATA } from '../rehearsal.ts';
 import { SIZES } from '../rehearsal-sizes.ts';
 import { judgeSpec } from './judge/spec.ts';
 import type { AifDelta, AifRecipe, AifSpec, AifTeachers } from './spec.ts';
@@ -33,7 +33,7 @@ export const aifRehearsal = {
   },
 } satisfies Rehearsal;
 
-function rehearseAif({ aif }: AifRecipe, provider: RehearsalProvider): Rehearsed {
+function rehearseAif({ aif }: AifRecipe, { provider }: RehearsalPlace): Rehearsed {
   const section = toyAif(aif, provider);
   const answering =
     section.source === 'teachers' ? section.pool : section.source === 'delta' ? [section.strong, section.weak] : [];
