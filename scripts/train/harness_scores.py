@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from durable_files import write_json
 from harness_requests import Requests
 from harness_tasks import SHOTS_SEED, Benchmark
 from job import Job
-from json_lines import write_json_lines
+from scored_folder import TOO_LONG, Json, digest, flat, mean, some_ids, write_scored_folder
 
 if TYPE_CHECKING:
     from harness import Config
     from lm_eval.api.task import ConfigurableTask
     from lm_eval.models.huggingface import HFLM
 
-Json = dict[str, Any]
-TOO_LONG = "longer than the context"
-
 
 def write_scored(job: Job, config: Config, lm: HFLM, requests: Requests, found: list[tuple[Benchmark, Json]]) -> Json:
     """Writes the folder and gives the metrics of the job: each benchmark's value by its name."""
-    benchmarks = []
+    scored_benchmarks = []
     for benchmark, results in found:
         items = [item for subject, task in benchmark.tasks.items() for item in items_of(benchmark, subject, task, results, requests)]
-        path = job.out / "items" / f"{benchmark.asked.name}.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # what the harness kept for figures is not a reader's business
-        write_json_lines(path, ({name: value for name, value in item.items() if name != "figures"} for item in items))
-        benchmarks.append({**scored(benchmark, results, items), "protocol": protocol(config, lm, benchmark, results), "notes": notes(lm, items)})
-    write_json(job.out / "benchmarks.json", {"version": 1, "benchmarks": benchmarks})
-    values = {each["name"]: each["value"] for each in benchmarks}
+        whole = {**scored(benchmark, results, items), "protocol": protocol(config, lm, benchmark, results), "notes": notes(lm, items)}
+        scored_benchmarks.append((whole, items))
+    values = write_scored_folder(job, scored_benchmarks)
     return {**values, "dtype": str(lm.model.dtype).removeprefix("torch."), "batch_size": config.batch_size}
 
 
@@ -106,16 +96,6 @@ def group(items: list[Json]) -> Json:
     return {"value": mean(scores), "n": len(scores)}
 
 
-def mean(values: Iterable[float]) -> float | None:
-    each = [float(value) for value in values]
-    return sum(each) / len(each) if each else None
-
-
-def flat(values: Iterable[Any]) -> list[float]:
-    """Rows with several checks count as often as they have checks."""
-    return [each for value in values for each in (value if isinstance(value, list) else [value])]
-
-
 def protocol(config: Config, lm: HFLM, benchmark: Benchmark, results: Json) -> Json:
     """What two values must share to be compared. Rows and prompts are named by their digests, so that nothing is equal by name alone."""
     task, asked, file = benchmark.first.config, benchmark.asked, benchmark.file
@@ -156,14 +136,8 @@ def begins_texts(lm: HFLM) -> bool:
     return bool(lm.tok_encode("a") != lm.tok_encode("a", add_special_tokens=False))
 
 
-def digest(parts: Iterable[str]) -> str:
-    """As lm-eval's own task hash is made: of the digests in their order."""
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
-
-
 def notes(lm: HFLM, items: list[Json]) -> list[str]:
     dropped = [item for item in items if item["score"] is None]
     if not dropped:
         return []
-    ids = ", ".join(item["id"] for item in dropped[:3]) + (" and more" if len(dropped) > 3 else "")
-    return [f"{len(dropped)} of {len(items)} rows do not fit into the context of {lm.max_length} tokens and do not count: {ids}."]
+    return [f"{len(dropped)} of {len(items)} rows do not fit into the context of {lm.max_length} tokens and do not count: {some_ids(dropped)}."]

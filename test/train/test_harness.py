@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -13,42 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import benchmark_rows
+import lm_eval_jobs
 import pytest
-from conftest import ENVIRONMENT, SCRIPTS, JobFolder, Json, Lay
+from conftest import JobFolder, Json, Lay
 
 SMOKE: Json = {"template": "zephyr", "system": "empty", "batch_size": 8, "benchmarks": [{"name": "smoke-choice"}, {"name": "smoke-repeat"}]}
-Run = Callable[[JobFolder], subprocess.CompletedProcess[str]]
+Run = Callable[[JobFolder], JobFolder]
 
 
 @pytest.fixture(scope="session")
-def python() -> str:
-    """The interpreter of the environment `lm-eval`, if that is whole."""
-    root = SCRIPTS.parents[1]
-    node = root / "node_modules" / "node" / "bin" / "node"
-    asked = subprocess.run([node, root / "scripts" / "make-environment.mjs", "--where", "lm-eval"], capture_output=True, text=True)
-    if asked.returncode != 0:
-        pytest.skip("no Python environment lm-eval: node scripts/make-environment.mjs lm-eval")
-    return asked.stdout.strip()
+def start() -> Callable[[JobFolder], subprocess.Popen[str]]:
+    return lm_eval_jobs.start
 
 
 @pytest.fixture(scope="session")
-def start(python: str) -> Callable[[JobFolder], subprocess.Popen[str]]:
-    def start(job: JobFolder) -> subprocess.Popen[str]:
-        with open(job.folder / "log.txt", "w") as log:
-            return subprocess.Popen(
-                [python, "code/harness.py", "job.json"], cwd=job.folder, env={**os.environ, **ENVIRONMENT}, stdout=log, stderr=log, text=True
-            )
-
-    return start
-
-
-@pytest.fixture(scope="session")
-def run(start: Callable[[JobFolder], subprocess.Popen[str]]) -> Callable[[JobFolder], JobFolder]:
-    def run(job: JobFolder) -> JobFolder:
-        assert start(job).wait() == 0, job.log()[-3000:]
-        return job
-
-    return run
+def run() -> Run:
+    return lm_eval_jobs.run
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +49,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def whole(lay: Lay, run: Callable[[JobFolder], JobFolder], long_base: Path, rows: dict[str, Path]) -> JobFolder:
+def whole(lay: Lay, run: Run, long_base: Path, rows: dict[str, Path]) -> JobFolder:
     """All benchmarks in one call."""
     source = "hf://datasets/allenai/ai2_arc@" + "1" * 40
     benchmarks = [
@@ -83,7 +62,7 @@ def whole(lay: Lay, run: Callable[[JobFolder], JobFolder], long_base: Path, rows
 
 
 @pytest.fixture(scope="session")
-def smoke(lay: Lay, run: Callable[[JobFolder], JobFolder], base: Path) -> JobFolder:
+def smoke(lay: Lay, run: Run, base: Path) -> JobFolder:
     return run(lay("harness", SMOKE, {"model": base}, save_steps=1))
 
 
@@ -194,7 +173,7 @@ def test_protocol_names_all_that_decides_a_value(whole: JobFolder) -> None:
     assert len({each["protocol"]["prompts_sha256"] for each in found.values()}) == len(found)
 
 
-def test_rows_that_do_not_fit_are_left_out_by_id(lay: Lay, run: Callable[[JobFolder], JobFolder], base: Path, rows: dict[str, Path]) -> None:
+def test_rows_that_do_not_fit_are_left_out_by_id(lay: Lay, run: Run, base: Path, rows: dict[str, Path]) -> None:
     benchmarks = [{"name": "smoke-choice"}, {"name": "arc-challenge", "data": "arc"}]
     job = run(lay("harness", {**SMOKE, "benchmarks": benchmarks}, {"model": base, "arc": rows["arc"]}))
     arc = benchmarks_of(job)["arc-challenge"]
@@ -206,7 +185,7 @@ def test_rows_that_do_not_fit_are_left_out_by_id(lay: Lay, run: Callable[[JobFol
     assert benchmarks_of(job)["smoke-choice"]["n"] == 24
 
 
-def test_killed_it_goes_on_from_its_checkpoint(lay: Lay, start: Any, run: Callable[[JobFolder], JobFolder], smoke: JobFolder, base: Path) -> None:
+def test_killed_it_goes_on_from_its_checkpoint(lay: Lay, start: Any, run: Run, smoke: JobFolder, base: Path) -> None:
     job = lay("harness", SMOKE, {"model": base}, save_steps=1)
     process = start(job)
     while not (saved := job.events("save")):
@@ -220,7 +199,7 @@ def test_killed_it_goes_on_from_its_checkpoint(lay: Lay, start: Any, run: Callab
 
 
 def test_greedy_answers_obey_neither_the_checkpoint_nor_the_batch(
-    lay: Lay, run: Callable[[JobFolder], JobFolder], smoke: JobFolder, base: Path, tmp_path: Path
+    lay: Lay, run: Run, smoke: JobFolder, base: Path, tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
     shutil.copytree(base, model)

@@ -1,5 +1,6 @@
 import { alpacaEval } from './alpaca-eval/part.ts';
 import { harness } from './harness/part.ts';
+import { ifbench } from './ifbench/part.ts';
 import { mtBench } from './mt-bench/part.ts';
 import type { EvalPart } from './part.ts';
 import { refusals } from './refusals/part.ts';
@@ -25,6 +26,7 @@ export const SUITES: Readonly<Record<SuiteName, readonly SuitePart[]>> = {
   paper: [suitePart(harness), suitePart(mtBench), suitePart(alpacaEval)],
   modern: [
     suitePart(harness, { benchmarks: ['ifeval', 'gsm8k', 'mmlu-pro'] }),
+    suitePart(ifbench),
     suitePart(alpacaEval, { versions: [2] }),
     suitePart(refusals),
   ],

@@ -30,6 +30,7 @@ export type ProgramConfigs = {
   readonly harness: { readonly template: string; readonly system: 'empty' | 'none'; readonly benchmarks: readonly ({
     readonly name: string; readonly data?: string | null; readonly source?: string | null; readonly limit?: number | null;
     readonly subjects?: readonly (string)[] | null; })[]; readonly batch_size: number; readonly bos?: 'keep' | 'none'; };
+  readonly ifbench_score: { readonly protocol: { readonly [name: string]: Json }; };
   readonly merge: { readonly dtype: 'bfloat16' | 'float32'; };
   readonly ppo: TrainConfig & { readonly beta: number; readonly max_new_tokens: number; readonly temperature: number; };
   readonly prepare: PrepareConfig & { readonly kind: 'sft'; readonly packing: boolean; readonly loss_tokens: 'all' |
@@ -66,7 +67,9 @@ export const PROGRAM_FILES = {
     'templates/zephyr.jinja'],
   harness: ['all_ranks.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'dataset_files.py', 'dataset_reader.py',
     'durable_files.py', 'exits.py', 'harness.py', 'harness_requests.py', 'harness_scores.py', 'harness_tasks.py', 'job.py',
-    'json_lines.py', 'records.py', 'run_job.py', 'typed_json.py', 'templates/zephyr.jinja'],
+    'json_lines.py', 'records.py', 'run_job.py', 'scored_folder.py', 'typed_json.py', 'templates/zephyr.jinja'],
+  ifbench_score: ['canonical_json.py', 'durable_files.py', 'exits.py', 'ifbench_checks.py', 'ifbench_score.py', 'job.py',
+    'json_lines.py', 'run_job.py', 'scored_folder.py', 'typed_json.py'],
   merge: ['canonical_json.py', 'chat_tokenizer.py', 'durable_files.py', 'exits.py', 'job.py', 'merge.py', 'one_head.py',
     'run_job.py', 'typed_json.py'],
   ppo: ['attention.py', 'canonical_json.py', 'chat_tokenizer.py', 'checkpoint.py', 'durable_files.py', 'exits.py', 'job.py',
@@ -103,6 +106,7 @@ export const PROGRAM_ENVIRONMENTS = {
   dsft: 'train',
   generate: 'train',
   harness: 'lm-eval',
+  ifbench_score: 'lm-eval',
   merge: 'train',
   ppo: 'ppo',
   prepare: 'train',
