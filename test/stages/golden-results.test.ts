@@ -119,6 +119,13 @@ const SCENARIOS: Readonly<Record<string, { readonly recipe: StagedRecipe; readon
     recipe: minimalRecipe((recipe) => Object.assign(recipe, { eval: { parts: ['refusals'] } })),
     stages: ['eval'],
   },
+  'a model by MT-Bench': {
+    recipe: minimalRecipe((recipe) => {
+      const teachers = { judge: { provider: 'practice', model: 'practice-judge' } };
+      Object.assign(recipe, { teachers, eval: { parts: ['mt-bench'], judges: ['judge'] } });
+    }),
+    stages: ['eval'],
+  },
   'a model by AlpacaEval': {
     recipe: minimalRecipe((recipe) => {
       const teachers = { judge: { provider: 'practice', model: 'practice-judge' } };
@@ -156,10 +163,11 @@ async function asJob({ stage, work, config, inputs: wanted }: Step, inputs: Read
   if (work.kind !== 'job' || work.program !== 'generate') return folderWith(shop, {});
   const file = (config as { readonly prompts_file?: string }).prompts_file ?? 'prompts.jsonl';
   const model = JSON.stringify(wanted.model);
-  for await (const { prompt_id, messages } of readRows(join(inputs.prompts ?? '', file))) {
+  for await (const { prompt_id, messages, followups } of readRows(join(inputs.prompts ?? '', file))) {
     if (stage === 'eval') {
       const text = lines.length % 2 === 0 ? 'I cannot help with that.' : 'Here is how.';
-      lines.push({ prompt_id, sample: 0, text, finish_reason: 'stop', tokens: 5 });
+      const turns = Array.isArray(followups) ? [{ turn: 1 }, { turn: 2 }] : [{}];
+      for (const turn of turns) lines.push({ prompt_id, sample: 0, ...turn, text, finish_reason: 'stop', tokens: 5 });
       continue;
     }
     const user = (messages as { role: string; content: string }[]).flatMap(({ role, content }) =>
@@ -186,6 +194,36 @@ async function pairsOf(prompts: string): Promise<object[]> {
       pairs.push({ id, version, model: '', messages: [{ role: 'user', content }] });
     }
   return pairs;
+}
+
+/** Copies files that are refused unless they are the known ones, of which this repository holds no word. */
+const BROUGHT = 'mt-bench-data';
+
+/** A folder as that task would leave it, with questions and judge prompts of our own. */
+async function questionsOfTwoTurns(): Promise<string> {
+  const asked = list.map((text, index) => ({ question_id: 81 + index, category: 'writing', turns: [text, 'And why?'] }));
+  const told = 'Grade it as "[[rating]]".';
+  const template = (name: string, text: string) => ({ name, system_prompt: told, prompt_template: text });
+  return folderWith(shop, {
+    'questions.jsonl': asked,
+    'judge_prompts.jsonl': [
+      template(
+        'single-v1',
+        "[Question]\n{question}\n\n[The Start of Assistant's Answer]\n{answer}\n[The End of Assistant's Answer]",
+      ),
+      template(
+        'single-v1-multi-turn',
+        '### User:\n{question_1}\n\n### Assistant A:\n{answer_1}\n\n### User:\n{question_2}\n\n### Assistant A:\n{answer_2}',
+      ),
+    ],
+    'references.jsonl': [],
+    'prompts.jsonl': asked.map(({ question_id, turns: [first, second] }) => ({
+      prompt_id: String(question_id),
+      prompt: first,
+      followups: [second],
+      temperature: 0.7,
+    })),
+  });
 }
 
 async function scoredFolder(): Promise<string> {
@@ -228,6 +266,10 @@ async function results(name: string): Promise<[string, Frozen][]> {
             ? instructions
             : material
           : (made[`${from.from === 'stage' ? from.stage : step.stage}/${from.step ?? ''}`] ?? '');
+    if (step.work.kind === 'task' && step.work.task === BROUGHT) {
+      made[`${step.stage}/${step.name}`] = await questionsOfTwoTurns();
+      continue;
+    }
     if (step.work.kind === 'job') {
       made[`${step.stage}/${step.name}`] = await asJob(step, inputs);
       continue;
@@ -266,7 +308,12 @@ describe('What a task makes of fixed inputs', () => {
     });
 
   it('is frozen for every task that there is', () => {
-    assert.deepEqual([...new Set(Object.values(frozen).map(({ task }) => task))].sort(), Object.keys(tasks).sort());
+    assert.deepEqual(
+      [...new Set(Object.values(frozen).map(({ task }) => task))].sort(),
+      Object.keys(tasks)
+        .filter((task) => task !== BROUGHT)
+        .sort(),
+    );
     assert.deepEqual(Object.keys(frozen).sort(), Object.keys(found).sort());
   });
 });
