@@ -13,10 +13,10 @@ import { makeQuestionBank, recognise } from '../../src/practice/question-bank.ts
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
 import { COMPLETIONS_FILE } from '../../src/stages/aif/tables.ts';
 import { DATA } from '../../src/stages/eval/alpaca-eval/config.ts';
-import { writeScored } from '../../src/stages/eval/scored.ts';
 import type { Step } from '../../src/stages/stage.ts';
 import { minimalRecipe } from '../recipe/minimal.ts';
 import { folderWith, questions } from '../rig/answering.ts';
+import { pairsOf, questionsOfTwoTurns, scoredFolder } from '../rig/judged-rows.ts';
 import { stages as registry, type StagedRecipe, tasks } from '../rig/stages.ts';
 import { digests, openWorkshop } from '../rig/task.ts';
 
@@ -159,7 +159,7 @@ async function asJob({ stage, work, config, inputs: wanted }: Step, inputs: Read
   }
   if (work.kind === 'job' && work.program === 'alpaca_requests')
     return folderWith(shop, { 'requests.jsonl': await pairsOf(inputs.prompts ?? '') });
-  if (work.kind === 'job' && work.program === 'alpaca_results') return scoredFolder();
+  if (work.kind === 'job' && work.program === 'alpaca_results') return scoredFolder(shop);
   if (work.kind !== 'job' || work.program !== 'generate') return folderWith(shop, {});
   const file = (config as { readonly prompts_file?: string }).prompts_file ?? 'prompts.jsonl';
   const model = JSON.stringify(wanted.model);
@@ -181,64 +181,8 @@ async function asJob({ stage, work, config, inputs: wanted }: Step, inputs: Read
   return folderWith(shop, { 'completions.jsonl': lines });
 }
 
-/** Two answers to each prompt as a judge of AlpacaEval is asked about them, in both versions. */
-async function pairsOf(prompts: string): Promise<object[]> {
-  const pairs: object[] = [];
-  for await (const { prompt_id: id, prompt } of readRows(join(prompts, 'prompts.jsonl')))
-    for (const [version, name] of [
-      [1, 'answer'],
-      [2, 'output'],
-    ] as const) {
-      const texts = ['Nobody knows.', `You ask "${prompt}".`].map((text) => `"${name}": """${text}"""`).join('\n');
-      const content = `"instruction": """${prompt}"""\n${texts}`;
-      pairs.push({ id, version, model: '', messages: [{ role: 'user', content }] });
-    }
-  return pairs;
-}
-
 /** Copies files that are refused unless they are the known ones, of which this repository holds no word. */
 const BROUGHT = 'mt-bench-data';
-
-/** A folder as that task would leave it, with questions and judge prompts of our own. */
-async function questionsOfTwoTurns(): Promise<string> {
-  const asked = list.map((text, index) => ({ question_id: 81 + index, category: 'writing', turns: [text, 'And why?'] }));
-  const told = 'Grade it as "[[rating]]".';
-  const template = (name: string, text: string) => ({ name, system_prompt: told, prompt_template: text });
-  return folderWith(shop, {
-    'questions.jsonl': asked,
-    'judge_prompts.jsonl': [
-      template(
-        'single-v1',
-        "[Question]\n{question}\n\n[The Start of Assistant's Answer]\n{answer}\n[The End of Assistant's Answer]",
-      ),
-      template(
-        'single-v1-multi-turn',
-        '### User:\n{question_1}\n\n### Assistant A:\n{answer_1}\n\n### User:\n{question_2}\n\n### Assistant A:\n{answer_2}',
-      ),
-    ],
-    'references.jsonl': [],
-    'prompts.jsonl': asked.map(({ question_id, turns: [first, second] }) => ({
-      prompt_id: String(question_id),
-      prompt: first,
-      followups: [second],
-      temperature: 0.7,
-    })),
-  });
-}
-
-async function scoredFolder(): Promise<string> {
-  const folder = await folderWith(shop, {});
-  const benchmark = {
-    name: 'made',
-    title: 'Made',
-    metric: 'win rate',
-    scale: [0, 1] as [number, number],
-    protocol: {},
-    notes: [],
-  };
-  await writeScored(folder, [{ benchmark, items: [{ id: 'a', cluster: 'a', score: 1 }] }]);
-  return folder;
-}
 
 /** What an input is called where a task names it. */
 const artifactOf = (input: string): Artifact => {
@@ -267,7 +211,7 @@ async function results(name: string): Promise<[string, Frozen][]> {
             : material
           : (made[`${from.from === 'stage' ? from.stage : step.stage}/${from.step ?? ''}`] ?? '');
     if (step.work.kind === 'task' && step.work.task === BROUGHT) {
-      made[`${step.stage}/${step.name}`] = await questionsOfTwoTurns();
+      made[`${step.stage}/${step.name}`] = await questionsOfTwoTurns(shop, list);
       continue;
     }
     if (step.work.kind === 'job') {
