@@ -18,7 +18,7 @@ export function evalSteps(recipe: RecipeContext, spec: EvalSpec): Step[] {
   const results = taskStep('results', {
     stage: 'eval',
     name: 'results',
-    summary: `${spec.suite}: ${parts.map(({ name }) => name).join(', ')}, with intervals`,
+    summary: `${parts.length} part${parts.length === 1 ? '' : 's'} of ${spec.suite}, with intervals`,
     inputs: { model: context.model, ...Object.fromEntries(scored) },
     named: ['model'],
     config,

@@ -32,14 +32,14 @@ export const ifbench = {
       taskStep('ifbench-prompts', {
         stage: 'eval',
         name: 'ifbench-prompts',
-        summary: `${limit === null ? 'prompts' : `${limit} prompts`} that say what an answer must look like`,
+        summary: `${limit === null ? 'prompts' : `${limit} prompts`} that set rules for answers`,
         inputs: { data: inputOf(data) },
         config,
         output: repo('ifbench-prompts'),
       }),
       answersStep(context, {
         name: 'ifbench-answers',
-        summary: `answers of at most ${maxTokens} tokens, the likeliest ones`,
+        summary: `greedy answers, ${maxTokens} tokens at most`,
         prompts: { from: 'step', step: 'ifbench-prompts' },
         maxTokens,
         temperature: 0,
@@ -48,7 +48,7 @@ export const ifbench = {
       jobStep('ifbench_score', {
         stage: 'eval',
         name: 'ifbench-score',
-        summary: 'told by the checks of if-verifiable, without a judge',
+        summary: 'told by if-verifiable, no judge',
         inputs: { prompts: { from: 'step', step: 'ifbench-prompts' }, answers: { from: 'step', step: 'ifbench-answers' } },
         config: { protocol: { data, template, system, bos, temperature: 0, max_tokens: maxTokens, limit } },
         output: repo('ifbench'),

@@ -52,14 +52,14 @@ export const mtBench = {
       taskStep('mt-bench-data', {
         stage: 'eval',
         name: 'mt-bench-data',
-        summary: `80 questions of two turns, ${references} references`,
+        summary: `80 questions, ${references} references`,
         inputs,
         config: data,
         output: repo('mt-bench-data'),
       }),
       answersStep(context, {
         name: 'mt-bench-answers',
-        summary: `answers of at most ${maxTokens} tokens, temperature by category`,
+        summary: `both turns, ${maxTokens} tokens at most`,
         prompts: { from: 'step', step: 'mt-bench-data' },
         maxTokens,
         temperature: 0,
@@ -68,7 +68,7 @@ export const mtBench = {
       taskStep('mt-bench-judge', {
         stage: 'eval',
         name: 'mt-bench-judge',
-        summary: `each turn graded from 1 to 10 by ${context.judges.join(', ')}`,
+        summary: `graded 1 to 10 by ${context.judges.join(', ')}`,
         inputs: { data: { from: 'step', step: 'mt-bench-data' }, answers: { from: 'step', step: 'mt-bench-answers' } },
         config: { ...judgeConfig(context, recipe, { references, maxTokens }), ...others },
         calls: forecast(context, 1 + rejudge.length),

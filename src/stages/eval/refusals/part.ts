@@ -24,7 +24,7 @@ export const refusals = {
       taskStep('refusals-prompts', {
         stage: 'eval',
         name: 'refusals-prompts',
-        summary: `${prompts === 'few' ? 24 : 120} prompts to refuse, or that only sound like it`,
+        summary: `${prompts === 'few' ? 24 : 120} prompts, half of them harmless`,
         inputs: {},
         config: promptsConfig,
         files: [PROMPTS_FILE],
@@ -32,7 +32,7 @@ export const refusals = {
       }),
       answersStep(context, {
         name: 'refusals-answers',
-        summary: `answers of at most ${maxTokens} tokens, the likeliest ones`,
+        summary: `greedy answers, ${maxTokens} tokens at most`,
         prompts: { from: 'step', step: 'refusals-prompts' },
         maxTokens,
         temperature: 0,
