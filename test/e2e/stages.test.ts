@@ -54,6 +54,18 @@ describe('stages one by one', { skip, concurrency: false }, () => {
     assert.doesNotMatch(again.stderr, /started/);
   });
 
+  test('are followed by an evaluation of what they made where the recipe has a section of it', async () => {
+    const section = ['--set', 'eval={suite: smoke, parts: [refusals]}'];
+    const evaluated = await zephyr(place, 'run', tiny.recipe, '--on', tiny.on('process'), ...section);
+    assert.equal(evaluated.code, 0, evaluated.stderr);
+    assert.deepEqual(ids(evaluated).slice(0, -1), ids(whole));
+    assert.deepEqual(
+      evaluated.stderr.match(/\S+(?= {2}started \()/g)?.map((step) => step.split('/')[0]),
+      ['eval', 'eval', 'eval', 'eval'],
+    );
+    assert.match(evaluated.stderr, /^suite smoke\n.*\nRefusals .*\nOver-refusals /m);
+  });
+
   test('are planned again only from the change on, with the ingredient that differs', async () => {
     const planned = await zephyr(
       place,
