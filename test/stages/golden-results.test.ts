@@ -45,6 +45,9 @@ after(async () => {
 const list = questions.filter((_, n) => n % 97 === 0).slice(0, 8);
 const bank = makeQuestionBank(7);
 const material = await folderWith(shop, { 'train.jsonl': list.map((text) => ({ text: `${text} It is asked often.` })) });
+const RULED = 'hf://datasets/org/ruled';
+const rules = { instruction_id_list: ['made:rule'], kwargs: [{ word: 'so', times: null }] };
+const ruled = await folderWith(shop, { 'train.jsonl': list.map((prompt, key) => ({ key, prompt, ...rules })) });
 const instructions = await folderWith(shop, {});
 await writeFile(
   join(instructions, 'alpaca_eval.json'),
@@ -94,6 +97,9 @@ const kinds = {
 const train = { learningRate: 1e-4, epochs: 1, globalBatch: 8 };
 const pairs = { source: 'pairs', ref: 'hf://datasets/org/pairs' };
 
+/** Folders that stand for datasets of the Hub. */
+const FROM_HUB: Readonly<Record<string, string>> = { [DATA]: instructions, [RULED]: ruled };
+
 const SCENARIOS: Readonly<Record<string, { readonly recipe: StagedRecipe; readonly stages: readonly string[] }>> = {
   dialogues: { recipe: taught(pairs, { dsft: { data: { ...data, ...kinds }, train } }), stages: ['dsft'] },
   'judged per aspect': { recipe: judgedBy({ overall: true }), stages: ['aif'] },
@@ -115,6 +121,10 @@ const SCENARIOS: Readonly<Record<string, { readonly recipe: StagedRecipe; readon
     stages: ['aif'],
   },
   'published pairs, rehearsed': { recipe: rehearsed(minimalRecipe()), stages: ['setup', 'aif', 'exam'] },
+  'a model by IFBench': {
+    recipe: minimalRecipe((recipe) => Object.assign(recipe, { eval: { parts: ['ifbench'], ifbench: { data: RULED } } })),
+    stages: ['eval'],
+  },
   'refusals of a model': {
     recipe: minimalRecipe((recipe) => Object.assign(recipe, { eval: { parts: ['refusals'] } })),
     stages: ['eval'],
@@ -159,7 +169,7 @@ async function asJob({ stage, work, config, inputs: wanted }: Step, inputs: Read
   }
   if (work.kind === 'job' && work.program === 'alpaca_requests')
     return folderWith(shop, { 'requests.jsonl': await pairsOf(inputs.prompts ?? '') });
-  if (work.kind === 'job' && work.program === 'alpaca_results') return scoredFolder(shop);
+  if (work.kind === 'job' && (work.program === 'alpaca_results' || work.program === 'ifbench_score')) return scoredFolder(shop);
   if (work.kind !== 'job' || work.program !== 'generate') return folderWith(shop, {});
   const file = (config as { readonly prompts_file?: string }).prompts_file ?? 'prompts.jsonl';
   const model = JSON.stringify(wanted.model);
@@ -206,9 +216,7 @@ async function results(name: string): Promise<[string, Frozen][]> {
     for (const [input, from] of Object.entries(step.inputs))
       inputs[input] =
         from.from === 'hub'
-          ? from.ref === DATA
-            ? instructions
-            : material
+          ? (FROM_HUB[from.ref] ?? material)
           : (made[`${from.from === 'stage' ? from.stage : step.stage}/${from.step ?? ''}`] ?? '');
     if (step.work.kind === 'task' && step.work.task === BROUGHT) {
       made[`${step.stage}/${step.name}`] = await questionsOfTwoTurns(shop, list);
