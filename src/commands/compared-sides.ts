@@ -13,18 +13,18 @@ export interface NamedSide extends Side {
 }
 
 /** A model with its evaluations, or one evaluation of it. */
-export async function sideOf(hub: Hub, id: string, label: string): Promise<NamedSide> {
+export async function sideOf(hub: Hub, id: string, label: string, action = 'compare'): Promise<NamedSide> {
   const ref = await findArtifact(hub, id);
   if (ref.type === 'dataset') {
     const kept = await readEvaluation(hub, ref);
     if (kept !== undefined) return { label, id, ref, evaluations: [kept] };
-    throw new ZephyrError(`Cannot compare "${id}": the dataset is no evaluation, it has no evaluation.json`, {
+    throw new ZephyrError(`Cannot ${action} "${id}": the dataset is no evaluation, it has no evaluation.json`, {
       hint: 'name models, or what zephyr eval printed',
     });
   }
   const evaluations = await evaluationsOf(hub, { ref, digest: (await readManifest(hub, ref))?.digest });
   if (evaluations.length === 0)
-    throw new ZephyrError(`Cannot compare "${id}": there is no evaluation of it on ${hub.name}`, {
+    throw new ZephyrError(`Cannot ${action} "${id}": there is no evaluation of it on ${hub.name}`, {
       exit: 'preflight',
       hint: `make one: zephyr eval ${formatRef(ref)} --suite smoke`,
     });

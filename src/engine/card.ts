@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { readReadme, section, writeReadme } from '../base/readme.ts';
+import { CARD_SECTION } from '../evaluations/model-index.ts';
 import type { Hub } from '../hub/hub.ts';
 import { formatRef } from '../model/artifact.ts';
 import type { Manifest } from '../model/manifest.ts';
@@ -21,7 +23,7 @@ export async function cardOf(hub: Hub, step: Step, manifest: Manifest, folder: s
   const metrics = Object.entries(manifest.metrics)
     .filter(([, value]) => typeof value !== 'object')
     .map(([name, value]) => `| ${name} | ${value} |`);
-  return [
+  const text = [
     own.trimEnd(),
     '',
     '## Provenance',
@@ -32,6 +34,8 @@ export async function cardOf(hub: Hub, step: Step, manifest: Manifest, folder: s
     ...(inputs.length === 0 ? [] : ['| input | artifact | content |', '| --- | --- | --- |', ...inputs, '']),
     ...(metrics.length === 0 ? [] : ['| metric | value |', '| --- | --- |', ...metrics, '']),
   ].join('\n');
+  const { head, body } = readReadme(text);
+  return writeReadme({ head, body: `\n${section(CARD_SECTION, body)}` });
 }
 
 async function cardOfModel(hub: Hub, step: Step, manifest: Manifest, folder: string): Promise<string> {

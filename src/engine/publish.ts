@@ -14,6 +14,7 @@ import { refuseOthersFiles } from '../plan/outputs.ts';
 import type { Step } from '../stages/stage.ts';
 import { cardOf } from './card.ts';
 import type { Engine } from './engine.ts';
+import { keepOwnWords } from './kept-card.ts';
 import { moveFiles } from './move-files.ts';
 
 /** Formats that execute code when they are read: never part of an artifact. */
@@ -75,9 +76,11 @@ export async function publish(engine: Publisher, made: Made): Promise<{ artifact
     sha256: file.sha256,
   }));
   add.push({ path: MANIFEST_FILE, content: `${JSON.stringify(manifest, null, 2)}\n` });
-  add.push({ path: 'README.md', content: await cardOf(hub, made.step, manifest, made.folder) });
+  const card = await cardOf(hub, made.step, manifest, made.folder);
   const message = `zephyr: ${made.step.stage}/${made.step.name} ${made.fingerprint.slice(0, 16)}`;
-  const ref = await moveFiles(engine, made.step, moving, (transfer) => commitOnMain(hub, made.step, { message, add }, transfer));
+  const ref = await moveFiles(engine, made.step, moving, (transfer) =>
+    commitOnMain(hub, made.step, { message, add, card }, transfer),
+  );
   const tag = fingerprintTag(made.fingerprint);
   // the tag may name an artifact that was found damaged, or an equal one that another run made meanwhile: it moves
   if ((await hub.createTag(ref, tag, ref.commit)) === 'exists') await hub.moveTag(ref, tag, ref.commit);
@@ -88,7 +91,7 @@ export async function publish(engine: Publisher, made: Made): Promise<{ artifact
 async function commitOnMain(
   hub: Hub,
   step: Step,
-  content: Pick<CommitRequest, 'message' | 'add'>,
+  { message, add, card }: Pick<CommitRequest, 'message' | 'add'> & { readonly card: string },
   transfer: TransferOptions,
 ): Promise<ArtifactRef> {
   await hub.createRepo(step.output);
@@ -96,7 +99,9 @@ async function commitOnMain(
     const parent = await hub.resolve({ ...step.output, revision: 'main' });
     if (parent === undefined) break;
     refuseOthersFiles([await outputAt(hub, { ...step.output, commit: parent })], hub);
-    const request: CommitRequest = { repo: step.output, branch: 'main', parent, ...content, remove: 'all' };
+    const content = await keepOwnWords(hub, { ...step.output, commit: parent }, card);
+    const all = [...add, { path: 'README.md', content }];
+    const request: CommitRequest = { repo: step.output, branch: 'main', parent, message, add: all, remove: 'all' };
     const outcome = await hub.commit(request, transfer);
     if (outcome.ok) return { ...step.output, commit: outcome.commit };
   }

@@ -14,6 +14,8 @@ export interface Output {
 
 /** Files that every repo may have beside an artifact; publishing writes the card anew. */
 const BESIDE: ReadonlySet<string> = new Set(['.gitattributes', MANIFEST_FILE, 'README.md']);
+/** Files in which `zephyr card` tells the Hub's own tables of results. They are of certain weights: the next publishing drops them. */
+export const OUR_RESULTS = /^\.eval_results\/zephyr-[a-z0-9-]+\.yaml$/;
 const SHOWN = 3;
 
 /** What one commit of a repo to publish in holds. An artifact whose own record is damaged is one: it may be made again. */
@@ -26,7 +28,7 @@ export async function outputAt(hub: Hub, ref: ArtifactRef): Promise<Output> {
   const others =
     manifest === undefined
       ? paths.filter((path) => path !== '.gitattributes')
-      : paths.filter((path) => !made.has(path) && !BESIDE.has(path));
+      : paths.filter((path) => !made.has(path) && !BESIDE.has(path) && !OUR_RESULTS.test(path));
   if (others.length > 0) return { repo, holds: 'other files', others: others.slice(0, SHOWN) };
   return { repo, holds: manifest === undefined ? 'nothing' : 'artifact', others: [] };
 }

@@ -38,6 +38,12 @@ export const ARTIFACT_VERBS: readonly Verb[] = [
     ],
   },
   {
+    usage: 'card <id>',
+    about: 'what evaluations found onto the card of the model',
+    load: async () => (await import('../commands/card.ts')).card,
+    options: [HUB, JSON_OUT],
+  },
+  {
     usage: 'compare <ids...>',
     about: 'models that were evaluated, or evaluations, item by item',
     load: async () => (await import('../commands/compare.ts')).compare,
