@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { readReadme, section, writeReadme } from '../base/readme.ts';
+import { readReadme, section, writeReadme } from '../datasets/readme.ts';
 import { CARD_SECTION } from '../evaluations/model-index.ts';
 import type { Hub } from '../hub/hub.ts';
 import { formatRef } from '../model/artifact.ts';

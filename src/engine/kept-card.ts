@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { hasSection, type Readme, readReadme, withSection, writeReadme } from '../base/readme.ts';
+import { hasSection, type Readme, readReadme, withSection, writeReadme } from '../datasets/readme.ts';
 import { ZephyrError } from '../errors.ts';
 import { CARD_SECTION, RESULTS_SECTION, withoutResults } from '../evaluations/model-index.ts';
 import { isDamage } from '../hub/damage.ts';

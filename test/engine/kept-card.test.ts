@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { readReadme, section, withSection, writeReadme } from '../../src/base/readme.ts';
+import { readReadme, section, withSection, writeReadme } from '../../src/datasets/readme.ts';
 import { mergedCard } from '../../src/engine/kept-card.ts';
 import { resultFiles, setResults, withoutResults } from '../../src/evaluations/model-index.ts';
 import type { KeptEvaluation } from '../../src/evaluations/read.ts';
