@@ -1,7 +1,7 @@
 import { type Document, isMap, parseDocument } from 'yaml';
 
 /** A README as the Hub reads it: members in YAML between two rulers, which may be missing, and the text below them. */
-export interface Readme {
+export interface ReadmeParts {
   readonly head: Document;
   readonly body: string;
 }
@@ -9,7 +9,7 @@ export interface Readme {
 const HEAD = /^\uFEFF?\s*---[ \t]*\r?\n(.*?\r?\n)?---[ \t]*(?:\r?\n|$)/s;
 
 /** Throws an `Error` where the head is no map in YAML. */
-export function readReadme(text: string): Readme {
+export function readReadme(text: string): ReadmeParts {
   const found = HEAD.exec(text);
   const head = parseDocument(found?.[1] ?? '{}\n');
   const [fault] = head.errors;
@@ -19,7 +19,7 @@ export function readReadme(text: string): Readme {
   return { head, body: text.slice(found?.[0].length ?? 0) };
 }
 
-export function writeReadme({ head, body }: Readme): string {
+export function writeReadme({ head, body }: ReadmeParts): string {
   const members = isMap(head.contents) ? head.contents.items.length : 0;
   return members === 0 ? body : `---\n${head.toString({ lineWidth: 0 })}---\n${body}`;
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { hasSection, type Readme, readReadme, withSection, writeReadme } from '../datasets/readme.ts';
+import { hasSection, type ReadmeParts, readReadme, withSection, writeReadme } from '../datasets/readme.ts';
 import { ZephyrError } from '../errors.ts';
 import { CARD_SECTION, RESULTS_SECTION, withoutResults } from '../evaluations/model-index.ts';
 import { isDamage } from '../hub/damage.ts';
@@ -43,7 +43,7 @@ export function mergedCard(fresh: string, present: string, last: string | undefi
   return writeReadme({ head: theirs.head, body: mergedBody(ours, theirs, before) });
 }
 
-function mergedBody(ours: Readme, theirs: Readme, before: Readme): string {
+function mergedBody(ours: ReadmeParts, theirs: ReadmeParts, before: ReadmeParts): string {
   const body = withSection(theirs.body, RESULTS_SECTION, undefined);
   if (body.trim() === before.body.trim()) return ours.body;
   const text = /-->(.*)<!-- \//s.exec(ours.body)?.[1] ?? ours.body;

@@ -16,17 +16,17 @@ const REGISTERED: Readonly<Record<string, { readonly task: string; readonly item
   'TIGER-Lab/MMLU-Pro': { task: 'mmlu_pro', items: 12_032 },
 };
 
-type MeasuredBenchmark = Evaluation['benchmarks'][number];
+type ToldBenchmark = Evaluation['benchmarks'][number];
 
 const ourMetric = z.looseObject({ args: z.looseObject({ evaluation: z.string() }) });
 const results = z.looseObject({ results: z.array(z.looseObject({ metrics: z.array(z.unknown()) })) });
 
-const isShare = ({ scale: [least, greatest] }: MeasuredBenchmark): boolean => least === 0 && greatest === 1;
+const isShare = ({ scale: [least, greatest] }: ToldBenchmark): boolean => least === 0 && greatest === 1;
 
-const published = (benchmark: MeasuredBenchmark, value: number): number =>
+const published = (benchmark: ToldBenchmark, value: number): number =>
   Number((isShare(benchmark) ? 100 * value : value).toFixed(4));
 
-const dataOf = ({ protocol: { data } }: MeasuredBenchmark) => (typeof data === 'string' ? parseRef(data) : undefined);
+const dataOf = ({ protocol: { data } }: ToldBenchmark) => (typeof data === 'string' ? parseRef(data) : undefined);
 
 /** Takes the entries that zephyr made out of `model-index`, and leaves those of others. */
 export function withoutResults(head: Document): void {
@@ -55,7 +55,7 @@ export function setResults(head: Document, model: string, evaluations: readonly 
   head.set('model-index', [{ ...first, name: first?.name ?? model, results: [...(first?.results ?? []), ...ours] }, ...others]);
 }
 
-function resultOf({ ref, evaluation }: KeptEvaluation, benchmark: MeasuredBenchmark): object[] {
+function resultOf({ ref, evaluation }: KeptEvaluation, benchmark: ToldBenchmark): object[] {
   const { name, title, metric, value, n } = benchmark;
   if (value === null) return [];
   const data = dataOf(benchmark);
