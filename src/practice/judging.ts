@@ -65,6 +65,10 @@ function freely(bank: QuestionBank, body: ChatBody, said: string, prompt: string
     const question = asked(before);
     return `${remark(question, answer)} Rating: [[${onTen(rateAspect(rate(bank.world, question, answer), undefined))}]]`;
   }
+  if (said.includes('[[A>>B]]')) {
+    const { before, texts } = locate(prompt, RIVALS);
+    return `I compared both with what I know. [[${comparisonOf(bank, asked(before), texts)}]]`;
+  }
   const pair = answerPair(prompt);
   if (pair === undefined) return undefined;
   const better = betterOf(bank, asked(pair.instruction), SIDES, pair.answers);
@@ -72,6 +76,7 @@ function freely(bank: QuestionBank, body: ChatBody, said: string, prompt: string
 }
 
 const SIDES = ['first', 'second'];
+const RIVALS = ['A', 'B'];
 const REMARKS = /^(rationale|reason|critique|feedback|explanation)$/;
 
 function asksForDigit({ messages }: ChatBody): boolean {
@@ -104,11 +109,21 @@ function betterOf(
   labels: readonly string[],
   texts: readonly (string | undefined)[],
 ): string | undefined {
-  const sums = labels.map((_, index) =>
-    Object.values(rate(world, question, texts[index] ?? '')).reduce((sum, each) => sum + each, 0),
-  );
+  const sums = labels.map((_, index) => sumOf(world, question, texts[index]));
   const best = Math.max(...sums);
   return sums.indexOf(best) === sums.lastIndexOf(best) ? labels[sums.indexOf(best)] : undefined;
+}
+
+/** All aspects together. */
+const sumOf = (world: QuestionBank['world'], question: WorldQuestion | undefined, text: string | undefined): number =>
+  Object.values(rate(world, question, text ?? '')).reduce((sum, each) => sum + each, 0);
+
+/** Which of A and B is better, and whether by much: by more than a point in each aspect. */
+function comparisonOf({ world }: QuestionBank, question: WorldQuestion | undefined, [a, b]: Located['texts']): string {
+  const gain = sumOf(world, question, a) - sumOf(world, question, b);
+  if (gain === 0) return 'A=B';
+  const sign = Math.abs(gain) > ASPECTS.length ? '>>' : '>';
+  return gain > 0 ? `A${sign}B` : `B${sign}A`;
 }
 
 const DEFAULT_SCHEMA: JsonSchema = {

@@ -1,5 +1,8 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeLines } from '../../src/datasets/line-file.ts';
 import { readRows } from '../../src/datasets/rows.ts';
+import { BASELINES, FOLDER } from '../../src/stages/eval/arena-hard/config.ts';
 import { writeScored } from '../../src/stages/eval/scored.ts';
 import { folderWith } from './answering.ts';
 import type { Workshop } from './task.ts';
@@ -44,6 +47,29 @@ export async function questionsOfTwoTurns(shop: Workshop, list: readonly string[
       temperature: 0.7,
     })),
   });
+}
+
+/** A dataset with the files of Arena-Hard, with prompts of our own, of which every third asks for a story. */
+export async function arenaFolder(shop: Workshop, list: readonly string[]): Promise<string> {
+  const folder = await folderWith(shop, {});
+  const asked = list.map((prompt, index) => {
+    return { uid: `u${index}`, category: index % 3 === 2 ? 'creative_writing' : 'hard_prompt', subcategory: 'made', prompt };
+  });
+  await mkdir(join(folder, FOLDER, 'model_answer'), { recursive: true });
+  await writeLines(join(folder, FOLDER, 'question.jsonl'), asked);
+  for (const [category, model] of Object.entries(BASELINES)) {
+    const answers = asked
+      .filter((row) => row.category === category)
+      .map(({ uid, prompt }) => ({
+        uid,
+        messages: [
+          { role: 'user', content: prompt },
+          { role: 'assistant', content: { answer: `${model} says {a} to ${uid}.` } },
+        ],
+      }));
+    await writeLines(join(folder, FOLDER, 'model_answer', `${model}.jsonl`), answers);
+  }
+  return folder;
 }
 
 /** A scored folder of one made item. */

@@ -13,10 +13,11 @@ import { makeQuestionBank, recognise } from '../../src/practice/question-bank.ts
 import { toRehearsal } from '../../src/recipe/rehearse.ts';
 import { COMPLETIONS_FILE } from '../../src/stages/aif/tables.ts';
 import { DATA } from '../../src/stages/eval/alpaca-eval/config.ts';
+import { DATA as ARENA } from '../../src/stages/eval/arena-hard/config.ts';
 import type { Step } from '../../src/stages/stage.ts';
 import { minimalRecipe } from '../recipe/minimal.ts';
 import { folderWith, questions } from '../rig/answering.ts';
-import { pairsOf, questionsOfTwoTurns, scoredFolder } from '../rig/judged-rows.ts';
+import { arenaFolder, pairsOf, questionsOfTwoTurns, scoredFolder } from '../rig/judged-rows.ts';
 import { stages as registry, type StagedRecipe, tasks } from '../rig/stages.ts';
 import { digests, openWorkshop } from '../rig/task.ts';
 
@@ -98,7 +99,11 @@ const train = { learningRate: 1e-4, epochs: 1, globalBatch: 8 };
 const pairs = { source: 'pairs', ref: 'hf://datasets/org/pairs' };
 
 /** Folders that stand for datasets of the Hub. */
-const FROM_HUB: Readonly<Record<string, string>> = { [DATA]: instructions, [RULED]: ruled };
+const FROM_HUB: Readonly<Record<string, string>> = {
+  [ARENA]: await arenaFolder(shop, list),
+  [DATA]: instructions,
+  [RULED]: ruled,
+};
 
 const SCENARIOS: Readonly<Record<string, { readonly recipe: StagedRecipe; readonly stages: readonly string[] }>> = {
   dialogues: { recipe: taught(pairs, { dsft: { data: { ...data, ...kinds }, train } }), stages: ['dsft'] },
@@ -140,6 +145,13 @@ const SCENARIOS: Readonly<Record<string, { readonly recipe: StagedRecipe; readon
     recipe: minimalRecipe((recipe) => {
       const teachers = { judge: { provider: 'practice', model: 'practice-judge' } };
       Object.assign(recipe, { teachers, eval: { parts: ['alpaca-eval'], judges: ['judge'] } });
+    }),
+    stages: ['eval'],
+  },
+  'a model by Arena-Hard': {
+    recipe: minimalRecipe((recipe) => {
+      const teachers = { judge: { provider: 'practice', model: 'practice-judge' } };
+      Object.assign(recipe, { teachers, eval: { parts: ['arena-hard'], judges: ['judge'] } });
     }),
     stages: ['eval'],
   },
