@@ -14,7 +14,7 @@ export type Category = keyof typeof BASELINES;
 /** A strong verdict counts as three (arena-hard-auto, `show_result.py`). */
 export const STRONG_WEIGHT = 3;
 
-export type DataConfig = { readonly version: 1 };
+export type ArenaDataConfig = { readonly version: 1 };
 
 export type PairsConfig = {
   readonly version: 1;

@@ -19,14 +19,14 @@ import { messagesOn, PROMPT_DIGEST } from './prompt.ts';
 import { type Game, readGame, winShare } from './verdict.ts';
 
 /** Our answer beside the baseline's. */
-interface Pair {
+interface RivalAnswers {
   readonly asked: z.infer<typeof arenaPrompt>;
   readonly own: ModelAnswer;
 }
 
 /** One question to a judge, in which ours stands as A or as B. */
 interface AskedGame {
-  readonly pair: Pair;
+  readonly pair: RivalAnswers;
   readonly ours: 'A' | 'B';
   readonly judge: string;
   readonly pass: number;
@@ -52,15 +52,15 @@ export const judgeGames: Task = async (context) => {
   });
 };
 
-async function readPairs(context: TaskContext): Promise<Pair[]> {
-  const prompts: Pair['asked'][] = [];
+async function readPairs(context: TaskContext): Promise<RivalAnswers[]> {
+  const prompts: RivalAnswers['asked'][] = [];
   for await (const row of readRows(join(inputFolder(context, 'prompts'), PROMPTS))) prompts.push(arenaPrompt.parse(row));
   const ids = prompts.map(({ prompt_id }) => prompt_id);
   const answers = await readAnswers(inputFolder(context, 'answers'), ids);
   return prompts.map((asked) => ({ asked, own: answers.get(asked.prompt_id) as ModelAnswer }));
 }
 
-function gamesOf({ config }: TaskContext, pair: Pair): AskedGame[] {
+function gamesOf({ config }: TaskContext, pair: RivalAnswers): AskedGame[] {
   const { judges, repeats } = config as PairsConfig;
   const { prompt_id: id, prompt, baseline } = pair.asked;
   if (baseline === null || pair.own.finish_reason === TOO_LONG) return [];
@@ -94,7 +94,7 @@ async function ask(context: TaskContext, session: CallSession, asked: readonly A
   return played;
 }
 
-function itemOf({ asked, own }: Pair, played: readonly Played[], main: string): EvaluationItem {
+function itemOf({ asked, own }: RivalAnswers, played: readonly Played[], main: string): EvaluationItem {
   const rounds = [...Map.groupBy(played, ({ judge, pass }) => `${pass} ${judge}`).values()];
   const judged = rounds.map((both) => {
     const { judge, pass } = both[0] as Played;
@@ -124,7 +124,7 @@ function scoreOf(played: readonly Played[]): number | null {
   return games.length === 0 || games.length < played.length ? null : winShare(games);
 }
 
-function whyDropped({ baseline }: Pair['asked'], own: ModelAnswer): string {
+function whyDropped({ baseline }: RivalAnswers['asked'], own: ModelAnswer): string {
   if (baseline === null) return 'no answer of the baseline';
   return own.finish_reason === TOO_LONG ? 'prompt too long for the model' : 'no verdict in a reply';
 }

@@ -5,7 +5,7 @@ import type { CallForecast, StepInput } from '../../stage.ts';
 import { answersStep } from '../answers.ts';
 import { judgeConfigs } from '../judges.ts';
 import type { EvalPart, PartContext } from '../part.ts';
-import { DATA, type DataConfig, type PairsConfig } from './config.ts';
+import { type ArenaDataConfig, DATA, type PairsConfig } from './config.ts';
 
 const settings = z.strictObject({
   data: datasetText.describe('Prompts and baseline answers, with the files of lmarena-ai/arena-hard-auto'),
@@ -26,7 +26,7 @@ export const arenaHard = {
     const { recipe, repo, judges, judgeRepeats } = context;
     const { template, system, bos } = recipe;
     const prompts: StepInput = { from: 'step', step: 'arena-hard-data' };
-    const ofData: DataConfig = { version: 1 };
+    const ofData: ArenaDataConfig = { version: 1 };
     const config: PairsConfig = {
       version: 1,
       judges: judgeConfigs(recipe, judges, SAMPLING),
