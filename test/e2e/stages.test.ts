@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import type { LinesPlot } from '../../src/report/model-report/plots.ts';
 import { type Practice, startPractice } from '../rig/practice.ts';
-import { CANARY, type Ended, missing, newPlace, type Place, zephyr } from '../rig/zephyr.ts';
+import { CANARY, type Ended, missing, newPlace, type Place, python, zephyr } from '../rig/zephyr.ts';
+import { startHub } from './early-stop.ts';
 import { importBase, type Tiny, writeTiny } from './tiny.ts';
 
 const skip = missing();
@@ -52,6 +55,21 @@ describe('stages one by one', { skip, concurrency: false }, () => {
     assert.deepEqual(ids(again), ids(whole));
     assert.equal(again.stderr.match(/reused .* same fingerprint/g)?.length, 12, again.stderr);
     assert.doesNotMatch(again.stderr, /started/);
+  });
+
+  test('publish a card whose usage runs as it is printed, by the name of the model', async (t) => {
+    const [model = ''] = ids(whole).slice(-1);
+    const hub = await startHub(place);
+    t.after(() => hub.stop());
+    const name = /^hf:\/\/models\/([^@]+)@/.exec(model)?.[1];
+    const token = (await readFile(join(place.home, 'hub', 'token'), 'utf8')).trim();
+    const headers = { authorization: `Bearer ${token}` };
+    const card = await (await fetch(`${hub.url}/${name}/resolve/main/README.md`, { headers })).text();
+    const usage = /^## Usage\n\n```python\n([\s\S]*?)```$/m.exec(card)?.[1] ?? card;
+    const cwd = await mkdtemp(join(tmpdir(), 'zephyr-usage-'));
+    const env = { PATH: process.env.PATH, HF_HOME: cwd, HF_ENDPOINT: hub.url, HF_TOKEN: token, HF_HUB_DISABLE_XET: '1' };
+    const { stdout } = await promisify(execFile)(python, ['-c', usage], { cwd, env });
+    assert.notEqual(stdout.trim(), '');
   });
 
   test('are followed by an evaluation of what they made where the recipe has a section of it', async () => {
