@@ -91,7 +91,10 @@ def compare(folder: Path, options: dict[str, Any], rows: list[dict[str, Any]], b
     for mine, theirs in zip(told, expected, strict=True):
         for name, value in theirs.items():
             if name in ("loss", "grad_norm", "eval_loss", "learning_rate") or "rewards/" in name or "logps/" in name:
-                assert mine[name] == pytest.approx(value, rel=bound, abs=bound), (options, name, mine["step"])
+                # processors add in orders of their own: 2.4e-6 was seen of a norm, 7.8e-6 of a reward, which is a small
+                # difference of two log-probabilities
+                near = bound if "loss" in name else 5 * bound
+                assert mine[name] == pytest.approx(value, rel=near, abs=near), (options, name, mine["step"])
     for name, weight in trls["weights"].items():
         # Adam divides a gradient by its own size: of one that is nearly zero it keeps the rounding
         assert (ours["weights"][name] - weight).abs().max() < 2e-4, name
