@@ -46,7 +46,7 @@ export function workVerbs(stages: readonly StageModule[], listed: readonly Stage
       ],
     },
     {
-      usage: 'plan <recipe-or-id> [recipe]',
+      usage: 'plan <recipe|id> [recipe]',
       about: 'what would run, what would be used again, and why',
       load: async () => {
         await import('../commands/parse-once.ts');
