@@ -10,7 +10,11 @@ import type { EvaluationItem } from '../../../src/model/evaluation.ts';
 import { type GradeConfig, TEMPERATURES, WITH_REFERENCE } from '../../../src/stages/eval/mt-bench/config.ts';
 import { getData } from '../../../src/stages/eval/mt-bench/data.ts';
 import { figuresOf, judge } from '../../../src/stages/eval/mt-bench/judge.ts';
+import { getRejudged } from '../../../src/stages/eval/mt-bench/rejudged.ts';
 import { writeScored } from '../../../src/stages/eval/scored.ts';
+import { evalSpec } from '../../../src/stages/eval/spec.ts';
+import { evalSteps } from '../../../src/stages/eval/steps.ts';
+import { taughtRecipe } from '../../recipe/minimal.ts';
 import { openWorkshop, type Workshop } from '../../rig/task.ts';
 
 const CATEGORIES = Object.keys(TEMPERATURES);
@@ -208,10 +212,12 @@ describe('models whose answers are public', () => {
         // a grade that the judge, who repeats what it hears, repeats
         choices: [{ index: 0, turns: [`[[9]] ${index}`, `[[7]] ${index}`] }],
       }));
-      await writeFile(join(inputs.data as string, 'rejudge-1.jsonl'), lines(theirs));
+      await writeFile(file, lines(theirs));
       await writeFile(join(inputs.data as string, 'judge_prompts.jsonl'), lines(echoed()));
       const rejudge = [{ model: 'vicuna', answers: file }];
-      const { out } = await workshop.run('rejudged', judge, { ...config('practice-echo'), rejudge }, inputs);
+      const { out: rejudged } = await workshop.run('brought', getRejudged, { version: 1, rejudge }, inputs);
+      const withThem = { ...inputs, rejudged };
+      const { out } = await workshop.run('rejudged', judge, { ...config('practice-echo'), rejudge }, withThem);
       assert.equal(workshop.answered(), 320);
       const [benchmark] = JSON.parse(await readFile(join(out, 'benchmarks.json'), 'utf8')).benchmarks;
       assert.equal(benchmark.value, 3);
@@ -220,6 +226,40 @@ describe('models whose answers are public', () => {
     } finally {
       await workshop.close();
     }
+  });
+
+  test('are refused as a whole before anything is answered, with the line or the question', async () => {
+    const workshop = await openWorkshop();
+    try {
+      const { data } = await folders(workshop);
+      const answers = join(workshop.folder, 'model_answer.jsonl');
+      const refused = async (text: string, message: RegExp) => {
+        await writeFile(answers, text);
+        const rejudge = [{ model: 'vicuna', answers }];
+        const brought = workshop.run('brought', getRejudged, { version: 1, rejudge }, { data: data as string });
+        await assert.rejects(brought, { message, hint: /^eval\.mt-bench\.rejudge names files of model_answer/ });
+      };
+      await refused('garbage', /answers of vicuna: line 1 is garbage, no answer to a question/);
+      await refused(lines([{ id: 81 }]), /answers of vicuna: line 1 is \{"id":81\}, no answer to a question/);
+      const turns = ['one'];
+      await refused(lines([{ question_id: 81, choices: [{ turns }] }]), /it holds 1 of the 2 turns of question 81/);
+    } finally {
+      await workshop.close();
+    }
+  });
+
+  test('take nothing from our own answers, which are used again', () => {
+    const recipe = taughtRecipe();
+    const stepsWith = (settings: object) =>
+      evalSteps(recipe, evalSpec.parse({ parts: ['mt-bench'], judges: ['judge'], 'mt-bench': settings }));
+    const identities = (steps: ReturnType<typeof evalSteps>) =>
+      steps
+        .filter(({ name }) => name === 'mt-bench-data' || name === 'mt-bench-answers')
+        .map(({ name, config: own, inputs }) => ({ name, own, inputs }));
+    const rejudging = stepsWith({ rejudge: [{ model: 'vicuna', answers: 'model_answer.jsonl' }] });
+    assert.deepEqual(identities(rejudging), identities(stepsWith({})));
+    const judging = rejudging.find(({ name }) => name === 'mt-bench-judge');
+    assert.deepEqual(Object.keys(judging?.inputs ?? {}), ['data', 'answers', 'rejudged']);
   });
 
   /** The answer alone, and `[[3]]` for whoever gives no grade of its own. */

@@ -47,8 +47,9 @@ export type DataConfig = {
   readonly version: 1;
   readonly source: string;
   readonly references: References;
-  readonly rejudge?: readonly Rejudged[];
 };
+
+export type RejudgeConfig = { readonly version: 1; readonly rejudge: readonly Rejudged[] };
 
 export type GradeConfig = {
   readonly version: 1;

