@@ -45,9 +45,8 @@ function printRepos(plan: Plan, { outputs, replacesTemplateOf: base }: Preview):
   const reads = readsOf(plan);
   process.stdout.write('\n');
   if (reads.length > 0) process.stdout.write(`Reads:\n${reads.map((ref) => `  ${ref}\n`).join('')}`);
-  process.stdout.write(
-    `Publishes in:\n${outputs.map(({ repo, holds }) => `  ${formatRepo(repo)} (${HOLDS[holds]})\n`).join('')}`,
-  );
+  const publishes = outputs.map(({ repo, holds }) => `  ${formatRepo(repo)} (${HOLDS[holds]})\n`).join('');
+  if (publishes !== '') process.stdout.write(`Publishes in:\n${publishes}`);
   if (base !== undefined)
     process.stdout.write(
       `\nThe recipe's chat template replaces the one of the base model,\n  ${formatRepo(base)}: one that chats loses its format\n`,

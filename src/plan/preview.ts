@@ -13,6 +13,7 @@ import { checkSources } from './sources.ts';
 /** What carrying out a plan would do to the Hub, and ask of teachers. */
 export interface Preview {
   readonly decisions: readonly Decision[];
+  /** of the steps that run: what is used again is not published once more */
   readonly outputs: readonly Output[];
   /** the base model whose own chat template the recipe's replaces */
   readonly replacesTemplateOf: ArtifactRef | undefined;
@@ -27,11 +28,9 @@ export async function previewPlan(
   hub: Hub,
   fitOf?: (decisions: readonly Decision[]) => Promise<PlanFit>,
 ): Promise<Preview> {
-  const [decisions, outputs, replacesTemplateOf] = await Promise.all([
-    explain(plan, hub),
-    outputsOf(plan.steps, hub),
-    baseWithTemplate(plan, hub),
-  ]);
+  const [decisions, replacesTemplateOf] = await Promise.all([explain(plan, hub), baseWithTemplate(plan, hub)]);
+  const running = decisions.flatMap(({ action, step }) => (action === 'run' ? [step] : []));
+  const outputs = await outputsOf(running, hub);
   const price = pricePlan(decisions, plan.recipe.teachers, await countItems(plan, decisions, hub));
   const fit = (await fitOf?.(decisions)) ?? { steps: [], gpu: undefined, onCpu: false };
   return { decisions, outputs, replacesTemplateOf, price, fit };

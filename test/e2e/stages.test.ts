@@ -157,8 +157,9 @@ describe('stages one by one', { skip, concurrency: false }, () => {
     );
     const planned = await zephyr(place, 'plan', recipe, '--on', tiny.on('process'), '--json');
     assert.equal(planned.code, 0, planned.stderr);
-    const { steps } = JSON.parse(planned.stdout) as { steps: { fate: string }[] };
+    const { steps, publishes } = JSON.parse(planned.stdout) as { steps: { fate: string }[]; publishes: unknown[] };
     assert.deepEqual([...new Set(steps.map(({ fate }) => fate))], ['reuse']);
+    assert.deepEqual(publishes, []);
     assert.ok(!page.includes(CANARY));
     assert.match(await readFile(markdown, 'utf8'), /^# before\n## /);
     const missed = await zephyr(place, 'report', ddpo as string, '--out', join(folder, 'nowhere', 'report.html'));
