@@ -40,17 +40,22 @@ export interface Gains {
   readonly comparisons: readonly BenchmarkComparison[];
 }
 
-/** What an evaluated model gained over the models that it was trained from, as far as these were evaluated; `undefined` for none. */
+/** What an evaluated model gained over those that it was trained from, as far as they have benchmarks of its evaluation; `undefined` for none. */
 export async function gainsOf(hub: Hub, ref: ArtifactRef): Promise<Gains | undefined> {
   const own = await readEvaluation(hub, ref);
   if (own === undefined) return undefined;
+  const names = new Set(own.evaluation.benchmarks.map(({ name }) => name));
   const [itself, ...parents] = await ancestry(hub, own.evaluation.model, ({ type }) => type === 'model');
   const sides: Side[] = [{ label: labelOf(itself as Ancestor), evaluations: [own] }];
   for (const parent of parents) {
-    const evaluations = await evaluationsOf(hub, { ref: parent.ref, digest: parent.manifest?.digest });
+    const all = await evaluationsOf(hub, { ref: parent.ref, digest: parent.manifest?.digest });
+    const evaluations = all.filter(({ evaluation }) => evaluation.benchmarks.some(({ name }) => names.has(name)));
     if (evaluations.length > 0) sides.unshift({ label: labelOf(parent), evaluations });
   }
-  return sides.length === 1 ? undefined : { sides, comparisons: await compareSides(hub, sides, 'last') };
+  if (sides.length === 1) return undefined;
+  const comparisons = await compareSides(hub, sides, 'last');
+  // a parent's evaluation may have more benchmarks, of which this one says nothing
+  return { sides, comparisons: comparisons.filter(({ name }) => names.has(name)) };
 }
 
 function labelOf({ ref, manifest }: Ancestor): string {

@@ -194,8 +194,12 @@ test('what a model gained over the one that it was trained from is found by its 
   const gains = await gainsOf(hub, last);
   assert.deepEqual(
     gains?.sides.map(({ label }) => label),
-    ['setup', 'dsft', 'ddpo'],
+    ['dsft', 'ddpo'],
   );
+  // what the base was measured on besides is no gain of this evaluation
+  await publishEvaluation(hub, base, [answered([0, 0]), alpaca('alpha')]);
+  const wider = await gainsOf(hub, last);
+  assert.deepEqual([wider?.sides.length, wider?.comparisons.map(({ name }) => name)], [3, ['alpaca-eval-1']]);
   const differences = gains?.comparisons.flatMap(({ differences: own }) => own) ?? [];
   assert.equal(differences.length, 1);
   assert.ok(differences[0] !== undefined && 'found' in differences[0]);
