@@ -86,7 +86,8 @@ function metricsOf({ suite, benchmarks }: Evaluation): ResultsMetrics {
     benchmarks: benchmarks.map(({ name, title, metric, scale, value, n, estimate, dropped, rejudged }) => {
       const count = Object.values(dropped).reduce((sum, each) => sum + each, 0);
       const others = rejudged === undefined ? {} : { rejudged };
-      return { name, title, metric, scale, value, n, estimate, dropped: count, ...others };
+      const why = count === 0 ? {} : { why: dropped };
+      return { name, title, metric, scale, value, n, estimate, dropped: count, ...why, ...others };
     }),
   };
 }

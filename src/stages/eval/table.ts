@@ -4,7 +4,12 @@ import type { StageTable } from '../module.ts';
 
 const row = scoredBenchmark
   .pick({ name: true, title: true, metric: true, scale: true, value: true, n: true, rejudged: true })
-  .extend({ estimate: clusterEstimate.nullable(), dropped: z.int().nonnegative() });
+  .extend({
+    estimate: clusterEstimate.nullable(),
+    dropped: z.int().nonnegative(),
+    /** items that were dropped, by the reason; those of earlier versions do not say it */
+    why: scoredBenchmark.shape.dropped.optional(),
+  });
 
 /** What the manifest of an evaluation says of it, for the table. */
 export const resultsMetrics = z.object({ suite: z.string(), benchmarks: z.array(row) });
@@ -45,7 +50,11 @@ export function resultsTable(metrics: unknown): StageTable {
     columns: [{ title: 'benchmark' }, { title: 'metric' }, ...['value', '95 %', 'items', 'dropped'].map(right)].slice(0, shown),
     rows: rows.map((cells) => cells.slice(0, shown)),
     below: isDropped
-      ? 'dropped: items without a score, in no value; evaluation.json says why'
+      ? ['dropped: items without a score, in no value', ...benchmarks.flatMap(reasonsOf)].join('\n')
       : 'the protocol of each value is in evaluation.json of the artifact',
   };
+}
+
+function reasonsOf({ title, why = {} }: z.infer<typeof row>): string[] {
+  return Object.entries(why).map(([reason, count]) => `  ${title}: ${count} for "${reason}"`);
 }

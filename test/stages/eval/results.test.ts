@@ -52,7 +52,8 @@ describe('The results of an evaluation', () => {
       lines.map((line) => JSON.parse(line)),
       items,
     );
-    const { columns, rows } = resultsTable(metrics);
+    const { columns, rows, below } = resultsTable(metrics);
+    assert.equal(below, 'dropped: items without a score, in no value\n  Quiz: 1 for "empty answer"');
     assert.deepEqual(
       columns.map(({ title }) => title),
       ['benchmark', 'metric', 'value', '95 %', 'items', 'dropped'],
