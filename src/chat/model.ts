@@ -5,11 +5,11 @@ import { readManifest } from '../hub/read-ref.ts';
 import { type ArtifactRef, formatRef } from '../model/artifact.ts';
 import { EVALUATION_FILE, evaluation } from '../model/evaluation.ts';
 import type { Manifest } from '../model/manifest.ts';
+import { readJson, writesNoText } from '../plan/stage-inputs.ts';
 
 /** How far above a model the step is looked for that rendered what it learned from. */
 const GENERATIONS = 4;
 
-const config = z.looseObject({ architectures: z.array(z.string()).nullish() });
 const rendering = z.looseObject({ config: z.looseObject({ system: z.enum(['empty', 'none']) }) });
 
 /** Throws a `ZephyrError` unless these files are a model that was made to talk. */
@@ -28,9 +28,8 @@ export async function refuseNoChatModel(hub: Hub, ref: ArtifactRef): Promise<voi
     refuse('it is an adapter without its base', 'the merged model is the artifact of its stage, which zephyr status shows');
   if (!paths.has('config.json') || !paths.has('tokenizer.json'))
     refuse('it holds no model, expected config.json and tokenizer.json', `zephyr inspect ${id} shows what it holds`);
-  const [architecture] = config.safeParse(await readJson(hub, ref, 'config.json')).data?.architectures ?? [];
-  if (architecture !== undefined && !/(ForCausalLM|LMHeadModel|ForConditionalGeneration)$/.test(architecture))
-    refuse(`it is a ${architecture}, which writes no text`, 'expected a causal language model');
+  const fault = await writesNoText(hub, ref);
+  if (fault !== undefined) refuse(fault, 'expected a causal language model');
   if (!(await hasTemplate(hub, ref, paths)))
     refuse(
       'it is no chat model: its tokenizer has no chat template',
@@ -44,15 +43,6 @@ async function hasTemplate(hub: Hub, ref: ArtifactRef, paths: ReadonlySet<string
     z.looseObject({ chat_template: z.unknown() }).safeParse(await readJson(hub, ref, 'tokenizer_config.json')).data
       ?.chat_template != null
   );
-}
-
-async function readJson(hub: Hub, ref: ArtifactRef, path: string): Promise<unknown> {
-  const bytes = await hub.read(ref, path);
-  try {
-    return bytes === undefined ? undefined : JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }
 
 /**

@@ -99,8 +99,8 @@ describe('a mistake gets one clear message and the documented status', { skip, c
   test('an artifact of another kind than the stage makes', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'zephyr-kinds-'));
     const own = await newPlace();
-    const given = async (name: string, file: string, as: string) => {
-      await writeFile(join(folder, file), '{}\n');
+    const given = async (name: string, file: string, as: string, content = '{}\n') => {
+      await writeFile(join(folder, file), content);
       await importFolder(own, folder, as);
       await rm(join(folder, file));
       return await zephyr(own, 'ddpo', tiny.recipe, '--on', on, `--${name}`, as, ...(name === 'dsft' ? ['--aif', PAIRS] : []));
@@ -112,6 +112,11 @@ describe('a mistake gets one clear message and the documented status', { skip, c
     mistake(await given('dsft', 'rows.jsonl', 'hf://datasets/test/rows'), /stage "dsft": it is a dataset, expected a model/);
     mistake(await given('dsft', 'adapter_config.json', 'hf://models/test/adapter'), /it is an adapter without its model/);
     mistake(await given('dsft', 'model.gguf', 'hf://models/test/gguf'), /it holds no config\.json/);
+    const headless = '{"architectures": ["MistralForSequenceClassification"]}';
+    mistake(
+      await given('dsft', 'config.json', 'hf://models/test/reward', headless),
+      /MistralForSequenceClassification, which writes no/,
+    );
     mistake(await given('aif', 'config.json', 'hf://models/test/model'), /stage "aif": it is a model, expected a dataset/);
     const planned = ['plan', tiny.recipe, '--stage', 'ddpo', '--dsft', 'hf://datasets/test/rows', '--aif', PAIRS];
     mistake(await zephyr(own, ...planned), /stage "dsft": it is a dataset/);

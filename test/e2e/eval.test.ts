@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
-import { cp, mkdtemp } from 'node:fs/promises';
+import { cp, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { missing, newPlace, type Place, start, zephyr } from '../rig/zephyr.ts';
+import { importFolder } from './early-stop.ts';
 import { killAt, killJobs, unfinished } from './kill-at.ts';
 import { importBase, type Tiny, writeTiny } from './tiny.ts';
 
 const skip = missing();
 const BASE = 'hf://models/test/base';
 const NONE = 'hf://models/test/none';
-const ANSWERS = /eval\/refusals-answers {2}\d+ %/;
+const REWARD = 'hf://models/test/reward';
+// a machine with nothing else to do has answered all before a first percentage is due
+const ANSWERS = /eval\/refusals-answers {2}24 rows/;
 
 describe('an evaluation of a model', { skip, concurrency: false }, () => {
   let tiny: Tiny;
@@ -31,7 +34,7 @@ describe('an evaluation of a model', { skip, concurrency: false }, () => {
     await cp(place.home, home, { recursive: true });
     const untouched: Place = { ...place, home };
     // rows one by one, so that there is a middle
-    const args = evaluate(BASE, 'parts=[refusals]', 'batchSize=2');
+    const args = evaluate(BASE, 'parts=[refusals]', 'batchSize=1');
     await killAt(place, args, ANSWERS, async (child) => {
       child.kill('SIGKILL');
       await killJobs(place);
@@ -68,8 +71,12 @@ describe('an evaluation of a model', { skip, concurrency: false }, () => {
   });
 
   test('that cannot be is refused in a sentence before anything runs', async () => {
+    const headless = await mkdtemp(join(tmpdir(), 'zephyr-headless-'));
+    await writeFile(join(headless, 'config.json'), '{"architectures": ["MistralForSequenceClassification"]}');
+    await importFolder(place, headless, REWARD);
     const refused: readonly (readonly [readonly string[], number, RegExp])[] = [
       [evaluate(NONE), 3, /^error: Cannot find "hf:\/\/models\/test\/none" on .*\nhint: bring it here with: zephyr hub pull /],
+      [evaluate(REWARD), 2, /^error: Cannot evaluate .*: it is a MistralForSequenceClassification, which writes no text$/m],
       [['eval', BASE], 2, /^error: Cannot evaluate "hf:\/\/models\/test\/base": no run on .* made it.*\nhint: name a recipe /],
       [[...evaluate(BASE), '--suite', 'papers'], 2, /'papers' is invalid. Allowed choices are smoke, paper, modern/],
       [evaluate(BASE, 'parts=[refusal]'), 2, /eval\.parts\.0: .* got "refusal"; did you mean "refusals"\?/],
