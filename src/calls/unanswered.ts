@@ -5,7 +5,7 @@ import { type CallPurpose, exitOf, remedy } from './gave-up.ts';
 import type { CallSession } from './session.ts';
 
 /** The step that the calls are for. */
-interface AskingStep {
+export interface AskingStep {
   /** `STAGE/STEP`, for messages */
   readonly step: string;
   /** share of the calls that may stay without a reply; without it see `MAX_DECLINED` */

@@ -1,5 +1,6 @@
 import type { EvaluationItem } from '../model/evaluation.ts';
 import { krippendorff } from './agreement.ts';
+import { meanOf } from './verdict.ts';
 
 /** One judge on all items that it was asked about. */
 export interface RepeatedJudge {
@@ -26,7 +27,7 @@ export function judgesReport(items: readonly EvaluationItem[]): JudgesReport | u
   if (names.length === 0) return undefined;
   const alpha = krippendorff();
   for (const { judged = [] } of items)
-    alpha.add(names.flatMap((name) => mean(judged.flatMap(({ judge, score }) => (judge === name ? (score ?? []) : []))) ?? []));
+    alpha.add(names.flatMap((name) => meanOf(judged.flatMap(({ judge, score }) => (judge === name ? (score ?? []) : []))) ?? []));
   return {
     judges: names.map((judge) => reportOf(judge, items)),
     alpha: names.length === 1 ? null : alpha.alpha(),
@@ -37,7 +38,7 @@ function reportOf(name: string, items: readonly EvaluationItem[]): RepeatedJudge
   const rows = items.map(({ judged = [] }) => judged.filter(({ judge }) => judge === name).sort((a, b) => a.pass - b.pass));
   const times = Math.max(...rows.map((row) => row.length));
   const whole = rows.map((row) => row.flatMap(({ score }) => score ?? [])).filter((scores) => scores.length === times);
-  const passes = Array.from({ length: times }, (_, at) => mean(whole.map((scores) => scores[at] as number)) ?? Number.NaN);
+  const passes = Array.from({ length: times }, (_, at) => meanOf(whole.map((scores) => scores[at] as number)) ?? Number.NaN);
   const isRepeated = times > 1 && whole.length > 0;
   return {
     judge: name,
@@ -46,8 +47,4 @@ function reportOf(name: string, items: readonly EvaluationItem[]): RepeatedJudge
     same: isRepeated ? whole.filter((scores) => new Set(scores).size === 1).length / whole.length : null,
     items: whole.length,
   };
-}
-
-function mean(values: readonly number[]): number | undefined {
-  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
 }

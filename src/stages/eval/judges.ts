@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { type CallFields, callFields } from '../../calls/call-config.ts';
+import type { Call } from '../../calls/call.ts';
+import { type CallFields, callFields, callOf } from '../../calls/call-config.ts';
 import type { TeacherSpec } from '../../teachers/spec.ts';
 import { callConfig, type RecipeContext } from '../recipe-context.ts';
 
@@ -35,7 +36,27 @@ export function judgeIdentity({ model, at, temperature, top_p, max_tokens }: Jud
   };
 }
 
+/** One time that a judge is asked. */
+export interface JudgeRound {
+  readonly judge: string;
+  /** from 1 */
+  readonly pass: number;
+  readonly call: (benchmark: string, messages: Call['messages']) => Call;
+}
+
+/** Every judge as often as it is to be asked. */
+export function judgeRounds(judges: readonly JudgeFields[], repeats: number): JudgeRound[] {
+  return judges.flatMap((judge) => {
+    const { at, ...fields } = judgeFields.parse(judge);
+    return Array.from({ length: repeats }, (_, index): JudgeRound => {
+      const pass = index + 1;
+      const call = (benchmark: string, messages: Call['messages']) => callOf(fields, judgePurpose(benchmark, at, pass), messages);
+      return { judge: fields.teacher, pass, call };
+    });
+  });
+}
+
 /** What a call to a judge is for: of the same kind in each pass, and a call of its own. */
-export function judgePurpose(benchmark: string, { at }: JudgeFields, pass: number): string {
+function judgePurpose(benchmark: string, at: string, pass: number): string {
   return `judge ${benchmark}, ${at}${pass === 1 ? '' : `, round ${pass}`}`;
 }

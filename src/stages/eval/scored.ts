@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeLines } from '../../datasets/line-file.ts';
 import { readRows } from '../../datasets/rows.ts';
+import { meanOf } from '../../judging/verdict.ts';
 import { BENCHMARKS_FILE, type EvaluationItem, evaluationItem, itemsFile, type ScoredBenchmark } from '../../model/evaluation.ts';
 
 /** A benchmark before it is counted. */
@@ -26,10 +27,10 @@ export async function writeScored(out: string, scored: readonly ScoredItems[]): 
     return {
       figures: {},
       ...benchmark,
-      ...meanOf(items),
+      ...meanWithCount(items),
       standardError: null,
       dropped: Object.fromEntries([...reasons].map(([reason, found]) => [reason, found.length])),
-      groups: Object.fromEntries([...ofGroups].map(([group, found]) => [group, meanOf(found)])),
+      groups: Object.fromEntries([...ofGroups].map(([group, found]) => [group, meanWithCount(found)])),
     };
   });
   await mkdir(join(out, 'items'), { recursive: true });
@@ -38,9 +39,9 @@ export async function writeScored(out: string, scored: readonly ScoredItems[]): 
   return benchmarks;
 }
 
-function meanOf(items: readonly EvaluationItem[]): { value: number | null; n: number } {
+function meanWithCount(items: readonly EvaluationItem[]): { value: number | null; n: number } {
   const scores = items.flatMap(({ score }) => score ?? []);
-  return { value: scores.length === 0 ? null : scores.reduce((sum, score) => sum + score, 0) / scores.length, n: scores.length };
+  return { value: meanOf(scores), n: scores.length };
 }
 
 /** A file of items, as `writeScored` and programs write it. */

@@ -4,9 +4,9 @@ import * as z from 'zod';
 import { hmacOrder } from '../../base/hmac-choice.ts';
 import { type Call, callKey } from '../../calls/call.ts';
 import { callFields } from '../../calls/call-config.ts';
-import { runCalls, withSession } from '../../calls/run-calls.ts';
+import { repliesTo } from '../../calls/replies.ts';
+import { withSession } from '../../calls/run-calls.ts';
 import type { CallSession } from '../../calls/session.ts';
-import { Unanswered } from '../../calls/unanswered.ts';
 import { datasetCard } from '../../datasets/card.ts';
 import { writeLines } from '../../datasets/line-file.ts';
 import { readRows } from '../../datasets/rows.ts';
@@ -153,17 +153,10 @@ async function rate(
   session: CallSession,
   questions: readonly AspectQuestion[],
 ): Promise<ReadonlyMap<string, readonly number[]>> {
-  session.expect(questions.length);
-  const unanswered = new Unanswered(context);
-  await runCalls(
-    session,
-    questions.map(({ call }) => call),
-    (call, outcome) => void unanswered.replyIn(call, outcome),
-  );
-  unanswered.check(session);
+  const replies = await repliesTo(context, session, questions);
   const ratings = new Map<string, number[]>();
   for (const { prompt_id, order, aspect, call } of questions) {
-    const reading = ratingsFormat(aspect, order.length).read(await session.read(callKey(call)));
+    const reading = ratingsFormat(aspect, order.length).read(replies.get(callKey(call)));
     if (!reading.ok)
       throw new ZephyrError(`Cannot grade the answers to prompt "${prompt_id}" for ${aspect}: ${reading.why}`, {
         exit: 'jobFailed',

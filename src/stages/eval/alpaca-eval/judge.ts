@@ -2,17 +2,16 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { type Call, callKey } from '../../../calls/call.ts';
-import { callOf } from '../../../calls/call-config.ts';
-import { runCalls, withSession } from '../../../calls/run-calls.ts';
+import { repliesTo } from '../../../calls/replies.ts';
+import { withSession } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
-import { Unanswered } from '../../../calls/unanswered.ts';
 import { datasetCard } from '../../../datasets/card.ts';
 import { writeLines } from '../../../datasets/line-file.ts';
 import { readRows } from '../../../datasets/rows.ts';
 import { ZephyrError } from '../../../errors.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder, sessionOf } from '../../step-config.ts';
-import { judgeFields, judgePurpose } from '../judges.ts';
+import { judgeRounds } from '../judges.ts';
 import { type ChoiceConfig, TOP_LOGPROBS } from './config.ts';
 
 const message = z.strictObject({ role: z.enum(['system', 'user']), content: z.string() });
@@ -58,13 +57,11 @@ async function readAsked(context: TaskContext): Promise<AskedPair[]> {
   for await (const row of readRows(join(inputFolder(context, 'requests'), 'requests.jsonl'))) {
     const { id, version, model, messages } = request.parse(row);
     if (messages === null) continue;
-    for (const fields of judges[version] ?? [])
-      for (let pass = 1; pass <= repeats; pass += 1) {
-        const { at, ...ofCall } = judgeFields.parse(fields);
-        const call = callOf(ofCall, judgePurpose(`alpaca-eval-${version}`, { ...ofCall, at }, pass), messages);
-        const alternatives = version === 2 ? { top_logprobs: TOP_LOGPROBS } : {};
-        asked.push({ of: { id, version, model, judge: ofCall.teacher, pass }, call: { ...call, ...alternatives } });
-      }
+    const alternatives = version === 2 ? { top_logprobs: TOP_LOGPROBS } : {};
+    for (const { judge, pass, call } of judgeRounds(judges[version] ?? [], repeats)) {
+      const asking = { ...call(`alpaca-eval-${version}`, messages), ...alternatives };
+      asked.push({ of: { id, version, model, judge, pass }, call: asking });
+    }
   }
   return asked;
 }
@@ -73,23 +70,13 @@ type JudgmentRow = AskedPair['of'] & { text: string; alternatives: { token: stri
 
 /** Two models may have given the same answer: their pairs are one call. */
 async function ask(context: TaskContext, session: CallSession, asked: readonly AskedPair[]): Promise<JudgmentRow[]> {
-  const calls = new Map(asked.map(({ call }) => [callKey(call), call]));
-  session.expect(calls.size);
-  const unanswered = new Unanswered(context);
-  const replied = new Set<string>();
-  await runCalls(session, calls.values(), (call, outcome) => {
-    if (unanswered.replyIn(call, outcome) !== undefined) replied.add(outcome.key);
-  });
-  unanswered.check(session);
-  const rows: JudgmentRow[] = [];
-  for (const { of, call } of asked) {
-    const key = callKey(call);
-    const reply = replied.has(key) ? await session.read(key) : undefined;
-    if (reply === undefined) continue;
+  const replies = await repliesTo(context, session, asked);
+  return asked.flatMap(({ of, call }) => {
+    const reply = replies.get(callKey(call));
+    if (reply === undefined) return [];
     const alternatives = reply.alternatives?.map(({ token, logprob }) => ({ token, logprob })) ?? null;
-    rows.push({ ...of, text: reply.text, alternatives });
-  }
-  return rows;
+    return [{ ...of, text: reply.text, alternatives }];
+  });
 }
 
 /** A judge without log-probabilities has no verdicts in version 2, which nobody should learn from a value that is missing. */

@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import type * as z from 'zod';
 import { type Call, callKey } from '../../../calls/call.ts';
-import { callOf } from '../../../calls/call-config.ts';
-import { runCalls, withSession } from '../../../calls/run-calls.ts';
+import { repliesTo } from '../../../calls/replies.ts';
+import { withSession } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
-import { Unanswered } from '../../../calls/unanswered.ts';
 import { readRows } from '../../../datasets/rows.ts';
+import { meanOf } from '../../../judging/verdict.ts';
 import type { EvaluationItem } from '../../../model/evaluation.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder, sessionOf } from '../../step-config.ts';
 import { TOO_LONG } from '../answers.ts';
-import { judgeFields, judgeIdentity, judgePurpose } from '../judges.ts';
+import { judgeIdentity, judgeRounds } from '../judges.ts';
 import { type ModelAnswer, readAnswers } from '../read-answers.ts';
 import { type ScoredItems, writeScored } from '../scored.ts';
 import { BASELINES, type PairsConfig } from './config.ts';
@@ -64,34 +64,20 @@ function gamesOf({ config }: TaskContext, pair: RivalAnswers): AskedGame[] {
   const { judges, repeats } = config as PairsConfig;
   const { prompt_id: id, prompt, baseline } = pair.asked;
   if (baseline === null || pair.own.finish_reason === TOO_LONG) return [];
-  return judges.flatMap((fields) => {
-    const { at, ...ofCall } = judgeFields.parse(fields);
-    return Array.from({ length: repeats }, (_, index) => index + 1).flatMap((pass) =>
-      (['A', 'B'] as const).map((ours): AskedGame => {
-        const messages = messagesOn(id, prompt, ours === 'A' ? [pair.own.text, baseline] : [baseline, pair.own.text]);
-        const purpose = judgePurpose(`arena-hard, ours as ${ours}`, { ...ofCall, at }, pass);
-        return { pair, ours, judge: ofCall.teacher, pass, call: callOf(ofCall, purpose, messages) };
-      }),
-    );
-  });
+  return judgeRounds(judges, repeats).flatMap(({ judge, pass, call }) =>
+    (['A', 'B'] as const).map((ours): AskedGame => {
+      const messages = messagesOn(id, prompt, ours === 'A' ? [pair.own.text, baseline] : [baseline, pair.own.text]);
+      return { pair, ours, judge, pass, call: call(`arena-hard, ours as ${ours}`, messages) };
+    }),
+  );
 }
 
 async function ask(context: TaskContext, session: CallSession, asked: readonly AskedGame[]): Promise<Played[]> {
-  const calls = new Map(asked.map(({ call }) => [callKey(call), call]));
-  session.expect(calls.size);
-  const unanswered = new Unanswered(context);
-  const replied = new Set<string>();
-  await runCalls(session, calls.values(), (call, outcome) => {
-    if (unanswered.replyIn(call, outcome) !== undefined) replied.add(outcome.key);
+  const replies = await repliesTo(context, session, asked);
+  return asked.map((each) => {
+    const text = replies.get(callKey(each.call))?.text ?? '';
+    return { ...each, text, game: readGame(text, each.ours) };
   });
-  unanswered.check(session);
-  const played: Played[] = [];
-  for (const each of asked) {
-    const key = callKey(each.call);
-    const text = replied.has(key) ? ((await session.read(key))?.text ?? '') : '';
-    played.push({ ...each, text, game: readGame(text, each.ours) });
-  }
-  return played;
 }
 
 function itemOf({ asked, own }: RivalAnswers, played: readonly Played[], main: string): EvaluationItem {
@@ -132,10 +118,8 @@ function whyDropped({ baseline }: RivalAnswers['asked'], own: ModelAnswer): stri
 function benchmarkOf({ config }: TaskContext, items: readonly EvaluationItem[]): ScoredItems['benchmark'] {
   const { judges, repeats, protocol } = config as PairsConfig;
   const [main] = judges;
-  const mean = (name: 'tokens' | 'characters' | 'baseline_characters') => {
-    const values = items.flatMap((item) => (item[name] as number | null) ?? []);
-    return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
-  };
+  const mean = (name: 'tokens' | 'characters' | 'baseline_characters') =>
+    meanOf(items.flatMap((item) => (item[name] as number | null) ?? []));
   return {
     name: 'arena-hard-v2',
     title: 'Arena-Hard v2',

@@ -2,16 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '../../../base/sha256.ts';
 import { type Call, callKey } from '../../../calls/call.ts';
-import { callOf } from '../../../calls/call-config.ts';
-import { runCalls, withSession } from '../../../calls/run-calls.ts';
+import { repliesTo } from '../../../calls/replies.ts';
+import { withSession } from '../../../calls/run-calls.ts';
 import type { CallSession } from '../../../calls/session.ts';
-import { Unanswered } from '../../../calls/unanswered.ts';
 import { estimate } from '../../../judging/estimate.ts';
 import { type Grade, readGrade } from '../../../judging/grade.ts';
+import { meanOf } from '../../../judging/verdict.ts';
 import type { EvaluationItem, RejudgedModel } from '../../../model/evaluation.ts';
 import type { Task, TaskContext } from '../../stage.ts';
 import { inputFolder, sessionOf } from '../../step-config.ts';
-import { judgeFields, judgeIdentity, judgePurpose } from '../judges.ts';
+import { judgeIdentity, judgeRounds } from '../judges.ts';
 import { differenceOf } from '../rejudged.ts';
 import { type ScoredItems, writeScored } from '../scored.ts';
 import { type GradeConfig, type Rejudged, SCALE } from './config.ts';
@@ -57,16 +57,11 @@ export const judge: Task = async (context) => {
 /** To every judge, in every pass. */
 function callsFor({ config }: TaskContext, turns: readonly TurnToGrade[]): AskedGrade[] {
   const { judges, repeats } = config as GradeConfig;
+  const rounds = judgeRounds(judges, repeats);
   return turns.flatMap((turn) => {
     const { messages } = turn;
     if (messages === undefined) return [];
-    return judges.flatMap((fields) =>
-      Array.from({ length: repeats }, (_, index): AskedGrade => {
-        const parsed = judgeFields.parse(fields);
-        const call = callOf(callPart(parsed), judgePurpose('mt-bench', parsed, index + 1), messages);
-        return { turn, judge: parsed.teacher, pass: index + 1, call };
-      }),
-    );
+    return rounds.map(({ judge: name, pass, call }) => ({ turn, judge: name, pass, call: call('mt-bench', messages) }));
   });
 }
 
@@ -81,8 +76,6 @@ function rejudgedModel(of: Rejudged, own: readonly EvaluationItem[], theirs: rea
   };
 }
 
-const callPart = ({ at: _, ...fields }: ReturnType<typeof judgeFields.parse>) => fields;
-
 type TurnVerdict = Grade & { readonly judge: string; readonly pass: number; readonly text: string };
 
 async function ask(
@@ -90,23 +83,12 @@ async function ask(
   session: CallSession,
   asked: readonly AskedGrade[],
 ): Promise<ReadonlyMap<TurnToGrade, readonly TurnVerdict[]>> {
-  session.expect(asked.length);
-  const unanswered = new Unanswered(context);
-  const replied = new Set<string>();
-  await runCalls(
-    session,
-    asked.map(({ call }) => call),
-    (call, outcome) => {
-      if (unanswered.replyIn(call, outcome) !== undefined) replied.add(outcome.key);
-    },
-  );
-  unanswered.check(session);
+  const replies = await repliesTo(context, session, asked);
   const verdicts = new Map<TurnToGrade, TurnVerdict[]>();
   for (const { turn, judge: name, pass, call } of asked) {
-    const key = callKey(call);
-    const text = replied.has(key) ? ((await session.read(key))?.text ?? '') : '';
-    const grade: Grade = replied.has(key) ? readGrade(text, SCALE) : { score: null, why: 'no reply of the judge' };
-    verdicts.set(turn, [...(verdicts.get(turn) ?? []), { ...grade, judge: name, pass, text }]);
+    const text = replies.get(callKey(call))?.text;
+    const grade: Grade = text === undefined ? { score: null, why: 'no reply of the judge' } : readGrade(text, SCALE);
+    verdicts.set(turn, [...(verdicts.get(turn) ?? []), { ...grade, judge: name, pass, text: text ?? '' }]);
   }
   return verdicts;
 }
@@ -127,7 +109,8 @@ function itemOf({ question, turn, answer }: TurnToGrade, verdicts: readonly Turn
     judged: verdicts.map(({ judge: name, pass, score }) => ({ judge: name, pass, score })),
     verdict: first?.text ?? '',
   };
-  if (scores.length > 0) return { ...item, score: scores.reduce((sum, score) => sum + score, 0) / scores.length };
+  const score = meanOf(scores);
+  if (score !== null) return { ...item, score };
   const why = first === undefined ? 'prompt too long for the model' : 'why' in first ? first.why : 'no rating in the reply';
   return { ...item, score: null, dropped: why };
 }
@@ -168,6 +151,3 @@ export function figuresOf(items: readonly EvaluationItem[]): Record<string, numb
     answers_cut_off: items.filter(({ ended }) => ended !== true).length,
   };
 }
-
-const meanOf = (values: readonly number[]): number | null =>
-  values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
