@@ -1,8 +1,8 @@
+import { ancestry } from '../hub/ancestry.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type ArtifactRef, formatRef } from '../model/artifact.ts';
 import type { StageBody } from '../stages/module.ts';
 import type { TrainingCheck } from '../stages/training-checks.ts';
-import { ancestry } from './lineage.ts';
 
 export interface CheckedTraining {
   /** ID of the artifact that the training made */
@@ -16,7 +16,7 @@ export type FindStage = (name: string) => Promise<Pick<StageBody, 'accept'> | un
 
 /** The trainings that an artifact goes back to, nearest first, held to what such trainings are known to show. */
 export async function acceptanceOf(hub: Hub, ref: ArtifactRef, find: FindStage): Promise<CheckedTraining[]> {
-  const ancestors = await ancestry(hub, ref);
+  const ancestors = await ancestry(hub, [ref]);
   const origins = ancestors.filter(({ manifest }) => manifest === undefined).map((one) => one.ref.name);
   const checked: CheckedTraining[] = [];
   for (const { ref: of, manifest } of ancestors) {

@@ -1,7 +1,7 @@
 import * as z from 'zod';
+import { type Ancestor, ancestry } from '../hub/ancestry.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type ArtifactRef, formatRef } from '../model/artifact.ts';
-import { type Ancestor, ancestry } from './lineage.ts';
 
 /** Whether a model may have seen the items of a benchmark in its training, as far as its artifacts tell. */
 export interface ContaminationNote {
@@ -61,7 +61,7 @@ export async function contaminationOf(
   model: ArtifactRef,
   benchmarks: readonly { readonly name: string; readonly title: string }[],
 ): Promise<ContaminationNote[]> {
-  const ancestors = await ancestry(hub, model);
+  const ancestors = await ancestry(hub, [model]);
   const checks = ancestors.flatMap(checksOf);
   const listed = new Set(checks.map(({ ref }) => formatRef(ref)));
   const sources = ancestors.filter(

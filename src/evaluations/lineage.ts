@@ -1,36 +1,8 @@
+import { type Ancestor, ancestry } from '../hub/ancestry.ts';
 import type { Hub } from '../hub/hub.ts';
-import { readManifest } from '../hub/read-ref.ts';
-import { type ArtifactRef, formatRef } from '../model/artifact.ts';
-import type { Manifest } from '../model/manifest.ts';
+import type { ArtifactRef } from '../model/artifact.ts';
 import { type BenchmarkComparison, compareSides, type Side } from './compare.ts';
 import { evaluationsOf, readEvaluation } from './read.ts';
-
-/** An artifact that something was made of; without a manifest where zephyr did not make it, or it is not on the Hub. */
-export interface Ancestor {
-  readonly ref: ArtifactRef;
-  readonly manifest: Manifest | undefined;
-}
-
-/** An artifact and all that it was made of, at any remove, nearest first. `follows`: whether to go on to an input. */
-export async function ancestry(
-  hub: Hub,
-  subject: ArtifactRef,
-  follows: (input: ArtifactRef) => boolean = () => true,
-): Promise<Ancestor[]> {
-  const found = new Map<string, Ancestor>();
-  for (let wanted: readonly ArtifactRef[] = [subject]; wanted.length > 0; ) {
-    for (const { type, name, commit } of wanted) {
-      const ref = { type, name, commit };
-      // a base model may lie on another Hub
-      const isHere = (await hub.resolve({ type, name, revision: commit })) !== undefined;
-      found.set(formatRef(ref), { ref, manifest: isHere ? await readManifest(hub, ref) : undefined });
-    }
-    const inputs = wanted.flatMap((ref) => Object.values(found.get(formatRef(ref))?.manifest?.inputs ?? {}));
-    const fresh = new Map(inputs.filter(follows).map((ref) => [formatRef(ref), ref]));
-    wanted = [...fresh].flatMap(([id, ref]) => (found.has(id) ? [] : [ref]));
-  }
-  return [...found.values()];
-}
 
 /** A model beside those that it was trained from. */
 export interface Gains {
@@ -45,7 +17,7 @@ export async function gainsOf(hub: Hub, ref: ArtifactRef): Promise<Gains | undef
   const own = await readEvaluation(hub, ref);
   if (own === undefined) return undefined;
   const names = new Set(own.evaluation.benchmarks.map(({ name }) => name));
-  const [itself, ...parents] = await ancestry(hub, own.evaluation.model, ({ type }) => type === 'model');
+  const [itself, ...parents] = await ancestry(hub, [own.evaluation.model], ({ type }) => type === 'model');
   const sides: Side[] = [{ label: labelOf(itself as Ancestor), evaluations: [own] }];
   for (const parent of parents) {
     const all = await evaluationsOf(hub, { ref: parent.ref, digest: parent.manifest?.digest });

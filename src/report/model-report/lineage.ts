@@ -1,4 +1,4 @@
-import { type Ancestor, ancestry } from '../../evaluations/lineage.ts';
+import { type Ancestor, ancestry } from '../../hub/ancestry.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { type ArtifactRef, formatRef } from '../../model/artifact.ts';
 import type { ReportArtifact } from './facts.ts';
@@ -6,7 +6,7 @@ import { readFeedbackTables, TABLES_FILE } from './feedback-tables.ts';
 
 /** What an artifact was made of, at any remove, and the artifact itself, last. Each stands after its inputs. */
 export async function lineageOf(hub: Hub, subject: ArtifactRef): Promise<ReportArtifact[]> {
-  const read = await Promise.all((await ancestry(hub, subject)).map((ancestor) => reported(hub, ancestor)));
+  const read = await Promise.all((await ancestry(hub, [subject])).map((ancestor) => reported(hub, ancestor)));
   return inOrder(new Map(read.map((artifact) => [artifact.id, artifact])), formatRef(subject));
 }
 
