@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { documentHead } from './document-head.ts';
 import type { FeedbackRow } from './feedback-rows.ts';
 import { type Html, html } from './html.ts';
 import { allFlags, percent, reviewRow, rounded } from './review-row.ts';
@@ -37,18 +37,7 @@ export function* reviewPage(about: ReviewAbout, rows: readonly FeedbackRow[]): G
 }
 
 function head({ name }: ReviewAbout): Html {
-  const hash = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
-  const policy = `default-src 'none'; style-src ${hash(REVIEW_STYLE)}; script-src ${hash(REVIEW_SCRIPT)}; base-uri 'none'; form-action 'none'`;
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>Review of ${name}</title>
-<style>${{ html: REVIEW_STYLE }}</style>
-</head>
+  return html`${documentHead({ title: `Review of ${name}`, style: REVIEW_STYLE, script: REVIEW_SCRIPT })}
 <body class="diff">`;
 }
 

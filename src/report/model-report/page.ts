@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { documentHead } from '../document-head.ts';
 import { type Html, html } from '../html.ts';
 import { trainingCurves } from './curves.ts';
 import { effortOf } from './effort.ts';
@@ -56,19 +56,8 @@ export function modelReportPage(facts: ReportFacts, { script, recipe }: PagePart
 }
 
 function head({ subject }: ReportFacts, script: string): Html {
-  const hash = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
-  const policy = `default-src 'none'; img-src data:; style-src ${hash(PAGE_STYLE)}; script-src ${hash(script)}; base-uri 'none'; form-action 'none'`;
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>${nameOf(subject)}: how it was made</title>
-<link rel="icon" href="data:,">
-<style>${{ html: PAGE_STYLE }}</style>
-</head>
+  const title = `${nameOf(subject)}: how it was made`;
+  return html`${documentHead({ title, style: PAGE_STYLE, script, icon: 'data:,' })}
 <body>`;
 }
 
